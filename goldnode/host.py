@@ -1,0 +1,158 @@
+"""What a command needs from this machine beyond Python, and how it gets there.
+
+Nothing is installed before a command asks for it.  As root, or with sudo that asks no password, on
+Debian or Ubuntu, the missing packages are installed; otherwise the one command to type is printed.
+Standard library only: it runs before the test packages are there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from goldnode import files, paths
+from goldnode.errors import HostError
+from goldnode.run import CommandError, run
+
+#: Where Debian keeps programs that a plain user's PATH leaves out.
+SYSTEM_PATHS = ("/usr/sbin", "/sbin")
+
+
+class Need(StrEnum):
+    """A group of things that commands ask for together."""
+
+    MACHINE = "machine"
+    IMAGE = "image"
+    BAKE = "bake"
+    C_COMPILER = "c-compiler"
+    JDK = "jdk"
+    MAVEN = "maven"
+    PROOF = "proof"
+    TEST_PACKAGES = "test-packages"
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """Something Debian has.
+
+    Attributes:
+        what: A program on PATH, or an absolute path that must exist.
+        package: Debian's package with it.
+    """
+
+    what: str
+    package: str
+
+    @property
+    def present(self) -> bool:
+        """Whether it is here."""
+        if self.what.startswith("/"):
+            return Path(self.what).exists()
+        search = os.pathsep.join([os.environ.get("PATH", os.defpath), *SYSTEM_PATHS])
+        return shutil.which(self.what, path=search) is not None
+
+
+TOOLS: dict[Need, tuple[Tool, ...]] = {
+    Need.MACHINE: (
+        Tool("qemu-system-x86_64", "qemu-system-x86"),
+        Tool("qemu-img", "qemu-utils"),
+        Tool("/usr/share/ovmf/OVMF.fd", "ovmf"),
+        Tool("xorriso", "xorriso"),
+        Tool("ssh", "openssh-client"),
+    ),
+    Need.IMAGE: (Tool("qemu-img", "qemu-utils"), Tool("mcopy", "mtools")),
+    Need.BAKE: (
+        Tool("git", "git"),
+        Tool("mmdebstrap", "mmdebstrap"),
+        Tool("newuidmap", "uidmap"),
+        Tool("genimage", "genimage"),
+        Tool("mke2fs", "e2fsprogs"),
+        Tool("mcopy", "mtools"),
+        Tool("mkfs.vfat", "dosfstools"),
+        Tool("grub-mkimage", "grub-common"),
+        Tool("/usr/lib/grub/i386-pc/boot.img", "grub-pc-bin"),
+        Tool("/usr/lib/grub/x86_64-efi/moddep.lst", "grub-efi-amd64-bin"),
+        Tool("packer", "packer"),
+        Tool("/usr/share/keyrings/debian-archive-keyring.gpg", "debian-archive-keyring"),
+        Tool("/etc/ssl/certs/ca-certificates.crt", "ca-certificates"),
+    ),
+    Need.C_COMPILER: (Tool("gcc", "gcc"), Tool("/usr/include/stdio.h", "libc6-dev")),
+    Need.JDK: (Tool("javac", "default-jdk-headless"),),
+    Need.MAVEN: (Tool("mvn", "maven"),),
+    Need.PROOF: (
+        Tool("systemd-nspawn", "systemd-container"),
+        Tool("zstd", "zstd"),
+        Tool("ip", "iproute2"),
+        Tool("nft", "nftables"),
+        Tool("/etc/protocols", "netbase"),
+        Tool("wg", "wireguard-tools"),
+        Tool("ssh-keygen", "openssh-client"),
+    ),
+    Need.TEST_PACKAGES: (),
+}
+
+
+def require(needs: Iterable[Need]) -> None:
+    """See to it that everything in ``needs`` is here.
+
+    Raises:
+        HostError: Something is missing and cannot be installed from here; the hint is the command.
+    """
+    wanted = tuple(needs)
+    missing = sorted({tool.package for need in wanted for tool in TOOLS[need] if not tool.present})
+    if missing:
+        _install(missing)
+    if Need.TEST_PACKAGES in wanted:
+        _test_packages()
+
+
+def _install(packages: list[str]) -> None:
+    command = ["apt-get", "install", "-y", "-q", "--no-install-recommends", *packages]
+    prefix = _privilege()
+    if prefix is None:
+        raise HostError(f"this machine lacks {', '.join(packages)}", hint=f"sudo {' '.join(command)}")
+    print(f"installing {' '.join(packages)} (once) ...", file=sys.stderr, flush=True)
+    env = {"DEBIAN_FRONTEND": "noninteractive"}
+    try:
+        run([*prefix, "apt-get", "update", "-q"], env=env)
+        run([*prefix, *command], env=env)
+    except CommandError as error:
+        raise HostError(
+            f"packages could not be installed: {error.message}", hint=f"sudo {' '.join(command)}"
+        ) from error
+
+
+def _privilege() -> list[str] | None:
+    """What to put before a command that needs root; None when there is no way without asking."""
+    if not shutil.which("apt-get"):
+        return None
+    if os.geteuid() == 0:
+        return []
+    if shutil.which("sudo") and not run(["sudo", "-n", "true"], check=False).returncode:
+        return ["sudo", "-n", "-E"]
+    return None
+
+
+def _test_packages() -> None:
+    """Bring the environment up to requirements/test.lock; instant when it already is."""
+    lock = paths.REPOSITORY / "requirements" / "test.lock"
+    stamp = Path(sys.prefix) / "goldnode-test.stamp"
+    wanted = hashlib.sha256(lock.read_bytes() + sys.version.encode()).hexdigest()
+    with files.locked(Path(sys.prefix) / "goldnode-test.lock"):
+        if stamp.exists() and stamp.read_text() == wanted:
+            return
+        print("installing the test packages from requirements/test.lock (once) ...", file=sys.stderr, flush=True)
+        try:
+            run([Path(sys.prefix) / "bin" / "pip", "install", "--quiet", "--require-hashes", "--no-build-isolation",
+                 "-r", lock])  # fmt: skip
+        except CommandError as error:
+            raise HostError(
+                f"the test packages could not be installed: {error.message}", hint="./invoke test"
+            ) from error
+        files.write_atomic(stamp, wanted)

@@ -1,0 +1,173 @@
+"""The one way to run another program: argv lists, a clean environment, one error type.
+
+``run`` waits and returns what was printed.  ``spawn`` starts something that goes on, and its
+context manager guarantees that nothing of it outlives the block.  Both put the program in a
+process group of its own, so that Ctrl-C reaches us first and we decide what the child is told.
+For children that must die even when *we* are killed with SIGKILL (Packer and its QEMU), see
+``goldnode/guard.py``.  Standard library only: the node imports this at boot.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import shlex
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from goldnode.errors import GoldnodeError, HostError
+
+log = logging.getLogger(__name__)
+
+#: Variables a child may inherit: everything else of the caller's environment is its own business.
+INHERITED = (
+    "PATH", "HOME", "USER", "LOGNAME", "TERM", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "XDG_CACHE_HOME",
+    "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY",
+)  # fmt: skip
+#: What to do about a program that is missing.
+NOT_HERE = "start the command through ./invoke: it installs what a command needs"
+#: Seconds between the polite and the final signal.
+GRACE = 5.0
+
+
+class CommandError(GoldnodeError):
+    """A program could not do what it was asked.
+
+    Attributes:
+        argv: The command as it was run.
+        returncode: Its exit code; negative for a signal.
+        stdout: What it printed.
+        stderr: What it complained of.
+    """
+
+    def __init__(self, argv: Sequence[str], returncode: int, stdout: str, stderr: str, hint: str = "") -> None:
+        self.argv, self.returncode, self.stdout, self.stderr = tuple(argv), returncode, stdout, stderr
+        tail = "\n".join((stderr.strip() or stdout.strip()).splitlines()[-10:])
+        how = f"was killed by {signal.Signals(-returncode).name}" if returncode < 0 else f"exited {returncode}"
+        super().__init__(f"{shlex.join(argv)} {how}" + (f":\n{tail}" if tail else ""), hint=hint)
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """A program that has ended: exit code and, as text, what it printed."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def clean_env(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment children get: PATH (with what only root has on it), a fixed locale, and ``extra``."""
+    kept = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    path = os.pathsep.join([kept.pop("PATH", os.defpath), "/usr/sbin", "/sbin"])
+    return {"PATH": path, **kept, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", **(extra or {})}
+
+
+def run(
+    argv: Sequence[str | Path],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    stdin: str | None = None,
+    timeout: float | None = None,
+    check: bool = True,
+) -> Completed:
+    """Run a program to its end.
+
+    Args:
+        argv: Program and arguments; never passed to a shell.
+        cwd: Its working directory.
+        env: Added to the clean environment.
+        stdin: Text it reads; nothing when None.
+        timeout: Seconds after which its whole group is killed.
+        check: Raise when it exits with anything but 0.
+
+    Raises:
+        HostError: There is no such program.
+        CommandError: It failed (``check``) or ran into the timeout.
+    """
+    words = [str(word) for word in argv]
+    with spawn(words, cwd=cwd, env=env, stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+               stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:  # fmt: skip
+        try:
+            stdout, stderr = process.communicate(None if stdin is None else stdin.encode(), timeout=timeout)
+        except subprocess.TimeoutExpired as late:
+            kill_group(process)
+            stdout, stderr = process.communicate()
+            raise CommandError(words, -signal.SIGKILL, _text(stdout), f"no end after {timeout} s") from late
+    done = Completed(process.returncode, _text(stdout), _text(stderr))
+    if check and done.returncode:
+        raise CommandError(words, done.returncode, done.stdout, done.stderr)
+    return done
+
+
+@contextlib.contextmanager
+def spawn(
+    argv: Sequence[str | Path],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    stdin: int | IO[bytes] = subprocess.DEVNULL,
+    stdout: int | IO[bytes] = subprocess.DEVNULL,
+    stderr: int | IO[bytes] = subprocess.STDOUT,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a program that goes on; at the end of the block nothing of its group is left.
+
+    Raises:
+        HostError: There is no such program.
+    """
+    words = [str(word) for word in argv]
+    log.debug("run: %s", shlex.join(words))
+    try:
+        process = subprocess.Popen(
+            words, cwd=cwd, env=clean_env(env), stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=True
+        )
+    except FileNotFoundError as missing:
+        raise HostError(f"{words[0]} is not installed", hint=NOT_HERE) from missing
+    try:
+        yield process
+    finally:
+        stop_group(process)
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe:
+                with contextlib.suppress(OSError):  # What was still to be written has no reader any more.
+                    pipe.close()
+
+
+def detach(argv: Sequence[str | Path], log: Path) -> None:
+    """Start a program that outlives us: a session of its own, a child of nobody here.
+
+    Args:
+        argv: Program and arguments.
+        log: What takes its output, emptied first.
+    """
+    words = ["setsid", "--fork", *(str(word) for word in argv)]
+    with log.open("wb") as stream:
+        # Not by spawn: it kills the group at the end, and the fork leaves that group a moment later.
+        subprocess.Popen(words, env=clean_env(), stdin=subprocess.DEVNULL, stdout=stream, stderr=stream).wait()
+
+
+def stop_group(process: subprocess.Popen[bytes], grace: float = GRACE) -> None:
+    """Ask the whole group to end (SIGTERM); after ``grace`` seconds, make it (SIGKILL)."""
+    if process.poll() is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(grace)
+    kill_group(process)
+    process.wait()
+
+
+def kill_group(process: subprocess.Popen[bytes]) -> None:
+    """SIGKILL whatever is left of the group; nothing happens when nothing is."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _text(data: bytes | None) -> str:
+    return (data or b"").decode("utf-8", "replace")

@@ -1,0 +1,54 @@
+"""Ask a daemon for its version, and compare the answer with the pin.
+
+A build that passes proves nothing (a CosmWasm daemon built without cgo panics when it starts), so
+every daemon is started before it is shipped, and what was deferred before its first real start.
+Standard library only.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from goldnode.errors import ArtifactError
+from goldnode.run import CommandError, run
+
+#: Seconds a daemon may take to tell its version.
+TIMEOUT = 60.0
+
+
+def check(binary: Path, version: str, args: Sequence[str] = ("version",), libraries: Path | None = None) -> None:
+    """Start ``binary`` in a throw-away home and compare what it says.
+
+    Args:
+        binary: The daemon.
+        version: The pin, without a leading ``v``.
+        args: What makes it tell its version.
+        libraries: Folder with libraries it needs and the loader does not know yet.
+
+    Raises:
+        ArtifactError: It does not start, or is another version.
+    """
+    with tempfile.TemporaryDirectory(prefix="goldnode-version-") as home:
+        env = {"HOME": home} | ({"LD_LIBRARY_PATH": str(libraries)} if libraries else {})
+        try:
+            done = run([binary, *args], cwd=Path(home), env=env, timeout=TIMEOUT)
+        except CommandError as error:
+            raise ArtifactError(f"{binary.name} does not start: {error.message}") from error
+        except OSError as error:
+            raise ArtifactError(f"{binary.name} is no program this machine can start: {error.strerror}") from error
+    if not agrees(f"{done.stdout}\n{done.stderr}", version):
+        said = " ".join((done.stdout.strip() or done.stderr.strip()).split())[:80]
+        raise ArtifactError(
+            f"{binary.name} says it is version {said or 'nothing'}, its network file says {version}",
+            hint="./invoke network check, after correcting daemon.version or the release",
+        )
+
+
+def agrees(answer: str, version: str) -> bool:
+    """Whether one line of the answer is the version, with or without a leading ``v``.
+
+    Some daemons answer on stderr, and some print warnings around it.
+    """
+    return any(line.strip().removeprefix("v") == version for line in answer.splitlines())
