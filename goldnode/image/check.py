@@ -1,0 +1,128 @@
+"""`image check`: every rule against one image, and what was found.
+
+``open_image`` is the one way in for everybody who looks at a finished image; ``check_image``
+adds the scan of the raw bytes and asks the rules.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import struct
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from goldnode.errors import ImageError
+from goldnode.image import rules, secrets
+from goldnode.image.disk import ROOTS, PartitionType, open_disk
+from goldnode.image.ext4 import Ext4
+from goldnode.image.rule import RULES, Finding, Image, Rule
+from goldnode.image.tree import Tree, from_ext4, from_fat
+from goldnode.progress import SILENT, Progress
+
+assert rules.__all__  # noqa: S101 - imported to fill RULES
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one rule found; an empty ``findings`` is a promise kept."""
+
+    rule: Rule
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Every rule's result for one image."""
+
+    image: str
+    results: tuple[Result, ...]
+
+    @property
+    def broken(self) -> tuple[Result, ...]:
+        """Rules that found something."""
+        return tuple(result for result in self.results if result.findings)
+
+    def document(self) -> dict[str, Any]:
+        """For ``--json``."""
+        return {
+            "version": 1,
+            "image": self.image,
+            "clean": not self.broken,
+            "rules": [
+                {
+                    "id": result.rule.id,
+                    "promise": result.rule.promise,
+                    "why": result.rule.why,
+                    "fix": result.rule.fix,
+                    "findings": [dataclasses.asdict(finding) for finding in result.findings],
+                }
+                for result in self.results
+            ],
+        }
+
+    def raise_if_broken(self) -> None:
+        """Fail when any promise is broken.
+
+        Raises:
+            ImageError: Names the rules.
+        """
+        if self.broken:
+            names = ", ".join(result.rule.id for result in self.broken)
+            raise ImageError(f"{self.image} breaks {len(self.broken)} of {len(self.results)} rules: {names}")
+
+
+@contextlib.contextmanager
+def open_image(path: Path, progress: Progress = SILENT) -> Iterator[Image]:
+    """Open a qcow2, raw or raw.zst image for reading.
+
+    Raises:
+        ImageError: It is not a disk with an ext4 root.
+    """
+    with contextlib.ExitStack() as stack:
+        with progress.step("open the image"):
+            disk = stack.enter_context(open_disk(path))
+            part = disk.partition(*ROOTS)
+            if part is None:
+                raise ImageError(f"{path} has no Linux root partition", hint=f"sfdisk --dump {disk.path}")
+            try:
+                filesystem = Ext4(disk.data, part.start)
+                root = from_ext4(filesystem)
+            except (struct.error, ArithmeticError) as error:
+                raise ImageError(f"the root filesystem of {path} is damaged: {error}") from error
+            esp = Tree([], lambda _: [])
+            if boot := disk.partition(PartitionType.ESP):
+                scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="goldnode-esp.")))
+                esp = from_fat(disk.path, boot.start, scratch)
+        yield Image(disk, filesystem, root, esp, hits=())
+
+
+def check_image(
+    path: Path,
+    builder_keys: Sequence[str] = (),
+    progress: Progress = SILENT,
+    ranges: Iterable[tuple[int, int]] | None = None,
+) -> Report:
+    """Ask every rule.
+
+    Args:
+        path: The image.
+        builder_keys: Public keys that opened the machine during the bake; they must have left no trace.
+        progress: Told what goes on.
+        ranges: Search only these bytes for secrets, when the rest has been searched before; None for all.
+
+    Raises:
+        ImageError: It cannot be read at all.
+    """
+    with open_image(path, progress) as image:
+        hits = secrets.scan(image.disk, builder_keys, progress, ranges)
+        scanned = dataclasses.replace(image, hits=secrets.located(hits, image.filesystem, image.root))
+        with progress.step("ask the rules") as step:
+            results = []
+            for done, rule in enumerate(RULES):
+                results.append(Result(rule, tuple(rule.check(scanned))))
+                step.update(done + 1, len(RULES))
+    return Report(path.name, tuple(results))
