@@ -1,0 +1,1 @@
+"""Makes images: runs on the operator's machine, or in CI."""

@@ -1,0 +1,90 @@
+"""A golden image made in a cloud: its own Debian 13, the same payload and scripts, the cloud's own image at the end.
+
+Nothing lands in ``out/`` but a receipt: what was made, where, and of what.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from goldnode import files, paths
+from goldnode.bake import content, golden, manifest, vmbake
+from goldnode.bake.obtain import obtain
+from goldnode.bake.platform import CREDENTIALS
+from goldnode.errors import BakeError
+from goldnode.network import Network
+from goldnode.progress import Progress
+
+#: Google allows the shortest names, and only lower-case letters, digits and dashes.
+NAME_LENGTH, NAME_REFUSES = 63, re.compile(r"[^a-z0-9]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """An image in a cloud.
+
+    Attributes:
+        path: The receipt in ``out/``.
+        document: What it says.
+    """
+
+    path: Path
+    document: dict[str, Any]
+
+
+def bake(order: golden.Order, settings: Mapping[str, Any], progress: Progress) -> Receipt:
+    """Have the cloud of ``order.platform`` make the image.
+
+    Args:
+        order: What is to be baked, and where.
+        settings: The operator's variables of that platform (``platform.settings``).
+        progress: Told how far it is.
+
+    Raises:
+        ArtifactError: An input cannot be had, or is not what its pin says.
+        BakeError: Packer or the cloud failed; the logs are kept under ``out/failed/``.
+    """
+    clock = golden.Clock(progress)
+    network, platform = order.network, order.platform
+    payload = obtain(network, order.arch, artifacts_dir=order.artifacts, strict=order.strict, progress=clock)
+    entries = content.entries(network, payload, order.arch)
+    with golden.workshop() as shop:
+        with clock.step("payload"):
+            key = golden.key_of(platform, order.arch, content.write(entries, shop / "payload.tar"))
+        name = image_name(network, key)
+        variables = {"payload": str(shop / "payload.tar"), "arch": order.arch, "image_name": name, **settings}
+        made = vmbake.build(platform.source, variables, shop, clock, network=network, env=credentials(order))
+    if not made:
+        raise BakeError(f"Packer ended well, but {platform} named no image", hint=f"look for {name} in the console")
+    document = {
+        "version": 1,
+        "platform": str(platform),
+        "image": {"name": name, "ids": list(made)},
+        "key": key,
+        "network": network.name,
+        "chain_id": network.chain_id,
+        "arch": order.arch,
+        "source": manifest.source(),
+        "daemon": payload.daemon.document(),
+        "deferred": [item.document() for item in payload.deferred],
+        "seconds": {step: round(seconds, 1) for step, seconds in clock.seconds.items()},
+    }
+    path = paths.out() / f"{name}.{platform}.json"
+    files.write_json(path, document)
+    return Receipt(path, document)
+
+
+def image_name(network: Network, key: str) -> str:
+    """What the cloud calls it; the same inputs have the same name, so a cloud can refuse to make it twice."""
+    stem = NAME_REFUSES.sub("-", f"goldnode-{network.name}-{network.daemon.version}".lower())
+    return f"{stem[: NAME_LENGTH - 9]}-{key[:8]}"
+
+
+def credentials(order: golden.Order) -> dict[str, str]:
+    """The part of the caller's environment by which Packer enters that cloud."""
+    return {name: value for name, value in os.environ.items() if name.startswith(CREDENTIALS[order.platform])}

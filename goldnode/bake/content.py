@@ -1,0 +1,158 @@
+"""The payload of an image: one tar that holds every file of ours at its final path.
+
+A tar, because QEMU can hand it to the guest as a bare drive that ``tar`` reads without a
+filesystem, and a cloud machine takes the same file by upload.  The same inputs give the same
+bytes: members sorted, owned by root, dated by one fixed instant, modes reduced to what git knows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import stat
+import tarfile
+import zipfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from goldnode import paths
+from goldnode.bake.base import EPOCH, package_list
+from goldnode.bake.payload import LIB, Payload
+from goldnode.network import Network
+
+#: The first date a zip can hold.
+ZIP_DATE = (1980, 1, 1, 0, 0, 0)
+NODE_MAIN = "from goldnode.node.__main__ import main\n\nraise SystemExit(main())\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One member of the tar.
+
+    Attributes:
+        path: On the image, absolute.
+        mode: Permissions; of a link unused.
+        data: Content, or the file that holds it.
+        link: Target, for a symbolic link.
+    """
+
+    path: str
+    mode: int
+    data: bytes | Path = b""
+    link: str = ""
+
+
+def entries(network: Network, payload: Payload, arch: str) -> list[Entry]:
+    """Everything the image gets on top of the base, sorted by path."""
+    found = [*_roles(), *_network(network, payload, arch)]
+    found += [Entry(file.path_on_image, file.mode, file.source) for file in payload.files]
+    found.append(Entry(f"{LIB}/node.pyz", 0o644, node_program()))
+    found.append(Entry(f"{LIB}/precompile.py", 0o644, paths.REPOSITORY / "packer" / "scripts" / "precompile.py"))
+    return sorted(found, key=lambda entry: entry.path)
+
+
+def write(entries: Iterable[Entry], target: Path) -> str:
+    """Write the tar.
+
+    Returns:
+        Its sha256, lower-case hex.
+    """
+    folders: set[str] = set()
+    with tarfile.open(target, "w", format=tarfile.GNU_FORMAT) as tar:
+        for entry in entries:
+            for parent in reversed(Path(entry.path).parents[:-1]):
+                if str(parent) not in folders:
+                    folders.add(str(parent))
+                    tar.addfile(_member(str(parent), 0o755, tarfile.DIRTYPE))
+            _add(tar, entry)
+    with target.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def node_program() -> bytes:
+    """The node's program as one zipapp: root modules, ``node`` and ``rendezvous``; sorted, undated."""
+    package = paths.REPOSITORY / "goldnode"
+    sources = [*package.glob("*.py"), *(package / "node").rglob("*.py"), *(package / "rendezvous").rglob("*.py")]
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(zipfile.ZipInfo("__main__.py", ZIP_DATE), NODE_MAIN)
+        for source in sorted(sources):
+            name = str(source.relative_to(paths.REPOSITORY))
+            archive.writestr(zipfile.ZipInfo(name, ZIP_DATE), source.read_bytes(), zipfile.ZIP_DEFLATED)
+    return b"#!/usr/bin/python3 -I\n" + buffer.getvalue()
+
+
+def _roles() -> Iterator[Entry]:
+    roles = paths.REPOSITORY / "roles"
+    for role in sorted(folder for folder in roles.iterdir() if folder.is_dir()):
+        yield Entry(f"{LIB}/roles/{role.name}/role.yaml", 0o644, role / "role.yaml")
+        rootfs = role / "rootfs"
+        for file in sorted(rootfs.rglob("*")):
+            path = f"/{file.relative_to(rootfs)}"
+            if file.is_symlink():
+                yield Entry(path, 0o777, link=str(file.readlink()))
+            elif file.is_file():
+                yield Entry(path, 0o755 if file.stat().st_mode & stat.S_IXUSR else 0o644, file)
+
+
+def _network(network: Network, payload: Payload, arch: str) -> Iterator[Entry]:
+    image = {
+        "version": 1,
+        "network": network.name,
+        "chain_id": network.chain_id,
+        "daemon": {"name": network.daemon.name, "version": network.daemon.version},
+        "arch": arch,
+        "payload": payload.key,
+    }
+    yield Entry(f"{LIB}/image.json", 0o644, _json(image))
+    yield Entry(f"{LIB}/network.json", 0o644, _json(dict(network.document)))
+    packages = sorted({*package_list("node"), *network.packages})
+    yield Entry(f"{LIB}/packages.txt", 0o644, "".join(f"{name}\n" for name in packages).encode())
+    yield Entry("/etc/ld.so.conf.d/goldnode.conf", 0o644, f"{LIB}/lib\n".encode())
+    if payload.deferred:
+        yield Entry(f"{LIB}/deferred.json", 0o644, _json([item.document() for item in payload.deferred]))
+    if any(file.path_on_image == f"{LIB}/bin/{network.daemon.name}" for file in payload.files):
+        yield Entry(f"{LIB}/start-check", 0o644, _start_check(network).encode())
+
+
+def _start_check(network: Network) -> str:
+    """Shell that starts the daemon once and compares what it answers with the pinned version."""
+    daemon = network.daemon
+    command = f"{LIB}/bin/{daemon.name} {' '.join(daemon.version_args)}"
+    return f"""answer=$(timeout 120 {command} 2>&1) || {{
+  echo "goldnode-fault: {daemon.name} does not start: $answer"
+  exit 1
+}}
+case "$answer" in
+  *{daemon.version}*) ;;
+  *) echo "goldnode-fault: {daemon.name} answers '$answer', not {daemon.version}"; exit 1 ;;
+esac
+"""
+
+
+def _json(document: object) -> bytes:
+    return (json.dumps(document, indent=2, sort_keys=True) + "\n").encode()
+
+
+def _member(path: str, mode: int, kind: bytes) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(path.lstrip("/"))
+    member.type, member.mode, member.mtime, member.uname, member.gname = kind, mode, EPOCH, "root", "root"
+    return member
+
+
+def _add(tar: tarfile.TarFile, entry: Entry) -> None:
+    if entry.link:
+        member = _member(entry.path, entry.mode, tarfile.SYMTYPE)
+        member.linkname = entry.link
+        tar.addfile(member)
+        return
+    member = _member(entry.path, entry.mode, tarfile.REGTYPE)
+    if isinstance(entry.data, bytes):
+        member.size = len(entry.data)
+        tar.addfile(member, io.BytesIO(entry.data))
+        return
+    member.size = entry.data.stat().st_size
+    with entry.data.open("rb") as stream:
+        tar.addfile(member, stream)

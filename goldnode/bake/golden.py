@@ -1,0 +1,267 @@
+"""The golden image: Packer boots the base, installs the payload, seals; then it is compressed and named.
+
+Every stage is keyed by its inputs, so nothing is done twice, and an unchanged bake says so and
+stops.  Whatever goes wrong, the final name appears only with a finished image behind it, and
+nothing that was started survives.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from goldnode import files, paths
+from goldnode.bake import base as bases
+from goldnode.bake import content, manifest, vmbake
+from goldnode.bake import stock as stockbake
+from goldnode.bake.obtain import obtain
+from goldnode.bake.platform import Platform
+from goldnode.errors import HostError, ImageError
+from goldnode.image.check import Report, check_image, open_image
+from goldnode.image.digest import tree_digest
+from goldnode.image.disk import own_ranges
+from goldnode.image.packages import installed
+from goldnode.network import Network
+from goldnode.progress import Progress, Step
+from goldnode.run import run
+from goldnode.vm import accel
+
+#: zstd, in parallel and out of order: 1.5 s where zlib takes 14 (the qcow2's bytes differ from run to run).
+COMPRESS = ("qemu-img", "convert", "-O", "qcow2", "-c", "-o", "compression_type=zstd", "-m", "16", "-W")
+
+
+#: Bytes a bake may write beside its result: the overlay, the payload and, for the checks, the sparse raw disk.
+SPACE = 2 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be baked, and how.
+
+    Attributes:
+        network: The network whose daemon and genesis go in.
+        arch: Debian's name of the architecture.
+        strict: Refuse to defer anything to the first boot.
+        accel: ``auto``, ``kvm`` or ``tcg``.
+        artifacts: Folder the operator filled; looked into before the network is asked.
+        force: Bake even if nothing has changed.
+        platform: Who runs the machine that becomes the image.
+    """
+
+    network: Network
+    arch: str = "amd64"
+    strict: bool = False
+    accel: str = "auto"
+    artifacts: Path | None = None
+    force: bool = False
+    platform: Platform = Platform.QEMU
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A finished image.
+
+    Attributes:
+        image: The sealed disk.
+        manifest: Its manifest, as read from beside it.
+        baked: False when nothing had changed.
+    """
+
+    image: Path
+    manifest: dict[str, Any]
+    baked: bool
+
+
+@dataclass(slots=True)
+class Clock:
+    """Times every step for the table at the end, and passes it on to whoever watches."""
+
+    watcher: Progress
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[Step]:
+        """Open a phase and add its time to what phases of that name took before."""
+        started = time.monotonic()
+        with self.watcher.step(title) as step:
+            yield step
+        self.seconds[title] = self.seconds.get(title, 0.0) + time.monotonic() - started
+
+
+def bake(order: Order, progress: Progress) -> Result:
+    """Turn a network into a sealed image in ``out/``.
+
+    Raises:
+        ArtifactError: An input cannot be had, or is not what its pin says.
+        BakeError: Packer, QEMU or the daemon failed; the message names the console log that was kept.
+        ImageError: The sealed image breaks a hygiene rule.
+        HostError: A tool or disk space is missing.
+    """
+    clock = Clock(progress)
+    network = order.network
+    payload = obtain(network, order.arch, artifacts_dir=order.artifacts, strict=order.strict, progress=clock)
+    stock = order.platform is Platform.STOCK
+    base = bases.make(bases.BaseSpec(order.arch, base_packages(order)), clock)
+    target = manifest.names(network, order.arch, deferred=bool(payload.deferred), stock=stock)
+    entries = content.entries(network, payload, order.arch)
+    with files.locked(paths.cache() / "bakes" / f"{order.platform}-{target.image.name}.lock"), workshop() as shop:
+        with clock.step("payload"):
+            tar = shop / "payload.tar"
+            key = key_of(order.platform, base.key, base.packages, content.write(entries, tar))
+        if not order.force and (known := _unchanged(target, key)):
+            return Result(target.image, known, baked=False)
+        acceleration = accel.choose(order.accel, base.folder / "vmlinuz")
+        run_packer = stockbake.run_packer if stock else vmbake.run_packer
+        sealed = run_packer(base, tar, shop, acceleration, clock, network=network)
+        image, packages = _finish(sealed, shop, target.image, clock)
+        document = manifest.compose(
+            network,
+            order.arch,
+            payload,
+            key=key,
+            base={"key": base.key, "suite": bases.SUITE, "disk_sha256": files.sha256_file(base.disk)},
+            packages=packages,
+            accelerator=acceleration,
+            seconds=clock.seconds,
+            image=image,
+        )
+        target.image.parent.mkdir(exist_ok=True)
+        (shop / "image.qcow2").replace(target.image)
+        files.write_json(target.manifest, document)
+    return Result(target.image, document, baked=True)
+
+
+def base_packages(order: Order) -> tuple[str, ...]:
+    """What the base holds: everything, or for a stock bake only what makes a plain Debian machine."""
+    names = {*bases.package_list("machine")}
+    if order.platform is not Platform.STOCK:
+        names |= {*bases.package_list("node"), *order.network.packages}
+    return tuple(sorted(names))
+
+
+def key_of(platform: Platform, *inputs: object) -> str:
+    """Digest of everything that decides the image's files: base, payload, scripts and templates."""
+    digest = hashlib.sha256("\n".join([platform, *map(str, inputs), ""]).encode())
+    packer = paths.REPOSITORY / "packer"
+    for file in [
+        packer / "variables.pkr.hcl",
+        packer / "build.pkr.hcl",
+        platform.template,
+        *sorted((packer / "scripts").iterdir()),
+    ]:
+        digest.update(f"{file.name}\0".encode() + file.read_bytes())
+    return digest.hexdigest()
+
+
+def _unchanged(target: manifest.Names, key: str) -> dict[str, Any] | None:
+    """The manifest of an image that already is what this bake would make."""
+    if not (target.image.exists() and target.manifest.exists()):
+        return None
+    known = manifest.read(target.manifest)
+    same = known["key"] == key and known["image"]["sha256"] == files.sha256_file(target.image)
+    return known if same else None
+
+
+def _finish(
+    sealed: vmbake.Sealed, shop: Path, target: Path, progress: Progress
+) -> tuple[dict[str, Any], list[list[str]]]:
+    """Compress the sealed disk while it is checked against every hygiene rule and its digests are made.
+
+    Returns:
+        The manifest's ``image``, and name, version and architecture of every package in it.
+
+    Raises:
+        ImageError: It breaks a rule; nothing gets its final name.
+    """
+    image, raw = shop / "image.qcow2", shop / "disk.raw"
+    with progress.step("compress and check"), ThreadPoolExecutor() as beside:
+        compressed = beside.submit(_compress, sealed, image)
+        run(["qemu-img", "convert", "-O", "raw", sealed.disk, raw])
+        raw_sha256 = beside.submit(files.sha256_file, raw)
+        # The base was searched for secrets when it was made: only what was written since is new.
+        written = None if sealed.compressed else own_ranges(sealed.disk)
+        refuse_broken(check_image(raw, [sealed.builder_key], ranges=written), target.name)
+        with open_image(raw) as disk:
+            tree = tree_digest(disk.root, disk.esp)
+            packages = sorted([it.name, it.version, it.architecture] for it in installed(disk.root).values())
+        compressed.result()
+    document = {
+        "file": target.name,
+        "format": "qcow2",
+        "size": image.stat().st_size,
+        "sha256": files.sha256_file(image),
+        "raw_size": raw.stat().st_size,
+        "raw_sha256": raw_sha256.result(),
+        "tree_sha256": tree,
+    }
+    return document, packages
+
+
+def _compress(sealed: vmbake.Sealed, image: Path) -> None:
+    if sealed.compressed:
+        os.link(sealed.disk, image)
+        return
+    run([*COMPRESS, sealed.disk, image])
+
+
+def refuse_broken(report: Report, name: str) -> None:
+    """Stop a bake whose result is not clean.
+
+    Raises:
+        ImageError: Names every rule that is broken, and where.
+    """
+    faults = [
+        f"  {result.rule.id}: {finding.where} {finding.what}" for result in report.broken for finding in result.findings
+    ]
+    if faults:
+        raise ImageError(
+            f"{name} was sealed, but {len(report.broken)} of {len(report.results)} hygiene rules are broken:\n"
+            + "\n".join(faults[:20]),
+            hint="mend packer/scripts/clean.sh or the role that left it; the rules: docs/image-hygiene.md",
+        )
+
+
+@contextmanager
+def workshop() -> Iterator[Path]:
+    """A folder for one bake, on the same filesystem as the results; gone afterwards, with all that is in it.
+
+    Raises:
+        HostError: There is not enough space for it.
+    """
+    results = paths.out()
+    results.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(results).free
+    if free < SPACE:
+        raise HostError(
+            f"no space left to bake: {results} has {free >> 20} MiB free, a bake needs {SPACE >> 20} MiB",
+            hint=f"df -h {results}; or set GOLDNODE_OUT to a folder on a larger disk",
+        )
+    for old in results.glob(".bake-*"):
+        if _abandoned(old):
+            shutil.rmtree(old, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=".bake-", dir=results) as name:
+        shop = Path(name)
+        with files.locked(shop / "alive"):
+            yield shop
+
+
+def _abandoned(shop: Path) -> bool:
+    """Whether the bake that owned this folder was killed: a living one holds its lock."""
+    try:
+        with (shop / "alive").open("a") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except FileNotFoundError:
+        return False
+    return True

@@ -1,0 +1,261 @@
+"""A daemon out of its Go module: fetched by its pinned sum, built as the main module, kept by its inputs.
+
+Every chain's go.mod has ``replace`` lines, so ``go install MODULE@VERSION`` is refused; the module
+is copied and built in its own folder with its own go.sum.  The same inputs give the same bytes: no
+paths, no build id, no VCS stamps, a pinned toolchain.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from goldnode.daemon import Daemon, Library, Source
+from goldnode.download import UnreachableError, WrongBytesError
+from goldnode.errors import ArtifactError, BakeError, HostError
+from goldnode.files import locked, sha256_file, write_json
+from goldnode.paths import cache
+from goldnode.progress import Progress, Step
+from goldnode.run import CommandError, run, spawn
+
+#: Goes up when this module builds differently from the same inputs.
+RECIPE = 1
+#: How this host reaches modules and where it keeps them: the operator's business, handed on as it is.
+HOST_SETTINGS = ("GOPROXY", "GONOPROXY", "GOPRIVATE", "GOSUMDB", "GONOSUMDB", "GOINSECURE", "GOAUTH",
+                 "GOPATH", "GOMODCACHE", "GOCACHE", "GOTMPDIR")  # fmt: skip
+#: C compilers for another architecture, as Debian names them.
+CROSS_COMPILERS = {"amd64": "x86_64-linux-gnu-gcc", "arm64": "aarch64-linux-gnu-gcc"}
+MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
+#: Lines of the compiler's output shown when it fails.
+TAIL = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What a build left in the cache.
+
+    Attributes:
+        binary: The daemon.
+        libraries: What it needs beside it; their names are those the loader looks for.
+    """
+
+    binary: Path
+    libraries: tuple[Path, ...]
+
+
+def native(arch: str) -> bool:
+    """Whether this machine runs programs of ``arch``."""
+    return MACHINES.get(platform.machine()) == arch
+
+
+def build(daemon: Daemon, source: Source, arch: str, *, go: Path, progress: Progress) -> Built:
+    """Have the daemon, from the cache or freshly built; two callers at once build it once.
+
+    Raises:
+        ArtifactError: The module cannot be had, or is not what its sum says.
+        BakeError: It does not compile.
+        HostError: cgo is asked for and there is no C compiler.
+    """
+    home = cache() / "builds" / key(daemon, source, arch, _compiler(source, arch))
+
+    def make(draft: Path) -> None:
+        _make(daemon, source, arch, draft, go=go, progress=progress)
+
+    _kept(home, make)
+    return Built(home / daemon.name, tuple(home / "lib" / library.name for library in daemon.libraries))
+
+
+def libraries(daemon: Daemon, arch: str, *, go: Path, progress: Progress) -> tuple[Path, ...]:
+    """Have only the libraries, for a daemon that was released as a binary.
+
+    Raises:
+        ArtifactError: A module cannot be had, or is not what its sum says.
+    """
+    if not daemon.libraries:
+        return ()
+    wanted = json.dumps([arch, *map(asdict, daemon.libraries)], sort_keys=True)
+    home = cache() / "libraries" / hashlib.sha256(wanted.encode()).hexdigest()
+
+    def take(draft: Path) -> None:
+        with progress.step(f"fetch libraries of {daemon.name}"):
+            _record(draft, _take(daemon.libraries, arch, draft / "lib", go))
+
+    _kept(home, take)
+    return tuple(home / "lib" / library.name for library in daemon.libraries)
+
+
+def key(daemon: Daemon, source: Source, arch: str, compiler: str) -> str:
+    """Digest of everything that decides the bytes of a build."""
+    shipped = [asdict(library) for library in daemon.libraries]
+    inputs = {"recipe": RECIPE, "name": daemon.name, "arch": arch, "compiler": compiler, "libraries": shipped,
+              **asdict(source)}  # fmt: skip
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+
+
+def command(source: Source, output: Path) -> list[str]:
+    """The words after ``go``: stripped, without paths or build id, the network file's flags last."""
+    ldflags = " ".join(["-s", "-w", "-buildid=", *source.ldflags])
+    tags = [f"-tags={','.join(source.tags)}"] if source.tags else []
+    return ["build", "-v", "-trimpath", "-buildvcs=false", *tags, f"-ldflags={ldflags}", "-o", str(output),
+            source.package]  # fmt: skip
+
+
+def environment(source: Source, arch: str) -> dict[str, str]:
+    """What the go command is told, whatever `go env -w` says on this host."""
+    fixed = {
+        "GOWORK": "off", "GOFLAGS": "-mod=readonly", "GOTOOLCHAIN": source.toolchain, "GOOS": "linux", "GOARCH": arch,
+        "GOAMD64": "v1", "GOARM64": "v8.0", "GOEXPERIMENT": "", "CGO_ENABLED": "1" if source.cgo else "0",
+        "CGO_CFLAGS": "-O2 -g", "CGO_LDFLAGS": "",
+    }  # fmt: skip
+    if source.cgo and not native(arch):
+        fixed["CC"] = CROSS_COMPILERS[arch]
+    return host_settings() | fixed
+
+
+def host_settings() -> dict[str, str]:
+    """The part of the caller's environment that says where modules come from and where they are kept."""
+    return {name: os.environ[name] for name in HOST_SETTINGS if name in os.environ}
+
+
+def download(module: str, version: str, pinned: str, *, go: Path, env: dict[str, str]) -> Path:
+    """Bring a module into Go's own cache and compare its sum with the pin.
+
+    Returns:
+        Its folder, read-only.
+
+    Raises:
+        UnreachableError: The module proxy does not give it.
+        WrongBytesError: It is another module than was pinned.
+    """
+    done = run(
+        [go, "mod", "download", "-json", f"{module}@{version}"], cwd=Path("/"), env=env, check=False, timeout=600
+    )
+    try:
+        answer: dict[str, Any] = json.loads(done.stdout)
+    except ValueError:
+        answer = {"Error": done.stderr.strip() or "no answer"}
+    if "Error" in answer:
+        raise UnreachableError(f"{module}@{version} cannot be had: {answer['Error']}", hint="go env GOPROXY")
+    if answer["Sum"] != pinned:
+        raise WrongBytesError(
+            f"{module}@{version} is not what its pin says: sum is {answer['Sum']}, pinned is {pinned}",
+            hint="compare both with the sum in a go.sum you trust; never change a pin to make an error go away",
+        )
+    return Path(answer["Dir"])
+
+
+def _make(daemon: Daemon, source: Source, arch: str, draft: Path, *, go: Path, progress: Progress) -> None:
+    """Fill ``draft`` with the daemon, lib/ and build.json."""
+    env = environment(source, arch)
+    with progress.step(f"fetch {source.module}@{source.version}"):
+        tree = download(source.module, source.version, source.sum, go=go, env=env)
+        shipped = _take(daemon.libraries, arch, draft / "lib", go)
+    if shipped:
+        env["LIBRARY_PATH"] = str(draft / "lib")
+    work, binary = draft / "source", draft / daemon.name
+    shutil.copytree(tree, work, copy_function=shutil.copyfile)
+    with progress.step(f"build {daemon.name} {source.version}") as step:
+        _compile([str(go), *command(source, binary)], work, env, step, _packages(go, source, work, env))
+    _remove(work)
+    _record(draft, [binary, *shipped])
+
+
+def _take(wanted: Sequence[Library], arch: str, folder: Path, go: Path) -> list[Path]:
+    """Copy libraries out of their modules, under the names the loader looks for."""
+    taken = []
+    for library in wanted:
+        tree = download(library.module, library.version, library.sum, go=go, env=host_settings())
+        inside = tree / library.files.get(arch, "")
+        if not inside.is_file():
+            raise ArtifactError(f"{library.module}@{library.version} has no {library.name} for {arch}")
+        folder.mkdir(exist_ok=True)
+        target = folder / library.name
+        shutil.copyfile(inside, target)
+        target.chmod(0o644)
+        taken.append(target)
+    return taken
+
+
+def _packages(go: Path, source: Source, work: Path, env: dict[str, str]) -> int:
+    """How many packages the daemon is made of; some of them may be compiled already."""
+    tags = [f"-tags={','.join(source.tags)}"] if source.tags else []
+    listed = run([go, "list", "-deps", *tags, source.package], cwd=work, env=env, check=False)
+    return len(listed.stdout.splitlines())
+
+
+def _compile(argv: list[str], work: Path, env: dict[str, str], step: Step, packages: int) -> None:
+    """Run the compiler; it names every package it compiles, which is all the progress it tells."""
+    last: deque[str] = deque(maxlen=TAIL)
+    compiled = 0
+    with spawn(argv, cwd=work, env=env, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None  # noqa: S101 - asked for a pipe
+        with process.stdout:
+            for line in process.stdout:
+                text = line.decode("utf-8", "replace").rstrip()
+                last.append(text)
+                if text and " " not in text:
+                    compiled += 1
+                    step.update(compiled, packages)
+        returncode = process.wait()
+    step.note(f"{compiled} of {packages} packages compiled, the others came from the build cache")
+    if returncode:
+        shown = "\n  ".join(last)
+        raise BakeError(f"{argv[-1]} does not compile (go build exited {returncode}):\n  {shown}")
+
+
+def _compiler(source: Source, arch: str) -> str:
+    """The C compiler's own words, because with cgo it decides the bytes too; empty without."""
+    if not source.cgo:
+        return ""
+    name = "gcc" if native(arch) else CROSS_COMPILERS[arch]
+    package = "gcc libc6-dev" if native(arch) else f"gcc-{name.removesuffix('-gcc').replace('_', '-')}"
+    try:
+        return run([name, "--version"]).stdout.splitlines()[0]
+    except (HostError, CommandError) as error:
+        raise HostError(f"cgo needs {name}, which is not here", hint=f"apt-get install {package}") from error
+
+
+def _kept(home: Path, make: Callable[[Path], None]) -> None:
+    """Fill ``home`` by ``make`` unless it is there and still is what it was; whole or not at all."""
+    with locked(home.with_name(f"{home.name}.lock")):
+        if _whole(home):
+            return
+        draft = home.with_name(f"{home.name}.part")
+        _remove(draft)
+        draft.mkdir(parents=True)
+        try:
+            make(draft)
+            _remove(home)
+            draft.rename(home)
+        finally:
+            _remove(draft)
+
+
+def _record(draft: Path, files: Sequence[Path]) -> None:
+    """Note what was made, so that a damaged cache is noticed."""
+    write_json(draft / "build.json", {str(path.relative_to(draft)): sha256_file(path) for path in files})
+
+
+def _whole(home: Path) -> bool:
+    """Whether a finished build is there and still is what it was."""
+    try:
+        sums: dict[str, str] = json.loads((home / "build.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return all((home / name).is_file() and sha256_file(home / name) == value for name, value in sums.items())
+
+
+def _remove(tree: Path) -> None:
+    """Delete a tree although Go's folders are read-only."""
+    for folder, _, _ in os.walk(tree):
+        Path(folder).chmod(0o755)
+    shutil.rmtree(tree, ignore_errors=True)

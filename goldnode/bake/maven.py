@@ -1,0 +1,89 @@
+"""Fetch jars by their coordinates with Maven, which knows where the operator's machine gets jars from.
+
+Maven resolves nothing here: the list names every jar, transitive ones too, and each is taken only
+when its bytes are what the list says.  Which repository or mirror that is stands in the
+operator's own Maven settings.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+from goldnode.errors import ArtifactError, HostError
+from goldnode.paths import cache
+from goldnode.progress import Progress
+from goldnode.run import CommandError, run
+
+#: Seconds after which Maven is given up; it retries by itself.
+PATIENCE = 1800.0
+#: The goal, with its version: another one could name files differently.
+GOAL = "org.apache.maven.plugins:maven-dependency-plugin:2.8:copy-dependencies"
+
+
+@dataclass(frozen=True, slots=True)
+class Jar:
+    """One line of a list: a Maven coordinate and the hash of its jar."""
+
+    sha256: str
+    group: str
+    artifact: str
+    version: str
+    classifier: str = ""
+
+    @property
+    def filename(self) -> str:
+        """As Maven names it."""
+        tail = f"-{self.classifier}" if self.classifier else ""
+        return f"{self.artifact}-{self.version}{tail}.jar"
+
+
+def parse(text: str) -> tuple[Jar, ...]:
+    """Read a list that the network checker accepted: ``SHA256  group:artifact:version[:classifier]`` per line."""
+    lines = (line.split() for line in text.splitlines() if line and not line.startswith("#"))
+    return tuple(Jar(sha256, *coordinate.split(":")) for sha256, coordinate in lines)
+
+
+def fetch(jars: Sequence[Jar], take: Callable[[Path], None], progress: Progress) -> None:
+    """Download jars into a folder that ``take`` is shown before it goes; it checks what is in there.
+
+    Raises:
+        HostError: Maven is not installed.
+        ArtifactError: Maven could not get all of them.
+    """
+    maven = shutil.which("mvn")
+    if maven is None:
+        raise HostError(f"{len(jars)} jars are missing, and Maven is not installed", hint="apt-get install maven")
+    with progress.step(f"fetch {len(jars)} jars"), tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "pom.xml").write_text(project(jars), encoding="utf-8")
+        try:
+            run([maven, "--batch-mode", "--quiet", f"-Dmaven.repo.local={cache() / 'maven'}", GOAL,
+                 "-DexcludeTransitive=true", f"-DoutputDirectory={folder / 'jars'}"],
+                cwd=folder, timeout=PATIENCE)  # fmt: skip
+        except CommandError as error:
+            raise ArtifactError(f"Maven could not fetch the jars: {error.message}") from error
+        take(folder / "jars")
+
+
+def project(jars: Sequence[Jar]) -> str:
+    """A Maven project that depends on exactly these jars and on nothing that they depend on."""
+    dependencies = "".join(map(_dependency, jars))
+    return (
+        '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>'
+        "<groupId>goldnode</groupId><artifactId>jars</artifactId><version>1</version><packaging>pom</packaging>"
+        f"<dependencies>{dependencies}</dependencies></project>\n"
+    )
+
+
+def _dependency(jar: Jar) -> str:
+    classifier = f"<classifier>{escape(jar.classifier)}</classifier>" if jar.classifier else ""
+    return (
+        f"<dependency><groupId>{escape(jar.group)}</groupId><artifactId>{escape(jar.artifact)}</artifactId>"
+        f"<version>{escape(jar.version)}</version>{classifier}<exclusions><exclusion><groupId>*</groupId>"
+        "<artifactId>*</artifactId></exclusion></exclusions></dependency>"
+    )

@@ -1,0 +1,46 @@
+"""The ordinary bake: a plain Debian 13 disk, its firmware, cloud-init, SSH, apt, then the shared scripts.
+
+This is what every cloud source does and what most people's Packer does, run under QEMU: it proves
+that path without an account, and it is what the benchmark compares the golden bake with.  The
+guest needs the network: it reaches the Debian mirror through the host, with the host's apt settings.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from goldnode import files
+from goldnode.bake import access, vmbake
+from goldnode.bake.base import Base
+from goldnode.bake.platform import Platform
+from goldnode.network import Network
+from goldnode.progress import Progress
+from goldnode.vm.accel import Acceleration
+
+
+def run_packer(
+    base: Base, payload: Path, shop: Path, acceleration: Acceleration, progress: Progress, *, network: Network
+) -> vmbake.Sealed:
+    """Boot the plain disk, let cloud-init make the bake's access, install, seal, power off, compress.
+
+    Raises:
+        BakeError: It failed; the logs are kept under ``out/failed/``.
+    """
+    entry = access.grant(shop)
+    variables = {
+        **vmbake.machine(base, payload, shop, acceleration),
+        "ssh_private_key_file": str(entry.private_key),
+        "seed": [str(file) for file in seed(shop / "seed", entry.public_key)],
+    }
+    vmbake.build(Platform.STOCK.source, variables, shop, progress, network=network)
+    return vmbake.Sealed(shop / "packer" / "disk.qcow2", entry.public_key, compressed=True)
+
+
+def seed(folder: Path, public_key: str) -> tuple[Path, ...]:
+    """Write the NoCloud seed that lets the bake's key in, and nothing else."""
+    document = {"disable_root": False, "users": [{"name": "root", "ssh_authorized_keys": [public_key]}]}
+    user_data, meta_data = folder / "user-data", folder / "meta-data"
+    files.write_atomic(user_data, f"#cloud-config\n{json.dumps(document)}\n")
+    files.write_atomic(meta_data, "instance-id: goldnode-stock-bake\n")
+    return user_data, meta_data

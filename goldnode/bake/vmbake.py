@@ -1,0 +1,190 @@
+"""One run of Packer: from the base and a payload to a sealed disk, or to an image in a cloud."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import signal
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from goldnode import files, paths
+from goldnode.bake import access, gate
+from goldnode.bake.base import Base
+from goldnode.bake.packer import Event, Packer
+from goldnode.errors import BakeError
+from goldnode.network import Network
+from goldnode.progress import Progress
+from goldnode.vm.accel import Acceleration
+
+#: What provision.sh and clean.sh print when they begin something, and when they find something wrong.
+STEP, FAULT = re.compile(r"goldnode-step: (.+)"), re.compile(r"goldnode-fault: (.+)")
+#: What Packer says, and the step of ours it begins.
+SAID = {
+    "Waiting for SSH": "boot",
+    "Gracefully halting": "shut down",
+    "Copying hard drive": "copy the disk",
+    "Uploading": "upload the payload",
+    "Converting hard drive": "compress (zlib, by Packer)",
+}
+#: The values of a bake's variables; a cloud's hold its credentials, so they are never kept.
+VARIABLES = "bake.pkrvars.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """What Packer left.
+
+    Attributes:
+        disk: The sealed disk, uncompressed: an overlay over the base; or already what is to be shipped.
+        builder_key: Public key that opened the machine; no trace of it may be on the disk.
+        compressed: Whether Packer has compressed it.
+    """
+
+    disk: Path
+    builder_key: str
+    compressed: bool = False
+
+
+class Listener:
+    """Turns Packer's events into steps: each lasts until the next begins."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._open = ExitStack()
+        self.faults: list[str] = []
+        self.artifacts: list[str] = []
+
+    def __call__(self, event: Event) -> None:
+        """Take one event."""
+        if event.kind == "artifact" and event.data[1:2] == ("id",):
+            self.artifacts.append(event.text)
+        for line in event.text.splitlines():
+            if found := STEP.search(line):
+                self.begin(found[1].strip())
+            elif fault := FAULT.search(line):
+                self.faults.append(fault[1].strip())
+            else:
+                for words, title in SAID.items():
+                    if words in line:
+                        self.begin(title)
+
+    def begin(self, title: str) -> None:
+        """End the step that is under way and begin another."""
+        self._open.close()
+        self._open.enter_context(self._progress.step(title))
+
+    def close(self) -> None:
+        """End the last step."""
+        self._open.close()
+
+
+def run_packer(
+    base: Base, payload: Path, shop: Path, acceleration: Acceleration, progress: Progress, *, network: Network
+) -> Sealed:
+    """Boot the base, install, seal, power off.
+
+    Raises:
+        BakeError: It failed; the logs are kept under ``out/failed/``.
+    """
+    entry = access.grant(shop)
+    guest = gate.free_port()
+    output, console = shop / "packer", shop / "console.log"
+    with gate.gate(guest, console, access.READY) as port:
+        variables = {
+            **machine(base, payload, shop, acceleration),
+            "ssh_private_key_file": str(entry.private_key),
+            "kernel": str(base.folder / "vmlinuz"),
+            "initrd": str(base.folder / "initrd.img"),
+            "credentials": [str(file) for file in entry.credentials],
+            "ssh_port": port,
+            "guest_port": guest,
+        }
+        build("qemu.golden", variables, shop, progress, network=network)
+    return Sealed(output / "disk.qcow2", entry.public_key)
+
+
+def machine(base: Base, payload: Path, shop: Path, acceleration: Acceleration) -> dict[str, Any]:
+    """The variables that every source under QEMU takes."""
+    return {
+        "payload": str(payload),
+        "disk": str(base.disk),
+        "output": str(shop / "packer"),
+        "console": str(shop / "console.log"),
+        "accelerator": str(acceleration.accelerator),
+        "cpu": acceleration.cpu,
+    }
+
+
+def build(
+    source: str,
+    variables: Mapping[str, Any],
+    shop: Path,
+    progress: Progress,
+    *,
+    network: Network,
+    env: Mapping[str, str] | None = None,
+) -> tuple[str, ...]:
+    """Run Packer on one source of ``packer/``.
+
+    Args:
+        source: As ``qemu.golden``.
+        variables: What it takes besides the network's name and version.
+        shop: Folder of this bake; Packer's log stays in it.
+        progress: Told what Packer and the scripts do.
+        network: What is baked.
+        env: More environment for Packer, as a cloud's credentials.
+
+    Returns:
+        The ids of what was made, as a cloud names it.
+
+    Raises:
+        BakeError: It failed; the logs are kept under ``out/failed/``.
+    """
+    values = shop / VARIABLES
+    files.write_atomic(
+        values,
+        json.dumps({"source": source, "network": network.name, "version": network.daemon.version, **variables}),
+        0o600,
+    )
+    listener = Listener(progress)
+    packer = Packer("packer", log=shop / "packer.log", listen=listener, env={"TMPDIR": str(shop), **(env or {})})
+    listener.begin("start Packer")
+    try:
+        code, said, errors = packer.build(str(paths.REPOSITORY / "packer"), var_file=str(values), color="false")
+    finally:
+        listener.close()
+    if code or not listener.artifacts:
+        # When its inner process is killed, Packer's outer one ends with 0.
+        said_last = said.splitlines()[-5:] if code else ["Packer ended before there was an image"]
+        raise _failed(network, shop, listener.faults or _killed(code) or _telling(errors) or said_last)
+    return tuple(listener.artifacts)
+
+
+def _killed(code: int) -> list[str]:
+    """Says so when Packer (128 + signal) or its guard (-signal) did not end by itself."""
+    names = {int(number): number.name for number in signal.Signals}
+    name = names.get(-code if code < 0 else code - 128)
+    return [f"Packer was ended by {name}"] if name else []
+
+
+def _telling(errors: str) -> list[str]:
+    """The last errors that say something: Packer wraps each in lines that only repeat that there was one."""
+    empty = ("Some builds didn't complete", "Script exited with non-zero", "Deleting output", "-->")
+    return [line for line in errors.splitlines() if not any(words in line for words in empty)][-3:]
+
+
+def _failed(network: Network, shop: Path, why: list[str]) -> BakeError:
+    """Keep what a person needs to find out why, and say where it is."""
+    kept = paths.out() / "failed" / f"{network.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    kept.mkdir(parents=True, exist_ok=True)
+    for name in ("console.log", "packer.log"):
+        if (shop / name).exists():
+            shutil.copy(shop / name, kept / name)
+    reason = "; ".join(line.strip() for line in why if line.strip())
+    return BakeError(f"the bake of {network.name} failed: {reason}", hint=f"less {kept}/console.log {kept}/packer.log")
