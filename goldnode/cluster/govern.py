@@ -1,0 +1,171 @@
+"""The operator's decisions: invite, approve, revoke, rotate.
+
+Each decision that members must learn is a new policy; revoking also changes the cluster's key, so
+that who is out reads nothing that is written afterwards.  A decision is on disk before it leaves.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+
+from goldnode import limits
+from goldnode.cluster.store import Cluster, Minted
+from goldnode.errors import InputError, UsageError
+from goldnode.invite import Invite, mint
+from goldnode.policy import Policy, sign_policy
+from goldnode.roster import Peer
+from goldnode.wire import KEY, NODE_ID_TEXT
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What an invite shall be: for which role, how many nodes, until when (unix seconds), with approval or not."""
+
+    role: str
+    max: int
+    not_after: int
+    approve: bool = False
+
+
+def invite(cluster: Cluster, wish: Wish, random: Callable[[int], bytes] = os.urandom) -> Invite:
+    """Mint an invite and note it.
+
+    Raises:
+        InputError: The role is no name, or the number is out of range.
+    """
+    membership = cluster.membership
+    made = mint(
+        cluster.root,
+        role=wish.role,
+        epoch=membership.epoch,
+        cluster_key=membership.cluster_key,
+        not_after=wish.not_after,
+        random=random,
+        max_nodes=wish.max,
+        approve=wish.approve,
+    )
+    cluster.keep(replace(cluster.settings, minted=(*cluster.settings.minted, Minted.of(made.grant))))
+    return made
+
+
+def unvouched(cluster: Cluster) -> frozenset[str]:
+    """Members no policy names yet: a newcomer could not tell them from a stolen invite once theirs are over."""
+    return frozenset(cluster.membership.roster.members) - cluster.membership.policy.approved
+
+
+def approve(cluster: Cluster, nodes: Collection[str] = (), now: float | None = None) -> None:
+    """Write a policy that approves these nodes, and every present member.
+
+    Raises:
+        UsageError: One of them is revoked.
+    """
+    _refuse_revoked(cluster, nodes)
+    policy = cluster.membership.policy
+    _decide(cluster, replace(policy, approved=policy.approved | set(nodes)), cluster.membership.cluster_key, now)
+
+
+def revoke(
+    cluster: Cluster, nodes: Collection[str], now: float | None = None, random: Callable[[int], bytes] = os.urandom
+) -> list[Invite]:
+    """Put nodes out: a policy that names them, under a new cluster key that only the others get.
+
+    Returns:
+        The invites nobody has used yet, minted again for the new key.
+
+    Raises:
+        InputError: The policy's list of revoked nodes is full.
+    """
+    policy = cluster.membership.policy
+    revoked = policy.revoked_nodes | set(nodes)
+    if len(revoked) > limits.REVOKED_NODES:
+        raise InputError(f"a cluster can revoke {limits.REVOKED_NODES} nodes", hint="./invoke cluster new NAME2")
+    return rotate(cluster, replace(policy, revoked_nodes=revoked, approved=policy.approved - revoked), now, random)
+
+
+def rotate(
+    cluster: Cluster,
+    policy: Policy | None = None,
+    now: float | None = None,
+    random: Callable[[int], bytes] = os.urandom,
+) -> list[Invite]:
+    """Change the cluster's key for everybody who remains.
+
+    Returns:
+        The invites nobody has used yet, minted again for the new key; the old lines are dead.
+    """
+    moment = time.time() if now is None else now
+    left = _unused(cluster, moment)
+    _decide(cluster, policy or cluster.membership.policy, random(KEY), moment)
+    cluster.keep(replace(cluster.settings, minted=()))
+    return [invite(cluster, wish, random) for wish in left]
+
+
+def find_node(cluster: Cluster, text: str) -> str:
+    """The node ID of a member or candidate, by ID, by a unique beginning of it, or by moniker.
+
+    Raises:
+        UsageError: None or several are meant.
+    """
+    roster = cluster.membership.roster
+    known: dict[str, Peer] = {**roster.pending, **roster.peers}
+    meant = [node for node, peer in known.items() if node.startswith(text) or peer.announcement.facts.moniker == text]
+    if NODE_ID_TEXT.fullmatch(text):
+        return text
+    if len(meant) != 1:
+        raise UsageError(
+            f"{text!r} means {len(meant)} nodes of cluster {cluster.folder.name}",
+            hint=f"./invoke cluster status {cluster.folder.name}",
+        )
+    return meant[0]
+
+
+def _refuse_revoked(cluster: Cluster, nodes: Collection[str]) -> None:
+    out = sorted(set(nodes) & cluster.membership.policy.revoked_nodes)
+    if out:
+        raise UsageError(f"node {out[0]} is revoked for good", hint="give it a new node key and a new invite")
+
+
+def _decide(cluster: Cluster, policy: Policy, key: bytes, now: float | None) -> None:
+    membership, moment = cluster.membership, time.time() if now is None else now
+    remaining = {
+        node: peer
+        for node, peer in {**membership.roster.pending, **membership.roster.members}.items()
+        if node not in policy.revoked_nodes and (node in membership.roster.peers or node in policy.approved)
+    }
+    policy = replace(
+        policy,
+        approved=_approved(policy, remaining),
+        endpoints=tuple(cluster.settings.rendezvous[: limits.ENDPOINTS]),
+        time=int(moment * 1000),
+    )
+    data = sign_policy(
+        cluster.root,
+        policy,
+        version=membership.cited[0] + 1,
+        epoch=membership.epoch + (key != membership.cluster_key),
+        cluster_key=key,
+        members=[cluster.box, *(peer.announcement.enrolment.box for peer in remaining.values())],
+        random=os.urandom,
+    )
+    membership.take_policy(data, moment)
+
+
+def _approved(policy: Policy, remaining: Collection[str]) -> frozenset[str]:
+    """Whom the policy names: as many of the absent as fit beside those who are there."""
+    absent = sorted(policy.approved - set(remaining))
+    return frozenset([*remaining, *absent[: max(0, limits.MEMBERS - len(remaining))]])
+
+
+def _unused(cluster: Cluster, now: float) -> list[Wish]:
+    """What is left of each invite: places nobody enrolled for, while it is not over."""
+    enrolled = [peer.invite for peer in cluster.membership.roster.peers.values()]
+    wishes = []
+    for minted in cluster.settings.minted:
+        left = minted.max - enrolled.count(minted.invite)
+        over = minted.not_after < now or minted.invite in cluster.membership.policy.revoked_invites
+        if left > 0 and not over:
+            wishes.append(Wish(minted.role, left, minted.not_after, minted.approve))
+    return wishes

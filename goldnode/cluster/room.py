@@ -1,0 +1,128 @@
+"""The operator at the rendezvous: read the room as a member would, bring policies there.
+
+Several rendezvous are read into one roster and all get the policy; one that does not answer is
+named and disturbs nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from goldnode.alarm import Alarm, Kind
+from goldnode.client import Endpoint, Listing
+from goldnode.cluster.store import Cluster
+from goldnode.errors import ExchangeError, UsageError
+from goldnode.policy import verify_policy
+from goldnode.record import verify_tombstone
+from goldnode.roster import Reading
+from goldnode.seal import room_key
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one reading of every rendezvous came to.
+
+    Attributes:
+        answered: The URLs that answered.
+        alarms: Everything that is wrong, in order.
+    """
+
+    answered: tuple[str, ...]
+    alarms: tuple[Alarm, ...]
+
+
+def look(cluster: Cluster, clock: Callable[[], float] = time.time) -> Look:
+    """Read every rendezvous of the cluster, and bring our policy to those that show an older one."""
+    answered, alarms = [], set()
+    for url in endpoints(cluster):
+        endpoint = Endpoint(url)
+        try:
+            alarms |= _read(cluster, endpoint, clock())
+            answered.append(url)
+        except ExchangeError as error:
+            alarms.add(Alarm(Kind.UNREACHABLE, url, error.message))
+    alarms |= cluster.membership.alarms(clock())
+    return Look(tuple(answered), tuple(sorted(alarms)))
+
+
+def endpoints(cluster: Cluster) -> tuple[str, ...]:
+    """Where the cluster meets: the settings' URLs, and those of the policy.
+
+    Raises:
+        UsageError: Nobody has said where.
+    """
+    urls = tuple(dict.fromkeys((*cluster.settings.rendezvous, *cluster.membership.policy.endpoints)))
+    if not urls:
+        name = cluster.folder.name
+        raise UsageError(
+            f"cluster {name} has no rendezvous yet",
+            hint=f"./invoke cluster status {name} --rendezvous http://HOST:8700",
+        )
+    return urls
+
+
+def publish(cluster: Cluster) -> tuple[str, ...]:
+    """Bring the policy we hold to every rendezvous.
+
+    Returns:
+        The URLs that took it.
+
+    Raises:
+        ExchangeError: None did; the policy is kept, and every later command brings it again.
+    """
+    signed, took, error = cluster.membership.signed, [], None
+    for url in endpoints(cluster) if signed else ():
+        try:
+            Endpoint(url).put_policy(cluster.membership.fingerprint, signed.data if signed else b"")
+            took.append(url)
+        except ExchangeError as refusal:
+            error = refusal
+    if error is not None and not took:
+        raise ExchangeError(
+            f"the policy is written, but no rendezvous took it: {error.message}",
+            code=error.code,
+            hint=f"./invoke cluster status {cluster.folder.name}",
+        ) from error
+    return tuple(took)
+
+
+def _read(cluster: Cluster, endpoint: Endpoint, now: float) -> set[Alarm]:
+    membership = cluster.membership
+    key, room = room_key(membership.cluster_key), membership.room
+    listing = endpoint.list(key, int(now * 1000), after="", wait=0, policy=membership.fingerprint)
+    bad: list[str] = []
+    if listing.policy is not None:
+        try:
+            membership.take_policy(listing.policy, now)
+        except ExchangeError as error:
+            bad.append(error.message)
+    if room != membership.room:
+        return _read(cluster, endpoint, now)
+    _take(cluster, listing, now, bad)
+    if membership.signed and _version(listing.policy, membership.fingerprint) < membership.signed.version:
+        endpoint.put_policy(membership.fingerprint, membership.signed.data)
+    return {Alarm(Kind.BAD_RECORDS, endpoint.url, f"{len(bad)}, as: {bad[0]}")} if bad else set()
+
+
+def _take(cluster: Cluster, listing: Listing, now: float, bad: list[str]) -> None:
+    records, tombstones = [], []
+    for slot, data in listing.items:
+        try:
+            records.append(cluster.membership.read(slot, data, now))
+        except ExchangeError as error:
+            bad.append(error.message)
+    for slot, data in listing.gone:
+        try:
+            tombstones.append(verify_tombstone(data, slot))
+        except ExchangeError as error:
+            bad.append(error.message)
+    cluster.membership.take(Reading(tuple(records), tuple(tombstones)), now)
+
+
+def _version(policy: bytes | None, fingerprint: str) -> int:
+    try:
+        return verify_policy(policy or b"", fingerprint).version
+    except ExchangeError:
+        return 0

@@ -1,0 +1,94 @@
+"""A cluster's members as a member would see them, for a table and for programs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from goldnode.cluster.room import Look
+from goldnode.cluster.store import Cluster
+from goldnode.roster import Peer
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One node.
+
+    Attributes:
+        node_id: Its node ID.
+        moniker: Its name for people.
+        role: The role its invite gave it.
+        state: `member`, `left`, or why it is not admitted.
+        addresses: Where others dial it.
+        age: Seconds since its last record was written.
+        accepted: How many members list it as accepted.
+        policy: The policy version it holds.
+        height: A validator's last signed height; None without one.
+    """
+
+    node_id: str
+    moniker: str
+    role: str
+    state: str
+    addresses: tuple[str, ...]
+    age: float
+    accepted: int
+    policy: int
+    height: int | None
+
+
+def rows(cluster: Cluster, now: float) -> list[Row]:
+    """Members first, then who has left, then who waits; by role and name."""
+    roster = cluster.membership.roster
+    members = roster.members.values()
+    listed = [(peer, "left" if peer.left else "member") for peer in roster.peers.values()]
+    listed += [(peer, roster.refused[node].value) for node, peer in roster.pending.items() if node in roster.refused]
+    order = {"member": 0, "left": 1}
+    listed.sort(key=lambda item: (order.get(item[1], 2), item[0].announcement.enrolment.role, item[0].node_id))
+    return [_row(peer, state, list(members), now) for peer, state in listed]
+
+
+def document(cluster: Cluster, look: Look, now: float) -> dict[str, Any]:
+    """The same for programs, with the alarms."""
+    return {
+        "version": 1,
+        "cluster": cluster.settings.name,
+        "network": cluster.settings.network,
+        "fingerprint": cluster.membership.fingerprint,
+        "epoch": cluster.membership.epoch,
+        "policy": cluster.membership.cited[0],
+        "answered": list(look.answered),
+        "members": [
+            {
+                "node_id": row.node_id,
+                "moniker": row.moniker,
+                "role": row.role,
+                "state": row.state,
+                "addresses": list(row.addresses),
+                "age_seconds": round(row.age, 1),
+                "accepted_by": row.accepted,
+                "policy": row.policy,
+                "height": row.height,
+            }
+            for row in rows(cluster, now)
+        ],
+        "alarms": [
+            {"kind": alarm.kind.value, "subject": alarm.subject, "sentence": str(alarm), "hint": alarm.hint}
+            for alarm in look.alarms
+        ],
+    }
+
+
+def _row(peer: Peer, state: str, members: list[Peer], now: float) -> Row:
+    facts = peer.announcement.facts
+    return Row(
+        peer.node_id,
+        facts.moniker,
+        peer.announcement.enrolment.role,
+        state,
+        facts.addresses,
+        max(0.0, now - peer.announcement.time / 1000),
+        sum(peer.node_id in other.announcement.accepted for other in members),
+        peer.announcement.policy[0],
+        facts.consensus.height if facts.consensus else None,
+    )
