@@ -1,0 +1,75 @@
+"""The rendezvous as a program: `python3 -m goldnode.rendezvous`, on any host and on our image."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from goldnode import limits
+from goldnode.errors import GoldnodeError, UsageError
+from goldnode.rendezvous.address import parse_proxies
+from goldnode.rendezvous.config import Config
+from goldnode.rendezvous.server import Options, serve
+
+#: Where it listens when nobody says otherwise: every address, IPv4 and IPv6.
+LISTEN = "[::]:8700"
+_MAX_PORT = 65535
+
+
+def parse_listen(text: str) -> tuple[str, int]:
+    """Split `HOST:PORT` or `[HOST]:PORT`.
+
+    Raises:
+        UsageError: It is neither.
+    """
+    host, _, port = text.rpartition(":")
+    bare = host.removeprefix("[").removesuffix("]")
+    if not bare or not port.isdecimal() or int(port) > _MAX_PORT or (":" in bare) != host.startswith("["):
+        raise UsageError(f"--listen {text}: not HOST:PORT", hint="./invoke rendezvous --listen '[::]:8700'")
+    return bare, int(port)
+
+
+def run(listen: str, database: Path, config: Config) -> None:
+    """Serve until Ctrl-C or SIGTERM, saying on standard output where, how to stop, and what was raised.
+
+    Raises:
+        UsageError: `listen` is no address.
+        HostError: The address or the database cannot be used.
+    """
+    host, port = parse_listen(listen)
+
+    def ready(url: str, _: Callable[[], None]) -> None:
+        lines = [f"rendezvous listens on {url}", f"keeps its records in {database}"]
+        lines += [f"raised: {sentence}" for sentence in config.raised()]
+        lines += [f"believes X-Forwarded-For from {network}" for network in config.proxies]
+        print("\n".join([*lines, "stop it with Ctrl-C"]), flush=True)
+
+    asyncio.run(serve(Options(host, port, database, config), ready))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parse the command line and serve; the exit code is the error's class (goldnode/errors.py)."""
+    parser = argparse.ArgumentParser(prog="goldnode.rendezvous", description=__doc__)
+    parser.add_argument("--listen", default=LISTEN, metavar="HOST:PORT")
+    parser.add_argument("--database", type=Path, required=True, help="file to keep records in; it may be deleted")
+    parser.add_argument("--address-rate", type=float, default=limits.ADDRESS_RATE, help="requests/s of one address")
+    parser.add_argument("--room-rate", type=float, default=limits.ROOM_RATE, help="requests/s of one room")
+    parser.add_argument("--new-rooms", type=float, default=limits.NEW_ROOMS_PER_HOUR, help="per hour and address")
+    parser.add_argument("--trusted-proxy", action="append", default=[], metavar="CIDR", help="may be repeated")
+    asked = parser.parse_args(argv)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        proxies = parse_proxies(asked.trusted_proxy)
+        run(asked.listen, asked.database, Config(asked.address_rate, asked.room_rate, asked.new_rooms, proxies))
+    except GoldnodeError as error:
+        print(f"error: {error.message}" + (f"\nhint: {error.hint}" if error.hint else ""), file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

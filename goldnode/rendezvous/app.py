@@ -1,0 +1,184 @@
+"""The server as a bare ASGI application: from bytes to a call, and from whatever happened to an answer.
+
+    PUT DELETE /v1/rooms/{room}/slots/{slot}       POST …/touch
+    GET        /v1/rooms/{room}                    list and long-poll
+    GET PUT    /v1/policies/{fingerprint}
+    GET        /v1/caps  /healthz  /readyz  /metrics
+
+Each request passes the same gates in the same order: its address's rate, its sizes, its path,
+then those of the call (calls.py).  What a gate refuses has changed nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from goldnode.codes import Code
+from goldnode.errors import ExchangeError
+from goldnode.rendezvous import calls
+from goldnode.rendezvous.address import bucket
+from goldnode.rendezvous.config import Config
+from goldnode.rendezvous.hub import Hub
+from goldnode.rendezvous.inquiry import ClientGoneError, Inquiry, Receive, read_address, read_head
+from goldnode.rendezvous.limiter import Limiter
+from goldnode.rendezvous.metrics import Metrics
+from goldnode.rendezvous.problem import RefusalError, problem, unavailable
+from goldnode.rendezvous.reply import PIECE, Reply, Send, deliver, text_reply
+from goldnode.rendezvous.rooms import Rooms
+from goldnode.rendezvous.store import Census, Store, StoreError
+from goldnode.wire import refuse
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[..., Awaitable[Reply]]
+
+#: Bytes of large answers on their way at once; small ones pass in any case.
+OUTGOING_BYTES = 64 << 20
+#: What a supervisor asks, and asks often: not counted against its address.
+_SUPERVISION = ("/healthz", "/readyz")
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A path with its methods.
+
+    Attributes:
+        name: What metrics call it.
+        pattern: Matches the whole path; its groups are the call's arguments.
+        handlers: By method.
+        query: Whether it knows a query.
+    """
+
+    name: str
+    pattern: re.Pattern[str]
+    handlers: dict[str, Handler]
+    query: bool = False
+
+
+class App:
+    """One server's application.
+
+    Args:
+        store: Where rooms are kept.
+        hub: Who waits for news; closed when the server is about to end.
+        config: Rates and proxies.
+        clock: Unix seconds.
+    """
+
+    def __init__(self, store: Store, hub: Hub, config: Config, clock: Callable[[], float]) -> None:
+        self._store, self._hub, self._config, self._clock = store, hub, config, clock
+        address_rate, _, new_rooms = config.rates()
+        self._limiter = Limiter(address_rate)
+        self._metrics = Metrics()
+        self._census = Census(0, 0)
+        self._outgoing = 0
+        self._writable = True
+        self._routes = self._table(calls.Calls(Rooms(store, Limiter(new_rooms)), config, self._metrics, clock))
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """Answer one request (ASGI 3)."""
+        name, outcome = "none", "ok"
+        try:
+            address = read_address(scope, self._config.proxies)
+            if scope["raw_path"].decode("latin-1") not in _SUPERVISION:
+                self._count(address)
+            inquiry = read_head(scope, address)
+            route, handler, ids = self._find(inquiry)
+            name = route.name
+            reply = self._within_memory(await handler(inquiry, receive, *ids))
+        except ClientGoneError:
+            self._metrics.requests[name, "gone"] += 1
+            return
+        except Exception as error:  # noqa: BLE001 - nothing may reach the client as a traceback
+            refusal = _as_refusal(error)
+            reply, outcome = problem(refusal, int(self._clock() * 1000)), refusal.code
+        self._metrics.requests[name, outcome] += 1
+        self._outgoing += len(reply.body)
+        try:
+            await deliver(reply, send)
+        finally:
+            self._outgoing -= len(reply.body)
+
+    async def sweep(self) -> None:
+        """Forget what ran out of time; call it every few seconds."""
+        try:
+            self._census = await self._store.sweep(self._clock())
+        except StoreError as error:
+            self._writable = False
+            log.error("%s", error.message)  # noqa: TRY400 - the sentence says it all
+        else:
+            self._writable = True
+
+    def _table(self, protocol: calls.Calls) -> tuple[Route, ...]:
+        one = "([^/]+)"
+        slot, touch = f"/v1/rooms/{one}/slots/{one}", f"/v1/rooms/{one}/slots/{one}/touch"
+        put, delete = partial(protocol.slot, call=calls.PUT), partial(protocol.slot, call=calls.DELETE)
+        table: tuple[tuple[str, str, dict[str, Handler]], ...] = (
+            ("slot", slot, {"PUT": put, "DELETE": delete}),
+            ("touch", touch, {"POST": partial(protocol.slot, call=calls.TOUCH)}),
+            ("list", f"/v1/rooms/{one}", {"GET": protocol.list}),
+            ("policy", f"/v1/policies/{one}", {"GET": protocol.get_policy, "PUT": protocol.put_policy}),
+            ("caps", "/v1/caps", {"GET": protocol.caps}),
+            ("healthz", "/healthz", {"GET": self._healthz}),
+            ("readyz", "/readyz", {"GET": self._readyz}),
+            ("metrics", "/metrics", {"GET": self._metrics_page}),
+        )
+        return tuple(Route(name, re.compile(path), handlers, name == "list") for name, path, handlers in table)
+
+    def _count(self, address: str) -> None:
+        wait = self._limiter.take(bucket(address), self._clock())
+        if wait:
+            raise RefusalError(f"{address} asks too often", Code.RATE, retry=wait)
+
+    def _find(self, inquiry: Inquiry) -> tuple[Route, Handler, tuple[str, ...]]:
+        for route in self._routes:
+            found = route.pattern.fullmatch(inquiry.path)
+            if found is None:
+                continue
+            if inquiry.method not in route.handlers:
+                allow = ", ".join(route.handlers)
+                raise RefusalError(f"this path knows {allow}, not {inquiry.method}", Code.NO_METHOD, allow=allow)
+            if inquiry.query and not route.query:
+                raise refuse("this path knows no query")
+            return route, route.handlers[inquiry.method], found.groups()
+        raise RefusalError("there is nothing at this path", Code.NO_ROUTE)
+
+    def _within_memory(self, reply: Reply) -> Reply:
+        if len(reply.body) > PIECE and self._outgoing + len(reply.body) > OUTGOING_BYTES:
+            raise unavailable("too many large answers are on their way to slow readers")
+        return reply
+
+    async def _healthz(self, _: Inquiry, __: Receive) -> Reply:
+        return text_reply(200, "ok\n")
+
+    async def _readyz(self, _: Inquiry, __: Receive) -> Reply:
+        if self._hub.closed:
+            raise unavailable("the server is about to end")
+        if not self._writable:
+            raise unavailable("the store could not be written")
+        await self._store.get("", "")
+        return text_reply(200, "ready\n")
+
+    async def _metrics_page(self, _: Inquiry, __: Receive) -> Reply:
+        gauges = {
+            "rooms": self._census.rooms,
+            "slots": self._census.slots,
+            "watchers": len(self._hub),
+            "outgoing_bytes": self._outgoing,
+        }
+        return text_reply(200, self._metrics.render(gauges))
+
+
+def _as_refusal(error: Exception) -> ExchangeError:
+    if isinstance(error, ExchangeError):
+        return error
+    if isinstance(error, StoreError):
+        log.error("%s", error.message)
+    else:
+        log.error("a request failed", exc_info=error)
+    return unavailable("the request could not be completed; the server's log says why")

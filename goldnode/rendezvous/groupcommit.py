@@ -1,0 +1,130 @@
+"""Writes that arrive together share one commit, and are answered only when it is on disk.
+
+``synchronous=FULL`` makes each commit wait for the disk.  While the writer thread waits for one,
+the event loop goes on checking signatures, and whatever it accepts meanwhile becomes the next
+batch: a busy server pays for one flush per batch, an idle one waits for nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from goldnode.rendezvous.store import Row, StoreError
+
+#: Writes that share one commit at most: bounds how long the first of them waits.
+MAX_BATCH = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What one change did.
+
+    Attributes:
+        rev: The revision counter after it.
+        result: What its caller is told.
+        news: The room that has news because of it, if any.
+    """
+
+    rev: int
+    result: Row | None = None
+    news: str | None = None
+
+
+#: Takes the connection, inside a transaction, and the revision counter.
+Change = Callable[[sqlite3.Connection, int], Applied]
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    change: Change
+    future: asyncio.Future[Row | None]
+
+
+class GroupWriter:
+    """The one thread that writes; made and used on one event loop.
+
+    Args:
+        db: A connection in autocommit mode with a ``counters`` table; the thread's own from now on.
+        announce: Called on the event loop, after the commit, with each room that has news and the last revision.
+        hint: What a person can do when the disk refuses.
+    """
+
+    def __init__(self, db: sqlite3.Connection, announce: Callable[[str, int], None], hint: str) -> None:
+        self._db = db
+        self._announce = announce
+        self._hint = hint
+        self._loop = asyncio.get_running_loop()
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name="rendezvous-writer", daemon=True)
+        self._thread.start()
+
+    async def submit(self, change: Change) -> Row | None:
+        """Have a change committed.
+
+        Raises:
+            StoreError: The whole batch could not be written; nothing of it was kept.
+        """
+        future: asyncio.Future[Row | None] = self._loop.create_future()
+        self._jobs.put(_Job(change, future))
+        return await future
+
+    def close(self) -> None:
+        """Finish what was queued and end the thread."""
+        self._jobs.put(None)
+        self._thread.join()
+        self._db.close()
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            batch = [job]
+            while len(batch) < MAX_BATCH and (following := self._next()) is not None:
+                batch.append(following)
+            outcome = self._commit([job.change for job in batch])
+            self._loop.call_soon_threadsafe(self._settle, [job.future for job in batch], outcome)
+
+    def _next(self) -> _Job | None:
+        """Another job that is waiting already; the end marker is left for the outer loop."""
+        try:
+            job = self._jobs.get_nowait()
+        except queue.Empty:
+            return None
+        if job is None:
+            self._jobs.put(None)
+        return job
+
+    def _commit(self, changes: Sequence[Change]) -> list[Applied] | StoreError:
+        applied: list[Applied] = []
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            (before,) = self._db.execute("SELECT rev FROM counters").fetchone()
+            rev = before
+            for change in changes:
+                applied.append(change(self._db, rev))
+                rev = applied[-1].rev
+            if rev != before:  # an idle server leaves the disk alone
+                self._db.execute("UPDATE counters SET rev = ?", (rev,))
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            return StoreError(f"the store could not be written: {error}", hint=self._hint)
+        return applied
+
+    def _settle(self, futures: Sequence[asyncio.Future[Row | None]], outcome: list[Applied] | StoreError) -> None:
+        """On the event loop: answer the callers that are still there, then tell the watchers."""
+        for number, future in enumerate(futures):
+            if future.done():
+                continue
+            if isinstance(outcome, StoreError):
+                future.set_exception(outcome)
+            else:
+                future.set_result(outcome[number].result)
+        if not isinstance(outcome, StoreError):
+            newest = {applied.news: applied.rev for applied in outcome if applied.news is not None}
+            for room, rev in newest.items():
+                self._announce(room, rev)

@@ -1,0 +1,136 @@
+"""What may replace what in a slot: pure decisions over what lies there and what has come.
+
+Signatures have been checked before.  A slot that ran out of time is empty here.  The same bytes
+again are no fault and no change: a client that lost the answer repeats itself
+(docs/rendezvous-protocol.md, section 3).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from goldnode import limits
+from goldnode.codes import Code
+from goldnode.policy import SignedPolicy
+from goldnode.record import Record, Tombstone, Touch
+from goldnode.rendezvous.problem import RefusalError
+from goldnode.rendezvous.store import Kind, Row, Value
+from goldnode.wire import refuse
+
+_ETAG = re.compile(r'"([1-9][0-9]{0,18})"')
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What to write.
+
+    Attributes:
+        value: The slot's new content.
+        news: Whether watchers care.
+    """
+
+    value: Value
+    news: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What the client wants of the slot before it is changed.
+
+    Attributes:
+        match: The revision that must lie there; None for any.
+        absent: The slot must be empty.
+    """
+
+    match: int | None = None
+    absent: bool = False
+
+    def check(self, there: Row | None) -> None:
+        """Refuse (`precondition`) when the slot is otherwise."""
+        if self.absent and there is not None:
+            raise RefusalError("the slot is not empty", Code.PRECONDITION)
+        if self.match is not None and (there is None or there.news != self.match):
+            found = "nothing" if there is None else f"revision {there.news}"
+            raise RefusalError(f"{found} lies there, not revision {self.match}", Code.PRECONDITION)
+
+
+def parse_condition(if_match: str | None, if_none_match: str | None) -> Condition:
+    """Read the two condition headers.
+
+    Raises:
+        ExchangeError: `malformed`.
+    """
+    if if_none_match not in (None, "*"):
+        raise refuse("If-None-Match knows only *")
+    if if_match is None:
+        return Condition(absent=if_none_match is not None)
+    found = _ETAG.fullmatch(if_match)
+    if not found or if_none_match is not None:
+        raise refuse('If-Match wants one revision in quotes, as "17", and no If-None-Match beside it')
+    return Condition(match=int(found[1]))
+
+
+def put_record(there: Row | None, record: Record, condition: Condition, now: float) -> Change | None:
+    """Decide on a record; None when it lies there already.
+
+    Raises:
+        RefusalError: `precondition` or `stale`.
+    """
+    if there is not None and there.value.body == record.data:
+        return None
+    condition.check(there)
+    _rises(there, record.seq)
+    return Change(Value(Kind.RECORD, record.seq, 0, record.ttl, now + record.ttl, record.data))
+
+
+def put_tombstone(there: Row | None, tombstone: Tombstone, condition: Condition, now: float) -> Change | None:
+    """Decide on a farewell; None when it lies there already.
+
+    Raises:
+        RefusalError: `precondition` or `stale`.
+    """
+    if there is not None and there.value.body == tombstone.data:
+        return None
+    condition.check(there)
+    _rises(there, tombstone.seq)
+    expires = now + limits.TOMBSTONE_TTL
+    return Change(Value(Kind.TOMBSTONE, tombstone.seq, 0, limits.TOMBSTONE_TTL, expires, tombstone.data))
+
+
+def touch(there: Row | None, heartbeat: Touch, condition: Condition, now: float) -> Change | None:
+    """Decide on a heartbeat; None when it was accepted before.
+
+    Raises:
+        RefusalError: `no-record`, `precondition` or `stale`.
+    """
+    if there is None or there.value.kind is not Kind.RECORD:
+        raise RefusalError("no record lies there", Code.NO_RECORD)
+    value = there.value
+    if heartbeat.seq != value.seq:
+        raise RefusalError(f"the record that lies there has seq {value.seq}", Code.STALE, seq=value.seq)
+    if heartbeat.counter == value.touch:
+        return None
+    condition.check(there)
+    if heartbeat.counter < value.touch:
+        raise RefusalError(f"counter {value.touch} was seen already", Code.STALE, seq=value.seq)
+    return Change(replace(value, touch=heartbeat.counter, expires=now + value.ttl), news=False)
+
+
+def put_policy(there: Row | None, policy: SignedPolicy, now: float) -> Change:
+    """Decide on a policy; the same again is kept longer.
+
+    Raises:
+        RefusalError: `stale`.
+    """
+    value = Value(Kind.POLICY, policy.version, 0, limits.POLICY_TTL, now + limits.POLICY_TTL, policy.data)
+    if there is not None and there.value.body == policy.data:
+        return Change(value, news=False)
+    _rises(there, policy.version)
+    return Change(value)
+
+
+def _rises(there: Row | None, seq: int) -> None:
+    if there is not None and seq <= there.value.seq:
+        found = there.value.seq
+        raise RefusalError(f"{seq} is not greater than {found}, which lies there", Code.STALE, seq=found)

@@ -1,0 +1,132 @@
+"""What the server needs of a place to keep things: few calls, chosen so that etcd and S3 fit too.
+
+A slot is compared and swapped by its revision; a room is listed from a cursor onward.  Revisions
+rise over the whole store, so one number orders everything, and a cursor is a revision.  A store
+knows nothing of signatures or HTTP; time comes in as an argument.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from goldnode.errors import GoldnodeError
+
+
+class StoreError(GoldnodeError):
+    """The store could not write; nothing of the request was kept."""
+
+
+class Kind(StrEnum):
+    """What lies in a slot."""
+
+    RECORD = "record"
+    TOMBSTONE = "tombstone"
+    POLICY = "policy"
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What a slot holds.
+
+    Attributes:
+        kind: Which of the structures ``body`` is.
+        seq: The owner's sequence number, or a policy's version.
+        touch: Counter of the last touch accepted for this ``seq``; 0 when there was none.
+        ttl: Seconds that a touch adds.
+        expires: Unix seconds from which on the slot counts as empty.
+        body: The bytes that were signed and sent.
+    """
+
+    kind: Kind
+    seq: int
+    touch: int
+    ttl: int
+    expires: float
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A slot as stored.
+
+    Attributes:
+        slot: Slot id.
+        rev: Revision of the last write of any kind: what compare-and-swap compares.
+        news: Revision of the last write that watchers care about; a touch does not raise it.
+        value: The content.
+    """
+
+    slot: str
+    rev: int
+    news: int
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A room from a cursor onward.
+
+    Attributes:
+        rows: Slots with news after the cursor, oldest news first.
+        cursor: What to pass as ``after`` next time.
+        reset: There is no telling what happened since the cursor: ``rows`` are everything.
+    """
+
+    rows: tuple[Row, ...]
+    cursor: int
+    reset: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Census:
+    """How full the store is: rooms (a policy counts as one) and slots in all."""
+
+    rooms: int
+    slots: int
+
+
+class Store(Protocol):
+    """A place to keep slots."""
+
+    @property
+    def incarnation(self) -> str:
+        """Name of this life of the store: another one whenever revisions may have gone back."""
+
+    async def get(self, room: str, slot: str) -> Row | None:
+        """The slot, or None when it is empty."""
+
+    async def count(self, room: str, now: float) -> int:
+        """How many slots of the room are taken."""
+
+    async def list(self, room: str, after: int | None) -> Listing:
+        """What is new in a room after a cursor; everything when there is none."""
+
+    async def cas(self, room: str, slot: str, expected: int | None, value: Value, *, news: bool) -> Row | None:
+        """Write a slot if its revision is still ``expected`` (None: empty); on disk when this returns.
+
+        Args:
+            room: Room id.
+            slot: Slot id.
+            expected: The revision that was read, or None for a slot that was empty.
+            value: The new content.
+            news: Whether watchers are told.
+
+        Returns:
+            The slot as it is now, or None when somebody else wrote in between.
+
+        Raises:
+            StoreError: It could not be written.
+        """
+
+    async def wait(self, rooms: Sequence[str], after: int, seconds: float) -> int:
+        """Wait for news in any of the rooms, at the latest for ``seconds``.
+
+        Returns:
+            A revision such that whoever lists from ``after`` now sees at least all news up to it.
+        """
+
+    async def sweep(self, now: float) -> Census:
+        """Forget what ran out of time, and count the rest."""
