@@ -1,0 +1,27 @@
+"""The program of the node: runs on every boot of our image, on Debian's own Python.
+
+The story, in the order in which a boot tells it:
+
+    configure   node.yaml → faults, or a plan → applied             (oneshot, idempotent, needs no network)
+    fetch       deferred artifacts, verified                         (only on an image that has some)
+    agent       records, roster, mesh, start and restart, health     (runs on)
+    run NAME    the last gate before a daemon: key, state, identity  (becomes the daemon)
+
+How the modules hang together; each arrow is "is given to", and only the right-hand column touches
+the machine:
+
+    layout, ports                 where everything of a node is; which ports the n-th node has
+    node_config, role, network    what people wrote (package root)
+    machine       this machine: instance, clock, addresses
+    inputs        what the planner is given: the image, and what is known of each node
+    identity, keys, signing_state, handover        what must never be lost or used twice
+    members, peers                the roster as this program needs it; peer lists by role
+    daemon_config, firewall, wireguard, vpncloud   the text of files, from values
+    plan          → apply         files, users, units, mesh of the whole machine
+    rules         → agent         when to start, restart or redial, from what was seen
+    rpc, health, metrics, console                  what is true now, and telling it
+
+A machine always runs a list of nodes.  Nothing here knows whether it has one or many.
+Nothing in this package may import a package that the image does not have: standard library,
+``cryptography``, ``yaml``, ``tomlkit``.
+"""

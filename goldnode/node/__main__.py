@@ -1,0 +1,102 @@
+"""``goldnode`` on the node: the one command a person on its console needs.
+
+Each verb is a function in ``goldnode.node.commands``; this module reads the command line, and
+turns errors into one sentence, one hint and an exit code.  Only the verb's own module is imported:
+Python from a zip compiles what it imports, and every boot and every start of a daemon waits for it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from goldnode.errors import GoldnodeError, UsageError
+from goldnode.node.layout import Layout
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code is that of the error's class (``goldnode/errors.py``)."""
+    arguments = _parser().parse_args(argv)
+    logging.basicConfig(
+        level=logging.DEBUG if arguments.debug else logging.INFO, format="%(message)s", stream=sys.stderr
+    )
+    try:
+        module, _, function = arguments.run.partition(".")
+        run = getattr(importlib.import_module(f"goldnode.node.commands.{module}"), function)
+        return int(run(Layout(arguments.root), arguments) or 0)
+    except GoldnodeError as error:
+        if arguments.debug:
+            raise
+        print(f"goldnode: {error}", file=sys.stderr)
+        if error.hint:
+            print(f"goldnode: try: {error.hint}", file=sys.stderr)
+        return error.exit_code
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> None:  # type: ignore[override]  # argparse's own never returns
+        print(f"goldnode: {message}\n{self.format_usage().rstrip()}", file=sys.stderr)
+        raise SystemExit(UsageError.exit_code)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="goldnode", description="This machine's nodes: what they are, and what to do with them.")
+    parser.add_argument("--root", type=Path, default=Path("/"), help="act on a tree below this folder (tests)")
+    parser.add_argument("--debug", action="store_true", help="say more, and show tracebacks")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="COMMAND")
+
+    def verb(name: str, run: str, text: str) -> argparse.ArgumentParser:
+        found = verbs.add_parser(name, help=text, description=text)
+        found.set_defaults(run=run)
+        return found
+
+    verb("configure", "boot.configure", "become what node.yaml says (every boot; twice changes nothing)")
+    verb("check", "boot.check", "say everything that is wrong with a node.yaml").add_argument("file", type=Path)
+    verb("apply", "boot.apply", "give this machine another node.yaml").add_argument("file", type=Path)
+    verb("fetch", "boot.fetch", "fetch what the image defers, verified (goldnode-fetch.service)")
+    verb("agent", "loop.agent", "keep the nodes as their roles say (goldnode-agent.service)")
+    verb("run", "gate.run", "become a node's daemon (goldnode-node@.service)").add_argument("name")
+    verb("status", "nodes.status", "what every node does").add_argument("--json", action="store_true")
+    shown = _named(verb("logs", "nodes.logs", "a node's log"))
+    shown.add_argument("-f", "--follow", action="store_true", help="go on as it grows")
+    _named(verb("peers", "nodes.peers", "whom a node is connected to, and whom it lacks"))
+    _named(verb("start", "nodes.start", "let a held node run again"))
+    stop = _named(verb("stop", "nodes.stop", "stop a node"))
+    stop.add_argument("--hold", action="store_true", help="until goldnode start, over reboots too")
+    verb("add", "lineup.add", "one node more; FILE is an entry of nodes:").add_argument("file", type=Path)
+    _named(verb("remove", "lineup.remove", "one node less; its keys and data stay on the disk"))
+    _named(verb("restart", "nodes.restart", "restart a node; its siblings do not notice"))
+    hosted = verb("jvm", "hosted.jvm", "the nodes of a JVM network (goldnode-jvm.service)")
+    hosted.add_argument("action", choices=("status", "start", "stop", "restart", "add", "remove", "prepare"))
+    _named(hosted)
+    moving = _named(verb("handover", "keyring.handover", "stop a node and let its volume move to one new machine"))
+    moving.add_argument("--cancel", action="store_true", help="take it back, as long as no machine took it")
+    _keys(verbs.add_parser("key", help="a validator's consensus key: show, export, import"))
+    return parser
+
+
+def _named(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    parser.add_argument("name", nargs="?", help="the node; may be left out when there is one")
+    return parser
+
+
+def _keys(parser: argparse.ArgumentParser) -> None:
+    verbs = parser.add_subparsers(dest="key_verb", required=True, metavar="COMMAND")
+    show = _named(verbs.add_parser("show", help="which keys a node has; never a secret"))
+    show.set_defaults(run="keyring.show")
+    for name, run, text in (
+        ("export", "keyring.export", "key and signing state into one file; it then signs here no more"),
+        ("import", "keyring.import_", "a key from such a file"),
+    ):
+        found = verbs.add_parser(name, help=text, description=text)
+        found.add_argument("file", type=Path)
+        _named(found).set_defaults(run=run)
+    found.add_argument("--never-used", action="store_true", help="FILE is a bare key that never signed anything")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

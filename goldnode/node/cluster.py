@@ -1,0 +1,94 @@
+"""This node's place in its cluster, in the terms of this program.
+
+The rendezvous client (``goldnode.member``) knows records, grants and policies; the planner and
+the rules know ``peers.Member``.  This is the only module that knows both.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from goldnode.errors import InputError
+from goldnode.facts import Consensus, Mesh
+from goldnode.invite import read_invite
+from goldnode.member import Member as Membership
+from goldnode.node.cometbft_keys import Key
+from goldnode.node.peers import Member
+from goldnode.node_config import MeshKind
+from goldnode.roster import Peer
+from goldnode.wire import key_from_seed
+
+#: What stands where an invite was, once it has been used.
+JOINED = "gn1_joined"
+
+
+def enter(state: Path, key: Key, join: str, role: str) -> Membership:
+    """Open this node's membership, or enrol with its invite; needs no network.
+
+    Args:
+        state: Where the membership is kept.
+        key: The node key.
+        join: The invite; empty or ``JOINED`` when it was used before.
+        role: What node.yaml says the node is.
+
+    Raises:
+        InputError: There is no membership and no invite, or the invite is for another role.
+        ExchangeError: The invite has expired.
+    """
+    node_key = key_from_seed(key.seed)
+    if join and join != JOINED:
+        invite = read_invite(join)
+        if invite.grant.role != role:
+            raise InputError(
+                f"the invite is for a {invite.grant.role}, and node.yaml says role: {role}",
+                hint=f"./invoke cluster invite NAME --role {role}",
+            )
+        member = Membership.join(state, node_key, invite)
+    elif Membership.joined(state):
+        member = Membership(state, node_key)
+    else:
+        raise InputError(
+            "node.yaml has no invite", hint=f"./invoke cluster invite NAME --role {role}, then join: gn1_…"
+        )
+    if member.role != role:
+        raise InputError(
+            f"this node joined as a {member.role}, and node.yaml says role: {role}",
+            hint="launch a new machine for another role",
+        )
+    return member
+
+
+def members(membership: Membership) -> tuple[Member, ...]:
+    """The others of the cluster, sorted by node ID."""
+    return tuple(sorted(map(_member, membership.members().values()), key=lambda member: member.node_id))
+
+
+def _member(peer: Peer) -> Member:
+    facts = peer.announcement.facts
+    return Member(
+        node_id=peer.node_id,
+        role=peer.announcement.enrolment.role,
+        moniker=facts.moniker,
+        mesh_key=facts.mesh.key if facts.mesh else "",
+        mesh_port=facts.mesh.port if facts.mesh else 0,
+        p2p_port=facts.p2p_port,
+        addresses=tuple(facts.addresses),
+        loaded=frozenset(facts.loaded),
+        consensus=facts.consensus.address.upper() if facts.consensus else "",
+        height=facts.consensus.height if facts.consensus else 0,
+    )
+
+
+def mesh_fact(kind: MeshKind, key: str, port: int) -> Mesh:
+    """This node's end of the mesh, as its record says it."""
+    return Mesh(kind.value, key, port)
+
+
+def consensus_fact(address: str, height: int) -> Consensus:
+    """What this validator says it signed last; protocol addresses are lower-case."""
+    return Consensus(address.lower(), height)
+
+
+def seen_height(members: tuple[Member, ...], address: str) -> int:
+    """The greatest height that any member recorded for a consensus key; 0 for none."""
+    return max((member.height for member in members if member.consensus == address), default=0)

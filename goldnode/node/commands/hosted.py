@@ -1,0 +1,119 @@
+"""Nodes of a JVM network: ``start``, ``stop``, ``restart`` and ``logs`` there, and ``goldnode jvm``."""
+
+from __future__ import annotations
+
+import os
+from argparse import Namespace
+
+from goldnode.errors import HostError, UsageError
+from goldnode.node import blocks, jvm_setup
+from goldnode.node import configure as story
+from goldnode.node.commands.naming import choose
+from goldnode.node.hosted import inside
+from goldnode.node.inputs import read_image
+from goldnode.node.jvm_host import SOCKET, JvmHost
+from goldnode.node.jvm_setup import Places
+from goldnode.node.layout import Layout
+
+
+def jvm(layout: Layout, arguments: Namespace) -> int:
+    """Do what ``action`` says; status exits with 1 when a node is not ready.
+
+    Raises:
+        UsageError: A node has to be named.
+    """
+    if arguments.action == "prepare":
+        prepare(layout)
+        return 0
+    if arguments.action == "status":
+        return status(_host(layout))
+    if arguments.name is None:
+        raise UsageError(f"which node shall {arguments.action}?", hint="goldnode jvm status")
+    print(_host(layout).act(arguments.action, arguments.name))
+    return 0
+
+
+def names(layout: Layout) -> list[str]:
+    """The nodes of this machine's JVM; none where the image's network runs daemons."""
+    image = read_image(layout)
+    if image.network.daemon.jvm is None or not layout.node_yaml.exists():
+        return []
+    return [entry.name for entry in story.in_force(layout, image).nodes]
+
+
+def acts(layout: Layout, verb: str, arguments: Namespace) -> bool:
+    """Start, stop or restart a node of the JVM; False where this machine's nodes are daemons.
+
+    Raises:
+        UsageError: There is no such node, or it is to be held over reboots.
+        HostError: The JVM host does not answer.
+    """
+    known = names(layout)
+    if not known:
+        return False
+    name = choose(known, arguments.name)
+    if verb == "stop" and arguments.hold:
+        raise UsageError(f"{name} runs in a JVM, where no node is held over reboots", hint=f"goldnode remove {name}")
+    print(_host(layout).act(verb, inside(read_image(layout).network, name)))
+    return True
+
+
+def shows_log(layout: Layout, arguments: Namespace) -> None:
+    """Become ``tail`` on a hosted node's log; returns where this machine's nodes are daemons."""
+    known = names(layout)
+    if known:
+        name = inside(read_image(layout).network, choose(known, arguments.name))
+        log = str(_places(layout).state / f"{name}.log")
+        follow = ["-F"] if arguments.follow else []
+        os.execvp("tail", ["tail", "-n", "100", *follow, log])  # noqa: S606 - becomes the program
+
+
+def prepare(layout: Layout) -> None:
+    """Write every node's file and have its database, as node.yaml and the image say."""
+    image = read_image(layout)
+    jvm_setup.setup(
+        image.network,
+        blocks.settle(layout, (entry.name for entry in story.in_force(layout, image).nodes)),
+        _places(layout),
+        psql=jvm_setup.as_postgres,
+        give=jvm_setup.give_to_service,
+    )
+
+
+def follow(layout: Layout) -> None:
+    """Let a running JVM have the nodes that node.yaml names now; siblings never notice.
+
+    One that is not running reads its files when it starts.
+    """
+    network, known, host = read_image(layout).network, names(layout), _host(layout)
+    try:
+        present = {each.name for each in host.status()}
+    except HostError:
+        return
+    wanted = {inside(network, name) for name in known}
+    for name in sorted(present - wanted):
+        print(host.act("remove", name))
+    prepare(layout)
+    for name in sorted(wanted - present):
+        print(host.act("add", name))
+
+
+def status(host: JvmHost) -> int:
+    """Print a line per node and one for the JVM."""
+    nodes = host.status()
+    for node in nodes:
+        print(f"{node.name}: {node.state}, {'ready' if node.ready else 'not ready'}, {node.restarts} restarts, "
+              f"{node.threads} threads{f': {node.reason}' if node.reason else ''}")  # fmt: skip
+    figures = host.figures()
+    print(f"JVM: heap {figures['heap_bytes'] >> 20} MiB, metaspace {figures['metaspace_bytes'] >> 20} MiB, "
+          f"{figures['threads']} threads")  # fmt: skip
+    return 0 if all(node.ready for node in nodes) else 1
+
+
+def _host(layout: Layout) -> JvmHost:
+    return JvmHost(layout.at(str(SOCKET)))
+
+
+def _places(layout: Layout) -> Places:
+    places = Places()
+    return Places(*(layout.at(str(path)) for path in (places.state, places.runtime, places.jars)))

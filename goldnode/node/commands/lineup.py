@@ -1,0 +1,57 @@
+"""One node more, or one less, on a running machine: ``add`` and ``remove``."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+import yaml
+
+from goldnode import node_config
+from goldnode.errors import InputError, UsageError
+from goldnode.node import configure as story
+from goldnode.node import keys, lineup
+from goldnode.node.commands import boot
+from goldnode.node.commands.naming import choose
+from goldnode.node.inputs import read_image
+from goldnode.node.layout import Layout
+
+
+def add(layout: Layout, arguments: Namespace) -> int:
+    """Give this machine one node more; its siblings do not notice.
+
+    Raises:
+        InputError: FILE is no entry of ``nodes:``.
+    """
+    text = boot.text_of(arguments.file)
+    try:
+        entry = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InputError(f"{arguments.file} is no YAML: {error}") from error
+    if not isinstance(entry, dict) or "name" not in entry:
+        raise InputError(
+            f"{arguments.file} is no node: it needs the keys that an entry of nodes: has",
+            hint=f"write name, role and join into {arguments.file}",
+        )
+    wanted = lineup.added(story.text_in_force(layout), entry)
+    node_config.parse(wanted, f"node.yaml with {arguments.file}")
+    return boot.put(layout, wanted)
+
+
+def remove(layout: Layout, arguments: Namespace) -> int:
+    """Take one node off this machine; its keys and data stay where they are.
+
+    Raises:
+        UsageError: It is the only node.
+    """
+    text = story.text_in_force(layout)
+    known = [entry.name for entry in node_config.parse(text).nodes]
+    name = choose(known, arguments.name)
+    if len(known) == 1:
+        raise UsageError(f"{name} is the only node of this machine", hint=f"goldnode stop --hold {name}")
+    image, node = read_image(layout), layout.node(name)
+    hosted = image.network.daemon.jvm is not None
+    result = boot.put(layout, lineup.without(text, name), leaving=(name,))
+    kept = layout.state / "jvm" / name if hosted else node.base
+    secret = ", its consensus key among them" if not hosted and keys.read_record(node) else ""
+    print(f"{name} is removed.  Its files stay in {kept}{secret}; goldnode add FILE with that name takes them up again")
+    return result

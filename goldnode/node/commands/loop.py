@@ -1,0 +1,22 @@
+"""``goldnode agent``: what goldnode-agent.service runs."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from goldnode.node import configure as story
+from goldnode.node.agent import Agent
+from goldnode.node.inputs import read_image
+from goldnode.node.jvm_host import SOCKET, JvmHost
+from goldnode.node.layout import Layout
+from goldnode.node.stopping import stop_signal
+from goldnode.node.system import for_root
+
+
+def agent(layout: Layout, _: Namespace) -> None:
+    """Keep this machine's nodes as their roles say, until told to stop."""
+    system, image = for_root(layout.root), read_image(layout)
+    # Changes nothing when goldnode-configure has just run; on an image that fetches its daemon, the
+    # daemon's default configuration, and with it the node's, came only now.
+    found, _changes = story.configure(layout, image, system)
+    Agent(layout, found, system, host=JvmHost(layout.at(str(SOCKET)))).run(stop_signal())

@@ -1,0 +1,114 @@
+"""What a person does with a machine's nodes: ``status``, ``logs``, ``peers``, ``start``, ``stop``, ``restart``."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from argparse import Namespace
+from typing import Any
+
+from goldnode.errors import HostError, SafetyError
+from goldnode.files import write_atomic
+from goldnode.node import blocks, console, keys
+from goldnode.node.commands import hosted
+from goldnode.node.commands.naming import choose
+from goldnode.node.layout import Layout, NodeLayout
+from goldnode.node.ports import Ports
+from goldnode.node.rpc import LoopbackRpc
+from goldnode.node.system import for_root
+
+#: Seconds after which a status file says nothing of the present.
+STALE = 30.0
+
+
+def status(layout: Layout, arguments: Namespace) -> int:
+    """Tell what every node does; exit code 1 when one of them is not as it should be."""
+    document = _status(layout)
+    if arguments.json:
+        print(json.dumps(document, indent=2))
+    else:
+        print(console.table(document["nodes"]))
+        for alarm in document["alarms"]:
+            print(f"alarm: {alarm}")
+    return 0 if all(node["healthy"] for node in document["nodes"]) and not document["alarms"] else 1
+
+
+def logs(layout: Layout, arguments: Namespace) -> None:
+    """Show a node's log; becomes journalctl."""
+    hosted.shows_log(layout, arguments)
+    node = one(layout, arguments.name)
+    follow = ["-f"] if arguments.follow else ["-n", "100"]
+    os.execvp(  # noqa: S606 - becomes the program, there is nothing to come back to
+        "journalctl", ["journalctl", "-u", node.unit, "-o", "cat", *follow]
+    )
+
+
+def peers(layout: Layout, arguments: Namespace) -> None:
+    """Show whom a node is connected to, and which members of its cluster it lacks."""
+    node = one(layout, arguments.name)
+    entry = next(each for each in _status(layout)["nodes"] if each["name"] == node.name)
+    present = LoopbackRpc(_port(layout, node)).peers()
+    for peer in sorted(present):
+        print(f"connected  {peer}")
+    for peer in entry["missing"]:
+        print(f"missing    {peer}")
+
+
+def start(layout: Layout, arguments: Namespace) -> None:
+    """Lift a hold and let the agent start the node when its role allows."""
+    if hosted.acts(layout, "start", arguments):
+        return
+    node = one(layout, arguments.name)
+    if node.handover.exists():
+        raise SafetyError(f"{node.name} was handed over", hint=f"goldnode handover --cancel {node.name}")
+    node.hold.unlink(missing_ok=True)
+    node.paused.unlink(missing_ok=True)
+    print(f"{node.name} starts as soon as its role allows: goldnode status")
+
+
+def stop(layout: Layout, arguments: Namespace) -> None:
+    """Stop a node; it stays stopped until `goldnode start`, with --hold over reboots too."""
+    if hosted.acts(layout, "stop", arguments):
+        return
+    node = one(layout, arguments.name)
+    write_atomic(node.hold if arguments.hold else node.paused, "stopped by a person\n")
+    for_root(layout.root).stop(node.unit)
+    keys.note_progress(node)
+    until = "" if arguments.hold else "the next boot or "
+    print(f"{node.name} is stopped until {until}`goldnode start {node.name}`")
+
+
+def restart(layout: Layout, arguments: Namespace) -> None:
+    """Restart one node; its siblings do not notice."""
+    if hosted.acts(layout, "restart", arguments):
+        return
+    node = one(layout, arguments.name)
+    if node.hold.exists() or node.paused.exists():
+        raise HostError(f"{node.name} is held", hint=f"goldnode start {node.name}")
+    for_root(layout.root).restart(node.unit)
+
+
+def one(layout: Layout, name: str | None) -> NodeLayout:
+    """The node that a command means; the only one when none is named.
+
+    Raises:
+        UsageError: There is none, no such, or more than one.
+    """
+    # A node that was refused has no launch file, and is the one that most needs commands.
+    known = sorted({path.stem for kind in ("json", "failure") for path in (layout.runtime / "nodes").glob(f"*.{kind}")})
+    return layout.node(choose(known, name))
+
+
+def _status(layout: Layout) -> dict[str, Any]:
+    try:
+        document: dict[str, Any] = json.loads(layout.status.read_text())
+    except FileNotFoundError as error:
+        raise HostError("this machine keeps no nodes", hint="journalctl -u goldnode-configure") from error
+    if time.time() - document["time"] > STALE:
+        raise HostError("the agent has not looked for a while", hint="systemctl status goldnode-agent")
+    return document
+
+
+def _port(layout: Layout, node: NodeLayout) -> int:
+    return Ports.of(blocks.known(layout)[node.name]).rpc

@@ -1,0 +1,107 @@
+"""The daemon's TOML files: its own defaults, with keys set and everything else kept.
+
+The bake ships what the daemon itself writes as defaults.  Keys are set in the parsed document, so
+unknown keys, order and comments survive, and a key keeps the spelling that the daemon uses:
+CometBFT writes ``max_num_inbound_peers``, the SDK ``minimum-gas-prices``, and some files mix both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import tomlkit
+from tomlkit.exceptions import TOMLKitError
+from tomlkit.items import AbstractTable
+
+from goldnode.errors import InputError
+
+Settings = Mapping[str, Mapping[str, Any]]
+
+
+def render(file: str, defaults: str, settings: Mapping[str, Any]) -> str:
+    """A config file with keys set.
+
+    Args:
+        file: Its name, for errors.
+        defaults: The daemon's own file.
+        settings: Dotted keys and values, as `p2p.pex`.
+
+    Raises:
+        InputError: The defaults are no TOML, or a key names a table.
+    """
+    try:
+        document = tomlkit.parse(defaults)
+    except TOMLKitError as error:
+        raise InputError(f"{file}, as the daemon made it, is no TOML: {error}") from error
+    for key, value in settings.items():
+        _put(file, document, key, value)
+    return tomlkit.dumps(document)
+
+
+def merge(*layers: Settings) -> dict[str, dict[str, Any]]:
+    """Settings per file, later layers first; both spellings of a key are one key."""
+    merged: dict[str, dict[str, Any]] = {}
+    for layer in layers:
+        for file, settings in layer.items():
+            target = merged.setdefault(file, {})
+            for key, value in flatten(settings):
+                for same in [name for name in target if plain(name) == plain(key)]:
+                    del target[same]
+                target[key] = value
+    return merged
+
+
+def flatten(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Nested tables as dotted keys; keys that are dotted already stay as they are."""
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def plain(key: str) -> str:
+    """A key in the one spelling used to compare."""
+    return key.replace("-", "_")
+
+
+def fill(settings: Settings, values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Put a node's values into the braces of a role's settings.
+
+    A setting that names a value which this node does not have (None) is left out.
+    """
+    filled: dict[str, dict[str, Any]] = {}
+    for file, entries in settings.items():
+        target = filled.setdefault(file, {})
+        for key, value in entries.items():
+            missing = isinstance(value, str) and any(
+                f"{{{name}}}" in value for name, known in values.items() if known is None
+            )
+            if not missing:
+                target[key] = value.format_map(values) if isinstance(value, str) else value
+    return filled
+
+
+def _put(file: str, document: tomlkit.TOMLDocument, key: str, value: Any) -> None:
+    *tables, leaf = key.split(".")
+    table: Any = document
+    for name in tables:
+        spelled = _spelling(table, name)
+        if spelled not in table:
+            table[spelled] = tomlkit.table()
+        table = table[spelled]
+        if not isinstance(table, AbstractTable):
+            raise InputError(f"{file}: {key} goes through {name}, which is no table")
+    spelled = _spelling(table, leaf)
+    if isinstance(table.get(spelled), AbstractTable):
+        raise InputError(f"{file}: {key} is a table, not a value")
+    if table.get(spelled) != value or type(table.get(spelled)) is bool or isinstance(value, bool):
+        table[spelled] = value
+
+
+def _spelling(table: Any, name: str) -> str:
+    for candidate in (name, name.replace("-", "_"), name.replace("_", "-")):
+        if candidate in table:
+            return candidate
+    return name

@@ -1,0 +1,106 @@
+"""Talk to the JVM host: one line out, one line of JSON back, over its unix socket."""
+
+from __future__ import annotations
+
+import json
+import socket
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from goldnode.errors import HostError, UsageError
+
+#: Where goldnode-jvm.service makes its socket.
+SOCKET = Path("/run/goldnode/jvm/control.sock")
+#: Where goldnode-jvm.service serves its metrics, on loopback.
+METRICS = 9601
+#: Seconds; a stop is bounded by three phases of 20.
+PATIENCE = 90.0
+
+
+@dataclass(frozen=True, slots=True)
+class HostedStatus:
+    """How one node of the JVM is.
+
+    Attributes:
+        name: The node's name.
+        state: stopped, starting, running, stopping, waiting (for its next start) or stuck.
+        ready: Runs and accepts connections.
+        restarts: Starts after the first since the JVM began.
+        threads: Threads it has now.
+        reason: Why it is not running, or what went wrong last; empty when nothing did.
+        log: Its log file.
+    """
+
+    name: str
+    state: str
+    ready: bool
+    restarts: int
+    threads: int
+    reason: str
+    log: Path
+
+
+@dataclass(frozen=True, slots=True)
+class JvmHost:
+    """The host behind a socket.
+
+    Attributes:
+        path: The socket.
+    """
+
+    path: Path = SOCKET
+
+    def status(self) -> list[HostedStatus]:
+        """All nodes, by name."""
+        return [
+            HostedStatus(node["name"], node["state"], node["ready"], node["restarts"], node["threads"],
+                         node["reason"], Path(node["log"]))
+            for node in self.ask("status")["nodes"]
+        ]  # fmt: skip
+
+    def figures(self, *, settled: bool = False) -> dict[str, int]:
+        """Bytes and counts of the JVM as a whole; settled: after a garbage collection."""
+        figures: dict[str, int] = self.ask("measure" if settled else "status")["jvm"]
+        return figures
+
+    def act(self, verb: str, name: str) -> str:
+        """Start, stop, restart, add or remove one node; what the host says to it.
+
+        Raises:
+            UsageError: The host refuses: no such node, a node that is stuck.
+            HostError: The host does not answer.
+        """
+        return str(self.ask(f"{verb} {name}")["message"])
+
+    def metrics(self, port: int = METRICS) -> str:
+        """What the host tells Prometheus; nothing while it does not answer."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as page:
+                return str(page.read().decode())
+        except (OSError, ValueError):
+            return ""
+
+    def ask(self, line: str) -> dict[str, Any]:
+        """Send one command.
+
+        Raises:
+            UsageError: The host refuses it.
+            HostError: The host does not answer.
+        """
+        try:
+            with socket.socket(socket.AF_UNIX) as client:
+                client.settimeout(PATIENCE)
+                client.connect(str(self.path))
+                client.sendall(f"{line}\n".encode())
+                answer: dict[str, Any] = json.loads(client.makefile("rb").readline() or b"null")
+        except (OSError, ValueError) as error:
+            raise HostError(
+                f"the JVM host behind {self.path} does not answer: {error}", hint="systemctl status goldnode-jvm"
+            ) from error
+        if not isinstance(answer, dict):
+            raise HostError(f"the JVM host behind {self.path} hung up", hint="journalctl -u goldnode-jvm")
+        if not answer["ok"]:
+            raise UsageError(str(answer["message"]), hint="goldnode status")
+        return answer

@@ -1,0 +1,158 @@
+"""Where everything is on a node: one place, below a root that a test can move.
+
+Paths are given as the machine sees them, below ``root``; the daemon's own view is the same on a
+real machine, where the root is ``/``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class NodeLayout:
+    """What belongs to one node.  ``base`` is root's, except ``home``, which is the node's user's.
+
+    Attributes:
+        name: The node's name.
+        base: `/var/lib/goldnode/nodes/NAME`; lies on the data volume when there is one.
+        runtime: `/run/goldnode`.
+    """
+
+    name: str
+    base: Path
+    runtime: Path
+
+    @property
+    def user(self) -> str:
+        """The Linux user that runs the daemon, and its group."""
+        return f"gn-{self.name}"
+
+    @property
+    def unit(self) -> str:
+        """The systemd unit of the daemon."""
+        return f"goldnode-node@{self.name}.service"
+
+    @property
+    def home(self) -> Path:
+        """The daemon's home."""
+        return self.base / "home"
+
+    @property
+    def node_key(self) -> Path:
+        """CometBFT's node key."""
+        return self.home / "config" / "node_key.json"
+
+    @property
+    def consensus_key(self) -> Path:
+        """CometBFT's validator key."""
+        return self.home / "config" / "priv_validator_key.json"
+
+    @property
+    def signing_state(self) -> Path:
+        """What the validator signed last."""
+        return self.home / "data" / "priv_validator_state.json"
+
+    @property
+    def identity(self) -> Path:
+        """Which machine this node's keys are bound to."""
+        return self.base / "identity.json"
+
+    @property
+    def key_record(self) -> Path:
+        """Which consensus key this node has, and how far it is known to have signed."""
+        return self.base / "consensus.json"
+
+    def mesh_key(self, kind: str) -> Path:
+        """The private key of a kind of mesh."""
+        return self.base / f"mesh-{kind}.key"
+
+    def mesh_config(self, kind: str) -> Path:
+        """What ``wg syncconf`` or ``vpncloud`` reads; secret."""
+        return self.runtime / "mesh" / (f"{self.name}.conf" if kind == "wireguard" else f"{self.name}.yaml")
+
+    @property
+    def member(self) -> Path:
+        """The rendezvous client's state: cluster key, roster, high-water marks."""
+        return self.base / "member"
+
+    @property
+    def hold(self) -> Path:
+        """Present while the node is to stay stopped, over reboots too."""
+        return self.base / "hold"
+
+    @property
+    def paused(self) -> Path:
+        """Present while the node is to stay stopped until ``goldnode start`` or a reboot."""
+        return self.runtime / "nodes" / f"{self.name}.paused"
+
+    @property
+    def handover(self) -> Path:
+        """Present while the node is on its way from one machine to another."""
+        return self.base / "handover.json"
+
+    @property
+    def loaded(self) -> Path:
+        """Which private peers the running daemon read at its start; written by ``goldnode run``."""
+        return self.home / "data" / "loaded.json"
+
+    @property
+    def launch(self) -> Path:
+        """What ``goldnode run NAME`` starts, and what must be true before it does."""
+        return self.runtime / "nodes" / f"{self.name}.json"
+
+    @property
+    def failure(self) -> Path:
+        """Why the node may not run at all; absent when it may."""
+        return self.runtime / "nodes" / f"{self.name}.failure"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The machine's paths below ``root``."""
+
+    root: Path = Path("/")
+
+    def at(self, path: str) -> Path:
+        """A path of the machine, as this process reaches it."""
+        return self.root / path.lstrip("/")
+
+    @property
+    def node_yaml(self) -> Path:
+        """What the person wrote."""
+        return self.at("/etc/goldnode/node.yaml")
+
+    @property
+    def applied(self) -> Path:
+        """node.yaml as it was last applied, secrets taken out."""
+        return self.at("/var/lib/goldnode/applied.yaml")
+
+    @property
+    def library(self) -> Path:
+        """What the bake put there: daemon, defaults, roles, documents."""
+        return self.at("/usr/lib/goldnode")
+
+    @property
+    def state(self) -> Path:
+        """What must outlive a reboot."""
+        return self.at("/var/lib/goldnode")
+
+    @property
+    def nodes(self) -> Path:
+        """The nodes' own folders; the data volume is mounted here."""
+        return self.state / "nodes"
+
+    @property
+    def runtime(self) -> Path:
+        """What does not outlive a reboot."""
+        return self.at("/run/goldnode")
+
+    @property
+    def status(self) -> Path:
+        """What the agent saw last, for ``goldnode status``."""
+        return self.runtime / "status.json"
+
+    def node(self, name: str) -> NodeLayout:
+        """The paths of one node."""
+        return NodeLayout(name, self.nodes / name, self.runtime)
