@@ -1,0 +1,205 @@
+"""A fleet that stands: switch its machines on and off, cut their cables, look at them and at the world."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from goldnode.cluster import govern, user_data
+from goldnode.cluster.store import Cluster
+from goldnode.errors import UsageError
+from goldnode.fleet import console as consoles
+from goldnode.fleet import monitor, state, volume
+from goldnode.fleet.ground import Ground
+from goldnode.fleet.plan import NETWORK, RENDEZVOUS, WORLD, Node, Seat, another_sentry, extra
+from goldnode.fleet.rpc import WorldRpc
+from goldnode.fleet.state import State
+from goldnode.fleet.world import RPC
+from goldnode.invite import write_invite
+from goldnode.node.cometbft_keys import Key
+from goldnode.paths import REPOSITORY
+from goldnode.vm import machine
+from goldnode.vm.accel import Acceleration, Accelerator
+
+CLUSTER = "fleet"
+#: Seconds an invite of the fleet can be used.
+INVITE = 24 * 3600
+
+
+@dataclass(slots=True)
+class Fleet:
+    """A fleet in a folder.
+
+    Attributes:
+        folder: Everything of it.
+        state: What it knows of itself; kept on disk by whoever changes it.
+        world_peers: How the world's validators are dialled.
+    """
+
+    folder: Path
+    state: State
+    world_peers: tuple[str, ...] = ()
+
+    @classmethod
+    def find(cls, folder: Path) -> Fleet:
+        """The fleet in a folder.
+
+        Raises:
+            UsageError: There is none, or it does not run.
+        """
+        found = cls(folder, state.read(folder), tuple((folder / "world" / "peers").read_text().split()))
+        if not found.ground.stands():
+            raise UsageError(f"the fleet in {folder} does not run", hint="./invoke fleet up")
+        return found
+
+    @property
+    def ground(self) -> Ground:
+        """Where it stands."""
+        return Ground(self.folder)
+
+    @property
+    def cluster(self) -> Cluster:
+        """Its cluster, with the root key."""
+        return Cluster(self.folder / "clusters" / CLUSTER)
+
+    def at(self, seat: Seat) -> Path:
+        """A machine's folder."""
+        return self.folder / "machines" / seat.name
+
+    def keep(self, changed: State) -> None:
+        """Remember a change."""
+        self.state = changed
+        state.write(self.folder, changed)
+
+    def furnish(self, seat: Seat, keys: Mapping[str, Key]) -> None:
+        """Make a machine: disk, user-data on a CD, a volume with its keys, a cable. It is off.
+
+        Args:
+            seat: The machine.
+            keys: Consensus keys, by node; only those of this machine's nodes go to it.
+        """
+        place = self.at(seat)
+        place.mkdir(parents=True)
+        machine.overlay(self.folder / "image.qcow2", place / "disk.qcow2")
+        text = self.user_data(seat)
+        user_data.write(place / "user-data", text)
+        machine.seed_iso(place / "seed.iso", text, instance=seat.name, network_config=seat.network_config)
+        if seat.validators:
+            volume.make(place / "keys.qcow2", {name: keys[name] for name in seat.validators})
+        self.ground.run(["ip", "tuntap", "add", "dev", seat.tap, "mode", "tap"])
+        self.ground.run(["ip", "link", "set", seat.tap, "master", "br0", "up"])
+
+    def user_data(self, seat: Seat) -> str:
+        """User-data of a machine, with fresh invites."""
+        wish = self.state.wish
+        sentry = seat.role == "sentry"
+        return user_data.render(
+            user_data.Machine(
+                cluster=CLUSTER,
+                network=wish.network,
+                role=seat.role,
+                nodes=[user_data.Node(node.name, node.role, self.invite(node)) for node in seat.nodes],
+                rendezvous=[RENDEZVOUS],
+                genesis=(self.folder / "genesis.json").read_bytes(),
+                ssh_keys=[wish.ssh_key] if wish.ssh_key and sentry else [],
+                extra=extra(seat, wish, self.world_peers),
+            )
+        )
+
+    def invite(self, node: Node) -> str:
+        """An invite for one node of that role."""
+        return write_invite(govern.invite(self.cluster, govern.Wish(node.role, 1, int(time.time()) + INVITE)))
+
+    def power_on(self, name: str) -> None:
+        """Switch a machine on.
+
+        Raises:
+            HostError: It is on.
+        """
+        seat = self.state.seat(name)
+        spec = machine.Spec(
+            Path("disk.qcow2"),
+            seed=Path("seed.iso"),
+            nics=(machine.Nic(f"tap,ifname={seat.tap},script=no,downscript=no", seat.mac),),
+            volumes=(Path("keys.qcow2"),) if seat.validators else (),
+            cpus=1,
+            memory=self.state.wish.memory + 64 * (len(seat.nodes) - 1),
+            console=Path("console.log"),
+            identity=seat.identity,
+            extra=monitor.ARGUMENTS,
+        )
+        acceleration = Acceleration(Accelerator(self.state.accelerator), self.state.cpu, "")
+        argv = machine.command(spec, acceleration)
+        self.ground.start(name, argv, cwd=self.at(seat), log=self.at(seat) / "qemu.log")
+        self.keep(self.state.on(name, time.time()))
+
+    def power_off(self, name: str) -> None:
+        """Cut a machine's power."""
+        self.ground.stop(self.state.seat(name).name)
+        self.keep(self.state.off(name))
+
+    def reset(self, name: str) -> None:
+        """Press a machine's reset button; its console goes on."""
+        monitor.tell(self.at(self.state.seat(name)), "system_reset")
+        self.keep(self.state.on(name, time.time()))
+
+    def cut(self, name: str, *, off: bool) -> None:
+        """Pull a machine's network cable, or put it back."""
+        monitor.tell(self.at(self.state.seat(name)), "set_link", name="net0", up=not off)
+
+    def destroy(self, name: str) -> None:
+        """Switch a machine off for good; its disk stays in the folder, and nobody uses it again."""
+        seat = self.state.seat(name)
+        self.power_off(name)
+        self.ground.run(["ip", "link", "delete", seat.tap])
+        self.keep(replace(self.state, seats=tuple(each for each in self.state.seats if each.name != name)))
+
+    def add_sentry(self) -> Seat:
+        """Make a further sentry; it is off."""
+        used = [Seat(path.name, "sentry", 0, ()) for path in (self.folder / "machines").glob("sentry-*")]
+        seat = another_sentry((*self.state.seats, *used))
+        self.furnish(seat, {})
+        self.keep(replace(self.state, seats=(*self.state.seats, seat)))
+        return seat
+
+    def ssh(self, seat: Seat, identity: Path | None, *command: str) -> list[str]:
+        """The command line that logs in to a machine, from where its network is.
+
+        Args:
+            seat: A sentry, of a fleet that was given a key.
+            identity: The private key; None for what ssh finds by itself.
+            command: What to run there; none for a shell.
+        """
+        own = ["-i", str(identity), "-o", "IdentitiesOnly=yes"] if identity else []
+        # A machine of the fleet lives for minutes on a network nobody else is on: its host key is news every time.
+        trust = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
+        enter = ["nsenter", "--target", str(self.ground.pid()), "--user", "--preserve-credentials", "--net", "--"]
+        return [*enter, "ssh", *own, *trust, f"root@{seat.address}", *command]
+
+    def start_rendezvous(self) -> None:
+        """Have a meeting place at the usual address."""
+        argv = ["-m", "goldnode.rendezvous", "--listen", f"{NETWORK}.1:8700"]
+        argv += ["--database", str((self.folder / "rendezvous.sqlite").resolve())]
+        log = self.folder / "rendezvous.log"
+        self.ground.start("rendezvous", [sys.executable, *argv], cwd=REPOSITORY, log=log)
+
+    def console(self, name: str) -> str:
+        """What a machine said on its console."""
+        return machine.read_console(self.at(self.state.seat(name)) / "console.log")
+
+    def seen(self) -> dict[str, consoles.Seen]:
+        """What the consoles tell of every node; a node that said nothing yet is absent."""
+        return {
+            name: node for seat in self.state.seats for name, node in consoles.read(self.console(seat.name)).items()
+        }
+
+    def world(self, number: int = 1) -> WorldRpc:
+        """One of the world's validators."""
+        return WorldRpc(self.folder / "world" / str(number) / RPC)
+
+    def worlds(self) -> tuple[WorldRpc, ...]:
+        """All of them."""
+        return tuple(self.world(number) for number in range(1, WORLD + 1))

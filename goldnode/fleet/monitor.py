@@ -1,0 +1,41 @@
+"""QEMU's own monitor: pull a machine's cable, press its reset button."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from goldnode.errors import HostError
+from goldnode.fleet.ground import connected
+
+SOCKET = "monitor.sock"
+#: What makes QEMU listen there, started in the machine's folder.
+ARGUMENTS = ("-qmp", f"unix:{SOCKET},server=on,wait=off")
+
+
+def tell(folder: Path, command: str, **arguments: Any) -> None:
+    """Give QEMU one command.
+
+    Args:
+        folder: The machine's folder.
+        command: As QMP has it.
+        arguments: Its arguments.
+
+    Raises:
+        HostError: The machine is off, or QEMU refuses.
+    """
+    try:
+        with connected(folder / SOCKET) as caller, caller.makefile("rwb") as stream:
+            caller.settimeout(10)
+            stream.readline()
+            for request in ({"execute": "qmp_capabilities"}, {"execute": command, "arguments": arguments}):
+                stream.write(json.dumps(request).encode() + b"\n")
+                stream.flush()
+                answer = json.loads(stream.readline())
+                while "event" in answer:
+                    answer = json.loads(stream.readline())
+                if "error" in answer:
+                    raise HostError(f"QEMU refuses {command} for {folder.name}: {answer['error']['desc']}")
+    except (OSError, ValueError) as error:
+        raise HostError(f"{folder.name} is off: {error}", hint="./invoke fleet status") from error

@@ -1,0 +1,158 @@
+"""What a fleet consists of: pure, from a few wishes to machines with names and addresses.
+
+One network carries everything, in a namespace of its own: the machines from .11 on, and the world
+(three validators outside the fleet, and the rendezvous) from .1 on.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from goldnode.errors import UsageError
+from goldnode.node_config import MAX_NODES, MULTI_NODE, MeshKind
+
+#: The fleet's network; it exists in the fleet's namespace only.
+NETWORK = "10.77.66"
+RENDEZVOUS = f"http://{NETWORK}.1:8700"
+#: Validators outside the fleet: the hidden ones together are as strong as each of them.
+WORLD = 3
+WORLD_P2P = 26656
+#: The last part of the first machine's address.
+FIRST_NUMBER = 11
+MOST_SENTRIES = 16
+#: The label that a volume with keys carries; node.yaml names it.
+VOLUME = "LABEL=goldnode-data"
+#: MiB of a machine: the least, and what is usual; each further node of a machine adds 64.
+LEAST_MEMORY, MEMORY = 512, 640
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What fleet is wanted.
+
+    Attributes:
+        network: Name of a private network.
+        sentries: How many.
+        mesh: What carries the private network.
+        multi_node: Nodes of one further machine, validators all; 0 for no such machine.
+        memory: MiB of each machine.
+        ssh_key: Public key that may log in to the sentries; a validator stays closed.
+    """
+
+    network: str = "localnet"
+    sentries: int = 2
+    mesh: MeshKind = MeshKind.WIREGUARD
+    multi_node: int = 0
+    memory: int = MEMORY
+    ssh_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One node of a machine."""
+
+    name: str
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """A machine of the fleet.
+
+    Attributes:
+        name: Its name and its instance id.
+        role: The role of its user-data.
+        number: The last part of its address.
+        nodes: Its nodes.
+    """
+
+    name: str
+    role: str
+    number: int
+    nodes: tuple[Node, ...]
+
+    @property
+    def address(self) -> str:
+        """Its address on the fleet's network."""
+        return f"{NETWORK}.{self.number}"
+
+    @property
+    def mac(self) -> str:
+        """Its network card's address."""
+        return f"52:54:00:67:6e:{self.number:02x}"
+
+    @property
+    def identity(self) -> str:
+        """Its firmware's UUID: the same at every start, because a node's keys are bound to it."""
+        return str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{self.name}.{self.number}.fleet.goldnode"))
+
+    @property
+    def tap(self) -> str:
+        """Its end of the cable, on the bridge."""
+        return f"tap{self.number}"
+
+    @property
+    def validators(self) -> tuple[str, ...]:
+        """Names of its nodes that sign."""
+        return tuple(node.name for node in self.nodes if node.role == "validator")
+
+    @property
+    def network_config(self) -> str:
+        """cloud-init's network configuration: one fixed address, no way out."""
+        return f"version: 2\nethernets:\n  eth0:\n    addresses: [{self.address}/24]\n"
+
+
+def seats(wish: Wish) -> tuple[Seat, ...]:
+    """The machines of a fleet.
+
+    Raises:
+        UsageError: There are too many or too few, or too little memory for them.
+    """
+    if not 1 <= wish.sentries <= MOST_SENTRIES:
+        raise UsageError(f"--sentries {wish.sentries}: 1 to {MOST_SENTRIES}")
+    if not 0 <= wish.multi_node <= MAX_NODES:
+        raise UsageError(f"--multi-node {wish.multi_node}: 0 to {MAX_NODES}")
+    if wish.memory < LEAST_MEMORY:
+        raise UsageError(f"--memory {wish.memory}: at least {LEAST_MEMORY} MiB")
+    plain = [("validator-1", "validator"), *((f"sentry-{n}", "sentry") for n in range(1, wish.sentries + 1))]
+    made = [Seat(name, role, FIRST_NUMBER + n, (Node(name, role),)) for n, (name, role) in enumerate(plain)]
+    if wish.multi_node:
+        nodes = tuple(Node(f"multi-1-{n}", "validator") for n in range(1, wish.multi_node + 1))
+        made.append(Seat("multi-1", MULTI_NODE, FIRST_NUMBER + len(made), nodes))
+    return tuple(made)
+
+
+def another_sentry(taken: tuple[Seat, ...]) -> Seat:
+    """A further sentry beside these machines, with a name and an address that none of them had."""
+    sentries = [int(seat.name.partition("-")[2]) for seat in taken if seat.role == "sentry"]
+    name = f"sentry-{max(sentries, default=0) + 1}"
+    return Seat(name, "sentry", max(seat.number for seat in taken) + 1, (Node(name, "sentry"),))
+
+
+def extra(seat: Seat, wish: Wish, world: tuple[str, ...]) -> dict[str, Any]:
+    """What a machine's node.yaml says besides role, name and invite.
+
+    Args:
+        seat: The machine.
+        wish: The fleet.
+        world: The world's peers, `id@ip:port`.
+    """
+    more: dict[str, Any] = {"mesh": str(wish.mesh)} if wish.mesh is not MeshKind.WIREGUARD else {}
+    if seat.validators:
+        more |= {"data": VOLUME, "min_sentries": min(2, wish.sentries)}
+    if seat.role == "validator":
+        more["consensus_key"] = "existing"
+    if seat.role == "sentry":
+        more["peers"] = list(world)
+    return more
+
+
+def powers(hidden: int) -> tuple[int, int]:
+    """Voting power of each hidden validator and of each of the world's.
+
+    The world alone must stay above two thirds, so that the chain goes on without the hidden ones:
+    with one hidden validator all are equal, with more the world's grow with them.
+    """
+    return 10, 10 * max(1, hidden)

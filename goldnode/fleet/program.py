@@ -1,0 +1,53 @@
+"""The network's daemon as it runs on this machine: for genesis commands, and for the world outside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from goldnode.bake.obtain import obtain
+from goldnode.errors import UsageError
+from goldnode.network import Network
+from goldnode.node.machine import architecture
+from goldnode.progress import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A daemon with what it needs.
+
+    Attributes:
+        network: Its network.
+        binary: The program.
+        env: What it needs in its environment.
+        defaults: Its own configuration files, by name.
+    """
+
+    network: Network
+    binary: Path
+    env: Mapping[str, str]
+    defaults: Mapping[str, str]
+
+
+def program(network: Network, progress: Progress) -> Program:
+    """Have the daemon of a private network on this machine.
+
+    Raises:
+        UsageError: The network has one genesis of its own, so no fleet can begin its chain.
+        ArtifactError: It cannot be had.
+    """
+    if not network.private:
+        raise UsageError(
+            f"{network.name} is a real chain; a fleet begins a chain of its own",
+            hint="./invoke fleet up --network localnet",
+        )
+    payload = obtain(network, architecture(), artifacts_dir=None, strict=True, progress=progress)
+    files = {Path(entry.path_on_image): entry.source for entry in payload.files}
+    libraries = [source for path, source in files.items() if path.parent.name == "lib"]
+    return Program(
+        network,
+        binary=next(source for path, source in files.items() if path.parent.name == "bin"),
+        env={"LD_LIBRARY_PATH": str(libraries[0].parent)} if libraries else {},
+        defaults={path.name: source.read_text() for path, source in files.items() if path.parent.name == "defaults"},
+    )

@@ -1,0 +1,87 @@
+"""What a fleet knows of itself on disk: enough for a later command to find and understand it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from goldnode.errors import UsageError
+from goldnode.files import write_json
+from goldnode.fleet.plan import Node, Seat, Wish
+from goldnode.node_config import MeshKind
+
+FILE = "fleet.json"
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A fleet.
+
+    Attributes:
+        wish: What was asked for.
+        validators: Address of each hidden validator, by the node's name.
+        accelerator: What QEMU runs with, `kvm` or `tcg`.
+        cpu: QEMU's processor model.
+        seats: Its machines.
+        powered_on: When each machine was switched on, unix seconds, by name; absent while it is off.
+        ready: Seconds from switching on to ready, by this machine's clock, by node.
+    """
+
+    wish: Wish
+    validators: Mapping[str, str]
+    accelerator: str
+    cpu: str
+    seats: tuple[Seat, ...] = ()
+    powered_on: Mapping[str, float] = field(default_factory=dict)
+    ready: Mapping[str, float] = field(default_factory=dict)
+
+    def seat(self, name: str) -> Seat:
+        """A machine by name.
+
+        Raises:
+            UsageError: There is none.
+        """
+        for seat in self.seats:
+            if seat.name == name:
+                return seat
+        names = ", ".join(seat.name for seat in self.seats)
+        raise UsageError(f"the fleet has no machine {name}", hint=f"one of {names}")
+
+    def on(self, name: str, now: float) -> State:
+        """This fleet, with a machine switched on now."""
+        nodes = {node.name for node in self.seat(name).nodes}
+        ready = {node: seconds for node, seconds in self.ready.items() if node not in nodes}
+        return replace(self, powered_on={**self.powered_on, name: now}, ready=ready)
+
+    def off(self, name: str) -> State:
+        """This fleet, with a machine switched off."""
+        return replace(self, powered_on={each: at for each, at in self.powered_on.items() if each != name})
+
+
+def write(folder: Path, state: State) -> None:
+    """Keep it."""
+    write_json(folder / FILE, {"version": VERSION, **asdict(state)}, 0o600)
+
+
+def read(folder: Path) -> State:
+    """Find it again.
+
+    Raises:
+        UsageError: No fleet was made there, or its file is damaged.
+    """
+    try:
+        document: dict[str, Any] = json.loads((folder / FILE).read_text())
+        del document["version"]
+        wish = document.pop("wish")
+        seats = tuple(
+            Seat(**{**seat, "nodes": tuple(Node(**node) for node in seat["nodes"])}) for seat in document.pop("seats")
+        )
+        return State(wish=Wish(**{**wish, "mesh": MeshKind(wish["mesh"])}), seats=seats, **document)
+    except FileNotFoundError as error:
+        raise UsageError(f"there is no fleet in {folder}", hint="./invoke fleet up") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{folder / FILE} cannot be read: {error}", hint="./invoke fleet down") from error

@@ -1,0 +1,118 @@
+"""How a fleet does: its nodes from their consoles, the chain from the world outside."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import Any
+
+from goldnode.errors import HostError
+from goldnode.fleet.fleet import Fleet
+from goldnode.fleet.up import look
+
+#: The role of a line that is about one of the world's validators.
+WORLD_ROLE = "world"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One node, of the fleet or of the world.
+
+    Attributes:
+        name: Its name.
+        role: Its role; `world` for the validators outside.
+        node_id: Its ID; empty while unknown.
+        state: In its own words.
+        height: The height it has reached as the world sees it; None where the world cannot tell.
+        peers: How many peers it last said it has.
+        signing: Its signature is in the chain's last commit; None for what has no key.
+        ready: Seconds from power-on to ready by this machine's clock; None until then.
+        own_ready: The same by the node's own clock, as its console prints it.
+        reason: What it waits for, or why it does not run.
+    """
+
+    name: str
+    role: str
+    node_id: str = ""
+    state: str = ""
+    height: int | None = None
+    peers: int = 0
+    signing: bool | None = None
+    ready: float | None = None
+    own_ready: float | None = None
+    reason: str = ""
+
+
+def rows(fleet: Fleet) -> list[Row]:
+    """Everything that is known now: the fleet's nodes, then the world's."""
+    look(fleet)
+    seen, running = fleet.seen(), fleet.ground.programs()
+    signers, heights = _chain(fleet)
+    found = []
+    for seat in fleet.state.seats:
+        on = running.get(seat.name, 1) is None
+        for node in seat.nodes:
+            told, address = seen.get(node.name), fleet.state.validators.get(node.name)
+            state = ("starting" if told is None else told.state or "configured") if on else "off"
+            found.append(
+                Row(
+                    name=node.name,
+                    role=node.role,
+                    node_id=told.node_id if told else "",
+                    state=state,
+                    height=heights.get(told.node_id) if told else None,
+                    peers=told.peers if told else 0,
+                    signing=address in signers if address else None,
+                    ready=fleet.state.ready.get(node.name),
+                    own_ready=told.ready if told else None,
+                    reason=told.reason if told else "",
+                )
+            )
+    return [*found, *_world(fleet)]
+
+
+def document(fleet: Fleet, found: list[Row]) -> dict[str, Any]:
+    """The same for programs."""
+    nodes = [{field: getattr(row, field) for field in Row.__slots__} for row in found]
+    return {
+        "version": 1,
+        "network": fleet.state.wish.network,
+        "mesh": str(fleet.state.wish.mesh),
+        "folder": str(fleet.folder),
+        "accelerator": fleet.state.accelerator,
+        "nodes": nodes,
+    }
+
+
+def _chain(fleet: Fleet) -> tuple[frozenset[str], dict[str, int]]:
+    """Who signed last, and at which height the world's peers are; nothing while the world is silent."""
+    signers: frozenset[str] = frozenset()
+    heights: dict[str, int] = {}
+    for world in fleet.worlds():
+        with contextlib.suppress(HostError):
+            signers = signers or world.signers()
+            heights |= world.heights()
+    return signers, heights
+
+
+def _world(fleet: Fleet) -> list[Row]:
+    found = []
+    for number, (world, peer) in enumerate(zip(fleet.worlds(), fleet.world_peers, strict=True), 1):
+        name, node_id = f"world-{number}", peer.partition("@")[0]
+        try:
+            status, peers = world.ask("status"), world.peers()
+        except HostError as error:
+            found.append(Row(name, WORLD_ROLE, node_id, state="off", reason=error.message))
+            continue
+        height = int(status["sync_info"]["latest_block_height"])
+        signing = status["validator_info"]["address"] in _signers(fleet, number)
+        state = "signing" if signing else "following"
+        found.append(Row(name, WORLD_ROLE, node_id, state=state, height=height, peers=len(peers), signing=signing))
+    return found
+
+
+def _signers(fleet: Fleet, number: int) -> frozenset[str]:
+    try:
+        return fleet.world(number).signers()
+    except HostError:
+        return frozenset()
