@@ -1,0 +1,115 @@
+package goldnode.jvm;
+
+import java.io.PrintStream;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+
+/** All threads of one life of one node; a thread started by one of them belongs to the group by itself. */
+final class NodeGroup extends ThreadGroup {
+    /** Hears of what no code of the node caught. */
+    interface Listener {
+        void uncaught(Thread thread, Throwable error);
+    }
+
+    private static final long GENTLE_MILLIS = 4000;
+
+    private final PrintStream out;
+    private final Listener listener;
+    private final ClassLoader loader;
+
+    NodeGroup(ThreadGroup parent, String name, ClassLoader loader, PrintStream out, Listener listener) {
+        super(parent, name);
+        this.out = out;
+        this.listener = listener;
+        this.loader = loader;
+    }
+
+    @Override
+    public void uncaughtException(Thread thread, Throwable error) {
+        listener.uncaught(thread, error);
+    }
+
+    PrintStream out() {
+        return out;
+    }
+
+    /** A thread of this node, not yet started. */
+    Thread thread(String role, Runnable work) {
+        Thread thread = new Thread(this, work, getName() + "-" + role);
+        thread.setDaemon(false); // it would inherit this from whichever thread of the host is at work
+        thread.setContextClassLoader(loader);
+        return thread;
+    }
+
+    /** Live threads of the group and its subgroups, and those elsewhere that work with the node's classes. */
+    List<Thread> live() {
+        return every().filter(thread -> thread.isAlive() && (ours(thread) || thread.getContextClassLoader() == loader))
+                .toList();
+    }
+
+    /** Live threads that keep a program running, as the JVM itself counts them. */
+    List<Thread> working(Set<Thread> except) {
+        return live().stream().filter(thread -> !thread.isDaemon() && !except.contains(thread)).toList();
+    }
+
+    /**
+     * Waits until nothing of the node runs; at most as long as given.
+     *
+     * <p>First gently: forgotten pools are told to finish what they hold, for what still cleans up may
+     * need them (gRPC closes its event loops a second later, on a timer). Then pools and threads are
+     * interrupted until they end.
+     */
+    List<Thread> drain(long millis) throws InterruptedException {
+        long begun = System.nanoTime();
+        List<Thread> left = live();
+        for (long waited = 0; !left.isEmpty() && waited < millis;
+                waited = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - begun)) {
+            boolean force = waited > Math.min(GENTLE_MILLIS, millis / 2);
+            left.forEach(thread -> Pools.shutdown(thread, force));
+            if (force) {
+                left.forEach(Thread::interrupt);
+            }
+            left.get(0).join(50);
+            left = live();
+        }
+        return left;
+    }
+
+    /** On Java 17 an empty group stays in its parent until it is told to go; later it goes by itself. */
+    @SuppressWarnings({"deprecation", "removal"})
+    void discard() {
+        if (Runtime.version().feature() < 19 && !isDestroyed()) {
+            destroy();
+        }
+    }
+
+    /** The group of the node that a thread belongs to; null for threads of the host. */
+    static NodeGroup of(Thread thread) {
+        for (ThreadGroup group = thread.getThreadGroup(); group != null; group = group.getParent()) {
+            if (group instanceof NodeGroup node) {
+                return node;
+            }
+        }
+        return null;
+    }
+
+    private boolean ours(Thread thread) {
+        return of(thread) == this;
+    }
+
+    private static Stream<Thread> every() {
+        ThreadGroup root = Thread.currentThread().getThreadGroup();
+        while (root.getParent() != null) {
+            root = root.getParent();
+        }
+        Thread[] threads = new Thread[root.activeCount() + 16];
+        int count = root.enumerate(threads, true);
+        while (count == threads.length) {
+            threads = new Thread[2 * threads.length];
+            count = root.enumerate(threads, true);
+        }
+        return Stream.of(threads).limit(count);
+    }
+}
