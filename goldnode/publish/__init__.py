@@ -1,0 +1,1 @@
+"""Releases: what binds an image to its proof, and carries both to clouds."""

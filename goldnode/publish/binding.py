@@ -1,0 +1,162 @@
+"""release.json: the one file that binds all others of a release by digest.
+
+The chain that ``verify`` walks: the signature covers SHA256SUMS, which covers release.json and
+everything else; release.json says what each file is, and the digest of the disk inside them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft202012Validator
+
+from goldnode.errors import ImageError
+from goldnode.files import sha256_file
+
+VERSION = 1
+RELEASE = "release.json"
+SUMS = "SHA256SUMS"
+SIGNATURE = "SHA256SUMS.sig"
+#: Files that stand outside release.json, because they come after it.
+OUTER = (RELEASE, SUMS, SIGNATURE)
+SCHEMA = Path(__file__).with_name("release.schema.json")
+
+
+class Role(StrEnum):
+    """What a file of a release is; the value stands in release.json, with the file's ending."""
+
+    RAW = "disk-raw-zst"
+    QCOW2 = "disk-qcow2"
+    GCP = "disk-gcp"
+    MANIFEST = "manifest"
+    INVENTORY = "inventory"
+    SBOM = "sbom"
+    TESTS = "tests"
+    PROVENANCE = "provenance"
+
+    @property
+    def ending(self) -> str:
+        """What its file name ends with, after the release's name."""
+        return _ENDINGS[self]
+
+
+_ENDINGS = {
+    Role.RAW: ".raw.zst",
+    Role.QCOW2: ".qcow2",
+    Role.GCP: ".gcp.tar.gz",
+    Role.MANIFEST: ".manifest.json",
+    Role.INVENTORY: ".inventory.json",
+    Role.SBOM: ".sbom.cdx.json",
+    Role.TESTS: ".tests.xml",
+    Role.PROVENANCE: ".provenance.json",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """One file of a release: what it is, its name, bytes and SHA-256."""
+
+    role: Role
+    name: str
+    size: int
+    sha256: str
+
+    @classmethod
+    def of(cls, role: Role, path: Path) -> Bound:
+        """Measure a file."""
+        return cls(role, path.name, path.stat().st_size, sha256_file(path))
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What release.json says.
+
+    Attributes:
+        network: The network's name.
+        version: The release's version.
+        arch: Debian's name of the architecture.
+        commit: git commit it was baked from.
+        disk_size: Bytes of the raw disk.
+        disk_sha256: SHA-256 of the raw disk.
+        tree_sha256: File-tree digest.
+        files: Every file but the outer ones.
+    """
+
+    network: str
+    version: str
+    arch: str
+    commit: str
+    disk_size: int
+    disk_sha256: str
+    tree_sha256: str
+    files: tuple[Bound, ...]
+
+    @property
+    def name(self) -> str:
+        """What all files begin with, as `localnet-1.2.0-amd64`."""
+        return release_name(self.network, self.version, self.arch)
+
+    def file(self, role: Role) -> Bound:
+        """The file that has a role; a valid release has one of each."""
+        return next(each for each in self.files if each.role is role)
+
+    def document(self) -> dict[str, Any]:
+        """The JSON form."""
+        return {
+            "version": VERSION,
+            "network": self.network,
+            "release": self.version,
+            "arch": self.arch,
+            "commit": self.commit,
+            "disk": {"size": self.disk_size, "sha256": self.disk_sha256, "tree_sha256": self.tree_sha256},
+            "files": [
+                {"role": each.role.value, "name": each.name, "size": each.size, "sha256": each.sha256}
+                for each in self.files
+            ],
+        }
+
+
+def release_name(network: str, version: str, arch: str) -> str:
+    """What a release and its files are called."""
+    return f"{network}-{version}-{arch}"
+
+
+def read(folder: Path) -> Release:
+    """Read a release's release.json.
+
+    Raises:
+        ImageError: It is missing, or says something else than the schema allows.
+    """
+    path = folder / RELEASE
+    try:
+        document = json.loads(path.read_bytes())
+    except OSError as error:
+        raise ImageError(f"{path} is missing: {folder} is no release", hint="./invoke release") from error
+    except ValueError as error:
+        raise ImageError(f"{path} is not JSON") from error
+    if wrong := list(_wrong(document)):
+        raise ImageError(f"{path}: {'; '.join(wrong)}")
+    files = tuple(Bound(Role(each["role"]), each["name"], each["size"], each["sha256"]) for each in document["files"])
+    disk = document["disk"]
+    return Release(
+        document["network"], document["release"], document["arch"], document["commit"],
+        disk["size"], disk["sha256"], disk["tree_sha256"], files,
+    )  # fmt: skip
+
+
+def _wrong(document: Any) -> Iterator[str]:
+    schema = json.loads(SCHEMA.read_text())
+    faults = [f"{fault.json_path}: {fault.message}" for fault in Draft202012Validator(schema).iter_errors(document)]
+    yield from faults
+    if faults:
+        return
+    name = release_name(document["network"], document["release"], document["arch"])
+    for role in Role:
+        names = [each["name"] for each in document["files"] if each["role"] == role]
+        if names != [name + role.ending]:
+            yield f"the {role} file is {names or 'missing'}, not {name + role.ending}"

@@ -1,0 +1,142 @@
+"""A release folder: one image in every form, with everything that lets a stranger check it before the first boot.
+
+    out/release/localnet-1.2.0-amd64/
+        localnet-1.2.0-amd64.raw.zst  .qcow2  .gcp.tar.gz         the same disk, three times
+        ….manifest.json  .inventory.json  .sbom.cdx.json          what is in it, and from where
+        ….tests.xml  .provenance.json                             what was asked of it, and where it came from
+        release.json  SHA256SUMS  SHA256SUMS.sig                  what binds it all
+
+The folder appears under its name only when it is complete and has passed ``verify``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from goldnode.errors import ImageError, InputError
+from goldnode.files import sha256_file, write_atomic, write_json
+from goldnode.image.check import check_image, open_image
+from goldnode.image.disk import open_disk
+from goldnode.image.rule import Image
+from goldnode.progress import Progress
+from goldnode.publish import formats, inventory, junit, provenance, sbom, signature
+from goldnode.publish.binding import OUTER, RELEASE, SUMS, Bound, Release, Role, release_name
+from goldnode.publish.strict import require_releasable
+from goldnode.publish.verify import verify
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be released.
+
+    Attributes:
+        image: A sealed qcow2.
+        manifest: Its manifest.
+        version: The release's version, as `1.2.0`.
+        key: SSH key to sign with.
+        builder: Who built, a URI.
+        reports: JUnit files of the tests that were run on the image.
+        out: Folder in which the release's folder is made.
+    """
+
+    image: Path
+    manifest: Path
+    version: str
+    key: Path
+    builder: str
+    reports: Sequence[Path]
+    out: Path
+
+
+def make(order: Order, progress: Progress) -> Path:
+    """Make a release folder.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ImageError: The image may not be released, breaks a rule, or does not match its manifest.
+        HostError: The key cannot be used, or a tool is missing.
+        InputError: There is a release of that name already, or the version is no version.
+    """
+    manifest = json.loads(order.manifest.read_text())
+    require_releasable(manifest)
+    name = release_name(manifest["network"], order.version, manifest["arch"])
+    final = order.out / name
+    if final.exists():
+        raise InputError(f"{final} exists already: a version is released once", hint=f"./invoke verify {final}")
+    if sha256_file(order.image) != manifest["image"]["sha256"]:
+        raise ImageError(f"{order.image} is not the image of {order.manifest}", hint="./invoke bake --strict --force")
+    order.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{name}.", dir=order.out) as draft:
+        folder = Path(draft) / name
+        folder.mkdir()
+        _fill(order, manifest, folder, name, progress)
+        _seal(order, manifest, folder, name)
+        with progress.step("verify the release"):
+            verify(folder, signers=None)
+        folder.rename(final)
+    return final
+
+
+def _fill(order: Order, manifest: Mapping[str, Any], folder: Path, name: str, progress: Progress) -> None:
+    """Write everything that is made from the image."""
+
+    def path(role: Role) -> Path:
+        return folder / (name + role.ending)
+
+    shutil.copyfile(order.image, path(Role.QCOW2))
+    write_json(path(Role.MANIFEST), manifest)
+    with contextlib.ExitStack() as stack:
+        with progress.step("unpack the image"):
+            raw = stack.enter_context(open_disk(order.image)).path
+            _check_disk(raw, manifest)
+        report = dataclasses.replace(check_image(raw, progress=progress), image=order.image.name)
+        report.raise_if_broken()
+        junit.write(report, order.reports, path(Role.TESTS))
+        with progress.step("list what is on the image"), open_image(raw) as image:
+            _describe(image, manifest, order.version, path)
+        with progress.step("compress the disk") as step:
+            formats.write_zst(raw, path(Role.RAW), step)
+        with progress.step("pack the disk for Google"):
+            formats.write_gcp(raw, path(Role.GCP))
+
+
+def _describe(image: Image, manifest: Mapping[str, Any], version: str, path: Callable[[Role], Path]) -> None:
+    """Inventory and SBOM."""
+    name = release_name(manifest["network"], version, manifest["arch"])
+    write_json(path(Role.INVENTORY), inventory.take(image, manifest["daemon"], name).document())
+    bill = sbom.compose(image.root, manifest, name, version)
+    if faults := sbom.cross_check(image.root, bill):
+        raise ImageError(f"the SBOM does not match the disk: {'; '.join(faults)}")
+    write_json(path(Role.SBOM), bill)
+
+
+def _check_disk(raw: Path, manifest: Mapping[str, Any]) -> None:
+    if sha256_file(raw) != manifest["image"]["raw_sha256"]:
+        raise ImageError(f"the disk in {manifest['image']['file']} is not the one its manifest describes")
+
+
+def _seal(order: Order, manifest: Mapping[str, Any], folder: Path, name: str) -> None:
+    """Write what binds the files: provenance, release.json, SHA256SUMS, signature."""
+    inside = [role for role in Role if role is not Role.PROVENANCE]
+    bound = [Bound.of(role, folder / (name + role.ending)) for role in inside]
+    story = folder / (name + Role.PROVENANCE.ending)
+    write_json(story, provenance.statement(manifest, order.version, bound, order.builder))
+    image = manifest["image"]
+    release = Release(
+        manifest["network"], order.version, manifest["arch"], manifest["source"]["commit"],
+        image["raw_size"], image["raw_sha256"], image["tree_sha256"], (*bound, Bound.of(Role.PROVENANCE, story)),
+    )  # fmt: skip
+    write_json(folder / RELEASE, release.document())
+    files = sorted(path for path in folder.iterdir() if path.name not in OUTER[1:])
+    write_atomic(folder / SUMS, "".join(f"{sha256_file(path)}  {path.name}\n" for path in files))
+    signature.sign(folder / SUMS, order.key)

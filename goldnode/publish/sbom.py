@@ -1,0 +1,155 @@
+"""The software bill of materials, CycloneDX 1.6: every Debian package, and everything dpkg does not know.
+
+An SBOM made from a package database alone is blind to what scripts drop onto the disk, which here
+is the very thing the image is for: the daemon.  So every program and library that no package owns
+is listed by its hash, the daemon with the Go modules it was linked from; and ``cross_check``
+compares the document with the disk again, in both directions.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import quote
+
+from goldnode.image.packages import Package, installed
+from goldnode.image.tree import File, Kind, Tree
+from goldnode.publish import gobinary
+
+SPEC = "1.6"
+DAEMON = "/usr/lib/goldnode/bin/"
+_OURS = "/usr/lib/goldnode/"
+#: Packages' own scripts, which their lists do not name.
+_SCRIPTS = "/var/lib/dpkg/info/"
+_EXECUTABLE = 0o111
+_ELF = b"\x7fELF"
+#: The distribution whose packages these are, in package URLs.
+_DISTRO = "debian-13"
+
+
+def compose(root: Tree, manifest: Mapping[str, Any], name: str, version: str) -> dict[str, Any]:
+    """Write the bill of an image.
+
+    Args:
+        root: Its files.
+        manifest: Its manifest: the daemon's name and version, the tree digest it is bound to.
+        name: What is released, as `localnet-1.2.0-amd64`.
+        version: The release's version.
+
+    Returns:
+        The document; the same files give the same document.
+    """
+    components = [_package(package) for package in installed(root).values()]
+    dependencies: list[dict[str, Any]] = []
+    for file in unowned(root):
+        program, modules = _program(root, file, manifest["daemon"])
+        components += [program, *modules]
+        if modules:
+            dependencies.append({"ref": program["bom-ref"], "dependsOn": [module["bom-ref"] for module in modules]})
+    tree = manifest["image"]["tree_sha256"]
+    unique = {component["bom-ref"]: component for component in components}
+    return {
+        "$schema": f"http://cyclonedx.org/schema/bom-{SPEC}.schema.json",
+        "bomFormat": "CycloneDX",
+        "specVersion": SPEC,
+        "serialNumber": f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_OID, f'{name} {tree}')}",
+        "version": 1,
+        "metadata": {
+            "component": {
+                "type": "operating-system",
+                "bom-ref": name,
+                "name": f"goldnode-{manifest['network']}",
+                "version": version,
+                "properties": [{"name": "goldnode:tree_sha256", "value": tree}],
+            }
+        },
+        "components": [unique[ref] for ref in sorted(unique)],
+        "dependencies": sorted(dependencies, key=lambda each: str(each["ref"])),
+    }
+
+
+def unowned(root: Tree) -> Iterator[File]:
+    """Programs and libraries that no Debian package brought, and all of goldnode's own files."""
+    owned = set(_owned(root))
+    for file in root:
+        if file.kind is not Kind.FILE or file.path in owned or file.path.startswith(_SCRIPTS):
+            continue
+        if file.path.startswith(_OURS) or file.mode & _EXECUTABLE or _is_elf(root, file):
+            yield file
+
+
+def cross_check(root: Tree, bill: Mapping[str, Any]) -> list[str]:
+    """Compare a bill with the disk, in both directions; returns every difference as a clause."""
+    listed = {_file_of(each): each for each in bill["components"] if _file_of(each)}
+    packages = {each["purl"] for each in bill["components"] if each.get("purl", "").startswith("pkg:deb/")}
+    held = {_purl(package) for package in installed(root).values()}
+    faults = [f"{purl} is on the disk, but not in the SBOM" for purl in sorted(held - packages)]
+    faults += [f"{purl} is in the SBOM, but not on the disk" for purl in sorted(packages - held)]
+    programs = {file.path: file for file in unowned(root)}
+    faults += [f"{path} belongs to no package and is not in the SBOM" for path in sorted(programs.keys() - listed)]
+    for path, component in sorted(listed.items()):
+        file = root.get(path)
+        if file is None or root.digest(file) != component["hashes"][0]["content"]:
+            faults.append(f"{path} is not what the SBOM lists")
+    return faults
+
+
+def _package(package: Package) -> dict[str, Any]:
+    purl = _purl(package)
+    return {"type": "library", "bom-ref": purl, "name": package.name, "version": package.version, "purl": purl}
+
+
+def _purl(package: Package) -> str:
+    arch = f"arch={package.architecture}&distro={_DISTRO}"
+    return f"pkg:deb/debian/{quote(package.name, safe='')}@{quote(package.version, safe='')}?{arch}"
+
+
+def _program(root: Tree, file: File, daemon: Mapping[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The component of one file, and those of the Go modules inside it."""
+    component: dict[str, Any] = {
+        "type": "file",
+        "bom-ref": f"file:{file.path}",
+        "name": file.path,
+        "hashes": [{"alg": "SHA-256", "content": root.digest(file)}],
+        "properties": [{"name": "goldnode:path", "value": file.path}],
+    }
+    if not _is_elf(root, file) or (build := gobinary.read(root.read(file.path))) is None:
+        return component, []
+    component["properties"].append({"name": "goldnode:go", "value": build.go})
+    if file.path.startswith(DAEMON):
+        component |= {"type": "application", "name": daemon["name"], "version": daemon["version"]}
+    modules = [*build.modules, *([build.main] if build.main else [])]
+    return component, [_module(module) for module in modules]
+
+
+def _module(module: gobinary.Module) -> dict[str, Any]:
+    purl = f"pkg:golang/{quote(module.path, safe='/')}@{quote(module.version, safe='')}"
+    component: dict[str, Any] = {
+        "type": "library", "bom-ref": purl, "name": module.path, "version": module.version, "purl": purl,
+    }  # fmt: skip
+    if module.sum:
+        component["properties"] = [{"name": "goldnode:go-sum", "value": module.sum}]
+    return component
+
+
+def _file_of(component: Mapping[str, Any]) -> str:
+    """Path of the file a component stands for; empty for packages and modules."""
+    properties = {each["name"]: each["value"] for each in component.get("properties", [])}
+    return str(properties.get("goldnode:path", ""))
+
+
+def _owned(root: Tree) -> Iterator[str]:
+    """Every path that dpkg's lists name, where it really lies (/bin is a link to /usr/bin)."""
+    folders: dict[str, str] = {}
+    for index in root.match("/var/lib/dpkg/info/*.list"):
+        for line in root.read(index.path).decode("utf-8", "replace").splitlines():
+            folder, _, name = line.rpartition("/")
+            if folder not in folders:
+                real = root.follow(folder or "/")
+                folders[folder] = real.path.rstrip("/") if real else folder
+            yield f"{folders[folder]}/{name}"
+
+
+def _is_elf(root: Tree, file: File) -> bool:
+    return root.read(file.path).startswith(_ELF)

@@ -1,0 +1,90 @@
+"""A release as files in some place: each sent once, read back whole, and then made visible.
+
+What differs between places stands behind ``Store``; the order, the ledger and the comparison are
+the same everywhere.  A file that is there already is kept when it is the right one, and refused
+when it is not: a published version never changes.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+from goldnode.errors import PublishError
+from goldnode.files import sha256_file
+from goldnode.progress import Progress
+from goldnode.publish.binding import RELEASE
+from goldnode.publish.ledger import Facts, Ledger
+
+
+class Store(Protocol):
+    """A place that holds files by name."""
+
+    @property
+    def name(self) -> str:
+        """The place, as people write it."""
+
+    def prepare(self) -> None:
+        """Make the place ready to take files; nothing happens when it is."""
+
+    def sha256(self, name: str) -> str | None:
+        """SHA-256 of what the place gives for a name, read whole; None when it has no such file."""
+
+    def put(self, path: Path) -> None:
+        """Send a file under its own name."""
+
+    def finish(self) -> str:
+        """Make the files visible to the world; returns the address to tell people."""
+
+
+def publish_files(folder: Path, store: Store, ledger: Ledger, progress: Progress) -> str:
+    """Send every file of a release, read all of them back, then make them visible.
+
+    Args:
+        folder: A verified release.
+        store: Where to.
+        ledger: What was done already.
+        progress: Who watches.
+
+    Returns:
+        The address to tell people.
+
+    Raises:
+        PublishError: The place refused, or holds something else than was sent.
+    """
+    # release.json goes last: whoever finds it finds everything that it binds.
+    files = sorted((path for path in folder.iterdir()), key=lambda path: (path.name == RELEASE, path.name))
+    digests = {path: sha256_file(path) for path in files}
+    store.prepare()
+    with progress.step(f"sending {len(files)} files to {store.name}") as step:
+        for count, path in enumerate(files, start=1):
+            step.note(path.name)
+            act, find = partial(_send, store, path), partial(_find, store, path, digests[path])
+            ledger.once(path.name, act, find=find)
+            step.update(count, len(files))
+    with progress.step(f"reading {store.name} back") as step:
+        for count, path in enumerate(files, start=1):
+            if (held := store.sha256(path.name)) != digests[path]:
+                raise PublishError(
+                    f"{store.name} gives {'nothing' if held is None else 'another content'} for {path.name}",
+                    hint=f"rm {ledger.path}, then run the same command again",
+                )
+            step.update(count, len(files))
+    return str(ledger.once("visible", lambda: {"address": store.finish()})["address"])
+
+
+def _send(store: Store, path: Path) -> Facts:
+    store.put(path)
+    return {"size": path.stat().st_size}
+
+
+def _find(store: Store, path: Path, due: str) -> Facts | None:
+    held = store.sha256(path.name)
+    if held is None:
+        return None
+    if held != due:
+        raise PublishError(
+            f"{store.name} holds another {path.name} already", hint="release under a new --version: this one is taken"
+        )
+    return {"size": path.stat().st_size}
