@@ -1,0 +1,100 @@
+"""The task that makes images."""
+
+from __future__ import annotations
+
+import json as json_text
+from collections.abc import Sequence
+from pathlib import Path
+
+from invoke.context import Context
+from invoke.tasks import task
+from rich.console import Console
+
+from goldnode import host
+from goldnode import network as networks
+from goldnode.bake import cloud, golden
+from goldnode.bake import platform as platforms
+from goldnode.daemon import DaemonKind
+from goldnode.errors import UsageError
+from goldnode.host import Need
+from goldnode.tasks.console import needing, progress, stderr, step_table
+
+MB = 1_000_000
+
+
+@needing(Need.BAKE, Need.MACHINE)
+@task(
+    iterable=["set_"],
+    help={
+        "network": "which network (see ./invoke networks), or a network file of your own",
+        "platform": "qemu (here), stock (here, the ordinary way), or a cloud: see docs/baking.md",
+        "set_": "a cloud's setting, as aws_region=eu-west-1; may be repeated",
+        "settings": "YAML or JSON file of a cloud's settings, as its credentials",
+        "arch": "Debian's name of the architecture",
+        "strict": "refuse to leave anything for the first boot",
+        "accel": "auto (probe), kvm or tcg",
+        "artifacts": "folder with files of the network, found by their hash; looked into first",
+        "force": "bake even if nothing has changed",
+        "json": "print the manifest as JSON at the end",
+    },
+)
+def bake(
+    _: Context,
+    network: str = "localnet",
+    platform: str = "qemu",
+    set_: Sequence[str] | None = None,
+    settings: str = "",
+    arch: str = "amd64",
+    strict: bool = False,
+    accel: str = "auto",
+    artifacts: str = "",
+    force: bool = False,
+    json: bool = False,
+) -> None:
+    """Bake a network's golden image: every role installed, none enabled, sealed and checked."""
+    if artifacts and not Path(artifacts).is_dir():
+        raise UsageError(f"--artifacts {artifacts} is no folder", hint=f"mkdir -p {artifacts}")
+    chosen = networks.load(network)
+    host.require(_needs(chosen))
+    where = platforms.choose(platform)
+    wishes = platforms.settings(where, set_ or (), Path(settings) if settings else None)
+    order = golden.Order(
+        chosen,
+        arch=arch,
+        strict=strict,
+        accel=accel,
+        artifacts=Path(artifacts) if artifacts else None,
+        force=force,
+        platform=where,
+    )
+    if where.cloud:
+        with progress() as watcher:
+            receipt = cloud.bake(order, wishes, watcher)
+        print(json_text.dumps(receipt.document, indent=2) if json else f"{receipt.document['image']}  {receipt.path}")
+        return
+    with progress() as watcher:
+        result = golden.bake(order, watcher)
+    if json:
+        print(json_text.dumps(result.manifest, indent=2))
+        return
+    _report(result)
+
+
+def _needs(network: networks.Network) -> list[Need]:
+    """What this network's daemon needs to be built."""
+    if network.daemon.kind is DaemonKind.JVM:
+        return [Need.JDK, Need.MAVEN]
+    return [Need.C_COMPILER] if network.daemon.source and network.daemon.source.cgo else []
+
+
+def _report(result: golden.Result) -> None:
+    image = result.manifest["image"]
+    out = Console(highlight=False, soft_wrap=True)
+    if not result.baked:
+        out.print(f"unchanged: {result.image} already is what these inputs give (key {result.manifest['key'][:12]})")
+        return
+    stderr.print(step_table(result.manifest["seconds"]))
+    stderr.print(f"accelerator: {result.manifest['accelerator']['name']} ({result.manifest['accelerator']['reason']})")
+    out.print(f"{result.image}  {image['size'] / MB:.0f} MB  sha256 {image['sha256']}")
+    for item in result.manifest["deferred"]:
+        out.print(f"[bold yellow]DEFERRED[/] to first boot: {item['name']} from {item['url']} sha256 {item['sha256']}")

@@ -1,0 +1,91 @@
+"""Measurements, one task each; what is measured, and how, stands in goldnode/bench/."""
+
+from __future__ import annotations
+
+import json as json_module
+
+from invoke.collection import Collection
+from invoke.context import Context
+from invoke.tasks import task
+from rich.console import Console
+from rich.table import Table
+
+from goldnode.bench import bake as bake_bench
+from goldnode.bench import boot as boot_bench
+from goldnode.bench import jvm as jvm_bench
+from goldnode.bench import publish as publish_bench
+from goldnode.bench import rendezvous as rendezvous_bench
+from goldnode.host import Need
+from goldnode.tasks.console import needing, progress
+
+
+@task(help={"json": "print the measurements as JSON"})
+def rendezvous(_: Context, json: bool = False) -> None:
+    """Measure the rendezvous, side by side with croc and magic-wormhole; use an idle machine."""
+    with progress() as told:
+        report = rendezvous_bench.measure(told)
+    if json:
+        print(json_module.dumps(report.document(), indent=2))
+        return
+    table = Table("what", "measured", "goal, or times the exchange")
+    for row in report.rows():
+        table.add_row(*row)
+    table.caption = f"load {report.load:.1f}; limits raised: {report.raised}"
+    Console().print(table)
+
+
+@task(help={"json": "print the measurements as JSON"})
+def publish(_: Context, json: bool = False) -> None:
+    """Measure how fast blocks leave for EBS direct, beside workers that only send; use an idle machine."""
+    with progress() as told:
+        report = publish_bench.measure(told)
+    if json:
+        print(json_module.dumps(report.document(), indent=2))
+        return
+    table = Table("what", "measured", "goal")
+    for row in report.rows():
+        table.add_row(*row)
+    table.caption = f"load {report.load:.1f}; {publish_bench.TURNS} turns of {publish_bench.BLOCKS} blocks each"
+    Console().print(table)
+
+
+@task(iterable=["nodes"], help={"nodes": "how many nodes (repeat it)", "json": "print the measurements as JSON"})
+def jvm(_: Context, nodes: list[str], json: bool = False) -> None:
+    """Measure N Daml nodes in one JVM beside N JVMs, memory and start; use an idle machine."""
+    with progress() as told:
+        report = jvm_bench.measure([int(count) for count in nodes] or [1, 3, 5, 10], told)
+    if json:
+        print(json_module.dumps(report.document(), indent=2))
+        return
+    table = Table("nodes", "PSS in one JVM, in N", "share", "start in one JVM, in N", "share")
+    for row in report.rows():
+        table.add_row(*row)
+    table.caption = f"load {report.load:.1f}"
+    Console().print(table)
+
+
+@needing(Need.BAKE, Need.MACHINE)
+@task(
+    help={
+        "turns": "how often each is measured",
+        "stock": "bake once the ordinary way too, which takes minutes",
+        "json": "print the measurements as JSON",
+    }
+)
+def bake(_: Context, turns: int = 3, stock: bool = True, json: bool = False) -> None:
+    """Measure a bake beside one ordinary boot of the same disk and its compression; use an idle machine."""
+    with progress() as told:
+        report = bake_bench.measure(turns, told, stock=stock)
+    print(json_module.dumps(report.document(), indent=2 if json else None))
+
+
+@needing(Need.BAKE, Need.MACHINE)
+@task(help={"turns": "how often each is measured", "json": "print the measurements as JSON"})
+def boot(_: Context, turns: int = 3, json: bool = False) -> None:
+    """Measure power-on to ready beside power-on to the login prompt of the same Debian; use an idle machine."""
+    with progress() as told:
+        report = boot_bench.measure(turns, told)
+    print(json_module.dumps(report.document(), indent=2 if json else None))
+
+
+ns = Collection("bench", bake, boot, jvm, rendezvous, publish)

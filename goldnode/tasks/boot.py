@@ -1,0 +1,94 @@
+"""The task that starts an image here, with its console in your terminal."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from invoke.context import Context
+from invoke.tasks import task
+
+from goldnode.errors import InputError, UsageError
+from goldnode.host import Need
+from goldnode.run import spawn
+from goldnode.tasks.console import needing, stderr
+from goldnode.vm import machine
+from goldnode.vm.accel import choose
+
+
+@needing(Need.MACHINE)
+@task(
+    positional=["image"],
+    iterable=["forward"],
+    help={
+        "image": "a baked image (out/*.qcow2); it is not written to",
+        "user_data": "file with what a person would paste into a cloud console; without it the node has no role",
+        "firmware": "uefi or bios",
+        "forward": "HOST:GUEST, a TCP port of this machine that leads into the guest; may be repeated",
+        "memory": "MiB",
+        "accel": "auto (probe), kvm or tcg",
+    },
+)
+def boot(
+    _: Context,
+    image: str,
+    user_data: str = "",
+    firmware: str = machine.Firmware.UEFI,
+    forward: list[str] | None = None,
+    memory: int = 1024,
+    accel: str = "auto",
+) -> None:
+    """Start an image in QEMU, its serial console in your terminal; all it writes is thrown away."""
+    disk = Path(image)
+    if not disk.exists():
+        raise UsageError(f"there is no image {image}", hint="./invoke bake")
+    acceleration = choose(accel)
+    with tempfile.TemporaryDirectory(prefix="goldnode-boot-") as name:
+        folder = Path(name)
+        spec = machine.Spec(
+            machine.overlay(disk, folder / "disk.qcow2"),
+            firmware=_firmware(firmware),
+            seed=_seed(user_data, folder) if user_data else None,
+            nics=(machine.Nic(machine.user_network(_forwards(forward or [])), "52:54:00:67:6e:01"),),
+            memory=memory,
+        )
+        stderr.print(f"accelerator: {acceleration.accelerator} ({acceleration.reason}).  To stop: Ctrl-A, then X.")
+        # The guard needs standard input for itself; here it is the guest's console.
+        argv = ["setpriv", "--pdeathsig", "KILL", *machine.command(spec, acceleration)]
+        with spawn(argv, stdin=sys.stdin.buffer, stdout=sys.stdout.buffer) as process:
+            process.wait()
+
+
+def _firmware(name: str) -> machine.Firmware:
+    if name not in set(machine.Firmware):
+        raise UsageError(f"--firmware {name}: uefi or bios", hint="./invoke boot --help")
+    return machine.Firmware(name)
+
+
+def _seed(name: str, folder: Path) -> Path:
+    """The user-data as a CD; an instance id of its own makes every start a first boot.
+
+    Raises:
+        InputError: It is missing, or nothing cloud-init would act on.
+    """
+    file = Path(name)
+    if not file.exists():
+        raise InputError(f"there is no user-data file {name}", hint="./invoke cluster user-data --help")
+    text = file.read_text()
+    if not text.startswith(("#cloud-config", "#!", "Content-Type:", "## template:", "#include")):
+        first = text.splitlines()[0][:40] if text else "nothing"
+        raise InputError(
+            f"{name}:1: cloud-init ignores user-data that begins with {first!r}", hint="begin it with #cloud-config"
+        )
+    return machine.seed_iso(folder / "seed.iso", text, instance=f"local-{int(time.time())}")
+
+
+def _forwards(words: list[str]) -> dict[int, int]:
+    try:
+        return {int(outside): int(inside) for outside, inside in (word.split(":") for word in words)}
+    except ValueError as error:
+        raise UsageError(
+            f"--forward {' '.join(words)}: HOST:GUEST, two port numbers", hint="--forward 2222:22"
+        ) from error

@@ -1,0 +1,255 @@
+"""Tasks about clusters: who may join, who is in, who is out."""
+
+from __future__ import annotations
+
+import getpass
+import json as json_module
+import time
+from pathlib import Path
+from typing import Any
+
+import yaml
+from invoke.collection import Collection
+from invoke.context import Context
+from invoke.tasks import task
+from rich.console import Console, Group
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+
+from goldnode import network as networks
+from goldnode.cluster import backup as backups
+from goldnode.cluster import govern, room, status, store, user_data
+from goldnode.errors import InputError, UsageError
+from goldnode.invite import Invite, write_invite
+from goldnode.paths import clusters
+
+NAME = "the cluster's name"
+RENDEZVOUS = "URL of a rendezvous, as http://203.0.113.10:8700; remembered; may be repeated"
+HOURS = 24
+#: Seconds between two looks of `status --watch`.
+EVERY = 3.0
+#: Digits of a node ID in the table; every task takes a beginning, and --json has the whole.
+SHORT = 10
+
+
+@task(positional=["name"], help={"name": NAME, "network": "the network its nodes run", "rendezvous": RENDEZVOUS},
+      iterable=["rendezvous"])  # fmt: skip
+def new(_: Context, name: str, network: str, rendezvous: list[str]) -> None:
+    """Make a cluster's keys in clusters/NAME: keep that folder, and back it up."""
+    known = networks.load(network)
+    cluster = store.create(clusters(), name, known.name, "" if known.private else known.chain_id)
+    cluster.meet_at(rendezvous)
+    print(
+        f"cluster {name} of {known.name}, fingerprint {cluster.membership.fingerprint[:16]}, keys in {cluster.folder}"
+    )
+    print(f"next: ./invoke cluster user-data {name} --role sentry --node sentry-1")
+
+
+@task(positional=["name"], iterable=["rendezvous"],
+      help={"name": NAME, "role": "role of whoever joins with it", "max": "how many nodes may join with it",
+            "hours": "how long it can be used", "approve": "let each node wait for `cluster approve`",
+            "rendezvous": RENDEZVOUS})  # fmt: skip
+def invite(
+    _: Context,
+    name: str,
+    *,
+    role: str,
+    rendezvous: list[str],
+    max: int = 1,  # noqa: A002 - the flag's name
+    hours: int = HOURS,
+    approve: bool = False,
+) -> None:
+    """Mint an invite: one line for node.yaml's `join`."""
+    cluster = _open(name, rendezvous)
+    print(write_invite(_mint(cluster, role, max, hours, approve=approve)))
+
+
+@task(name="user-data", positional=["name"], iterable=["rendezvous", "node", "ssh_key"],
+      help={"name": NAME, "role": "role of the machine: validator, sentry, multi-node, rendezvous",
+            "node": "the node's name; for multi-node NAME=ROLE, repeated", "rendezvous": RENDEZVOUS,
+            "genesis": "genesis file of a private network", "ssh_key": "file with a public key that may log in",
+            "extra": "YAML file with further keys of node.yaml", "hours": "how long its invites can be used",
+            "approve": "let its nodes wait for `cluster approve`",
+            "out": "write it here (0600) instead of printing it"})  # fmt: skip
+def user_data_(
+    _: Context,
+    name: str,
+    *,
+    role: str,
+    node: list[str],
+    rendezvous: list[str],
+    ssh_key: list[str],
+    genesis: str = "",
+    extra: str = "",
+    hours: int = HOURS,
+    approve: bool = False,
+    out: str = "",
+) -> None:
+    """Print a machine's user-data, ready to paste, with fresh invites in it."""
+    cluster = _open(name, rendezvous)
+    wanted = [] if role == "rendezvous" else [_node(text, role) for text in node or [role]]
+    machine = user_data.Machine(
+        cluster=name,
+        network=cluster.settings.network,
+        role=role,
+        nodes=[user_data.Node(n, r, write_invite(_mint(cluster, r, 1, hours, approve=approve))) for n, r in wanted],
+        rendezvous=room.endpoints(cluster) if wanted else (),
+        genesis=_read(genesis) if genesis else b"",
+        ssh_keys=[_read(file).decode().strip() for file in ssh_key],
+        extra=_mapping(extra) if extra else {},
+    )
+    text = user_data.render(machine)
+    if out:
+        user_data.write(Path(out), text)
+    else:
+        print(text, end="")
+
+
+@task(positional=["name", "node"], iterable=["rendezvous"],
+      help={"name": NAME, "node": "node ID, a beginning of it, or moniker", "rendezvous": RENDEZVOUS})  # fmt: skip
+def approve(_: Context, name: str, node: str, rendezvous: list[str]) -> None:
+    """Admit a node that waits, or that members refuse."""
+    cluster = _open(name, rendezvous)
+    room.look(cluster)
+    node_id = govern.find_node(cluster, node)
+    govern.approve(cluster, [node_id])
+    print(f"{node_id} is approved by policy {cluster.membership.cited[0]}")
+    _publish(cluster)
+
+
+@task(positional=["name", "node"], iterable=["rendezvous"],
+      help={"name": NAME, "node": "node ID, a beginning of it, or moniker", "rendezvous": RENDEZVOUS})  # fmt: skip
+def revoke(_: Context, name: str, node: str, rendezvous: list[str]) -> None:
+    """Put a node out for good, and change the cluster's key."""
+    cluster = _open(name, rendezvous)
+    room.look(cluster)
+    node_id = govern.find_node(cluster, node)
+    minted = govern.revoke(cluster, [node_id])
+    print(f"{node_id} is revoked by policy {cluster.membership.cited[0]}, epoch {cluster.membership.epoch}")
+    _again(minted)
+    _publish(cluster)
+
+
+@task(positional=["name"], iterable=["rendezvous"], help={"name": NAME, "rendezvous": RENDEZVOUS})
+def rotate(_: Context, name: str, rendezvous: list[str]) -> None:
+    """Change the cluster's key for everybody who is in it now."""
+    cluster = _open(name, rendezvous)
+    room.look(cluster)
+    minted = govern.rotate(cluster)
+    print(f"epoch {cluster.membership.epoch} for {len(cluster.membership.roster.members)} members")
+    _again(minted)
+    _publish(cluster)
+
+
+@task(positional=["name"], help={"name": NAME, "out": "the file to write; NAME.backup when not given"})
+def backup(_: Context, name: str, out: str = "") -> None:
+    """Write an encrypted copy of the cluster's keys."""
+    cluster = store.Cluster(clusters() / name)
+    passphrase = getpass.getpass(f"passphrase, at least {backups.PASSPHRASE_CHARS} characters: ")
+    if passphrase != getpass.getpass("once more: "):
+        raise UsageError("the two passphrases differ")
+    target = Path(out or f"{name}.backup")
+    backups.back_up(cluster, target, passphrase)
+    print(f"{target}: everything in {cluster.folder}, encrypted")
+
+
+@task(positional=["file"], help={"file": "what `cluster backup` wrote"})
+def restore(_: Context, file: str) -> None:
+    """Bring a cluster's keys back from a backup."""
+    cluster = backups.restore(Path(file), clusters(), getpass.getpass("passphrase: "))
+    print(f"cluster {cluster.settings.name} is back in {cluster.folder}")
+
+
+@task(name="status", positional=["name"], iterable=["rendezvous"],
+      help={"name": NAME, "rendezvous": RENDEZVOUS, "json": "print it as JSON",
+            "watch": "go on until Ctrl-C"})  # fmt: skip
+def status_(_: Context, name: str, rendezvous: list[str], json: bool = False, watch: bool = False) -> None:
+    """Show the members as a member sees them, and every alarm."""
+    cluster = _open(name, rendezvous)
+    seen = room.look(cluster)
+    if json:
+        print(json_module.dumps(status.document(cluster, seen, time.time()), indent=2, ensure_ascii=False))
+        return
+    if not watch:
+        Console().print(_screen(cluster, seen))
+        return
+    with Live(_screen(cluster, seen)) as live:
+        while True:
+            time.sleep(EVERY)
+            live.update(_screen(cluster, room.look(cluster)))
+
+
+def _open(name: str, rendezvous: list[str]) -> store.Cluster:
+    cluster = store.Cluster(clusters() / name)
+    cluster.meet_at(rendezvous)
+    return cluster
+
+
+def _mint(cluster: store.Cluster, role: str, most: int, hours: int, *, approve: bool) -> Invite:
+    _vouch(cluster)
+    return govern.invite(cluster, govern.Wish(role, most, int(time.time()) + hours * 3600, approve))
+
+
+def _vouch(cluster: store.Cluster) -> None:
+    """Let the policy name the present members, so that the newcomer believes them however old their invites are."""
+    if not cluster.settings.rendezvous:
+        return
+    room.look(cluster)
+    if govern.unvouched(cluster):
+        govern.approve(cluster)
+        room.publish(cluster)
+
+
+def _publish(cluster: store.Cluster) -> None:
+    for url in room.publish(cluster):
+        print(f"published at {url}")
+
+
+def _again(minted: list[Invite]) -> None:
+    if minted:
+        print("invites nobody had used, minted again (the old lines are dead):")
+    for each in minted:
+        print(f"  {each.grant.role}, {each.grant.max} node(s): {write_invite(each)}")
+
+
+def _node(text: str, role: str) -> tuple[str, str]:
+    name, _, own = text.partition("=")
+    if role == "multi-node" and not own:
+        raise UsageError(f"--node {text}: a multi-node machine needs each node's role", hint=f"--node {text}=validator")
+    return name, own or role
+
+
+def _read(file: str) -> bytes:
+    try:
+        return Path(file).read_bytes()
+    except OSError as error:
+        raise UsageError(f"cannot read {file}: {error.strerror}") from error
+
+
+def _mapping(file: str) -> dict[str, Any]:
+    try:
+        document = yaml.safe_load(_read(file))
+    except yaml.YAMLError as error:
+        raise InputError(f"{file} is no YAML: {error}") from error
+    if not isinstance(document, dict):
+        raise InputError(f"{file} is no mapping of node.yaml's keys")
+    return document
+
+
+def _screen(cluster: store.Cluster, seen: room.Look) -> Group:
+    title = f"{cluster.settings.name} ({cluster.settings.network}), epoch {cluster.membership.epoch}"
+    table = Table(title=title)
+    for heading in ("name", "role", "state", "node ID", "addresses", "age", "accepted by", "height"):
+        table.add_column(heading, overflow="fold")
+    for row in status.rows(cluster, time.time()):
+        addresses, height = "\n".join(row.addresses) or "-", "-" if row.height is None else str(row.height)
+        cells = (row.role, row.state, row.node_id[:SHORT], addresses, f"{row.age:.0f} s", str(row.accepted), height)
+        table.add_row(escape(row.moniker), *cells)
+    lines = [f"! {escape(str(alarm))}" + (f"\n  {escape(alarm.hint)}" if alarm.hint else "") for alarm in seen.alarms]
+    return Group(table, *lines)
+
+
+ns = Collection("cluster", new, invite, approve, revoke, rotate, backup, restore)
+ns.add_task(user_data_, "user-data")
+ns.add_task(status_, "status")

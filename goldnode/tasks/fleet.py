@@ -1,0 +1,169 @@
+"""Tasks about a fleet: a whole cluster of machines on this machine."""
+
+from __future__ import annotations
+
+import json as json_module
+import os
+import time
+from pathlib import Path
+
+from invoke.collection import Collection
+from invoke.context import Context
+from invoke.exceptions import Exit
+from invoke.tasks import task
+from rich.console import Console
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+
+from goldnode.errors import UsageError
+from goldnode.fleet import status as states
+from goldnode.fleet import up as story
+from goldnode.fleet.fleet import Fleet
+from goldnode.fleet.plan import MEMORY, Wish
+from goldnode.host import Need
+from goldnode.node_config import MeshKind
+from goldnode.paths import cache
+from goldnode.tasks.console import needing, progress
+
+FOLDER = "where the fleet lives (default: in the cache)"
+#: Seconds between two looks of `status --watch`.
+EVERY = 2.0
+#: Digits of a node ID in the table; --json has the whole.
+SHORT = 10
+#: Lines of a console that `fleet console` begins with.
+TAIL = 60
+
+
+@needing(Need.BAKE, Need.MACHINE, Need.PROOF)
+@task(
+    help={
+        "network": "localnet or localwasm",
+        "sentries": "how many sentries stand before the hidden validator",
+        "mesh": "wireguard or vpncloud",
+        "multi_node": "nodes of one further machine, all of them hidden validators; 0 for no such machine",
+        "memory": "MiB of each machine",
+        "ssh_key": "file with a public key that may log in to the sentries",
+        "accel": "auto (probe), kvm or tcg",
+        "folder": FOLDER,
+    },
+)
+def up(
+    _: Context,
+    network: str = "localnet",
+    sentries: int = 2,
+    mesh: str = MeshKind.WIREGUARD,
+    multi_node: int = 0,
+    memory: int = MEMORY,
+    ssh_key: str = "",
+    accel: str = "auto",
+    folder: str = "",
+) -> None:
+    """Start a cluster here: a hidden validator behind sentries, and three validators of the world outside."""
+    if mesh not in set(MeshKind):
+        raise UsageError(f"--mesh {mesh}: {' or '.join(MeshKind)}")
+    key = _key(ssh_key) if ssh_key else ""
+    wish = Wish(network, int(sentries), MeshKind(mesh), int(multi_node), int(memory), key)
+    with progress() as told:
+        fleet = story.up(wish, _folder(folder), told, acceleration=accel)
+    rows = states.rows(fleet)
+    Console().print(_table(fleet, rows))
+    late = [row for row in rows if row.role != states.WORLD_ROLE and row.own_ready is None]
+    for row in late:
+        print(f"not ready: {row.name}: {row.state}{f': {row.reason}' if row.reason else ''}")
+        print(f"  try: ./invoke fleet console {row.name}")
+    print("it goes on; to end it: ./invoke fleet down")
+    if late:
+        raise Exit(code=1)
+
+
+@task(help={"json": "print it as JSON", "watch": "go on until Ctrl-C", "folder": FOLDER})
+def status(_: Context, json: bool = False, watch: bool = False, folder: str = "") -> None:
+    """Show every node: role, ID, height, peers, signing, seconds from power-on to ready."""
+    fleet = Fleet.find(_folder(folder))
+    if json:
+        print(json_module.dumps(states.document(fleet, states.rows(fleet)), indent=2))
+        return
+    if not watch:
+        Console().print(_table(fleet, states.rows(fleet)))
+        return
+    with Live(_table(fleet, states.rows(fleet))) as live:
+        while True:
+            time.sleep(EVERY)
+            live.update(_table(fleet, states.rows(fleet)))
+
+
+@task(help={"folder": FOLDER})
+def down(_: Context, folder: str = "") -> None:
+    """End the fleet, every process of it; its disks and logs stay until the next `up`."""
+    where = _folder(folder)
+    print(f"the fleet in {where} is down" if story.down(where) else f"no fleet runs in {where}")
+
+
+@task(positional=["name"], help={"name": "a machine or a node of the fleet", "folder": FOLDER,
+                                 "follow": "go on until Ctrl-C"})  # fmt: skip
+def console(_: Context, name: str, follow: bool = False, folder: str = "") -> None:
+    """Show the last lines of a machine's serial console."""
+    fleet = Fleet.find(_folder(folder))
+    machine_name = _machine(fleet, name)
+    text = fleet.console(machine_name)
+    print("\n".join(text.splitlines()[-TAIL:]), flush=True)
+    shown = len(text)
+    while follow:
+        time.sleep(EVERY / 4)
+        text = fleet.console(machine_name)
+        print(text[shown:], end="", flush=True)
+        shown = len(text)
+
+
+@task(positional=["name"], help={"name": "a sentry of the fleet", "identity": "your private key", "folder": FOLDER})
+def ssh(_: Context, name: str, identity: str = "", folder: str = "") -> None:
+    """Log in to a sentry as root, where `fleet up` was given your key."""
+    fleet = Fleet.find(_folder(folder))
+    seat = fleet.state.seat(_machine(fleet, name))
+    if seat.role != "sentry" or not fleet.state.wish.ssh_key:
+        raise UsageError(f"{name} lets nobody log in", hint="./invoke fleet up --ssh-key FILE.pub, and a sentry's name")
+    argv = fleet.ssh(seat, Path(identity) if identity else None)
+    os.execvp(argv[0], argv)  # noqa: S606 - ssh takes this terminal over
+
+
+def _folder(folder: str) -> Path:
+    return Path(folder) if folder else cache() / "fleet"
+
+
+def _key(file: str) -> str:
+    try:
+        return Path(file).read_text().strip()
+    except OSError as error:
+        raise UsageError(f"cannot read {file}: {error.strerror}") from error
+
+
+def _machine(fleet: Fleet, name: str) -> str:
+    """The machine of a machine's or a node's name."""
+    for seat in fleet.state.seats:
+        if name in {seat.name, *(node.name for node in seat.nodes)}:
+            return seat.name
+    return fleet.state.seat(name).name
+
+
+def _table(fleet: Fleet, rows: list[states.Row]) -> Table:
+    wish = fleet.state.wish
+    table = Table(title=f"{wish.network} by {fleet.state.accelerator}, mesh {wish.mesh}")
+    for heading in ("name", "role", "node ID", "state", "height", "peers", "signing", "ready after", "waits for"):
+        table.add_column(heading)
+    for row in rows:
+        table.add_row(
+            row.name,
+            row.role,
+            row.node_id[:SHORT],
+            row.state,
+            "-" if row.height is None else str(row.height),
+            str(row.peers),
+            {True: "yes", False: "no", None: "-"}[row.signing],
+            "-" if row.ready is None else f"{row.ready:.0f} s",
+            escape(row.reason),
+        )
+    return table
+
+
+ns = Collection("fleet", up, status, down, console, ssh)

@@ -1,0 +1,169 @@
+"""Tasks about network files: list, show, check, pin, import."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json as json_module
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from invoke.collection import Collection
+from invoke.context import Context
+from invoke.tasks import task
+from rich.console import Console
+from rich.table import Column, Table
+
+from goldnode import network as nouns
+from goldnode import network_check
+from goldnode.artifact import ArtifactStore
+from goldnode.bake import lockfile, registry
+from goldnode.download import Patience
+from goldnode.errors import Fault, InputError, UsageError
+from goldnode.files import write_atomic
+from goldnode.network import Network
+from goldnode.paths import cache
+from goldnode.tasks.console import progress
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One row of the list: ``sources`` says where the daemon can come from, ``ready`` whether all is pinned."""
+
+    name: str
+    chain_id: str
+    daemon: str
+    sources: str
+    ready: bool
+    description: str
+
+
+@task(help={"json": "print the list as JSON"})
+def networks(_: Context, json: bool = False) -> None:
+    """List the networks an image can be baked for."""
+    known = [summary(nouns.load(name)) for name in nouns.names()]
+    if json:
+        print(json_module.dumps([asdict(row) for row in known], indent=2))
+        return
+    table = Table(*(Column(name, no_wrap=True) for name in ("network", "chain id", "daemon", "pinned")), "what")
+    for row in known:
+        table.add_row(row.name, row.chain_id, row.daemon, "yes" if row.ready else "no", row.description)
+    Console().print(table)
+    for row in known:
+        if not row.ready:
+            print(f"{row.name} waits for: ./invoke network lock {row.name}")
+
+
+@task(
+    iterable=["name"],
+    help={"name": "a network, or a file of your own; may be repeated (default: all)", "json": "print faults as JSON"},
+)
+def check(_: Context, name: list[str], json: bool = False) -> None:
+    """Check network files; every fault at once, with its line and what to write instead."""
+    files = [nouns.find(entry) for entry in name or nouns.names()]
+    faults = [fault for path in files for fault in _faults(path)]
+    if json:
+        print(json_module.dumps([asdict(fault) for fault in faults], indent=2))
+    if faults:
+        count = "one fault" if len(faults) == 1 else f"{len(faults)} faults"
+        raise InputError(f"{count} in network files:", hint="networks/README.md explains every field", faults=faults)
+    if not json:
+        print(f"{len(files)} network file{'s' if len(files) > 1 else ''} without fault")
+
+
+@task(positional=["name"], help={"name": "a network, or a file of your own", "json": "print the document as JSON"})
+def show(_: Context, name: str, json: bool = False) -> None:
+    """Show one network: daemon, sources and hashes, what is still unpinned."""
+    network = nouns.load(name)
+    if json:
+        print(json_module.dumps(dict(network.document), indent=2))
+        return
+    table = Table("field", "value", title=network.name, show_lines=False)
+    for field, value in details(network):
+        table.add_row(field, value)
+    Console().print(table)
+
+
+@task(positional=["name"], help={"name": "a network, or a file of your own"})
+def lock(_: Context, name: str) -> None:
+    """Pin what nobody published a hash for: fetch it once, record hash, size and day (trust on first use)."""
+    path = nouns.find(name)
+    today = dt.datetime.now(tz=dt.UTC).date()
+    with progress() as shown:
+        pins = lockfile.lock(path, ArtifactStore(cache() / "artifacts"), today, Patience(), shown)
+    for pin in pins:
+        print(f"{'.'.join(map(str, pin.where))}: sha256 {pin.sha256}, {pin.size} bytes, from {pin.url}")
+    if pins:
+        print(f"Trusted on first use, because nobody publishes these hashes; written to {path}: review and commit it.")
+    else:
+        print(f"{path}: everything is pinned already")
+
+
+@task(
+    name="import",
+    positional=["name"],
+    help={
+        "name": "name of the new network",
+        "from_": "a chain.json, or a chain's folder, of the chain-registry",
+        "force": "replace an existing network file",
+    },
+)
+def import_(_: Context, name: str, from_: str, force: bool = False) -> None:
+    """Make a network file from chain-registry data; what is malformed is left out and reported."""
+    path = nouns.NETWORKS / f"{name}.yaml"
+    if path.exists() and not force:
+        raise UsageError(f"{path} exists", hint=f"./invoke network import {name} --from {from_} --force")
+    imported = registry.read(Path(from_))
+    write_atomic(path, imported.text)
+    for remark in imported.remarks:
+        print(f"  {remark}")
+    network_check.checked(path)
+    print(f"{path} written; next: ./invoke network lock {name}")
+
+
+def summary(network: Network) -> Summary:
+    """One row of the list."""
+    daemon = network.daemon
+    ways = {"release": daemon.release, "source": daemon.source, "jars": daemon.jvm}
+    return Summary(
+        name=network.name,
+        chain_id=network.chain_id,
+        daemon=f"{daemon.name} {daemon.version}",
+        sources=", ".join(way for way, given in ways.items() if given),
+        ready=not network.unpinned("amd64"),
+        description=network.description,
+    )
+
+
+def details(network: Network) -> list[tuple[str, str]]:
+    """What `show` prints, field by field."""
+    daemon = network.daemon
+    rows = [
+        ("chain id", network.chain_id),
+        ("daemon", f"{daemon.name} {daemon.version}, home {daemon.home}"),
+        *(
+            (f"release {arch}", f"{entry.url}\nsha256 {entry.sha256 or 'unpinned'}")
+            for arch, entry in daemon.release.items()
+        ),
+    ]
+    if daemon.source:
+        rows.append(("source", f"{daemon.source.module}@{daemon.source.version}\n{daemon.source.sum}"))
+        rows.append(("toolchain", f"{daemon.source.toolchain}, cgo {'on' if daemon.source.cgo else 'off'}"))
+    rows += [("library", f"{entry.name} from {entry.module}@{entry.version}") for entry in daemon.libraries]
+    if network.genesis:
+        rows.append(("genesis", f"{network.genesis.url}\nsha256 {network.genesis.sha256 or 'unpinned'}"))
+    else:
+        rows.append(("genesis", "made for each cluster"))
+    rows.append(("peers", f"{len(network.seeds)} seeds, {len(network.persistent_peers)} persistent"))
+    rows += [("upgrade", f"{step.name} at {step.height}: {step.version}") for step in network.upgrades]
+    rows += [("unpinned", f"{entry.path}: {entry.url}") for entry in network.unpinned("amd64")]
+    return rows
+
+
+def _faults(path: Path) -> list[Fault]:
+    try:
+        return list(network_check.faults(network_check.read(path)))
+    except InputError as error:
+        return list(error.faults)
+
+
+ns = Collection(check, show, lock, import_)

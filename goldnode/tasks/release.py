@@ -1,0 +1,166 @@
+"""Tasks about releases: make one, verify it, compare two, publish it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json as json_module
+import os
+import platform
+from pathlib import Path
+
+from invoke.collection import Collection
+from invoke.context import Context
+from invoke.tasks import task
+from rich.console import Console
+from rich.table import Table
+
+from goldnode import network as networks
+from goldnode import paths
+from goldnode.bake import golden
+from goldnode.errors import UsageError
+from goldnode.host import Need
+from goldnode.publish import difference, inventory
+from goldnode.publish import release as releases
+from goldnode.publish import verify as verification
+from goldnode.publish.binding import Role
+from goldnode.publish.targets import Target, Where, publish_to
+from goldnode.tasks.console import needing, progress
+
+
+@needing(Need.BAKE, Need.MACHINE)
+@task(
+    iterable=["report"],
+    help={
+        "network": "name of the network, or path of its file",
+        "version": "version of the release, as 1.2.0",
+        "sign": "SSH key to sign with (a private key, or the public half of one that ssh-agent holds)",
+        "arch": "amd64 or arm64",
+        "report": "JUnit file of tests that were run on this very image (may be repeated)",
+        "artifacts": "folder with artifacts of your own, looked into first",
+    },
+)
+def release(
+    _: Context, *, network: str, version: str, sign: str, report: list[str], arch: str = "amd64", artifacts: str = ""
+) -> None:
+    """Bake strictly, check the image, and make a signed release folder of it."""
+    order = golden.Order(networks.load(network), arch, strict=True, artifacts=Path(artifacts) if artifacts else None)
+    with progress() as shown:
+        baked = golden.bake(order, shown)
+        folder = releases.make(
+            releases.Order(
+                image=baked.image,
+                manifest=baked.image.with_name(baked.image.name.removesuffix(".qcow2") + ".manifest.json"),
+                version=version,
+                key=Path(sign),
+                builder=_builder(),
+                reports=[Path(name) for name in report],
+                out=paths.out() / "release",
+            ),
+            shown,
+        )
+    print(folder)
+
+
+@task(
+    positional=["path"],
+    help={
+        "path": "a release folder, or an image with its manifest beside it",
+        "signers": "whom to trust: a file in OpenSSH's allowed_signers format",
+        "json": "print the result as JSON",
+    },
+)
+def verify(_: Context, path: str, signers: str = "", json: bool = False) -> None:
+    """Check a release or an image offline; exit code 7 when it is not what it claims to be."""
+    with progress() as shown, shown.step(f"verify {Path(path).name}"):
+        held = verification.verify(Path(path), Path(signers) if signers else None)
+    if json:
+        document = {
+            "version": 1,
+            "name": held.name,
+            "signer": held.signer,
+            "trusted": held.trusted,
+            "links": held.links,
+        }
+        print(json_module.dumps(document, indent=2))
+        return
+    for link in held.links:
+        print(f"ok  {link}")
+    if held.trusted:
+        print(f"signed by {held.signer}")
+    elif held.signer:
+        print(f"signed by the key {held.signer}: compare it with the operator's, or name whom you trust with --signers")
+
+
+@task(
+    positional=["old", "new"],
+    help={
+        "old": "a release folder or an image",
+        "new": "a release folder or an image",
+        "markdown": "print Markdown for a pull request",
+    },
+)
+def diff(_: Context, old: str, new: str, markdown: bool = False) -> None:
+    """Show what changed between two releases: daemon, packages, units, ports, users, files."""
+    found = difference.compare(_inventory(Path(old)), _inventory(Path(new)))
+    print(found.markdown() if markdown else found.text(), end="")
+
+
+@task(
+    positional=["release"],
+    help={
+        "release": "a release folder",
+        "to": f"where to, separated by commas: {', '.join(Target)}",
+        "regions": "AWS regions, separated by commas; the disk is sent to the first one",
+        "bucket": "S3 bucket",
+        "repository": "GitHub repository, as owner/name",
+        "parent": "folder of an earlier release in the same region: only what differs from it is sent",
+        "deprecate_days": "days until AWS calls the image deprecated",
+        "signers": "whom to trust: a file in OpenSSH's allowed_signers format",
+        "json": "print the result as JSON",
+    },
+)
+def publish(
+    _: Context, release: str, *, to: str, regions: str = "", bucket: str = "", repository: str = "",
+    parent: str = "", deprecate_days: int = 365, signers: str = "", json: bool = False,
+) -> None:  # fmt: skip
+    """Verify a release, send it, and read it back; run it again to go on where it was."""
+    targets = [_target(word) for word in to.split(",")]
+    folder = Path(release)
+    where = Where([each for each in regions.split(",") if each], bucket, repository,
+                  Path(parent) if parent else None, deprecate_days)  # fmt: skip
+    published: dict[str, str] = {}
+    with progress() as shown:
+        with shown.step(f"verify {folder.name}"):
+            verification.verify(folder, Path(signers) if signers else None)
+        for target in targets:
+            published |= publish_to(target, folder, where, dt.datetime.now(dt.UTC), shown)
+    if json:
+        print(json_module.dumps(published, indent=2))
+        return
+    table = Table("where", "what")
+    for place, what in published.items():
+        table.add_row(place, what)
+    Console().print(table)
+
+
+def _target(word: str) -> Target:
+    try:
+        return Target(word.strip())
+    except ValueError as unknown:
+        raise UsageError(f"{word!r} is no place to publish to", hint=f"--to {','.join(Target)}") from unknown
+
+
+def _inventory(path: Path) -> inventory.Inventory:
+    """Of a release its own, which ``verify`` binds; of an image what is found on it."""
+    if path.is_dir():
+        return inventory.read(path / (path.name + Role.INVENTORY.ending))
+    return inventory.of_image(path)
+
+
+def _builder() -> str:
+    """Who bakes: the workflow where there is one, else this machine."""
+    server, workflow = os.environ.get("GITHUB_SERVER_URL"), os.environ.get("GITHUB_WORKFLOW_REF")
+    return f"{server}/{workflow}" if server and workflow else f"urn:host:{platform.node()}"
+
+
+ns = Collection(release, verify, diff, publish)

@@ -1,0 +1,40 @@
+"""The task that runs a rendezvous on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from invoke.context import Context
+from invoke.tasks import task
+
+from goldnode import limits
+from goldnode.paths import cache
+from goldnode.rendezvous.__main__ import LISTEN, run
+from goldnode.rendezvous.address import parse_proxies
+from goldnode.rendezvous.config import Config
+
+
+@task(
+    iterable=["trusted_proxy"],
+    help={
+        "listen": f"HOST:PORT to listen on (default: {LISTEN}, every address)",
+        "database": "file to keep records in; it may be deleted whenever the server is down",
+        "address_rate": f"requests per second from one address (default: {limits.ADDRESS_RATE})",
+        "room_rate": f"requests per second to one room (default: {limits.ROOM_RATE})",
+        "new_rooms": f"new rooms per hour from one address (default: {limits.NEW_ROOMS_PER_HOUR})",
+        "trusted_proxy": "CIDR whose X-Forwarded-For is believed; may be repeated",
+    },
+)
+def rendezvous(
+    _: Context,
+    trusted_proxy: list[str],
+    listen: str = LISTEN,
+    database: str = "",
+    address_rate: float = limits.ADDRESS_RATE,
+    room_rate: float = limits.ROOM_RATE,
+    new_rooms: float = limits.NEW_ROOMS_PER_HOUR,
+) -> None:
+    """Run the meeting place where nodes of a cluster find each other."""
+    file = Path(database) if database else cache() / "rendezvous" / "store.sqlite"
+    config = Config(float(address_rate), float(room_rate), float(new_rooms), parse_proxies(trusted_proxy))
+    run(listen, file, config)

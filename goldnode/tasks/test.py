@@ -1,0 +1,190 @@
+"""Tasks that prove: test runs the tiers, check is what to run before each commit.
+
+A tier is a folder under ``tests/``; the table at the end tells what each was given and used, and
+what was skipped and why.  The last line counts everything, for whoever reads only that.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from invoke.context import Context
+from invoke.exceptions import Exit
+from invoke.tasks import task
+from rich.console import Console
+from rich.table import Table
+
+from goldnode import paths
+from goldnode.bake import manifest
+from goldnode.errors import UsageError
+from goldnode.host import Need
+from goldnode.run import clean_env
+from goldnode.tasks.console import needing
+from goldnode.vm import accel
+
+
+class Tier(StrEnum):
+    """Folders under ``tests/``, in the order they run; ``long`` is a marker in all of them."""
+
+    UNIT = "unit"
+    REPO = "repo"
+    INTEGRATION = "integration"
+    IMAGE = "image"
+    BOOT = "boot"
+    FLEET = "fleet"
+    LONG = "long"
+
+
+#: Seconds each tier may use on two cores without KVM, from a fresh clone; 50 minutes in all, with the set-up.
+BUDGET = {
+    Tier.UNIT: 90,
+    Tier.REPO: 150,
+    Tier.INTEGRATION: 720,
+    Tier.IMAGE: 480,
+    Tier.BOOT: 600,
+    Tier.FLEET: 900,
+    Tier.LONG: 5400,
+}
+NO_TESTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a tier came to: counts, seconds, and the reasons of whatever was skipped."""
+
+    tier: Tier
+    passed: int
+    failed: int
+    skipped: tuple[str, ...]
+    seconds: float
+
+
+@needing(Need.BAKE, Need.MACHINE, Need.C_COMPILER, Need.JDK, Need.PROOF, Need.TEST_PACKAGES)
+@task(
+    name="test",
+    iterable=["tier"],
+    help={
+        "tier": f"one of {', '.join(Tier)}; may be repeated (default: all but long)",
+        "match": "only tests whose name matches this expression (pytest -k)",
+        "junit": "folder for JUnit reports, one per tier",
+    },
+)
+def prove(_: Context, tier: list[str], match: str = "", junit: str = "") -> None:
+    """Prove that everything works, tier by tier; fails when a test fails."""
+    unknown = sorted(set(tier) - set(Tier))
+    if unknown:
+        raise UsageError(f"there is no tier {', '.join(unknown)}", hint=f"./invoke test --tier {Tier.UNIT}")
+    chosen = [Tier(name) for name in tier] or [each for each in Tier if each is not Tier.LONG]
+    with TemporaryDirectory() as scratch:
+        reports = Path(junit or scratch).resolve()
+        outcomes = [_run(each, match, reports) for each in chosen if _folders(each)]
+    _show(outcomes)
+    if any(outcome.failed for outcome in outcomes) or not any(outcome.passed for outcome in outcomes):
+        raise Exit(code=1)
+
+
+@needing(Need.TEST_PACKAGES)
+@task()
+def check(_: Context) -> None:
+    """What to run before each commit: format, lint, types, unit and repo tests; under a minute."""
+    python = [sys.executable, "-m"]
+    _must([*python, "ruff", "format", "--check", "--quiet", "."])
+    _must([*python, "ruff", "check", "--quiet", "."])
+    _must([*python, "mypy", "--no-error-summary"])
+    _must([*python, "pytest", "-q", "-m", "not long", "tests/unit", "tests/repo"])
+
+
+def _folders(tier: Tier) -> list[str]:
+    """Where the tests of a tier are; empty when it has none yet."""
+    if tier is Tier.LONG:
+        return ["tests"]
+    folder = paths.REPOSITORY / "tests" / tier
+    return [f"tests/{tier}"] if any(folder.rglob("test_*.py")) else []
+
+
+def _run(tier: Tier, match: str, reports: Path) -> Outcome:
+    report = reports / f"{tier}.xml"
+    print(f"\n{tier}: {BUDGET[tier]} s are given", flush=True)
+    argv = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "--no-header",
+        f"--junit-xml={report}",
+        "-o",
+        f"junit_suite_name={tier}",
+    ]
+    argv += [f"--randomly-seed={_seed()}", "-m", "long" if tier is Tier.LONG else "not long"]
+    argv += [*(["-k", match] if match else []), *_folders(tier)]
+    started = time.monotonic()
+    code = _pass_through(argv)
+    seconds = time.monotonic() - started
+    passed, failed, skipped = _counts(report)
+    broken = code not in (0, 1, NO_TESTS)
+    return Outcome(tier, passed, failed + broken, skipped, seconds)
+
+
+def _seed() -> int:
+    """Decides the random order: another one with each commit, the same for whoever tests that commit again."""
+    return int(str(manifest.source()["commit"] or "0")[:8], 16)
+
+
+def _pass_through(argv: list[str]) -> int:
+    """Run with this terminal: the tests' own output is what people want to see."""
+    return subprocess.run(argv, cwd=paths.REPOSITORY, env={**clean_env(), **_kept()}, check=False).returncode
+
+
+def _kept() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.startswith(("GOLDNODE_", "PIP_", "GO", "CI"))}
+
+
+def _must(argv: list[str]) -> None:
+    if code := _pass_through(argv):
+        raise Exit(code=code)
+
+
+def _counts(report: Path) -> tuple[int, int, tuple[str, ...]]:
+    if not report.exists():
+        return 0, 0, ()
+    cases = ET.parse(report).getroot().iter("testcase")  # noqa: S314 - written by our own pytest a moment ago
+    passed = failed = 0
+    skipped = []
+    for case in cases:
+        if case.find("failure") is not None or case.find("error") is not None:
+            failed += 1
+        elif (skip := case.find("skipped")) is not None:
+            skipped.append(f"{case.get('name')}: {skip.get('message')}")
+        else:
+            passed += 1
+    return passed, failed, tuple(skipped)
+
+
+def _show(outcomes: list[Outcome]) -> None:
+    table = Table("tier", "passed", "failed", "skipped", "given", "used")
+    for outcome in outcomes:
+        table.add_row(
+            outcome.tier,
+            str(outcome.passed),
+            f"[red]{outcome.failed}[/]" if outcome.failed else "0",
+            str(len(outcome.skipped)),
+            f"{BUDGET[outcome.tier]} s",
+            f"{outcome.seconds:.0f} s",
+        )
+    console = Console()
+    console.print(table)
+    for outcome in outcomes:
+        for reason in outcome.skipped:
+            console.print(f"skipped {reason}", markup=False)
+    if remembered := accel.remembered():
+        console.print(f"accelerator: {remembered}", markup=False)
+    passed, failed = sum(o.passed for o in outcomes), sum(o.failed for o in outcomes)
+    print(f"{passed} passed, {failed} failed, {sum(len(o.skipped) for o in outcomes)} skipped", flush=True)
