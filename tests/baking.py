@@ -1,0 +1,79 @@
+"""Helpers of the tests that bake: the user's own command, and what it must not leave behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from goldnode import paths
+from goldnode.run import clean_env
+
+INVOKE = str(paths.REPOSITORY / "invoke")
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a command came to."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+def invoke(*words: str | Path, env: Mapping[str, str] | None = None, timeout: float = 600) -> Said:
+    """Type ``./invoke WORDS`` and wait."""
+    with start(*words, env=env) as process:
+        try:
+            stdout, stderr = process.communicate(timeout=timeout)
+        finally:
+            process.kill()
+    return Said(process.returncode, stdout, stderr)
+
+
+def start(*words: str | Path, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+    """Type ``./invoke WORDS`` and go on."""
+    kept = {name: value for name, value in os.environ.items() if name.startswith("GOLDNODE_")}
+    # A shell that starts its tests in the background has them ignore Ctrl-C, and children would inherit that.
+    return subprocess.Popen(
+        ["env", "--default-signal=INT", INVOKE, *map(str, words)],
+        env={**clean_env(kept), **(env or {})},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def bake(network: str, **environment: str) -> dict[str, Any]:
+    """Bake a network and return its manifest."""
+    said = invoke("bake", "--network", network, "--json", env=environment)
+    assert said.code == 0, said.stderr
+    manifest: dict[str, Any] = json.loads(said.stdout)
+    return manifest
+
+
+def processes(mark: str) -> list[str]:
+    """Command lines of living processes that mention ``mark``, as QEMU's do the folder it writes to."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            except OSError:
+                continue
+            if mark in line:
+                found.append(line)
+    return found
+
+
+def wait_until(what: str, condition: Any, timeout: float = 120) -> None:
+    """Wait for a condition; ``what`` is said when it does not come."""
+    end = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < end, f"{what} did not happen within {timeout} s"
+        time.sleep(0.1)

@@ -1,0 +1,135 @@
+"""The sealed image as a machine: one boot per role and per way that user-data comes, BIOS and UEFI, reboot, clone."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from goldnode import network as networks
+from goldnode.cluster import user_data
+from goldnode.fleet.genesis import Validator, plain
+from goldnode.fleet.lone import FORWARD, HOST, RENDEZVOUS, Machine, Place
+from goldnode.node.cometbft_keys import Key
+from goldnode.vm import accel, machine
+from goldnode.vm.machine import Firmware, Spec
+from tests.cluster_lab import seed
+from tests.node_lab import Cluster
+
+pytestmark = pytest.mark.long
+GENESIS_TIME = datetime(2026, 1, 1, tzinfo=UTC)
+READY = r"goldnode: sentry sentry-1 ready ([0-9.]+) s after power-on"
+METADATA = "169.254.169.254"
+IDENTITY = "3f0f0a52-0d6e-4d6e-9d0c-5a3c6b1f0001"
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """A place for machines, with a rendezvous."""
+    made = Place(tmp_path_factory.mktemp("bench"), accel.choose("auto"))
+    made.open()
+    made.ground.run(["ip", "address", "add", f"{METADATA}/32", "dev", "lo"])
+    yield made
+    made.ground.end()
+
+
+def pasted(role: str, *names: str) -> str:
+    """User-data as `cluster user-data` makes it."""
+    cluster = Cluster()
+    network = networks.load("localnet")
+    key = Key(seed("world"))
+    roles = [(name, "validator" if role == "multi-node" else role) for name in names]
+    return user_data.render(
+        user_data.Machine(
+            cluster="lab",
+            network=network.name,
+            role=role,
+            nodes=[user_data.Node(name, own, cluster.invite(own)) for name, own in roles],
+            rendezvous=[RENDEZVOUS] if names else [],
+            genesis=plain(network.chain_id, [Validator("world", key, 10)], GENESIS_TIME) if names else b"",
+        )
+    )
+
+
+def answers(box: Machine, port: int) -> bool:
+    """Whether whoever listens on a guest's port says anything.
+
+    QEMU accepts for the guest, and hangs up when the guest refuses; a silent firewall keeps it waiting.
+    """
+    ask = (
+        f"import socket; s = socket.create_connection(('127.0.0.1', {FORWARD + port}), 5); s.settimeout(5);"
+        "s.sendall(b'GET /v1/ HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n'); print(len(s.recv(64)))"
+    )
+    done = box.place.ground.run([sys.executable, "-I", "-c", ask], check=False)
+    return done.stdout.strip().isdigit() and int(done.stdout) > 0
+
+
+def on_cd(bench: Place, name: str, text: str) -> Path:
+    """A seed CD."""
+    folder = bench.folder / name
+    folder.mkdir(exist_ok=True)
+    return machine.seed_iso(folder / "seed.iso", text, instance=name)
+
+
+def test_a_sentry_boots_reboots_and_is_not_copied(bench: Place, image: Path) -> None:
+    """From a CD by UEFI it gets ready; after a reset it is the same node; a copy of its disk refuses."""
+    disk = bench.folder / "sentry.qcow2"
+    seed_cd = on_cd(bench, "sentry-1", pasted("sentry", "sentry-1"))
+    first = bench.boot("sentry-1", image, Spec(disk, seed=seed_cd, identity=IDENTITY), (26656,))
+    first.wait_for(READY)
+    node_id = first.wait_for(r"sentry sentry-1: configured, node id ([0-9a-f]{40})")
+
+    first.reset()
+    again = first.wait_for(r"sentry sentry-1: configured, node id ([0-9a-f]{40})", times=2)
+    first.wait_for(READY, times=2)
+
+    assert node_id == again
+    first.off()
+    copy = bench.boot("copy", image, Spec(disk, identity=IDENTITY.replace("0001", "0002")), (26656,))
+    refusal = copy.wait_for(r"sentry-1: REFUSED: (this disk is a copy.*)")
+    assert node_id in refusal
+    assert not answers(copy, 26656)
+    copy.off()
+
+
+def test_a_rendezvous_boots_from_an_address_in_the_firmware(bench: Place, image: Path) -> None:
+    """By BIOS, with user-data behind a URL that SMBIOS names, it serves the world on its one port."""
+    folder = bench.folder / "web"
+    folder.mkdir()
+    (folder / "user-data").write_text(pasted("rendezvous"))
+    (folder / "meta-data").write_text("instance-id: rendezvous\n")
+    bench.serve("web", "http.server", "--bind", "127.0.0.1", "--directory", str(folder), "8000")
+    smbios = ("-smbios", f"type=1,serial=ds=nocloud;s=http://{HOST}:8000/")
+    spec = Spec(bench.folder / "rendezvous.qcow2", firmware=Firmware.BIOS, extra=smbios)
+    box = bench.boot("rendezvous-1", image, spec, (8700, 22))
+    box.wait_for("rendezvous listens on")
+
+    assert (True, False) == (answers(box, 8700), answers(box, 22))
+    box.off()
+
+
+def test_a_validator_boots_from_a_metadata_service(bench: Place, image: Path) -> None:
+    """On a machine that says it is EC2's it waits, closed to everybody, until a sentry holds it."""
+    (bench.folder / "ec2").write_text(pasted("validator", "validator-1"))
+    bench.serve("imds", "tests.boot.imds", METADATA, "80", str(bench.folder / "ec2"), "i-0123456789abcdef0")
+    uuid = IDENTITY.replace("3f0f0a52", "ec2f0a52")
+    smbios = ("-smbios", f"type=1,manufacturer=Amazon EC2,product=t3.micro,serial={uuid},uuid={uuid}")
+    box = bench.boot("validator-1", image, Spec(bench.folder / "validator.qcow2", extra=smbios), (26656, 26657, 22))
+    box.wait_for("validator validator-1: configured")
+    box.wait_for("validator validator-1: stopped.*: (waiting.*)")
+
+    assert [False, False, False] == [answers(box, port) for port in (26656, 26657, 22)]
+    box.off()
+
+
+def test_a_multi_node_machine_boots_by_bios(bench: Place, image: Path) -> None:
+    """Each of its nodes is configured under its own name and ID."""
+    seed_cd = on_cd(bench, "multi", pasted("multi-node", "one", "two"))
+    box = bench.boot("multi", image, Spec(bench.folder / "multi.qcow2", firmware=Firmware.BIOS, seed=seed_cd))
+    ids = {box.wait_for(f"validator {name}: configured, node id ([0-9a-f]{{40}})") for name in ("one", "two")}
+
+    assert 2 == len(ids)
+    box.off()

@@ -1,0 +1,11 @@
+"""What all tests share: how hypothesis looks for examples."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+
+# No deadlines: shared machines are slow at times, and speed is for benchmarks.  The same examples each time, so that
+# what was green stays green until the code changes; `--tier long` looks for new ones.
+settings.register_profile("default", deadline=None, derandomize=True)
+settings.register_profile("search", deadline=None, derandomize=False, print_blob=True)
+settings.load_profile("default")

@@ -1,0 +1,60 @@
+"""A fleet that stands, and a key that opens its sentries."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from goldnode.fleet.fleet import Fleet
+from goldnode.fleet.plan import Seat
+from goldnode.run import run
+
+
+@dataclass(frozen=True)
+class Login:
+    """A key pair.
+
+    Attributes:
+        private: The private key's file.
+    """
+
+    private: Path
+
+    @property
+    def public(self) -> str:
+        """The line for authorized_keys."""
+        return self.private.with_suffix(".pub").read_text().strip()
+
+    def ask(self, fleet: Fleet, seat: Seat, *command: str) -> str:
+        """What a command on a sentry prints."""
+        return run(fleet.ssh(seat, self.private, *command), timeout=60).stdout
+
+
+@pytest.fixture(scope="session")
+def login(tmp_path_factory: pytest.TempPathFactory) -> Login:
+    """A key that opens the sentries."""
+    private = tmp_path_factory.mktemp("login") / "key"
+    run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", private])
+    return Login(private)
+
+
+@pytest.fixture(scope="session")
+def image() -> Path | None:
+    """The image under test: ``GOLDNODE_IMAGE``; None has the fleet bake it, if anything has changed."""
+    name = os.environ.get("GOLDNODE_IMAGE")
+    return Path(name) if name else None
+
+
+def until(what: Callable[[], object], seconds: float) -> bool:
+    """Wait until something is true; whether it became so in time."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if what():
+            return True
+        time.sleep(1)
+    return False

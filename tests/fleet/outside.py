@@ -1,0 +1,91 @@
+"""Strangers: whoever scans, and whoever asks a sentry for the addresses it knows."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Sequence
+
+from goldnode import network as networks
+from goldnode.fleet import world
+from goldnode.fleet.fleet import Fleet
+from goldnode.fleet.plan import NETWORK, WORLD_P2P, Seat
+from goldnode.fleet.program import Program, program
+from goldnode.fleet.rpc import WorldRpc
+from goldnode.fleet.world import RPC, Outsider
+from goldnode.node.cometbft_keys import Key
+from goldnode.progress import SILENT
+
+#: Ports at a time, and seconds given to each: a firewall that drops says nothing.
+AT_ONCE, PATIENCE = 1024, 1.0
+SCAN = f"""
+import asyncio, sys
+gate = asyncio.Semaphore({AT_ONCE})
+async def knock(port):
+    async with gate:
+        try:
+            _, writer = await asyncio.wait_for(asyncio.open_connection(sys.argv[1], port), {PATIENCE})
+        except (OSError, asyncio.TimeoutError):
+            return
+        print(port)
+        writer.close()
+async def main():
+    first, last = map(int, sys.argv[2:])
+    await asyncio.gather(*map(knock, range(first, last + 1)))
+asyncio.run(main())
+"""
+
+
+def scan(fleet: Fleet, address: str, ranges: Iterable[tuple[int, int]]) -> list[int]:
+    """TCP ports of a machine that answer from outside."""
+    found = []
+    for first, last in ranges:
+        argv = [sys.executable, "-I", "-c", SCAN, address, str(first), str(last)]
+        found += [int(port) for port in fleet.ground.run(argv, timeout=300).stdout.split()]
+    return sorted(found)
+
+
+class Stranger:
+    """A node of the network whom nobody knows: it dials the sentries, and asks them for peers.
+
+    Args:
+        fleet: Whose sentries.
+        number: The last part of its address.
+    """
+
+    def __init__(self, fleet: Fleet, number: int = 9) -> None:
+        self.fleet, self.who = fleet, Outsider(number, Key(os.urandom(32)), Key(os.urandom(32)))
+        self.home = fleet.folder / "world" / str(number)
+
+    def start(self, sentries: Sequence[Seat]) -> None:
+        """Come into the world with nothing but the sentries' public addresses."""
+        seen = self.fleet.seen()
+        daemon = self.daemon()
+        world.prepare(self.home, self.who, [], daemon, (self.fleet.folder / "genesis.json").read_bytes())
+        config = self.home / "config" / "config.toml"
+        dialled = ",".join(f"{seen[seat.name].node_id}@{seat.address}:{WORLD_P2P}" for seat in sentries)
+        config.write_text(config.read_text().replace('persistent_peers = ""', f'persistent_peers = "{dialled}"'))
+        self.fleet.ground.run(["ip", "address", "add", f"{NETWORK}.{self.who.number}/24", "dev", "br0"], check=False)
+        log = self.home.parent / f"{self.who.number}.log"
+        self.fleet.ground.start(self.who.name, world.arguments(daemon), cwd=self.home, log=log, env=daemon.env)
+
+    def stop(self) -> None:
+        """Go away."""
+        self.fleet.ground.stop(self.who.name)
+
+    def daemon(self) -> Program:
+        """What it runs."""
+        return program(networks.load(self.fleet.state.wish.network), SILENT)
+
+    @property
+    def rpc(self) -> WorldRpc:
+        """Its RPC."""
+        return WorldRpc(self.home / RPC)
+
+    def known(self) -> set[str]:
+        """IDs in its address book."""
+        book = self.home / "config" / "addrbook.json"
+        if not book.exists():
+            return set()
+        return {entry["addr"]["id"] for entry in json.loads(book.read_text())["addrs"]}

@@ -1,0 +1,69 @@
+"""The sealed image that these tests look at, and its tree in a folder."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import testinfra
+import testinfra.host
+
+from goldnode import paths
+from goldnode.image.check import open_image
+from goldnode.image.export import write_tar
+from goldnode.image.rule import Image
+from goldnode.run import run, spawn
+from tests.baking import bake
+
+
+@pytest.fixture(scope="session")
+def sealed_manifest() -> dict[str, Any]:
+    """Manifest of the image under test: localnet's, baked by the user's own command (unchanged: at once)."""
+    return bake("localnet")
+
+
+@pytest.fixture(scope="session")
+def sealed_image(sealed_manifest: dict[str, Any]) -> Path:
+    """The image under test."""
+    name: str = sealed_manifest["image"]["file"]
+    return paths.out() / name
+
+
+@pytest.fixture(scope="session")
+def sealed_disk(sealed_image: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sealed image unpacked; copy it before you change it."""
+    raw = tmp_path_factory.mktemp("sealed") / "disk.raw"
+    run(["qemu-img", "convert", "-O", "raw", sealed_image, raw])
+    return raw
+
+
+@pytest.fixture(scope="session")
+def sealed(sealed_disk: Path) -> Iterator[Image]:
+    """The sealed image, open for reading."""
+    with open_image(sealed_disk) as image:
+        yield image
+
+
+@pytest.fixture(scope="session")
+def sealed_root(sealed: Image, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its root filesystem in a folder; needs root, for owners and chroot."""
+    if os.geteuid():
+        pytest.fail("unpacking a root filesystem needs root: sudo ./invoke test --tier image", pytrace=False)
+    folder = tmp_path_factory.mktemp("root")
+    unpack = ["tar", "--xattrs", "--xattrs-include=*", "-xpf", "-", "-C", str(folder)]
+    with spawn(unpack, stdin=subprocess.PIPE) as tar:
+        assert tar.stdin is not None
+        with tar.stdin as stream:
+            write_tar(sealed.root, stream)  # type: ignore[arg-type]
+        assert tar.wait() == 0
+    return folder
+
+
+@pytest.fixture(scope="session")
+def host(sealed_root: Path) -> testinfra.host.Host:
+    """Testinfra on that folder."""
+    return testinfra.get_host(str(sealed_root), connection="chroot")

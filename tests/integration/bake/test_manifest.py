@@ -1,0 +1,57 @@
+"""The manifest as a bake composes it, with this machine's own tools, against its schema."""
+
+from __future__ import annotations
+
+import json
+
+import jsonschema
+import pytest
+
+from goldnode.bake import manifest
+from goldnode.bake.payload import Origin, Payload, Provenance
+from goldnode.network import load
+from goldnode.vm.accel import Acceleration, Accelerator
+
+HEX = "0" * 64
+
+
+def composed(name: str) -> dict[str, object]:
+    """The manifest of a bake of that network."""
+    network = load(name)
+    daemon = Provenance(
+        Origin.SOURCE, network.daemon.name, network.daemon.version, module="example.org/m@v1", sum="h1:x",
+        toolchain="go1.25.5", sha256=HEX, started=True)  # fmt: skip
+    return manifest.compose(
+        network,
+        "amd64",
+        Payload((), (), daemon, "key"),
+        key=HEX,
+        base={"key": "0" * 16, "suite": "trixie", "disk_sha256": HEX},
+        packages=[["adduser", "3.152", "all"]],
+        accelerator=Acceleration(Accelerator.TCG, "max", "asked for"),
+        seconds={"boot": 21.04},
+        image={
+            "file": "a.qcow2", "format": "qcow2", "size": 1, "sha256": HEX, "raw_size": 2, "raw_sha256": HEX,
+            "tree_sha256": HEX,
+        },
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["localnet", "osmosis"])
+def test_fits_its_schema(name: str) -> None:
+    """What a bake writes is what the schema promises, for private and for public networks."""
+    document = composed(name)
+    jsonschema.validate(json.loads(json.dumps(document)), json.loads(manifest.SCHEMA.read_text()))
+
+    assert {"name": "adduser", "version": "3.152", "arch": "all"} == document["packages"][0]  # type: ignore[index]
+    assert {"boot": 21.0} == document["seconds"]
+
+
+def test_tools_and_source_are_this_machines() -> None:
+    """The programs that made an image are named with their versions, and so is the commit."""
+    tools = manifest.tools()
+    source = manifest.source()
+
+    assert {"packer", "qemu", "mmdebstrap", "genimage", "grub"} == set(tools)
+    assert "Packer v" in tools["packer"]
+    assert 40 == len(source["commit"])

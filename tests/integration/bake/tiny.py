@@ -1,0 +1,100 @@
+"""A machine that costs nothing: a kernel of eight bytes that sleeps for ever, so that Packer waits in vain.
+
+Run as a program, it bakes with it until somebody ends it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import struct
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from goldnode import guard, network
+from goldnode.bake import vmbake
+from goldnode.bake.base import Base
+from goldnode.progress import SILENT
+from goldnode.run import run
+from goldnode.vm.accel import Acceleration, Accelerator
+
+ACCELERATION = Acceleration(Accelerator.TCG, "max", "asked for")
+SECTOR = 512
+
+
+def kernel() -> bytes:
+    """What QEMU takes for Linux: a boot sector that says so, and one sector of setup code that halts."""
+    image = bytearray(4 * SECTOR)
+    image[0x1F1] = 1  # sectors of setup code
+    image[0x1FE:0x200] = b"\x55\xaa"
+    image[0x200:0x202] = b"\xeb\x66"  # jump over the header
+    image[0x202:0x206] = b"HdrS"
+    image[0x206:0x208] = struct.pack("<H", 0x0202)  # from 0x0203 on it would have to say where its initrd may lie
+    image[0x268:0x26C] = b"\xfa\xf4\xeb\xfd"  # cli; again: hlt; jmp again
+    return bytes(image)
+
+
+def base(folder: Path) -> Base:
+    """A base that never comes up."""
+    folder.mkdir()
+    (folder / "vmlinuz").write_bytes(kernel())
+    (folder / "initrd.img").write_bytes(b"\0")
+    made = Base(folder, "tiny", ())
+    run(["qemu-img", "create", "-q", "-f", "qcow2", made.disk, "1280M"])
+    return made
+
+
+def bake(folder: Path) -> None:
+    """Bake with it: this goes on until something fails."""
+    payload = folder / "payload.tar"
+    payload.write_bytes(b"\0" * 10240)
+    shop = folder / "shop"
+    shop.mkdir()
+    vmbake.run_packer(base(folder / "base"), payload, shop, ACCELERATION, SILENT, network=network.load("localnet"))
+
+
+def descendants(root: int, command: str) -> list[int]:
+    """Living processes below ``root`` whose command line begins with ``command``, wherever the program lies."""
+    found = []
+    for pid in guard.descendants(root):
+        with contextlib.suppress(OSError):
+            words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+            if " ".join([Path(words[0]).name, *words[1:]]).startswith(command):
+                found.append(pid)
+    return found
+
+
+def wait_for(root: int, command: str, seconds: float = 240) -> int:
+    """The first process below ``root`` with such a command line, as soon as there is one."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := descendants(root, command):
+            return found[0]
+        time.sleep(0.05)
+    raise TimeoutError(command)
+
+
+def gone(pids: list[int], seconds: float = 20) -> bool:
+    """Whether all of them have ended within that time."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if not any(_alive(pid) for pid in pids):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def _alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory(dir=os.environ["GOLDNODE_OUT"]) as name:
+        bake(Path(name))
+    sys.exit(0)

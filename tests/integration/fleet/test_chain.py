@@ -1,0 +1,135 @@
+"""A chain begun by the fleet's genesis: real daemons, three of four validators, no machine."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from goldnode import network as networks
+from goldnode.errors import HostError, UsageError
+from goldnode.fleet import genesis, state, status, up
+from goldnode.fleet.fleet import Fleet
+from goldnode.fleet.genesis import Validator
+from goldnode.fleet.plan import Wish
+from goldnode.fleet.program import program
+from goldnode.fleet.state import State
+from goldnode.node.cometbft_keys import Key
+from goldnode.paths import REPOSITORY
+from goldnode.progress import SILENT
+from goldnode.run import run
+from tests.integration.fleet.test_ground import until
+
+INVOKE = REPOSITORY / "invoke"
+HIDDEN = Key(bytes(range(32)))
+
+
+def begin(folder: Path, network: str) -> Fleet:
+    """A world without a fleet."""
+    daemon = program(networks.load(network), SILENT)
+    fleet = Fleet(folder, State(Wish(network), {"hidden": HIDDEN.address}, "tcg", "max"))
+    fleet.ground.make()
+    up._bridge(fleet.ground)
+    fleet.world_peers = up._prepare_world(fleet, daemon, {"hidden": HIDDEN})
+    up._start_world(fleet, daemon)
+    fleet.keep(fleet.state)
+    return fleet
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[Fleet]:
+    """Localnet's world."""
+    fleet = begin(tmp_path / "fleet", "localnet")
+    yield fleet
+    up.down(fleet.folder)
+
+
+def height(fleet: Fleet) -> int:
+    """The world's height; 0 while it is silent."""
+    try:
+        return fleet.world().height()
+    except HostError:
+        return 0
+
+
+def test_the_chain_goes_on_without_its_hidden_validator(world: Fleet) -> None:
+    """Three of four equal validators make blocks; the fourth is in the set, and its signature is missing."""
+    assert until(lambda: height(world) > 3, 60)
+    found = world.world().ask("validators")["validators"]
+
+    assert ["10"] * 4 == [each["voting_power"] for each in found]
+    assert HIDDEN.address in {each["address"] for each in found}
+    assert HIDDEN.address not in world.world().signers()
+    assert 3 == len(world.world().signers())
+    assert 2 == len(world.world().peers())
+
+
+def test_status_tells_of_the_world(world: Fleet) -> None:
+    """Each validator outside is told with its height, its peers and whether it signs; who is silent is off."""
+    assert until(lambda: height(world) > 3, 60)
+    told = json.loads(run([INVOKE, "fleet", "status", "--json", "--folder", world.folder]).stdout)["nodes"]
+    world.ground.stop("world-3")
+    after = {row.name: row.state for row in status.rows(world)}
+
+    assert ["world-1", "world-2", "world-3"] == [node["name"] for node in told]
+    assert {(True, 2)} == {(node["signing"], node["peers"]) for node in told}
+    assert "off" == after["world-3"]
+
+
+def test_a_later_command_finds_the_world(world: Fleet) -> None:
+    """Status needs nothing but the folder."""
+    found = Fleet.find(world.folder)
+
+    assert (world.state, world.world_peers) == (found.state, found.world_peers)
+
+
+def test_a_fleet_that_ended_is_said(world: Fleet) -> None:
+    """After `down` every command says that no fleet runs, and `down` that none did."""
+    assert up.down(world.folder)
+    assert not up.down(world.folder)
+    with pytest.raises(UsageError, match="does not run"):
+        Fleet.find(world.folder)
+
+
+def test_a_folder_of_others_is_left_alone(tmp_path: Path) -> None:
+    """Only what a fleet made is deleted to make room for the next."""
+    (tmp_path / "letter").write_text("dear")
+    with pytest.raises(UsageError, match="holds no fleet"):
+        up.forget(tmp_path)
+    (tmp_path / state.FILE).write_text("{}")
+    up.forget(tmp_path)
+
+    assert not tmp_path.exists()
+
+
+def test_a_fleet_needs_a_chain_of_its_own() -> None:
+    """Nobody can begin the chain of a network that exists."""
+    with pytest.raises(UsageError, match="real chain"):
+        program(networks.load("osmosis"), SILENT)
+
+
+@pytest.mark.long
+def test_an_sdk_chain_begins_with_its_validators_bonded() -> None:
+    """The daemon's own commands make the genesis; powers and public keys are those that were asked for."""
+    daemon = program(networks.load("localwasm"), SILENT)
+    validators = [Validator(f"v{n}", Key(os.urandom(32)), 10 * n) for n in (1, 2)]
+    document = json.loads(genesis.genesis(daemon, validators, datetime.now(UTC)))
+    bonds = [tx["body"]["messages"][0]["value"]["amount"] for tx in document["app_state"]["genutil"]["gen_txs"]]
+
+    assert ["10000000", "20000000"] == sorted(bonds)
+    assert "10000" == document["app_state"]["slashing"]["params"]["signed_blocks_window"]
+
+
+@pytest.mark.long
+def test_an_sdk_chain_goes_on_without_its_hidden_validator(tmp_path: Path) -> None:
+    """Localwasm's world makes blocks with three of four bonded validators."""
+    fleet = begin(tmp_path / "fleet", "localwasm")
+    try:
+        assert until(lambda: height(fleet) > 3, 120), (fleet.folder / "world" / "1.log").read_text()[-3000:]
+        assert HIDDEN.address not in fleet.world().signers()
+    finally:
+        up.down(fleet.folder)

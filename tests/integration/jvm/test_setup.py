@@ -1,0 +1,75 @@
+"""What goldnode-jvm.service finds when it starts, with a real PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from goldnode.bench.postgres import Database, database_server
+from goldnode.errors import UsageError
+from goldnode.network import load
+from goldnode.node.jvm_setup import Places, setup
+from goldnode.run import CommandError
+from tests.integration.jvm.hosting import free_port
+
+pytestmark = pytest.mark.long  # PostgreSQL is on few machines, and installing it starts a server
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[Database]:
+    """A PostgreSQL server that asks for passwords, except of its administrator."""
+    with database_server(free_port(), passwords=True) as server:
+        yield server
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Places:
+    """A machine's folders, with one jar."""
+    found = Places(tmp_path / "state", tmp_path / "run", tmp_path / "jars")
+    found.jars.mkdir()
+    (found.jars / "one.jar").touch()
+    return found
+
+
+def settle(places: Places, database: Database, *names: str) -> dict[str, str]:
+    """Set a Daml machine up; the content of all its files."""
+    given: list[Path] = []
+    blocks = {name: number for number, name in enumerate(names)}
+    setup(load("daml"), blocks, places, psql=database.run, give=given.append, port=database.port)
+    assert set(places.runtime.glob("nodes/*")) <= set(given)
+    return {path.name: path.read_text() for path in sorted(places.runtime.rglob("*")) if path.is_file()}
+
+
+def test_every_node_gets_a_database_that_only_it_can_open(places: Places, database: Database) -> None:
+    """A node's password opens its own database and no sibling's."""
+    settle(places, database, "alice", "bob")
+    password = (places.state / "alice.password").read_text()
+
+    assert database.query("gn_alice", "SELECT current_user", user="gn_alice", password=password) == "gn_alice"
+    with pytest.raises(CommandError, match="permission denied for database"):
+        database.query("gn_bob", "SELECT 1", user="gn_alice", password=password)
+    with pytest.raises(CommandError, match="password authentication failed"):
+        database.query("gn_alice", "SELECT 1", user="gn_alice", password="guessed")
+
+
+def test_setting_up_twice_changes_nothing(places: Places, database: Database) -> None:
+    """A second start of the service finds the same files, passwords and databases."""
+    first = settle(places, database, "carol")
+
+    assert first == settle(places, database, "carol")
+
+
+def test_a_node_that_is_gone_from_the_machine_loses_its_file(places: Places, database: Database) -> None:
+    """The host starts what node.yaml names and nothing that it named once; the data stays."""
+    settle(places, database, "dave", "erin")
+
+    assert ["dave.properties", "options"] == list(settle(places, database, "dave"))
+    assert (places.state / "erin").is_dir()
+
+
+def test_a_network_of_daemons_is_refused(places: Places, database: Database) -> None:
+    """The service never starts on an image without a JVM network."""
+    with pytest.raises(UsageError, match="localnet runs no JVM"):
+        setup(load("localnet"), {"alice": 0}, places, psql=database.run, give=lambda _: None)

@@ -1,0 +1,288 @@
+"""A miniature fleet: machines in network namespaces on one bridge, no virtual machine, seconds to start.
+
+The namespaces have names that no other run has, and are gone with the block.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+
+from goldnode import network
+from goldnode.bake import gomodule
+from goldnode.bake.toolchain import go
+from goldnode.daemon import Source
+from goldnode.node import archive, configure
+from goldnode.node.cometbft_keys import Key
+from goldnode.node.inputs import read_image
+from goldnode.node.machine import architecture
+from goldnode.paths import REPOSITORY
+from goldnode.progress import SILENT
+from goldnode.run import run, spawn, stop_group
+from tests.node_lab import Cluster, Tree, seed
+
+#: WireGuard for kernels without it; the node's own `ip`, `wg` and configuration work with it unchanged.
+WIREGUARD = Source(
+    module="golang.zx2c4.com/wireguard",
+    version="v0.0.0-20260522210424-ecfc5a8d5446",
+    sum="h1:cqHQ3AycTHvM2R7ikgyX57D+XvtcSnGylsLkOVhta/w=",
+    package=".",
+    toolchain="go1.25.5",
+)
+#: The fleet's network, known to no other.
+NETWORK = "10.211.55"
+WORLD = f"{NETWORK}.1"
+RENDEZVOUS = f"http://{WORLD}:8700"
+
+_NUMBERS = itertools.count()
+
+
+@dataclass
+class Host:
+    """One machine: a namespace, an address, a tree, and its process."""
+
+    fleet: Fleet
+    name: str
+    number: int
+    tree: Tree
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def space(self) -> str:
+        """Its namespace."""
+        return f"{self.fleet.prefix}-{self.name}"
+
+    @property
+    def address(self) -> str:
+        """Its address on the fleet's network."""
+        return f"{NETWORK}.{self.number}"
+
+    def boot(self) -> None:
+        """Start the machine's program; a reboot when it ran before."""
+        self.halt()
+        argv = [
+            sys.executable,
+            "-m",
+            "tests.integration.node.machine_process",
+            self.tree.layout.root,
+            self.fleet.programs,
+        ]
+        with self.console.open("ab") as console:
+            self.process = self.fleet.stack.enter_context(self.fleet.inside(self.space, argv, stdout=console))
+
+    def halt(self) -> None:
+        """End it."""
+        if self.process:
+            stop_group(self.process, 40)
+            self.process = None
+
+    def cut(self, *, off: bool) -> None:
+        """Pull the cable, or put it back."""
+        run(["ip", "-n", self.space, "link", "set", "eth0", "down" if off else "up"])
+
+    @property
+    def console(self) -> Path:
+        """What it printed."""
+        return self.fleet.folder / f"{self.name}.console"
+
+    def starts(self) -> int:
+        """How often its daemon was started."""
+        log = self.tree.layout.at(f"/var/log/goldnode-node@{self.name}.service.log")
+        return log.read_text(errors="replace").count("ABCI Handshake App Info")
+
+    def node(self, name: str = "") -> dict[str, Any]:
+        """What `goldnode status` would say of its node; empty until the agent has looked."""
+        try:
+            nodes: list[dict[str, Any]] = json.loads(self.tree.layout.status.read_text())["nodes"]
+        except (OSError, ValueError):
+            return {}
+        return next((node for node in nodes if node["name"] == (name or self.name)), {})
+
+
+@dataclass
+class Fleet:
+    """Machines on one bridge, the rendezvous and a validator of the world outside.
+
+    Attributes:
+        folder: Where everything is kept.
+        programs: Folder with `cometbft` and `wireguard` (user space).
+        prefix: First part of the namespaces' names.
+    """
+
+    folder: Path
+    programs: Path
+    prefix: str
+    stack: contextlib.ExitStack
+    cluster: Cluster = field(default_factory=Cluster)
+    hosts: dict[str, Host] = field(default_factory=dict)
+    genesis: str = ""
+    rendezvous: subprocess.Popen[bytes] | None = None
+
+    @property
+    def world(self) -> str:
+        """The namespace outside, where the bridge is."""
+        return f"{self.prefix}-world"
+
+    def add(self, name: str, role: str, **more: object) -> Host:
+        """Make a machine with one node, or with ``nodes``; it is not booted yet."""
+        number = 10 + len(self.hosts)
+        tree = Tree(self.folder / name, instance=name)
+        tree.layout.library.joinpath("bin").mkdir()
+        tree.layout.library.joinpath("bin", "cometbft").symlink_to(self.programs / "cometbft")
+        tree.write("/etc/goldnode/genesis.json", self.genesis)
+        tree.write("/proc/sys/kernel/random/boot_id", f"{number:08d}-0000-4000-8000-{os.getpid():012d}\n")
+        join, own = ("", "") if "nodes" in more else (self.cluster.invite(role), name)
+        tree.node_yaml(role, join, own, **{"rendezvous": [RENDEZVOUS], **more})
+        host = Host(self, name, number, tree)
+        self.hosts[name] = host
+        self.plug(host.space, host.address)
+        return host
+
+    def plug(self, space: str, address: str) -> None:
+        """Make a namespace with one cable to the bridge."""
+        run(["ip", "netns", "add", space])
+        self.stack.callback(run, ["ip", "netns", "del", space], check=False)
+        port = f"p{address.rsplit('.', maxsplit=1)[1]}"
+        run(["ip", "-n", self.world, "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", space])
+        run(["ip", "-n", self.world, "link", "set", port, "master", "br0", "up"])
+        run(["ip", "-n", space, "link", "set", "lo", "up"])
+        run(["ip", "-n", space, "address", "add", f"{address}/24", "dev", "eth0"])
+        run(["ip", "-n", space, "link", "set", "eth0", "up"])
+
+    @contextlib.contextmanager
+    def inside(self, space: str, argv: list[Any], **streams: Any) -> Iterator[subprocess.Popen[bytes]]:
+        """Run a program in a namespace."""
+        words = ["ip", "netns", "exec", space, *map(str, argv)]
+        with spawn(words, cwd=REPOSITORY, **streams) as process:
+            yield process
+
+    def ask(self, method: str) -> Any:
+        """What the world's validator answers."""
+        url = f"http://{WORLD}:26657/{method}"
+        answer = run(["ip", "netns", "exec", self.world, "curl", "-sm", "5", url], timeout=20, check=False).stdout
+        return json.loads(answer or '{"result": {}}')["result"]
+
+    def signers(self) -> set[str]:
+        """Who signed the block before the last, as the chain has it: the last one's votes still come in."""
+        commit = self.ask("block").get("block", {}).get("last_commit", {})
+        return {each["validator_address"] for each in commit.get("signatures", []) if each["block_id_flag"] == 2}
+
+    def outside(self, sentries: list[Host]) -> None:
+        """Start the world: one validator that alone makes blocks, peering with the sentries' public side."""
+        peers = [f"{sentry.node()['node_id']}@{sentry.address}:26656" for sentry in sentries]
+        home = self.folder / "outside"
+        config = home / "config" / "config.toml"
+        document = tomlkit.parse(config.read_text())
+        p2p, rpc, consensus = (document[name] for name in ("p2p", "rpc", "consensus"))
+        p2p.update({"laddr": f"tcp://{WORLD}:26656", "persistent_peers": ",".join(peers), "addr_book_strict": False})
+        rpc.update({"laddr": f"tcp://{WORLD}:26657"})
+        consensus.update({"timeout_commit": "1s"})
+        config.write_text(tomlkit.dumps(document))
+        argv = [self.programs / "cometbft", "node", "--proxy_app=kvstore", "--home", home]
+        with (self.folder / "outside.log").open("ab") as log:
+            self.stack.enter_context(self.inside(self.world, argv, stdout=log))
+
+
+def hidden_and_sentries(made: Fleet) -> tuple[Host, list[Host]]:
+    """A validator with a key of its own and two sentries, booted and signing."""
+    key = Key(seed("hidden"))
+    _write_genesis(made, key)
+    validator = made.add("val-1", "validator", consensus_key="existing", min_sentries=2)
+    sentries = [made.add(name, "sentry") for name in ("s-1", "s-2")]
+    _bring(validator, key)
+    for host in (*sentries, validator):
+        host.boot()
+    assert until(lambda: all(sentry.node() for sentry in sentries), 30)
+    made.outside(sentries)
+    assert until(lambda: validator.node().get("signing"), 120), validator.console.read_text()
+    return validator, sentries
+
+
+def all_on_one_machine(made: Fleet) -> Host:
+    """A validator and its two sentries on one machine, named after the sentry that has the usual ports, signing."""
+    key = Key(seed("hidden"))
+    _write_genesis(made, key)
+    nodes: list[dict[str, object]] = [
+        {"name": name, "role": role, "join": made.cluster.invite(role)}
+        for name, role in (("s-1", "sentry"), ("s-2", "sentry"), ("val-1", "validator"))
+    ]
+    nodes[-1] |= {"consensus_key": "existing", "min_sentries": 2}
+    host = made.add("s-1", "multi-node", nodes=nodes)
+    _bring(host, key)
+    host.boot()
+    assert until(lambda: bool(host.node()), 60), host.console.read_text()
+    made.outside([host])
+    assert until(lambda: host.node("val-1").get("signing"), 150), host.console.read_text()
+    return host
+
+
+def _bring(host: Host, key: Key) -> None:
+    """Configure once, and import the validator's key, as a person would."""
+    layout = host.tree.layout
+    configure.configure(layout, read_image(layout), host.tree.system)
+    archive.bring_unused(layout.node("val-1"), key)
+
+
+def _write_genesis(fleet: Fleet, hidden: Key) -> None:
+    """A chain of two validators: the world's, which suffices by itself, and the hidden one."""
+    home = fleet.folder / "outside"
+    run([fleet.programs / "cometbft", "init", "--home", home])
+    document = json.loads((home / "config" / "genesis.json").read_text())
+    document["chain_id"] = "localnet-1"
+    document["validators"][0]["power"] = "30"
+    key = hidden.validator_document()
+    document["validators"].append({"address": key["address"], "pub_key": key["pub_key"], "power": "10", "name": ""})
+    fleet.genesis = json.dumps(document)
+    (home / "config" / "genesis.json").write_text(fleet.genesis)
+
+
+@contextlib.contextmanager
+def fleet(folder: Path, programs: Path) -> Iterator[Fleet]:
+    """An empty fleet with its bridge and its rendezvous."""
+    prefix = f"gn{os.getpid()}-{next(_NUMBERS)}"
+    with contextlib.ExitStack() as stack:
+        made = Fleet(folder, programs, prefix, stack)
+        run(["ip", "netns", "add", made.world])
+        stack.callback(run, ["ip", "netns", "del", made.world], check=False)
+        run(["ip", "-n", made.world, "link", "set", "lo", "up"])
+        run(["ip", "-n", made.world, "link", "add", "br0", "type", "bridge"])
+        run(["ip", "-n", made.world, "address", "add", f"{WORLD}/24", "dev", "br0"])
+        run(["ip", "-n", made.world, "link", "set", "br0", "up"])
+        argv = [sys.executable, "-m", "goldnode.rendezvous", "--listen", f"{WORLD}:8700"]
+        with (folder / "rendezvous.log").open("ab") as log:
+            argv += ["--database", str(folder / "rendezvous.db")]
+            made.rendezvous = stack.enter_context(made.inside(made.world, argv, stdout=log))
+        yield made
+
+
+def until(what: Callable[[], object], seconds: float) -> bool:
+    """Wait until something is true; whether it became so in time."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if what():
+            return True
+        time.sleep(0.5)
+    return False
+
+
+def programs(folder: Path) -> Path:
+    """A folder with the daemon and user-space WireGuard, built from pinned modules, or from the cache."""
+    localnet = network.load("localnet").daemon
+    assert localnet.source
+    folder.mkdir(exist_ok=True)
+    command, arch = go(SILENT), architecture()
+    for daemon, source in ((localnet, localnet.source), (replace(localnet, name="wireguard"), WIREGUARD)):
+        built = gomodule.build(daemon, source, arch, go=command, progress=SILENT)
+        (folder / daemon.name).symlink_to(built.binary)
+    return folder

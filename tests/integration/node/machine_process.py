@@ -1,0 +1,147 @@
+"""A machine of the miniature fleet, as a process in a network namespace of its own.
+
+Runs the node's real program on a tree: real `ip`, `wg` and `nft`, the real daemon, WireGuard by its
+user-space implementation.  Only systemd and its users are missing: units are processes here.
+
+    python -m tests.integration.node.machine_process TREE BIN
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections import Counter
+from pathlib import Path
+
+from goldnode.node import configure, machine
+from goldnode.node.agent import Agent
+from goldnode.node.inputs import read_image
+from goldnode.node.layout import Layout
+from goldnode.node.plan import AGENT
+from goldnode.node.stopping import stop_signal
+from goldnode.node.system import LiveSystem
+from goldnode.paths import REPOSITORY
+from goldnode.run import run
+
+#: Stands for the nodes' users, who do not exist on the machine that runs the tests.
+NOBODY = 65534
+
+
+class ProcessSystem(LiveSystem):
+    """A machine whose units are processes, restarted when they end as systemd does."""
+
+    def __init__(self, layout: Layout, programs: Path) -> None:
+        self._layout, self._programs = layout, programs
+        self._wanted: set[str] = set()
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._lock = threading.Lock()
+        self._sockets = False
+        self._ends: Counter[str] = Counter()
+
+    def make_users(self) -> None:
+        """There are none."""
+
+    def own(self, path: Path, user: str, group: str) -> bool:  # noqa: ARG002
+        """Everything is ours."""
+        return False
+
+    def uid(self, user: str) -> int:  # noqa: ARG002
+        """The daemons run as we do."""
+        return os.getuid()
+
+    def load_firewall(self, ruleset: Path) -> None:
+        """Load the ruleset, with a number for users that do not exist."""
+        run(["nft", "-f", "-"], stdin=re.sub(r'"gn-[a-z0-9-]+" }', f"{NOBODY} }}", ruleset.read_text()))
+
+    def add_wireguard(self, interface: str) -> None:
+        """Make an interface by WireGuard's user-space implementation."""
+        # Every machine of the fleet has a gnmesh0, and wg finds it by a socket of that name.
+        sockets = Path("/var/run/wireguard")
+        sockets.mkdir(exist_ok=True)
+        if not self._sockets:
+            run(["mount", "-t", "tmpfs", "none", sockets])
+            self._sockets = True
+        argv = [str(self._programs / "wireguard"), "--foreground", interface]
+        self._running[interface] = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        machine.appears(sockets / f"{interface}.sock", 20)
+
+    def reload_units(self) -> None:
+        """There are none."""
+
+    def start(self, unit: str) -> None:
+        """Run a node's daemon through its gate."""
+        if unit == AGENT:
+            return
+        with self._lock:
+            self._wanted.add(unit)
+            self._spawn(unit)
+
+    def stop(self, unit: str) -> None:
+        """End it."""
+        with self._lock:
+            self._wanted.discard(unit)
+            process = self._running.pop(unit, None)
+            if process:
+                process.terminate()
+                process.wait(30)
+
+    def restart(self, unit: str) -> None:
+        """End it, and run it again."""
+        self.stop(unit)
+        self.start(unit)
+
+    def active(self, unit: str) -> bool:
+        """Whether it runs; what ended is run again unless a person must look (exit code 8)."""
+        with self._lock:
+            process = self._running.get(unit)
+            if unit in self._wanted and process and process.poll() not in (None, 8):
+                self._ends[unit] += 1
+                self._spawn(unit)
+            return unit == AGENT or (unit in self._wanted and self._running[unit].poll() is None)
+
+    def restarts(self, unit: str) -> int:
+        """How often it was run again."""
+        return self._ends[unit]
+
+    def log_tail(self, unit: str) -> str:
+        """The end of its log."""
+        log = self._log(unit)
+        return log.read_text(errors="replace")[-4000:] if log.exists() else ""
+
+    def end(self) -> None:
+        """End everything."""
+        for unit in list(self._running):
+            self.stop(unit)
+
+    def _log(self, unit: str) -> Path:
+        return self._layout.at(f"/var/log/{unit}.log")
+
+    def _spawn(self, unit: str) -> None:
+        name = unit.partition("@")[2].removesuffix(".service")
+        argv = [sys.executable, "-m", "goldnode.node", "--root", str(self._layout.root), "run", name]
+        self._log(unit).parent.mkdir(parents=True, exist_ok=True)
+        with self._log(unit).open("ab") as log:
+            self._running[unit] = subprocess.Popen(argv, cwd=REPOSITORY, stdout=log, stderr=log)
+
+
+def main() -> None:
+    """Configure, then keep the nodes until SIGTERM."""
+    layout = Layout(Path(sys.argv[1]))
+    system = ProcessSystem(layout, Path(sys.argv[2]))
+    found, _ = configure.configure(layout, read_image(layout), system)
+    for name, error in found.failures.items():
+        print(f"{name}: REFUSED: {error}", flush=True)
+    agent = Agent(layout, found, system)
+    try:
+        agent.run(stop_signal())
+    finally:
+        system.end()
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    main()

@@ -1,0 +1,96 @@
+"""The node's few doors to the outside: a real daemon's RPC, and the metrics page over HTTP."""
+
+from __future__ import annotations
+
+import socket
+import tomllib
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+import tomlkit
+
+from goldnode.errors import HostError
+from goldnode.node import metrics
+from goldnode.node.health import State, look
+from goldnode.node.rpc import LoopbackRpc
+from goldnode.run import run, spawn
+from tests.integration.node.fleet import programs, until
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def rpc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoopbackRpc]:
+    """A chain of one real validator on loopback."""
+    program = programs(tmp_path_factory.mktemp("programs")) / "cometbft"
+    home, port = tmp_path_factory.mktemp("home"), _free_port()
+    run([program, "init", "--home", home])
+    path = home / "config" / "config.toml"
+    document = tomlkit.parse(path.read_text())
+    for table, key, value in (
+        ("rpc", "laddr", f"tcp://127.0.0.1:{port}"),
+        ("rpc", "unsafe", True),
+        ("rpc", "pprof_laddr", ""),
+        ("p2p", "laddr", f"tcp://127.0.0.1:{_free_port()}"),
+    ):
+        document[table][key] = value
+    path.write_text(tomlkit.dumps(document))
+    assert tomllib.loads(path.read_text())["rpc"]["unsafe"]
+    with spawn([program, "node", "--proxy_app=kvstore", "--home", home]):
+        found = LoopbackRpc(port)
+        assert until(lambda: _height(found) >= 2, 60)
+        yield found
+
+
+def _height(rpc: LoopbackRpc) -> int:
+    try:
+        return rpc.status().height
+    except HostError:
+        return 0
+
+
+def test_a_real_daemon_is_read(rpc: LoopbackRpc) -> None:
+    """Status, peers and signatures come from the daemon as this program needs them."""
+    status = rpc.status()
+
+    assert (40, 40, 10, False) == (len(status.node_id), len(status.address), status.power, status.catching_up)
+    assert frozenset() == rpc.peers()
+    assert frozenset({status.address}) == rpc.signed(status.height - 1)
+
+
+def test_a_real_validator_is_signing(rpc: LoopbackRpc) -> None:
+    """Health of a validator that makes blocks is `signing`, by its own signature and the block's age."""
+    now = rpc.status().block_time
+
+    assert State.SIGNING is look(rpc, now=now + 1, signs=True, wanted=(), block_time=1.0).state
+    assert State.STALLED is look(rpc, now=now + 1000, signs=True, wanted=(), block_time=1.0).state
+
+
+def test_a_peer_can_be_dialled(rpc: LoopbackRpc) -> None:
+    """The daemon takes a list of peers, and refuses one that is malformed."""
+    rpc.dial((f"{'a' * 40}@127.0.0.1:{_free_port()}",))
+
+    with pytest.raises(HostError, match="dial_peers strangely"):
+        rpc.dial(("nonsense",))
+
+
+def test_silence_is_an_error_of_this_machine() -> None:
+    """Where nobody listens, that is said."""
+    with pytest.raises(HostError, match="does not answer"):
+        LoopbackRpc(_free_port()).status()
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::"])
+def test_the_metrics_page_is_served(address: str) -> None:
+    """One page at /metrics, as Prometheus wants it; nothing else."""
+    with metrics.serving(address, 0, lambda: metrics.render([], alarms=0, uptime=1.0)) as port:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+            assert "text/plain; version=0.0.4" in answer.headers["content-type"]
+            assert b"goldnode_uptime_seconds 1\n" in answer.read()
+        with pytest.raises(urllib.error.HTTPError):
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5)

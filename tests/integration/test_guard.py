@@ -1,0 +1,76 @@
+"""The guard around programs that start others: nothing of them survives, and the exit code is the program's own."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from goldnode import guard
+
+#: Starts something that would outlive it, in a session of its own, tells its pid, and goes on as told.
+LEAVES_ONE_BEHIND = "setsid sleep 600 & echo $!"
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs and is no zombie."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def start(script: str, first: str = ":") -> tuple[subprocess.Popen[str], int]:
+    """Run a shell script under the guard; its first line is the pid of what outlives it."""
+    process = subprocess.Popen(
+        guard.command(["sh", "-c", f"{first}; {LEAVES_ONE_BEHIND}; {script}"]),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    return process, int(process.stdout.readline())
+
+
+@pytest.mark.parametrize(("script", "code"), [("exit 0", 0), ("exit 3", 3), ("kill -KILL $$", 128 + 9)])
+def test_exit_code(script: str, code: int) -> None:
+    """The guard ends with the program's exit code, or 128 + signal, and takes along what the program left behind."""
+    process, left = start(script)
+    with process:
+        process.wait(20)
+
+    assert code == process.returncode
+    assert not alive(left)
+
+
+@pytest.mark.parametrize("how", ["SIGTERM", "SIGINT", "SIGHUP", "closed"])
+def test_told_to_end(how: str) -> None:
+    """A signal, or the end of whoever holds its standard input, ends the program and all below it."""
+    process, left = start("exec sleep 600")
+    with process:
+        if how == "closed":
+            assert process.stdin is not None
+            process.stdin.close()
+        else:
+            process.send_signal(signal.Signals[how])
+        process.wait(20)
+
+    assert 128 + signal.SIGINT == process.returncode
+    assert not alive(left)
+
+
+def test_a_program_that_does_not_listen() -> None:
+    """A program that ignores the request to end is killed after a few seconds, with its children."""
+    process, left = start("while :; do sleep 1; done", first="trap '' INT")
+    started = time.monotonic()
+    with process:
+        process.terminate()
+        process.wait(20)
+
+    assert 128 + signal.SIGKILL == process.returncode
+    assert guard.GRACE <= time.monotonic() - started < guard.GRACE + 5
+    assert not alive(left)

@@ -1,0 +1,17 @@
+"""The repository holds: docs/image-hygiene.md lists the rules as they are."""
+
+import goldnode.image.rules  # noqa: F401 - fills the list
+from goldnode import paths
+from goldnode.image.catalogue import markdown
+from goldnode.image.digest import HEADER
+from goldnode.image.rule import RULES
+
+
+def test_the_documented_rules_are_the_rules() -> None:
+    """Who reads the document knows what is checked; on red, paste `catalogue.markdown(RULES)` into it."""
+    assert markdown(RULES) in (paths.REPOSITORY / "docs" / "image-hygiene.md").read_text()
+
+
+def test_the_documented_example_has_the_documented_header() -> None:
+    """The version of the digest's text is the one in the document."""
+    assert f"the line `{HEADER}`" in (paths.REPOSITORY / "docs" / "image-hygiene.md").read_text()

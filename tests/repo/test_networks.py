@@ -1,0 +1,127 @@
+"""Network files, their schema and their documentation in step with each other and with the code."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from goldnode import network, network_check
+from goldnode.paths import REPOSITORY
+
+README = (network.NETWORKS / "README.md").read_text(encoding="utf-8")
+SCHEMA = json.loads(network_check.SCHEMA.read_text(encoding="utf-8"))
+#: Fields of a release are documented once, where the daemon's release is.
+RELEASES = re.compile(r"upgrades\[\]\.release\..*")
+#: Hashes that somebody published: chain-registry's checksums, and Osmosis' own LFS pointer for the genesis.
+PUBLISHED = {
+    "osmosis": ("d435408b845e79a2594594a315d9d22797fdbb7871a5936df68f51f0df557957",
+                "1cdb76087fabcca7709fc563b44b5de98aaf297eedc8805aa2884999e6bab06d"),
+    "coreum": ("5865d0351b5c6c084ec8e0501104f5acc441820981dab6debf4b9a8c6df61703", ""),
+    "lumera": ("3d33c600ad35b94c72acf4ce81247f6171b79169f5b84a6e415df1ec30d690dc", ""),
+    "zigchain": ("1a64152e48fb25c990bfcf52c0578171137470b78a79859e3c861714e099cd5e", ""),
+}  # fmt: skip
+
+
+def fields(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, bool]]:
+    """Every field a network file may have, with whether it is required."""
+    if "$ref" in schema:
+        schema = SCHEMA["$defs"][schema["$ref"].rpartition("/")[2]]
+    for name, inner in schema.get("properties", {}).items():
+        part = "ARCH" if name in ("amd64", "arm64") else name
+        where = f"{path}.{part}" if path else part
+        yield where, name in schema.get("required", [])
+        yield from fields(inner, where)
+    if "items" in schema:
+        yield from fields(schema["items"], f"{path}[]")
+
+
+FIELDS = {where: required for where, required in fields(SCHEMA) if not RELEASES.fullmatch(where)}
+
+
+def test_the_schema_is_one() -> None:
+    """It is valid JSON Schema 2020-12, and names the version it describes."""
+    Draft202012Validator.check_schema(SCHEMA)
+
+    assert SCHEMA["$id"].endswith(":1")
+
+
+def test_every_object_refuses_unknown_keys() -> None:
+    """No mapping of the format is open, except the TOML tables people override."""
+
+    def objects(value: Any) -> Iterator[dict[str, Any]]:
+        if isinstance(value, dict):
+            if "properties" in value and "type" in value:
+                yield value
+            for inner in value.values():
+                yield from objects(inner)
+
+    assert all(found["additionalProperties"] is False for found in objects(SCHEMA))
+
+
+def test_every_field_is_documented() -> None:
+    """A field of the schema without a row in networks/README.md would be a secret."""
+    documented = set(re.findall(r"^\| \**`([^`]+)`\** \|", README, re.MULTILINE))
+    networks = {name for name in documented if (network.NETWORKS / f"{name}.yaml").exists()}
+
+    assert documented - networks == set(FIELDS)
+
+
+def test_required_fields_are_marked() -> None:
+    """Bold is what the schema requires."""
+    bold = set(re.findall(r"^\| \*\*`([^`]+)`\*\* \|", README, re.MULTILINE))
+
+    assert {where for where, required in FIELDS.items() if required} == bold
+
+
+def test_every_shipped_network_is_listed_in_the_readme() -> None:
+    """The table at the top is the folder."""
+    listed = re.findall(r"^\| `([a-z0-9-]+)` \| [^|]+ \| [^|]+ \| [^|]+ \|$", README, re.MULTILINE)
+
+    assert sorted(listed) == network.names()
+
+
+def test_the_readmes_example_is_valid(tmp_path: Path) -> None:
+    """What people copy works."""
+    (example,) = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    path = tmp_path / "example.yaml"
+    path.write_text(example)
+
+    assert network_check.faults(network_check.read(path)) == []
+
+
+@pytest.mark.parametrize("name", network.names())
+def test_shipped_networks_are_without_fault(name: str) -> None:
+    """`./invoke network check` has nothing to say."""
+    path = network.NETWORKS / f"{name}.yaml"
+
+    assert network_check.faults(network_check.read(path)) == []
+
+
+@pytest.mark.parametrize("name", sorted(PUBLISHED))
+def test_no_hash_is_invented(name: str) -> None:
+    """The pins of the shipped real networks are exactly those somebody published."""
+    shipped = network.load(name)
+
+    assert shipped.genesis is not None
+    assert (shipped.daemon.release["amd64"].sha256, shipped.genesis.sha256) == PUBLISHED[name]
+
+
+def test_the_node_reads_networks_with_the_standard_library_alone() -> None:
+    """On the node there is no jsonschema, and nobody wants to wait for YAML."""
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import goldnode.network, goldnode.artifact, goldnode.download, "
+        "goldnode.unpack, goldnode.version; print(sorted({'yaml', 'jsonschema', 'tomlkit', 'rich'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code, REPOSITORY], capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.strip() == "[]"

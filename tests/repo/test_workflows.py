@@ -1,0 +1,99 @@
+"""The workflows: judged by actionlint and zizmor, pinned, and with no more rights than they need."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from goldnode.paths import REPOSITORY
+from goldnode.run import run
+from tests.go_tools import ACTIONLINT
+
+FOLDER = REPOSITORY / ".github" / "workflows"
+WORKFLOWS = sorted(FOLDER.glob("*.yml"))
+#: What a step uses: an action at a commit, with the version that people know behind it.
+PINNED = re.compile(r"uses: [\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
+RIGHTS = {
+    "check": {"contents": "read"},
+    "image": {"contents": "read"},
+    "release": {"contents": "write", "id-token": "write", "attestations": "write"},
+}
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A workflow; YAML takes its key `on` for the word true."""
+    document: dict[str, Any] = yaml.safe_load(path.read_text())
+    return document
+
+
+def jobs(path: Path) -> Iterator[dict[str, Any]]:
+    """Its jobs."""
+    return iter(read(path)["jobs"].values())
+
+
+def test_there_are_three() -> None:
+    """Check, image and release: one each."""
+    assert ["check", "image", "release"] == [path.stem for path in WORKFLOWS]
+
+
+def test_actionlint() -> None:
+    """Syntax, expressions, events and the shell inside are sound."""
+    shellcheck = Path(sys.executable).with_name("shellcheck")
+    run([ACTIONLINT.path(), "-no-color", "-shellcheck", shellcheck, *WORKFLOWS])
+
+
+def test_zizmor() -> None:
+    """No known weakness of workflows: injection, kept credentials, excessive rights, unpinned actions."""
+    run([Path(sys.executable).with_name("zizmor"), "--offline", "--quiet", "--persona", "pedantic", FOLDER])
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_actions_are_pinned(path: Path) -> None:
+    """Every action is named by a commit, with its version behind it."""
+    used = [line.strip().removeprefix("- ") for line in path.read_text().splitlines() if "uses:" in line]
+
+    assert [] == [line for line in used if not PINNED.fullmatch(line)]
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_rights(path: Path) -> None:
+    """A workflow has no rights, and its job exactly those that are written down here."""
+    assert {} == read(path)["permissions"]
+    assert [RIGHTS[path.stem]] == [job["permissions"] for job in jobs(path)]
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_jobs_end(path: Path) -> None:
+    """No job runs for GitHub's six hours because something hangs."""
+    assert all(job["timeout-minutes"] <= 180 for job in jobs(path))
+
+
+def test_release_runs_on_tags_only_and_behind_reviewers() -> None:
+    """The one workflow that may write starts with a version's tag and an environment's approval."""
+    path = FOLDER / "release.yml"
+    (job,) = jobs(path)
+
+    assert {"push": {"tags": ["v[0-9]+.[0-9]+.[0-9]+"]}} == read(path)[True]  # type: ignore[index]
+    assert "release" == job["environment"]
+
+
+def test_release_knows_its_networks() -> None:
+    """The matrix names networks that exist."""
+    (job,) = jobs(FOLDER / "release.yml")
+    known = {path.stem for path in (REPOSITORY / "networks").glob("*.yaml")}
+
+    assert set(job["strategy"]["matrix"]["network"]) <= known
+
+
+def test_no_key_of_a_cloud() -> None:
+    """AWS is entered with a short-lived identity (OIDC): no access key is stored anywhere."""
+    text = "".join(path.read_text() for path in WORKFLOWS)
+
+    assert "role-to-assume" in text
+    assert re.findall(r"(?i)aws[_-](?:secret|access)", text) == []

@@ -1,0 +1,183 @@
+"""The operator's decisions, without a rendezvous: what they write down, and for whom."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from goldnode import limits
+from goldnode.cluster import govern, status
+from goldnode.cluster.room import Look, endpoints
+from goldnode.cluster.store import Cluster, create
+from goldnode.errors import InputError, UsageError
+from goldnode.invite import Invite
+from goldnode.policy import SignedPolicy, find_key
+from goldnode.record import verify_record
+from goldnode.roster import Reading
+from tests.cluster_lab import NOW, Lab, seed
+
+DAY = govern.Wish("sentry", 1, int(NOW) + 86400)
+
+
+class Operator:
+    """A cluster of the operator's and the lab that plays its nodes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.cluster = create(folder, "demo", "localnet")
+        self.lab = Lab()
+        self.lab.root = self.cluster.root
+        self.follow()
+
+    def follow(self) -> None:
+        """Let the lab's nodes use the epoch's key."""
+        self.lab.epoch, self.lab.cluster_key = self.cluster.membership.epoch, self.cluster.membership.cluster_key
+
+    def sees(self, name: str, invite: Invite | None = None) -> str:
+        """Let the operator read a node's record."""
+        said = self.lab.announcement(name, self.lab.enrol(name, invite))
+        record = verify_record(self.lab.record(name, said), self.lab.slot(name))
+        self.cluster.membership.take(Reading(((record, said),)), NOW)
+        return self.lab.node_id(name)
+
+    @property
+    def signed(self) -> SignedPolicy:
+        """The policy in force."""
+        signed = self.cluster.membership.signed
+        assert signed is not None
+        return signed
+
+    def has_box(self, name: str) -> bool:
+        """Whether a node learns the epoch's key from the policy."""
+        return find_key(self.signed, seed(f"box {name}")) == self.cluster.membership.cluster_key
+
+
+@pytest.fixture
+def operator(tmp_path: Path) -> Operator:
+    """A new cluster."""
+    return Operator(tmp_path)
+
+
+def test_an_invite_is_noted_without_its_secrets(operator: Operator) -> None:
+    """cluster.json knows what was minted, and cannot be used to join."""
+    invite = govern.invite(operator.cluster, DAY)
+    text = (operator.cluster.folder / "cluster.json").read_text()
+
+    assert invite.grant.invite in text
+    assert invite.join_seed.hex() not in text
+
+
+def test_approval_is_a_policy_with_everybody_in_it(operator: Operator) -> None:
+    """Approving one node names all present members too, so that newcomers can believe them later."""
+    member = operator.sees("a", govern.invite(operator.cluster, DAY))
+    waiting = operator.sees("b", govern.invite(operator.cluster, govern.Wish("sentry", 1, int(NOW) + 9, approve=True)))
+    before = set(operator.cluster.membership.roster.members)
+
+    govern.approve(operator.cluster, [waiting], NOW)
+
+    assert ({member}, {member, waiting}) == (before, set(operator.cluster.membership.roster.members))
+    assert frozenset({member, waiting}) == operator.cluster.membership.policy.approved
+    assert (1, 1) == (operator.signed.version, operator.signed.epoch)
+
+
+def test_revocation_changes_the_key_for_the_others(operator: Operator) -> None:
+    """Who is out gets no box; who stays does, and so does a copy of the operator's folder from before."""
+    out, stays = operator.sees("a"), operator.sees("b")
+    old = operator.cluster.membership.cluster_key
+    before = (operator.cluster.folder / "membership.json").read_bytes()
+
+    govern.revoke(operator.cluster, [out], NOW)
+    restored = Cluster(operator.cluster.folder)
+    (operator.cluster.folder / "membership.json").write_bytes(before)
+    aged = Cluster(operator.cluster.folder)
+    aged.membership.take_policy(operator.signed.data, NOW)
+
+    assert (2, False, True) == (restored.membership.epoch, operator.has_box("a"), operator.has_box("b"))
+    assert {stays} == set(restored.membership.roster.members)
+    assert old != restored.membership.cluster_key == aged.membership.cluster_key
+
+
+def test_revocation_is_for_good(operator: Operator) -> None:
+    """A revoked node cannot be approved again."""
+    out = operator.sees("a")
+    govern.revoke(operator.cluster, [out], NOW)
+    with pytest.raises(UsageError, match="revoked"):
+        govern.approve(operator.cluster, [out], NOW)
+
+
+def test_unused_invites_are_minted_again(operator: Operator) -> None:
+    """With the new key the old lines are dead: what was not used comes back with the places left."""
+    operator.sees("a", govern.invite(operator.cluster, govern.Wish("sentry", 3, int(NOW) + 86400)))
+    operator.sees("b", govern.invite(operator.cluster, DAY))
+    govern.invite(operator.cluster, govern.Wish("validator", 1, int(NOW) - 1))
+
+    again = govern.rotate(operator.cluster, now=NOW)
+
+    assert [("sentry", 2, 2)] == [(each.grant.role, each.grant.max, each.grant.epoch) for each in again]
+    assert [each.grant.invite for each in again] == [note.invite for note in operator.cluster.settings.minted]
+
+
+def test_versions_rise(operator: Operator) -> None:
+    """Each decision has the next version, also in a folder opened again."""
+    govern.approve(operator.cluster, [], NOW)
+    govern.rotate(Cluster(operator.cluster.folder), now=NOW)
+
+    assert (2, 2) == (
+        Cluster(operator.cluster.folder).membership.cited[0],
+        Cluster(operator.cluster.folder).membership.epoch,
+    )
+
+
+def test_the_list_of_the_revoked_has_an_end(operator: Operator) -> None:
+    """A full list is said, and changes nothing."""
+    many = [seed(str(n)).hex()[:40] for n in range(limits.REVOKED_NODES + 1)]
+    with pytest.raises(InputError, match="revoke"):
+        govern.revoke(operator.cluster, many, NOW)
+
+    assert 1 == operator.cluster.membership.epoch
+
+
+def test_a_full_policy_fits(operator: Operator) -> None:
+    """The largest policy there can be is small enough to be sent and read."""
+    govern.revoke(operator.cluster, [seed(str(n)).hex()[:40] for n in range(limits.REVOKED_NODES)], NOW)
+    operator.follow()
+    for number in range(limits.MEMBERS):
+        operator.sees(f"node {number}", govern.invite(operator.cluster, DAY))
+    operator.cluster.meet_at(["http://" + "x" * 110 + f".example:{port}" for port in range(1, 9)])
+
+    govern.rotate(operator.cluster, now=NOW)
+
+    assert (limits.BOXES, limits.MEMBERS) == (
+        len(operator.signed.boxes),
+        len(operator.cluster.membership.policy.approved),
+    )
+    assert len(operator.signed.data) <= limits.POLICY_BYTES
+
+
+def test_nodes_are_named_as_people_name_them(operator: Operator) -> None:
+    """By ID, by the beginning of one, by moniker; anything else is asked back."""
+    node = operator.sees("a")
+
+    assert [node] * 3 == [govern.find_node(operator.cluster, text) for text in (node, node[:6], "a")] or node[0] == "a"
+    with pytest.raises(UsageError, match="0 nodes"):
+        govern.find_node(operator.cluster, "nobody")
+
+
+def test_without_a_rendezvous_there_is_a_command(operator: Operator) -> None:
+    """Nobody has said where the cluster meets: the error is the command that says it."""
+    with pytest.raises(UsageError) as refusal:
+        endpoints(operator.cluster)
+
+    assert "--rendezvous" in refusal.value.hint
+
+
+def test_status_lists_members_and_who_waits(operator: Operator) -> None:
+    """The table has a row for each node with what keeps it out."""
+    operator.sees("a")
+    operator.sees("b", govern.invite(operator.cluster, govern.Wish("validator", 1, int(NOW) + 9, approve=True)))
+
+    found = status.document(operator.cluster, Look(("http://r",), ()), NOW + 5)
+
+    assert [("a", "sentry", "member", 5.0), ("b", "validator", "unapproved", 5.0)] == [
+        (row["moniker"], row["role"], row["state"], row["age_seconds"]) for row in found["members"]
+    ]

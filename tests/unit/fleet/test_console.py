@@ -1,0 +1,59 @@
+"""What a serial console tells of its nodes."""
+
+from __future__ import annotations
+
+from goldnode.fleet.console import Seen, read
+from goldnode.node import console
+from goldnode.node.health import Health, State
+from goldnode.node.keeper import Report
+
+ID = "e7f57f03c9710ec7b67ebcc32bc6810fc607c707"
+CONFIGURED = f"[   36.1] goldnode[512]: goldnode: sentry sentry-1: configured, node id {ID}"
+
+
+def report(state: State = State.FOLLOWING, reason: str = "", missing: tuple[str, ...] = ()) -> Report:
+    """A sentry as its keeper sees it."""
+    health = Health(state, healthy=True, height=12, age=1.0, peers=3, missing=missing, node_id=ID)
+    addresses = ("203.0.113.7", "2001:db8::7")
+    return Report("sentry-1", "sentry", ID, health, reason, False, addresses, "fd00::1", 2, (), None)
+
+
+def test_a_node_is_known_from_its_first_line() -> None:
+    """Role, name and ID are told before anything runs."""
+    assert {"sentry-1": Seen("sentry-1", "sentry", ID)} == read(f"noise\n{CONFIGURED}\nnoise")
+
+
+def test_ready_is_read_as_the_node_program_writes_it() -> None:
+    """The seconds since power-on and the peers come from the node's own sentence."""
+    seen = read(f"{CONFIGURED}\ngoldnode: {console.ready(report(), 38.25)}")["sentry-1"]
+
+    assert (38.2, 3) == (seen.ready, seen.peers)
+
+
+def test_states_are_read_as_the_node_program_writes_them() -> None:
+    """State, peers and reason come from the headline, whatever stands between them."""
+    for state in State:
+        lines = [CONFIGURED, f"goldnode: {console.headline(report(state, 'waiting: x', (ID, ID)))}"]
+        seen = read("\n".join(lines))["sentry-1"]
+
+        assert (state, 3, "waiting: x") == (seen.state, seen.peers, seen.reason)
+
+
+def test_a_headline_without_a_reason_ends_there() -> None:
+    """All is well when nothing is waited for."""
+    assert read(f"{CONFIGURED}\ngoldnode: {console.headline(report())}")["sentry-1"].reason == ""
+
+
+def test_a_reboot_begins_anew() -> None:
+    """What a node said before the machine's last start is over."""
+    before = f"{CONFIGURED}\ngoldnode: {console.ready(report(), 38.25)}"
+    seen = read(f"{before}\n{CONFIGURED}")["sentry-1"]
+
+    assert (None, 2) == (seen.ready, seen.starts)
+
+
+def test_a_refusal_is_told_with_its_reason() -> None:
+    """A node that may not run is refused, and why."""
+    seen = read("goldnode: validator-1: REFUSED: this disk is a copy")["validator-1"]
+
+    assert ("refused", "this disk is a copy") == (seen.state, seen.reason)

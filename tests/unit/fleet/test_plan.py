@@ -1,0 +1,89 @@
+"""What a fleet consists of."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from goldnode.errors import UsageError
+from goldnode.fleet.plan import MEMORY, NETWORK, VOLUME, Wish, another_sentry, extra, powers, seats
+from goldnode.node_config import MeshKind
+
+
+def test_a_fleet_is_a_hidden_validator_behind_its_sentries() -> None:
+    """The default fleet has one machine for the validator and one for each sentry, with addresses of their own."""
+    made = seats(Wish())
+
+    assert ["validator-1", "sentry-1", "sentry-2"] == [seat.name for seat in made]
+    assert [f"{NETWORK}.{n}" for n in (11, 12, 13)] == [seat.address for seat in made]
+
+
+def test_no_two_machines_share_anything_that_tells_machines_apart() -> None:
+    """Addresses, cables, network cards and firmware UUIDs are each machine's own."""
+    made = seats(Wish(sentries=16, multi_node=3))
+
+    for kind in ("address", "mac", "tap", "identity", "name"):
+        assert len(made) == len({getattr(seat, kind) for seat in made})
+
+
+def test_a_multi_node_machine_has_validators_only() -> None:
+    """`--multi-node N` adds one machine with N nodes that sign."""
+    machine = seats(Wish(multi_node=2))[-1]
+
+    assert ("multi-node", ("multi-1-1", "multi-1-2")) == (machine.role, machine.validators)
+
+
+@pytest.mark.parametrize(
+    "wish", [Wish(sentries=0), Wish(sentries=17), Wish(multi_node=31), Wish(multi_node=-1), Wish(memory=MEMORY // 2)]
+)
+def test_what_cannot_be_is_refused(wish: Wish) -> None:
+    """A fleet without sentries, or with more of anything than fits, is refused before anything is made."""
+    with pytest.raises(UsageError):
+        seats(wish)
+
+
+def test_a_new_sentry_is_new_in_every_way() -> None:
+    """A sentry that replaces one gets a name, address and UUID that no machine of the fleet had."""
+    before = seats(Wish())
+    new = another_sentry(before)
+
+    assert ("sentry-3", 14) == (new.name, new.number)
+    assert new.identity not in {seat.identity for seat in before}
+
+
+def test_a_validator_brings_its_key_on_a_volume() -> None:
+    """Its node.yaml names the volume and a key that exists; no key stands in it."""
+    validator, sentry, _ = seats(Wish())
+
+    assert {"data": VOLUME, "min_sentries": 2, "consensus_key": "existing"} == extra(validator, Wish(), ("w",))
+    assert {"peers": ["w"]} == extra(sentry, Wish(), ("w",))
+
+
+def test_the_nodes_of_a_multi_node_machine_find_their_keys_by_the_record() -> None:
+    """`consensus_key` stands with a node, not with a machine: the volume's records say what the keys are."""
+    machine = seats(Wish(multi_node=1))[-1]
+
+    assert {"data": VOLUME, "min_sentries": 2} == extra(machine, Wish(multi_node=1), ())
+
+
+def test_the_other_mesh_is_said_to_every_machine() -> None:
+    """All machines of a fleet use one kind of mesh."""
+    wish = Wish(mesh=MeshKind.VPNCLOUD)
+
+    assert {"vpncloud"} == {extra(seat, wish, ())["mesh"] for seat in seats(wish)}
+
+
+@pytest.mark.parametrize("hidden", range(31))
+def test_the_world_goes_on_alone(hidden: int) -> None:
+    """Without any hidden validator the world has more than two thirds of the power; with one, all are equal."""
+    own, outside = powers(hidden)
+
+    assert 3 * outside * 3 > 2 * (3 * outside + hidden * own)
+    assert hidden != 1 or own == outside
+
+
+def test_the_network_configuration_has_one_address_and_no_way_out() -> None:
+    """A machine of the fleet reaches its own network only."""
+    config = yaml.safe_load(seats(Wish())[0].network_config)
+
+    assert {"version": 2, "ethernets": {"eth0": {"addresses": [f"{NETWORK}.11/24"]}}} == config

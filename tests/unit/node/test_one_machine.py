@@ -1,0 +1,106 @@
+"""Several nodes on one machine: what each has for itself."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from goldnode.node import cluster
+from goldnode.node.configure import Machine
+from goldnode.node.inputs import read_image
+from goldnode.node.peers import Member
+from goldnode.node.plan import Plan, plan
+from tests.node_lab import Cluster, Tree
+
+NAMES = ("val-1", "s-1", "s-2")
+
+
+def _member(machine: Machine, name: str) -> Member:
+    facts = machine.facts[name]
+    held = frozenset() if facts.role.consensus_key else frozenset({machine.facts["val-1"].node_id})
+    mesh, ports = facts.mesh_public, facts.ports
+    return Member(facts.node_id, facts.role.name, name, mesh, ports.wireguard, ports.p2p, facts.addresses, loaded=held)
+
+
+@pytest.fixture
+def together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Tree, Machine, Plan]:
+    """A validator and two sentries of one cluster, which know of each other."""
+    tree, home = Tree(tmp_path / "machine"), Cluster()
+    roles = ("validator", "sentry", "sentry")
+    nodes = [{"name": n, "role": role, "join": home.invite(role)} for n, role in zip(NAMES, roles, strict=True)]
+    tree.node_yaml("multi-node", nodes=nodes)
+    alone, _ = tree.configure()
+    everybody = [_member(alone, name) for name in NAMES]
+    monkeypatch.setattr(cluster, "members", lambda of: tuple(m for m in everybody if m.node_id != of.node_id))
+    machine, _ = tree.configure()
+    image = read_image(tree.layout)
+    return tree, machine, plan(machine.config, image, list(machine.facts.values()), tree.layout)
+
+
+def _config(tree: Tree, name: str) -> dict[str, dict[str, object]]:
+    return tomllib.loads((tree.layout.node(name).home / "config" / "config.toml").read_text())
+
+
+def test_each_has_its_own(together: tuple[Tree, Machine, Plan]) -> None:
+    """User, mesh interface, routing table, mesh address and every port are one node's alone."""
+    _, machine, planned = together
+    ports = [facts.ports for facts in machine.facts.values()]
+    numbers = [
+        number for each in ports for number in (each.p2p, each.rpc, each.signer, each.prometheus, each.grpc, each.api)
+    ]
+
+    assert ("gn-val-1", "gn-s-1", "gn-s-2") == planned.users
+    assert 18 == len(set(numbers))
+    assert [3, 3, 3] == [
+        len({getattr(mesh, key) for mesh in planned.meshes}) for key in ("interface", "table", "address")
+    ]
+    assert 1 == len({mesh.prefix for mesh in planned.meshes})
+
+
+def test_the_validator_dials_both_sentries_at_one_address(together: tuple[Tree, Machine, Plan]) -> None:
+    """Two sentries with one address are two peers by their ports, and the daemon takes both."""
+    tree, machine, _ = together
+    p2p = _config(tree, "val-1")["p2p"]
+    ids = {name: machine.facts[name].node_id for name in NAMES}
+
+    assert {f"{ids['s-1']}@203.0.113.5:26756", f"{ids['s-2']}@203.0.113.5:26856"} == set(
+        str(p2p["persistent_peers"]).split(",")
+    )
+    assert [True] * 3 == [_config(tree, name)["p2p"]["allow_duplicate_ip"] for name in NAMES]
+
+
+def test_each_sentry_hides_the_validator_beside_it(together: tuple[Tree, Machine, Plan]) -> None:
+    """Sharing a machine changes nothing of who is private."""
+    tree, machine, _ = together
+
+    assert [machine.facts["val-1"].node_id] * 2 == [
+        _config(tree, name)["p2p"]["private_peer_ids"] for name in ("s-1", "s-2")
+    ]
+
+
+def test_each_end_of_the_mesh_is_another_port(together: tuple[Tree, Machine, Plan]) -> None:
+    """The validator's mesh reaches each sentry's by the machine's address and that sentry's UDP port."""
+    tree, _, _ = together
+    text = tree.layout.node("val-1").mesh_config("wireguard").read_text()
+
+    assert ["Endpoint = 203.0.113.5:51821", "Endpoint = 203.0.113.5:51822"] == sorted(
+        line for line in text.splitlines() if line.startswith("Endpoint")
+    )
+
+
+def test_three_validators_of_three_clusters_share_nothing(tmp_path: Path) -> None:
+    """Each has a cluster, a mesh network, an identity and a consensus key of its own."""
+    tree = Tree(tmp_path / "machine")
+    nodes = [{"name": f"v-{n}", "role": "validator", "join": Cluster(str(n)).invite("validator")} for n in range(3)]
+    tree.node_yaml("multi-node", nodes=nodes)
+
+    machine, _ = tree.configure()
+
+    layouts = [facts.layout for facts in machine.facts.values()]
+    assert [3, 3, 3] == [
+        len({facts.fingerprint for facts in machine.facts.values()}),
+        len({facts.node_id for facts in machine.facts.values()}),
+        len({layout.consensus_key.read_text() for layout in layouts}),
+    ]
