@@ -45,6 +45,7 @@ TAIL = 60
         "memory": "MiB of each machine",
         "ssh_key": "file with a public key that may log in to the sentries",
         "accel": "auto (probe), kvm or tcg",
+        "image": "a sealed image of the network (default: bake it, which is instant when nothing changed)",
         "folder": FOLDER,
     },
 )
@@ -57,15 +58,20 @@ def up(
     memory: int = MEMORY,
     ssh_key: str = "",
     accel: str = "auto",
+    image: str = "",
     folder: str = "",
 ) -> None:
     """Start a cluster here: a hidden validator behind sentries, and three validators of the world outside."""
     if mesh not in set(MeshKind):
         raise UsageError(f"--mesh {mesh}: {' or '.join(MeshKind)}")
+    if image and not Path(image).is_file():
+        raise UsageError(f"there is no image {image}", hint=f"./invoke bake --network {network}")
     key = _key(ssh_key) if ssh_key else ""
     wish = Wish(network, int(sentries), MeshKind(mesh), int(multi_node), int(memory), key)
     with progress() as told:
-        fleet = story.up(wish, _folder(folder), told, acceleration=accel)
+        fleet = story.up(
+            wish, _folder(folder), told, image=Path(image).resolve() if image else None, acceleration=accel
+        )
     rows = states.rows(fleet)
     Console().print(_table(fleet, rows))
     late = [row for row in rows if row.role != states.WORLD_ROLE and row.own_ready is None]
