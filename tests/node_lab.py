@@ -22,7 +22,7 @@ from goldnode.node.apply import Changes
 from goldnode.node.configure import Machine, configure
 from goldnode.node.inputs import read_image
 from goldnode.node.layout import Layout
-from goldnode.node.system import Rehearsal
+from goldnode.node.rehearsal import Rehearsal
 from goldnode.paths import REPOSITORY
 from goldnode.wire import key_from_seed
 

@@ -8,18 +8,17 @@ is said, and leaves its siblings alone.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from goldnode import node_config
-from goldnode.errors import Fault, GoldnodeError, InputError, SafetyError
-from goldnode.files import sha256_file, write_atomic
+from goldnode.errors import GoldnodeError, SafetyError
+from goldnode.files import write_atomic
 from goldnode.member import Member as Membership
-from goldnode.node import apply, blocks, cluster, identity, keys, machine, scrub, vpncloud, wireguard
+from goldnode.node import apply, blocks, cluster, identity, keys, machine, node_yaml, scrub, vpncloud, wireguard
 from goldnode.node.inputs import Image, NodeFacts
 from goldnode.node.layout import Layout, NodeLayout
 from goldnode.node.peers import Member
-from goldnode.node.plan import UPGRADER, plan
+from goldnode.node.plan import plan
 from goldnode.node.ports import Ports
 from goldnode.node.system import System
 from goldnode.node_config import MeshKind, NodeConfig, NodeEntry
@@ -60,7 +59,7 @@ def configure(
     Raises:
         InputError: node.yaml is wrong; nothing of any role was started.
     """
-    config = in_force(layout, image)
+    config = node_yaml.in_force(layout, image)
     found = prepare(layout, config, image, random, system.addresses())
     changes = apply.apply(plan(config, image, list(found.facts.values()), layout), system)
     for name in found.facts:
@@ -68,99 +67,9 @@ def configure(
     for name, error in found.failures.items():
         write_atomic(layout.node(name).failure, f"{error}\n")
     scrub.scrub_node_yaml(layout)
-    if not found.failures and not _in_force_here(layout):
-        remember(layout)
+    if not found.failures and not node_yaml.is_remembered(layout):
+        node_yaml.remember(layout)
     return found, changes
-
-
-def remember(layout: Layout) -> None:
-    """From now on the present node.yaml is in force on this machine, whatever user-data says."""
-    stamp = _stamp(machine.read(layout).binding)
-    write_atomic(layout.applied, stamp + scrub.without_invites(layout.node_yaml.read_text()), 0o600)
-
-
-def _in_force_here(layout: Layout) -> bool:
-    return layout.applied.exists() and layout.applied.read_text().startswith(_stamp(machine.read(layout).binding))
-
-
-def _stamp(binding: str) -> str:
-    return f"# in force on machine {binding}\n"
-
-
-def in_force(layout: Layout, image: Image) -> NodeConfig:
-    """The node.yaml that counts: the one applied first; user-data that changed since is ignored, and said.
-
-    Raises:
-        InputError: It is wrong.
-    """
-    config = node_config.parse(text_in_force(layout), "/etc/goldnode/node.yaml")
-    check(config, image, layout)
-    return config
-
-
-def text_in_force(layout: Layout) -> str:
-    """The text of the node.yaml that counts."""
-    text = layout.node_yaml.read_text()
-    stamp = _stamp(machine.read(layout).binding)
-    applied = layout.applied.read_text() if layout.applied.exists() else ""
-    if not applied.startswith(stamp):
-        return text
-    if applied != stamp + scrub.without_invites(text):
-        print("goldnode: node.yaml has changed since this machine was configured; the change is ignored")
-        print("goldnode: try: goldnode apply /etc/goldnode/node.yaml")
-    return applied
-
-
-def check(config: NodeConfig, image: Image, layout: Layout) -> None:
-    """Check a valid node.yaml against the image it stands on.
-
-    Raises:
-        InputError: It asks for what this image does not have; every fault is listed.
-    """
-    file, faults = "node.yaml", []
-
-    def fault(path: str, value: str, reason: str, fix: str) -> None:
-        faults.append(Fault(file, 0, path, value, reason, fix))
-
-    known = sorted(name for name, role in image.roles.items() if role.kind is not Kind.BASE)
-    for role in sorted({config.role, *(entry.role for entry in config.nodes)} - set(known)):
-        fault("role", role, "this image has no such role", f"write one of {', '.join(known)}")
-    runs = [entry for entry in config.nodes if entry.role in known and image.roles[entry.role].kind is Kind.NODE]
-    if runs and image.network.private:
-        if not config.genesis_sha256:
-            fault(
-                "genesis.sha256", "", f"the network {image.network.name} is private", "write the genesis file's sha256"
-            )
-        elif not image.genesis.exists():
-            fault("genesis", "", "there is no /etc/goldnode/genesis.json", "write it by user-data, beside node.yaml")
-        elif sha256_file(image.genesis) != config.genesis_sha256:
-            fault(
-                "genesis.sha256", config.genesis_sha256[:12], "is not the sha256 of genesis.json", "write the right one"
-            )
-    if config.mesh is MeshKind.VPNCLOUD and not (layout.library / "bin" / "vpncloud").exists():
-        fault("mesh", "vpncloud", "this image has no vpncloud", "write mesh: wireguard")
-    if image.deferred and not config.deferred and any(image.roles[entry.role].consensus_key for entry in runs):
-        fault("deferred", "refuse", "this image fetches its daemon at boot, which a validator refuses",
-              "write deferred: allow, or use an image that has everything")  # fmt: skip
-    faults += _misfits(config, image, layout)
-    if faults:
-        raise InputError("node.yaml does not fit this image:", hint="goldnode check FILE", faults=faults)
-
-
-def _misfits(config: NodeConfig, image: Image, layout: Layout) -> Iterator[Fault]:
-    """What node.yaml asks of the wrong kind of image."""
-    name, jvm = image.network.name, image.network.daemon.jvm is not None
-    kinds = {entry.role: image.roles[entry.role].kind for entry in config.nodes if entry.role in image.roles}
-    for role, kind in kinds.items():
-        if jvm and kind is Kind.NODE:
-            yield Fault("node.yaml", 0, "role", role, f"the nodes of {name} run in a JVM", "write role: hosted")
-        if not jvm and kind is Kind.HOSTED:
-            yield Fault("node.yaml", 0, "role", role, f"the nodes of {name} are daemons", "write validator or sentry")
-    if Kind.HOSTED in kinds.values() and config.data != "root":
-        yield Fault("node.yaml", 0, "data", config.data, "nodes of a JVM keep their data on the root disk", "remove it")
-    if config.unattended_upgrades and not layout.at(UPGRADER).exists():
-        yield Fault("node.yaml", 0, "unattended_upgrades", "true", "this image is replaced, not patched in place",
-                    "remove it, or bake with unattended-upgrades among the packages: of the network file")  # fmt: skip
 
 
 def prepare(layout: Layout, config: NodeConfig, image: Image, random: Random, addresses: tuple[str, ...]) -> Machine:

@@ -13,7 +13,7 @@ from enum import StrEnum
 from goldnode.errors import HostError
 from goldnode.node.rpc import Rpc, Status
 
-#: Commits looked at for the own signature.
+#: Commits of the chain looked at for the own signature.
 COMMITS = 3
 #: A block older than this many block times, and at least this many seconds, is not the tip.
 AGE_BLOCKS = 6.0
@@ -116,6 +116,11 @@ def judge(status: Status, *, age: float, signs: bool, signed: bool, block_time: 
 
 
 def _signed(rpc: Rpc, status: Status) -> bool:
-    """Whether the own signature is in one of the last commits; the very last may still be incomplete."""
-    last = range(status.height, max(0, status.height - COMMITS), -1)
+    """Whether the own signature is in one of the last commits that a block carries.
+
+    The newest block's commit is what this daemon has seen itself, its own vote included, whether that
+    vote reached anybody or not: a validator whose votes come too late would seem to sign.
+    """
+    newest = status.height - 1
+    last = range(newest, max(0, newest - COMMITS), -1)
     return any(status.address in rpc.signed(height) for height in last)

@@ -10,14 +10,15 @@ from goldnode import node_config
 from goldnode.artifact import ArtifactStore
 from goldnode.errors import HostError, InputError, SafetyError
 from goldnode.files import write_atomic
-from goldnode.node import blocks, deferred, keys, machine, volume
+from goldnode.node import blocks, deferred, fit, keys, machine, node_yaml, volume
 from goldnode.node import configure as story
 from goldnode.node.commands import hosted
 from goldnode.node.inputs import interface, read_image
 from goldnode.node.layout import Layout, NodeLayout
+from goldnode.node.live import LiveSystem
 from goldnode.node.mesh import TABLE
 from goldnode.node.plan import AGENT
-from goldnode.node.system import LiveSystem, System, for_root
+from goldnode.node.system import System, for_root
 from goldnode.node_config import MeshKind, NodeConfig
 from goldnode.progress import SILENT
 
@@ -44,7 +45,7 @@ def configure(layout: Layout, _: Namespace) -> int:
         return 0
     system = for_root(layout.root)
     image = read_image(layout)
-    config = story.in_force(layout, image)
+    config = node_yaml.in_force(layout, image)
     if isinstance(system, LiveSystem):
         volume.ensure(layout, config.data, volume.LiveDisks(layout.nodes, machine.appears))
     found, changes = story.configure(layout, image, system)
@@ -64,7 +65,7 @@ def check(layout: Layout, arguments: Namespace) -> None:
     """Say everything that is wrong with a node.yaml, or what it makes of a machine."""
     config = node_config.parse(text_of(arguments.file), str(arguments.file))
     if (layout.library / "network.json").exists():
-        story.check(config, read_image(layout), layout)
+        fit.check(config, read_image(layout), layout)
     for node in config.nodes:
         print(f"{node.name}: {node.role}, mesh {config.mesh}, data on {config.data}")
 
@@ -96,7 +97,7 @@ def put(layout: Layout, text: str, leaving: Sequence[str] = ()) -> int:
         InputError: It does not fit this image; nothing was touched.
     """
     image = read_image(layout)
-    story.check(node_config.parse(text), image, layout)
+    fit.check(node_config.parse(text), image, layout)
     system, given = for_root(layout.root), blocks.known(layout)
     for name in leaving if image.network.daemon.jvm is None else ():
         retire(layout.node(name), given.get(name), system)

@@ -6,8 +6,7 @@ import os
 from argparse import Namespace
 
 from goldnode.errors import HostError, UsageError
-from goldnode.node import blocks, jvm_setup
-from goldnode.node import configure as story
+from goldnode.node import blocks, jvm_setup, node_yaml
 from goldnode.node.commands.naming import choose
 from goldnode.node.hosted import inside
 from goldnode.node.inputs import read_image
@@ -38,7 +37,7 @@ def names(layout: Layout) -> list[str]:
     image = read_image(layout)
     if image.network.daemon.jvm is None or not layout.node_yaml.exists():
         return []
-    return [entry.name for entry in story.in_force(layout, image).nodes]
+    return [entry.name for entry in node_yaml.in_force(layout, image).nodes]
 
 
 def acts(layout: Layout, verb: str, arguments: Namespace) -> bool:
@@ -73,7 +72,7 @@ def prepare(layout: Layout) -> None:
     image = read_image(layout)
     jvm_setup.setup(
         image.network,
-        blocks.settle(layout, (entry.name for entry in story.in_force(layout, image).nodes)),
+        blocks.settle(layout, (entry.name for entry in node_yaml.in_force(layout, image).nodes)),
         _places(layout),
         psql=jvm_setup.as_postgres,
         give=jvm_setup.give_to_service,

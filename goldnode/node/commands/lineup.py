@@ -8,8 +8,7 @@ import yaml
 
 from goldnode import node_config
 from goldnode.errors import InputError, UsageError
-from goldnode.node import configure as story
-from goldnode.node import keys, lineup
+from goldnode.node import keys, lineup, node_yaml
 from goldnode.node.commands import boot
 from goldnode.node.commands.naming import choose
 from goldnode.node.inputs import read_image
@@ -32,7 +31,7 @@ def add(layout: Layout, arguments: Namespace) -> int:
             f"{arguments.file} is no node: it needs the keys that an entry of nodes: has",
             hint=f"write name, role and join into {arguments.file}",
         )
-    wanted = lineup.added(story.text_in_force(layout), entry)
+    wanted = lineup.added(node_yaml.text_in_force(layout), entry)
     node_config.parse(wanted, f"node.yaml with {arguments.file}")
     return boot.put(layout, wanted)
 
@@ -43,7 +42,7 @@ def remove(layout: Layout, arguments: Namespace) -> int:
     Raises:
         UsageError: It is the only node.
     """
-    text = story.text_in_force(layout)
+    text = node_yaml.text_in_force(layout)
     known = [entry.name for entry in node_config.parse(text).nodes]
     name = choose(known, arguments.name)
     if len(known) == 1:

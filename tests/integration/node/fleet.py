@@ -187,7 +187,8 @@ class Fleet:
         p2p, rpc, consensus = (document[name] for name in ("p2p", "rpc", "consensus"))
         p2p.update({"laddr": f"tcp://{WORLD}:26656", "persistent_peers": ",".join(peers), "addr_book_strict": False})
         rpc.update({"laddr": f"tcp://{WORLD}:26657"})
-        consensus.update({"timeout_commit": "1s"})
+        # How long the world waits for votes that come through two hops; on a busy machine one second was too short.
+        consensus.update({"timeout_commit": "2s"})
         config.write_text(tomlkit.dumps(document))
         argv = [self.programs / "cometbft", "node", "--proxy_app=kvstore", "--home", home]
         with (self.folder / "outside.log").open("ab") as log:

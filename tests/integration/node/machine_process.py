@@ -21,9 +21,9 @@ from goldnode.node import configure, machine
 from goldnode.node.agent import Agent
 from goldnode.node.inputs import read_image
 from goldnode.node.layout import Layout
+from goldnode.node.live import LiveSystem
 from goldnode.node.plan import AGENT
 from goldnode.node.stopping import stop_signal
-from goldnode.node.system import LiveSystem
 from goldnode.paths import REPOSITORY
 from goldnode.run import run
 

@@ -40,8 +40,8 @@ def test_the_hidden_validator_signs_through_its_sentries(running: Running) -> No
     """The world outside finds the signature of a validator that it cannot reach."""
     made, validator, _ = running
 
-    assert until(lambda: ADDRESS in made.signers(), 20)
-    assert "signing" == validator.node()["state"]
+    assert until(lambda: ADDRESS in made.signers(), 60), validator.console.read_text()
+    assert until(lambda: validator.node()["state"] == "signing", 20)
 
 
 def test_every_sentry_holds_the_validator_as_private(running: Running) -> None:

@@ -24,6 +24,7 @@ class Daemon:
     status_: Status = field(default_factory=lambda: Status(OWN, 100, 1000.0, False, ADDRESS, 10))
     signers: frozenset[str] = frozenset({ADDRESS})
     silent: bool = False
+    late: bool = False
 
     def status(self) -> Status:
         """What it was told."""
@@ -36,9 +37,9 @@ class Daemon:
         return frozenset({PEER})
 
     def signed(self, height: int) -> frozenset[str]:
-        """The same for every height."""
+        """The same for every height; a late vote is in nobody's commit but its own daemon's newest."""
         assert height > 0
-        return self.signers
+        return self.signers if not self.late or height == self.status_.height else frozenset()
 
     def dial(self, peers: tuple[str, ...]) -> None:
         """Nobody is dialled."""
@@ -53,6 +54,7 @@ def _status(height: int = 100, time: float = 1000.0, *, catching_up: bool = Fals
     [
         (Daemon(), True, State.SIGNING),
         (Daemon(signers=frozenset()), True, State.NOT_SIGNING),
+        (Daemon(late=True), True, State.NOT_SIGNING),
         (Daemon(_status(power=0)), True, State.NOT_IN_SET),
         (Daemon(signers=frozenset()), False, State.FOLLOWING),
         (Daemon(_status(catching_up=True)), True, State.SYNCING),
