@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 import time
 from collections.abc import Mapping
@@ -14,7 +16,7 @@ from goldnode.errors import UsageError
 from goldnode.fleet import console as consoles
 from goldnode.fleet import monitor, state, volume
 from goldnode.fleet.ground import Ground
-from goldnode.fleet.plan import NETWORK, RENDEZVOUS, WORLD, Node, Seat, another_sentry, extra
+from goldnode.fleet.plan import NETWORK, RENDEZVOUS, WORLD, Node, Seat, another_sentry, extra, successor
 from goldnode.fleet.rpc import WorldRpc
 from goldnode.fleet.state import State
 from goldnode.fleet.world import RPC
@@ -25,6 +27,8 @@ from goldnode.vm import machine
 from goldnode.vm.accel import Acceleration, Accelerator
 
 CLUSTER = "fleet"
+#: The volume with a machine's keys and chain, in its folder.
+VOLUME = "keys.qcow2"
 #: Seconds an invite of the fleet can be used.
 INVITE = 24 * 3600
 
@@ -81,30 +85,50 @@ class Fleet:
             seat: The machine.
             keys: Consensus keys, by node; only those of this machine's nodes go to it.
         """
+        invites = {node.name: self.invite(node) for node in seat.nodes}
+        self._make(seat, self.folder / "image.qcow2", self.user_data(seat, invites))
+        if seat.validators:
+            volume.make(self.at(seat) / VOLUME, {name: keys[name] for name in seat.validators})
+
+    def succeed(self, name: str, image: Path) -> Seat:
+        """Put a machine of another image, with the volume and without an invite, in one's place; it is off.
+
+        Args:
+            name: The machine whose nodes move; it is switched off for good.
+            image: What the new one boots from.
+        """
+        old = self.state.seat(name)
+        self.destroy(name)
+        seat = successor(old, (*self.state.seats, old))
+        own = self.folder / f"image-{seat.name}.qcow2"
+        share(image, own)
+        self._make(seat, own, self.user_data(seat, {}))
+        (self.at(old) / VOLUME).rename(self.at(seat) / VOLUME)
+        self.keep(replace(self.state, seats=(*self.state.seats, seat)))
+        return seat
+
+    def _make(self, seat: Seat, image: Path, text: str) -> None:
+        """Disk, CD and cable of a machine."""
         place = self.at(seat)
         place.mkdir(parents=True)
-        machine.overlay(self.folder / "image.qcow2", place / "disk.qcow2")
-        text = self.user_data(seat)
+        machine.overlay(image, place / "disk.qcow2")
         user_data.write(place / "user-data", text)
         machine.seed_iso(place / "seed.iso", text, instance=seat.name, network_config=seat.network_config)
-        if seat.validators:
-            volume.make(place / "keys.qcow2", {name: keys[name] for name in seat.validators})
         self.ground.run(["ip", "tuntap", "add", "dev", seat.tap, "mode", "tap"])
         self.ground.run(["ip", "link", "set", seat.tap, "master", "br0", "up"])
 
-    def user_data(self, seat: Seat) -> str:
-        """User-data of a machine, with fresh invites."""
+    def user_data(self, seat: Seat, invites: Mapping[str, str]) -> str:
+        """User-data of a machine, with an invite for each node that has not joined yet."""
         wish = self.state.wish
-        sentry = seat.role == "sentry"
         return user_data.render(
             user_data.Machine(
                 cluster=CLUSTER,
                 network=wish.network,
                 role=seat.role,
-                nodes=[user_data.Node(node.name, node.role, self.invite(node)) for node in seat.nodes],
+                nodes=[user_data.Node(node.name, node.role, invites.get(node.name, "")) for node in seat.nodes],
                 rendezvous=[RENDEZVOUS],
                 genesis=(self.folder / "genesis.json").read_bytes(),
-                ssh_keys=[wish.ssh_key] if wish.ssh_key and sentry else [],
+                ssh_keys=[wish.ssh_key] if wish.opens(seat.role) else [],
                 extra=extra(seat, wish, self.world_peers),
             )
         )
@@ -124,7 +148,7 @@ class Fleet:
             Path("disk.qcow2"),
             seed=Path("seed.iso"),
             nics=(machine.Nic(f"tap,ifname={seat.tap},script=no,downscript=no", seat.mac),),
-            volumes=(Path("keys.qcow2"),) if seat.validators else (),
+            volumes=(Path(VOLUME),) if seat.validators else (),
             cpus=1,
             memory=self.state.wish.memory + 64 * (len(seat.nodes) - 1),
             console=Path("console.log"),
@@ -169,7 +193,7 @@ class Fleet:
         """The command line that logs in to a machine, from where its network is.
 
         Args:
-            seat: A sentry, of a fleet that was given a key.
+            seat: A machine that the fleet's key opens.
             identity: The private key; None for what ssh finds by itself.
             command: What to run there; none for a shell.
         """
@@ -203,3 +227,11 @@ class Fleet:
     def worlds(self) -> tuple[WorldRpc, ...]:
         """All of them."""
         return tuple(self.world(number) for number in range(1, WORLD + 1))
+
+
+def share(image: Path, target: Path) -> None:
+    """The image under a name of the fleet's: a later bake must not change the ground under running disks."""
+    try:
+        os.link(image, target)
+    except OSError:
+        shutil.copyfile(image, target)

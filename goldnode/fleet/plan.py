@@ -39,6 +39,7 @@ class Wish:
         multi_node: Nodes of one further machine, validators all; 0 for no such machine.
         memory: MiB of each machine.
         ssh_key: Public key that may log in to the sentries; a validator stays closed.
+        open_validators: The key may log in to validators too, as an operator's who works on one.
     """
 
     network: str = "localnet"
@@ -47,6 +48,11 @@ class Wish:
     multi_node: int = 0
     memory: int = MEMORY
     ssh_key: str = ""
+    open_validators: bool = False
+
+    def opens(self, role: str) -> bool:
+        """Whether the key may log in to a machine of this role."""
+        return bool(self.ssh_key) and (role == "sentry" or self.open_validators)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +135,12 @@ def another_sentry(taken: tuple[Seat, ...]) -> Seat:
     sentries = [int(seat.name.partition("-")[2]) for seat in taken if seat.role == "sentry"]
     name = f"sentry-{max(sentries, default=0) + 1}"
     return Seat(name, "sentry", max(seat.number for seat in taken) + 1, (Node(name, "sentry"),))
+
+
+def successor(seat: Seat, taken: tuple[Seat, ...]) -> Seat:
+    """A new machine for the nodes of another: its name, address and firmware are nobody's yet."""
+    number = max(each.number for each in taken) + 1
+    return Seat(f"{seat.nodes[0].name}-on-{number}", seat.role, number, seat.nodes)
 
 
 def extra(seat: Seat, wish: Wish, world: tuple[str, ...]) -> dict[str, Any]:

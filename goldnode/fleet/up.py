@@ -19,7 +19,7 @@ from goldnode.cluster import store
 from goldnode.errors import UsageError
 from goldnode.files import write_atomic
 from goldnode.fleet import genesis, state, world
-from goldnode.fleet.fleet import CLUSTER, Fleet
+from goldnode.fleet.fleet import CLUSTER, Fleet, share
 from goldnode.fleet.genesis import Validator
 from goldnode.fleet.ground import Ground
 from goldnode.fleet.plan import NETWORK, RENDEZVOUS, WORLD, Wish, powers, seats
@@ -63,7 +63,7 @@ def up(wish: Wish, folder: Path, progress: Progress, *, image: Path | None = Non
             keys = {name: Key(os.urandom(32)) for seat in planned for name in seat.validators}
             ground.make()
             _bridge(ground)
-            _share(image, folder / "image.qcow2")
+            share(image, folder / "image.qcow2")
             addresses = {name: key.address for name, key in keys.items()}
             fleet = Fleet(folder, State(wish, addresses, chosen.accelerator, chosen.cpu))
             fleet.world_peers = _prepare_world(fleet, daemon, keys)
@@ -158,14 +158,6 @@ def _bridge(ground: Ground) -> None:
     ground.run(["ip", "link", "set", "br0", "up"])
     for number in range(1, WORLD + 1):
         ground.run(["ip", "address", "add", f"{NETWORK}.{number}/24", "dev", "br0"])
-
-
-def _share(image: Path, target: Path) -> None:
-    """The image under a name of the fleet's: a later bake must not change the ground under running disks."""
-    try:
-        os.link(image, target)
-    except OSError:
-        shutil.copyfile(image, target)
 
 
 def _prepare_world(fleet: Fleet, daemon: Program, keys: Mapping[str, Key]) -> tuple[str, ...]:

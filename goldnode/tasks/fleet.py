@@ -17,6 +17,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from goldnode.errors import UsageError
+from goldnode.fleet import move as moving
 from goldnode.fleet import status as states
 from goldnode.fleet import up as story
 from goldnode.fleet.fleet import Fleet
@@ -44,6 +45,7 @@ TAIL = 60
         "multi_node": "nodes of one further machine, all of them hidden validators; 0 for no such machine",
         "memory": "MiB of each machine",
         "ssh_key": "file with a public key that may log in to the sentries",
+        "open_validators": "let that key log in to the validators too, as to work on one",
         "accel": "auto (probe), kvm or tcg",
         "image": "a sealed image of the network (default: bake it, which is instant when nothing changed)",
         "folder": FOLDER,
@@ -57,6 +59,7 @@ def up(
     multi_node: int = 0,
     memory: int = MEMORY,
     ssh_key: str = "",
+    open_validators: bool = False,
     accel: str = "auto",
     image: str = "",
     folder: str = "",
@@ -67,20 +70,35 @@ def up(
     if image and not Path(image).is_file():
         raise UsageError(f"there is no image {image}", hint=f"./invoke bake --network {network}")
     key = _key(ssh_key) if ssh_key else ""
-    wish = Wish(network, int(sentries), MeshKind(mesh), int(multi_node), int(memory), key)
+    if open_validators and not key:
+        raise UsageError("--open-validators needs a key", hint="./invoke fleet up --ssh-key FILE.pub --open-validators")
+    wish = Wish(network, int(sentries), MeshKind(mesh), int(multi_node), int(memory), key, open_validators)
     with progress() as told:
         fleet = story.up(
             wish, _folder(folder), told, image=Path(image).resolve() if image else None, acceleration=accel
         )
-    rows = states.rows(fleet)
-    Console().print(_table(fleet, rows))
-    late = [row for row in rows if row.role != states.WORLD_ROLE and row.own_ready is None]
-    for row in late:
-        print(f"not ready: {row.name}: {row.state}{f': {row.reason}' if row.reason else ''}")
-        print(f"  try: ./invoke fleet console {row.name}")
-    print("it goes on; to end it: ./invoke fleet down")
-    if late:
-        raise Exit(code=1)
+    _tell(fleet)
+
+
+@task(
+    positional=["name"],
+    help={
+        "name": "a validator of the fleet",
+        "image": "the sealed image it moves to",
+        "identity": "your private key, of the fleet's --ssh-key",
+        "folder": FOLDER,
+    },
+)
+def move(_: Context, name: str, image: str, identity: str = "", folder: str = "") -> None:
+    """Hand a validator over to a new machine from another image, on the same volume: the way an image is updated."""
+    if not Path(image).is_file():
+        raise UsageError(f"there is no image {image}", hint="./invoke networks")
+    fleet = Fleet.find(_folder(folder))
+    with progress() as told:
+        moving.move(
+            fleet, _machine(fleet, name), Path(image), Path(identity) if identity else None, told, story.PATIENCE
+        )
+    _tell(fleet)
 
 
 @task(help={"json": "print it as JSON", "watch": "go on until Ctrl-C", "folder": FOLDER})
@@ -122,15 +140,28 @@ def console(_: Context, name: str, follow: bool = False, folder: str = "") -> No
         shown = len(text)
 
 
-@task(positional=["name"], help={"name": "a sentry of the fleet", "identity": "your private key", "folder": FOLDER})
+@task(positional=["name"], help={"name": "a machine of the fleet", "identity": "your private key", "folder": FOLDER})
 def ssh(_: Context, name: str, identity: str = "", folder: str = "") -> None:
-    """Log in to a sentry as root, where `fleet up` was given your key."""
+    """Log in to a machine as root, where `fleet up` was given your key."""
     fleet = Fleet.find(_folder(folder))
     seat = fleet.state.seat(_machine(fleet, name))
-    if seat.role != "sentry" or not fleet.state.wish.ssh_key:
+    if not fleet.state.wish.opens(seat.role):
         raise UsageError(f"{name} lets nobody log in", hint="./invoke fleet up --ssh-key FILE.pub, and a sentry's name")
     argv = fleet.ssh(seat, Path(identity) if identity else None)
     os.execvp(argv[0], argv)  # noqa: S606 - ssh takes this terminal over
+
+
+def _tell(fleet: Fleet) -> None:
+    """Show the fleet; fails when a node of it is not ready."""
+    rows = states.rows(fleet)
+    Console().print(_table(fleet, rows))
+    late = [row for row in rows if row.role != states.WORLD_ROLE and row.own_ready is None]
+    for row in late:
+        print(f"not ready: {row.name}: {row.state}{f': {row.reason}' if row.reason else ''}")
+        print(f"  try: ./invoke fleet console {row.name}")
+    print("it goes on; to end it: ./invoke fleet down")
+    if late:
+        raise Exit(code=1)
 
 
 def _folder(folder: str) -> Path:
@@ -172,4 +203,4 @@ def _table(fleet: Fleet, rows: list[states.Row]) -> Table:
     return table
 
 
-ns = Collection("fleet", up, status, down, console, ssh)
+ns = Collection("fleet", up, status, down, move, console, ssh)

@@ -1,0 +1,55 @@
+"""Moving a node of the fleet to a machine of another image, as its operator does: docs/operations.md, performed.
+
+The volume goes along; the old machine never starts again.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from goldnode.errors import SafetyError, UsageError
+from goldnode.fleet.fleet import Fleet
+from goldnode.fleet.plan import Seat
+from goldnode.fleet.up import wait_ready
+from goldnode.progress import Progress
+from goldnode.run import CommandError, run
+
+#: Seconds that `goldnode handover` may take to stop the daemon and write everything down.
+STOPPING = 180.0
+
+
+def move(fleet: Fleet, name: str, image: Path, identity: Path | None, progress: Progress, patience: float) -> Seat:
+    """Hand a machine's nodes over to a new machine, and wait until they are ready there.
+
+    Args:
+        fleet: The fleet, made with a key that opens validators.
+        name: The machine.
+        image: A sealed image of the same network.
+        identity: The private key; None for what ssh finds by itself.
+        progress: Told how far it is.
+        patience: Seconds for the new machine to get ready.
+
+    Raises:
+        UsageError: Nobody may log in there, or the machine has no volume.
+        SafetyError: The old machine did not hand its nodes over; it goes on as it was.
+    """
+    old = fleet.state.seat(name)
+    if not old.validators:
+        raise UsageError(f"{name} has no volume to move", hint="sentries are not moved: docs/operations.md")
+    if not fleet.state.wish.opens(old.role):
+        raise UsageError(f"{name} lets nobody log in", hint="./invoke fleet up --ssh-key FILE.pub --open-validators")
+    with progress.step(f"hand {name} over"):
+        for node in old.nodes:
+            try:
+                run(fleet.ssh(old, identity, "goldnode", "handover", node.name), timeout=STOPPING)
+            except CommandError as error:
+                why = error.stderr.strip() or error.message
+                raise SafetyError(
+                    f"{node.name} was not handed over: {why}", hint=f"./invoke fleet console {name}"
+                ) from error
+    with progress.step("new machine"):
+        new = fleet.succeed(name, image)
+        fleet.power_on(new.name)
+    with progress.step("power-on to ready") as step:
+        wait_ready(fleet, patience, step.note)
+    return new
