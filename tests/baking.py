@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,11 +68,3 @@ def processes(mark: str) -> list[str]:
             if mark in line:
                 found.append(line)
     return found
-
-
-def wait_until(what: str, condition: Any, timeout: float = 120) -> None:
-    """Wait for a condition; ``what`` is said when it does not come."""
-    end = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < end, f"{what} did not happen within {timeout} s"
-        time.sleep(0.1)

@@ -18,6 +18,7 @@ from typing import Any
 
 from goldnode.artifact import ArtifactStore
 from goldnode.bake import jars, jvmhost, maven
+from goldnode.bake.gate import free_port
 from goldnode.bench.postgres import Database, database_server
 from goldnode.daemon import Jvm
 from goldnode.errors import BakeError
@@ -197,13 +198,6 @@ def pss(pid: int) -> int:
     """Proportional set size of a process, in bytes (proc(5), smaps_rollup)."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
     return next(int(line.split()[1]) << 10 for line in lines if line.startswith("Pss:"))
-
-
-def free_port() -> int:
-    """A loopback port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def await_port(port: int, what: str) -> None:

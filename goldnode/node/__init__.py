@@ -13,11 +13,13 @@ the machine:
     layout, ports                 where everything of a node is; which ports the n-th node has
     node_config, role, network    what people wrote (package root)
     machine       this machine: instance, clock, addresses
+    node_yaml, fit                which node.yaml counts here; whether it fits the image
     inputs        what the planner is given: the image, and what is known of each node
     identity, keys, signing_state, handover        what must never be lost or used twice
-    members, peers                the roster as this program needs it; peer lists by role
+    cluster, peers                the roster as this program needs it; peer lists by role
     daemon_config, firewall, wireguard, vpncloud   the text of files, from values
     plan          → apply         files, users, units, mesh of the whole machine
+    system        what of the running machine all these ask for; live does it, rehearsal remembers it
     rules         → agent         when to start, restart or redial, from what was seen
     rpc, health, metrics, console                  what is true now, and telling it
 

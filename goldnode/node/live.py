@@ -62,8 +62,7 @@ class LiveSystem:
         table = str(mesh.table)
         _ip("-6", "route", "replace", mesh.prefix, "dev", mesh.interface, "src", mesh.address, "table", table)
         uid = str(self.uid(mesh.user))
-        known = json.loads(run(["ip", "-6", "-json", "rule", "show"], timeout=PATIENCE).stdout or "[]")
-        if not any(str(rule.get("table")) == table for rule in known):
+        if not _rules(table):
             _ip("-6", "rule", "add", "pref", table, "from", mesh.address, "lookup", table)
             _ip("-6", "rule", "add", "pref", table, "uidrange", f"{uid}-{uid}", "lookup", table)
 
@@ -80,8 +79,7 @@ class LiveSystem:
         self.stop(f"goldnode-vpncloud@{node}.service")
         if _exists(interface):
             _ip("link", "delete", interface)
-        known = json.loads(run(["ip", "-6", "-json", "rule", "show"], timeout=PATIENCE).stdout or "[]")
-        for _ in [rule for rule in known if str(rule.get("table")) == str(table)]:
+        for _ in range(_rules(str(table))):
             _ip("-6", "rule", "delete", "table", str(table))
 
     def load_sysctls(self, path: Path) -> None:
@@ -154,3 +152,9 @@ def _ip(*words: str) -> None:
 
 def _exists(interface: str) -> bool:
     return run(["ip", "link", "show", "dev", interface], timeout=PATIENCE, check=False).returncode == 0
+
+
+def _rules(table: str) -> int:
+    """How many routing rules lead to a table."""
+    rules = json.loads(run(["ip", "-6", "-json", "rule", "show"], timeout=PATIENCE).stdout or "[]")
+    return sum(str(rule.get("table")) == table for rule in rules)

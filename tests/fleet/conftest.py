@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,13 +46,3 @@ def image() -> Path | None:
     """The image under test: ``GOLDNODE_IMAGE``; None has the fleet bake it, if anything has changed."""
     name = os.environ.get("GOLDNODE_IMAGE")
     return Path(name) if name else None
-
-
-def until(what: Callable[[], object], seconds: float) -> bool:
-    """Wait until something is true; whether it became so in time."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if what():
-            return True
-        time.sleep(1)
-    return False

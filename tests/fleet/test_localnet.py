@@ -17,8 +17,9 @@ from goldnode.fleet.fleet import Fleet
 from goldnode.fleet.plan import Seat, Wish
 from goldnode.node.ports import METRICS
 from goldnode.progress import SILENT
-from tests.fleet.conftest import Login, until
+from tests.fleet.conftest import Login
 from tests.fleet.outside import Stranger, scan
+from tests.waiting import until
 
 pytestmark = pytest.mark.long
 VALIDATOR = "validator-1"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,9 +12,8 @@ import testinfra.host
 
 from goldnode import paths
 from goldnode.image.check import open_image
-from goldnode.image.export import write_tar
 from goldnode.image.rule import Image
-from goldnode.run import run, spawn
+from tests import sealed as unpacked
 from tests.baking import bake
 
 
@@ -36,9 +33,7 @@ def sealed_image(sealed_manifest: dict[str, Any]) -> Path:
 @pytest.fixture(scope="session")
 def sealed_disk(sealed_image: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sealed image unpacked; copy it before you change it."""
-    raw = tmp_path_factory.mktemp("sealed") / "disk.raw"
-    run(["qemu-img", "convert", "-O", "raw", sealed_image, raw])
-    return raw
+    return unpacked.raw(sealed_image, tmp_path_factory.mktemp("sealed") / "disk.raw")
 
 
 @pytest.fixture(scope="session")
@@ -50,17 +45,8 @@ def sealed(sealed_disk: Path) -> Iterator[Image]:
 
 @pytest.fixture(scope="session")
 def sealed_root(sealed: Image, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Its root filesystem in a folder; needs root, for owners and chroot."""
-    if os.geteuid():
-        pytest.fail("unpacking a root filesystem needs root: sudo ./invoke test --tier image", pytrace=False)
-    folder = tmp_path_factory.mktemp("root")
-    unpack = ["tar", "--xattrs", "--xattrs-include=*", "-xpf", "-", "-C", str(folder)]
-    with spawn(unpack, stdin=subprocess.PIPE) as tar:
-        assert tar.stdin is not None
-        with tar.stdin as stream:
-            write_tar(sealed.root, stream)  # type: ignore[arg-type]
-        assert tar.wait() == 0
-    return folder
+    """Its root filesystem in a folder."""
+    return unpacked.unpack(sealed.root, tmp_path_factory.mktemp("root"))
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,8 @@ import pytest
 from goldnode.bake.manifest import SCHEMA
 from goldnode.files import sha256_file
 from goldnode.run import run
-from tests.baking import invoke, processes, start, wait_until
+from tests.baking import invoke, processes, start
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -74,11 +75,12 @@ def test_two_bakes_at_once_give_the_same_files(
 def test_an_interrupted_bake_leaves_nothing(elsewhere: dict[str, str], tmp_path: Path, how: signal.Signals) -> None:
     """However a bake is ended, no QEMU goes on and nothing stands under its final name."""
     process = start("bake", "--network", "localnet", env=elsewhere)
-    wait_until("QEMU", lambda: any("qemu-system" in line and "-smbios" in line for line in processes(str(tmp_path))))
+    assert until(lambda: any("qemu-system" in it and "-smbios" in it for it in processes(str(tmp_path))), 120)
     process.send_signal(how)
     _, stderr = process.communicate(timeout=60)
-    wait_until("the end of everything it started", lambda: not processes(str(tmp_path)), 20)
+    left_nothing = until(lambda: not processes(str(tmp_path)), 20)
 
+    assert left_nothing
     assert [] == [file.name for file in tmp_path.iterdir() if file.suffix in {".qcow2", ".json"}]
     if how is signal.SIGINT:
         assert (130, True) == (process.returncode, "interrupted" in stderr)

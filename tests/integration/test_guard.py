@@ -5,23 +5,14 @@ from __future__ import annotations
 import signal
 import subprocess
 import time
-from pathlib import Path
 
 import pytest
 
 from goldnode import guard
+from tests.waiting import alive
 
 #: Starts something that would outlive it, in a session of its own, tells its pid, and goes on as told.
 LEAVES_ONE_BEHIND = "setsid sleep 600 & echo $!"
-
-
-def alive(pid: int) -> bool:
-    """Whether a process runs and is no zombie."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state != "Z"
 
 
 def start(script: str, first: str = ":") -> tuple[subprocess.Popen[str], int]:

@@ -15,6 +15,7 @@ from goldnode import guard, paths
 from goldnode.bake import golden
 from goldnode.errors import BakeError
 from tests.integration.bake import tiny
+from tests.waiting import gone
 
 QEMU = "qemu-system-x86_64 "
 
@@ -54,7 +55,7 @@ def test_packer_dies(victim: str, out: Path, tmp_path: Path) -> None:
     (error,) = seen
     (kept,) = (out / "failed").iterdir()
 
-    assert tiny.gone([qemu])
+    assert gone([qemu])
     assert isinstance(error, BakeError)
     assert error.message.startswith(f"the bake of localnet failed: {words}")
     assert f"less {kept}/console.log {kept}/packer.log" == error.hint
@@ -71,7 +72,7 @@ def test_we_die(number: signal.Signals) -> None:
         process.send_signal(number)
 
         assert process.wait(30)
-    assert tiny.gone(below)
+    assert gone(below)
 
 
 def test_an_abandoned_workshop_is_removed(out: Path) -> None:

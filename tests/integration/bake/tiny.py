@@ -76,24 +76,6 @@ def wait_for(root: int, command: str, seconds: float = 240) -> int:
     raise TimeoutError(command)
 
 
-def gone(pids: list[int], seconds: float = 20) -> bool:
-    """Whether all of them have ended within that time."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if not any(_alive(pid) for pid in pids):
-            return True
-        time.sleep(0.05)
-    return False
-
-
-def _alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state != "Z"
-
-
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory(dir=os.environ["GOLDNODE_OUT"]) as name:
         bake(Path(name))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -34,13 +33,6 @@ def lab() -> Lab:
     made = Lab(clock=RealClock(), dice=os.urandom)  # type: ignore[arg-type]
     made.clock()
     return made
-
-
-def free_port() -> int:
-    """A port nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def server(database: Path, port: int) -> AbstractContextManager[tuple[str, Popen[bytes]]]:

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from goldnode import limits
 from goldnode.alarm import Kind
+from goldnode.bake.gate import free_port
 from goldnode.client import Endpoint
 from goldnode.errors import ExchangeError
 from goldnode.exchange import BACKOFF_MAX, Exchange, backoff
@@ -22,7 +23,7 @@ from goldnode.request import sign_request
 from goldnode.seal import room_key, room_of
 from goldnode.session import Session
 from tests.cluster_lab import Lab, facts, seed
-from tests.integration.exchange.cluster_of import free_port, know_each_other, lab, running, server, until
+from tests.integration.exchange.cluster_of import know_each_other, lab, running, server, until
 from tests.integration.rendezvous.support import serving
 
 NAMES = ("validator-1", "sentry-1", "sentry-2")

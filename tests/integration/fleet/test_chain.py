@@ -22,7 +22,7 @@ from goldnode.node.cometbft_keys import Key
 from goldnode.paths import REPOSITORY
 from goldnode.progress import SILENT
 from goldnode.run import run
-from tests.integration.fleet.test_ground import until
+from tests.waiting import until
 
 INVOKE = REPOSITORY / "invoke"
 HIDDEN = Key(bytes(range(32)))

@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from goldnode.errors import HostError
 from goldnode.fleet import first
 from goldnode.fleet.ground import Ground
 from goldnode.run import CommandError
+from tests.waiting import until
 
 SLEEP = ["sleep", "600"]
 
@@ -40,16 +40,6 @@ def living(ground: Ground) -> list[str]:
         except OSError:
             continue
     return found
-
-
-def until(what: object, seconds: float = 10) -> bool:
-    """Wait until a function says yes."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if callable(what) and what():
-            return True
-        time.sleep(0.05)
-    return False
 
 
 def test_nothing_reaches_the_machine_s_own_network(ground: Ground) -> None:

@@ -17,7 +17,7 @@ from goldnode.fleet.plan import RENDEZVOUS, Wish, seats
 from goldnode.fleet.state import State
 from goldnode.node.cometbft_keys import Key
 from goldnode.run import run
-from tests.integration.fleet.test_ground import until
+from tests.waiting import until
 
 KEYS = {"validator-1": Key(bytes(32))}
 

@@ -11,8 +11,7 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +30,7 @@ from goldnode.paths import REPOSITORY
 from goldnode.progress import SILENT
 from goldnode.run import run, spawn, stop_group
 from tests.node_lab import Cluster, Tree, seed
+from tests.waiting import until
 
 #: WireGuard for kernels without it; the node's own `ip`, `wg` and configuration work with it unchanged.
 WIREGUARD = Source(
@@ -265,16 +265,6 @@ def fleet(folder: Path, programs: Path) -> Iterator[Fleet]:
             argv += ["--database", str(folder / "rendezvous.db")]
             made.rendezvous = stack.enter_context(made.inside(made.world, argv, stdout=log))
         yield made
-
-
-def until(what: Callable[[], object], seconds: float) -> bool:
-    """Wait until something is true; whether it became so in time."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if what():
-            return True
-        time.sleep(0.5)
-    return False
 
 
 def programs(folder: Path) -> Path:

@@ -13,8 +13,9 @@ import pytest
 from goldnode.node.cometbft_keys import Key
 from goldnode.node.ports import METRICS
 from goldnode.run import run, stop_group
-from tests.integration.node.fleet import Fleet, Host, fleet, hidden_and_sentries, programs, until
+from tests.integration.node.fleet import Fleet, Host, fleet, hidden_and_sentries, programs
 from tests.node_lab import seed
+from tests.waiting import until
 
 pytestmark = pytest.mark.root
 ADDRESS = Key(seed("hidden")).address

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import tomllib
 import urllib.error
 import urllib.request
@@ -11,24 +10,21 @@ from collections.abc import Iterator
 import pytest
 import tomlkit
 
+from goldnode.bake.gate import free_port
 from goldnode.errors import HostError
 from goldnode.node import metrics
 from goldnode.node.health import State, look
 from goldnode.node.rpc import LoopbackRpc
 from goldnode.run import run, spawn
-from tests.integration.node.fleet import programs, until
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+from tests.integration.node.fleet import programs
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
 def rpc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoopbackRpc]:
     """A chain of one real validator on loopback."""
     program = programs(tmp_path_factory.mktemp("programs")) / "cometbft"
-    home, port = tmp_path_factory.mktemp("home"), _free_port()
+    home, port = tmp_path_factory.mktemp("home"), free_port()
     run([program, "init", "--home", home])
     path = home / "config" / "config.toml"
     document = tomlkit.parse(path.read_text())
@@ -36,7 +32,7 @@ def rpc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoopbackRpc]:
         ("rpc", "laddr", f"tcp://127.0.0.1:{port}"),
         ("rpc", "unsafe", True),
         ("rpc", "pprof_laddr", ""),
-        ("p2p", "laddr", f"tcp://127.0.0.1:{_free_port()}"),
+        ("p2p", "laddr", f"tcp://127.0.0.1:{free_port()}"),
     ):
         document[table][key] = value
     path.write_text(tomlkit.dumps(document))
@@ -73,7 +69,7 @@ def test_a_real_validator_is_signing(rpc: LoopbackRpc) -> None:
 
 def test_a_peer_can_be_dialled(rpc: LoopbackRpc) -> None:
     """The daemon takes a list of peers, and refuses one that is malformed."""
-    rpc.dial((f"{'a' * 40}@127.0.0.1:{_free_port()}",))
+    rpc.dial((f"{'a' * 40}@127.0.0.1:{free_port()}",))
 
     with pytest.raises(HostError, match="dial_peers strangely"):
         rpc.dial(("nonsense",))
@@ -82,7 +78,7 @@ def test_a_peer_can_be_dialled(rpc: LoopbackRpc) -> None:
 def test_silence_is_an_error_of_this_machine() -> None:
     """Where nobody listens, that is said."""
     with pytest.raises(HostError, match="does not answer"):
-        LoopbackRpc(_free_port()).status()
+        LoopbackRpc(free_port()).status()
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::"])

@@ -10,8 +10,9 @@ import pytest
 
 from goldnode.node.cometbft_keys import Key
 from goldnode.run import run
-from tests.integration.node.fleet import Fleet, Host, all_on_one_machine, fleet, programs, until
+from tests.integration.node.fleet import Fleet, Host, all_on_one_machine, fleet, programs
 from tests.node_lab import seed
+from tests.waiting import until
 
 pytestmark = [pytest.mark.root, pytest.mark.long]
 ADDRESS = Key(seed("hidden")).address
