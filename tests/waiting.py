@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 
-def until(holds: Callable[[], object], seconds: float = 20, every: float = 0.05) -> bool:
+def until(holds: Callable[[], object], seconds: float = 20, every: float = 0.2) -> bool:
     """Wait until something is true; whether it became so in time."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

@@ -29,8 +29,13 @@ class Login:
         return self.private.with_suffix(".pub").read_text().strip()
 
     def ask(self, fleet: Fleet, seat: Seat, *command: str) -> str:
-        """What a command on a sentry prints."""
-        return run(fleet.ssh(seat, self.private, *command), timeout=60).stdout
+        """What a command on a machine that lets us in prints."""
+        return run(fleet.ssh(seat, self.private, *command), timeout=180).stdout
+
+
+def signs(fleet: Fleet, name: str = "validator-1") -> bool:
+    """Whether a hidden validator's signature is in the last commit that the world has."""
+    return fleet.state.validators[name] in fleet.world().signers()
 
 
 @pytest.fixture(scope="session")

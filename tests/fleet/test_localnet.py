@@ -17,7 +17,7 @@ from goldnode.fleet.fleet import Fleet
 from goldnode.fleet.plan import Seat, Wish
 from goldnode.node.ports import METRICS
 from goldnode.progress import SILENT
-from tests.fleet.conftest import Login
+from tests.fleet.conftest import Login, signs
 from tests.fleet.outside import Stranger, scan
 from tests.waiting import until
 
@@ -51,11 +51,6 @@ def sentries(fleet: Fleet) -> list[Seat]:
 def hidden(fleet: Fleet) -> str:
     """The hidden validator's node ID."""
     return fleet.seen()[VALIDATOR].node_id
-
-
-def signs(fleet: Fleet) -> bool:
-    """Whether the hidden validator's signature is in the last commit that the world has."""
-    return fleet.state.validators[VALIDATOR] in fleet.world().signers()
 
 
 def p2p(fleet: Fleet, login: Login, seat: Seat) -> dict[str, str]:

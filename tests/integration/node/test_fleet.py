@@ -19,6 +19,8 @@ from tests.waiting import until
 
 pytestmark = pytest.mark.root
 ADDRESS = Key(seed("hidden")).address
+#: Seconds without the network, after which CometBFT's own redialling has long given up (issue 5: ten minutes).
+CUT = 600
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +88,7 @@ def test_nothing_of_the_validator_answers_the_world(running: Running) -> None:
 
 @pytest.mark.long
 def test_a_cut_validator_comes_back_by_itself(tools: Path, tmp_path: Path) -> None:
-    """With its cable out its signature vanishes; with it back it signs within a minute, not restarted."""
+    """With its cable out its signature vanishes; with it back it signs within a minute, not restarted, however long it was gone."""
     with fleet(tmp_path, tools) as made:
         validator, _ = hidden_and_sentries(made)
         assert until(lambda: ADDRESS in made.signers(), 20)
@@ -94,7 +96,7 @@ def test_a_cut_validator_comes_back_by_itself(tools: Path, tmp_path: Path) -> No
 
         validator.cut(off=True)
         assert until(lambda: ADDRESS not in made.signers(), 30)
-        time.sleep(70)
+        time.sleep(CUT)
         validator.cut(off=False)
 
         assert until(lambda: ADDRESS in made.signers(), 60), validator.console.read_text()

@@ -1,0 +1,141 @@
+"""A fleet of a Cosmos SDK chain, by the user's commands: it signs, it says so when it does not, and it moves.
+
+One fleet serves all tests; whatever a test changes it brings back, so they may come in any order.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from goldnode.fleet import up as story
+from goldnode.fleet.fleet import Fleet
+from goldnode.fleet.plan import Seat
+from goldnode.paths import REPOSITORY
+from tests.baking import invoke
+from tests.fleet.conftest import Login, signs
+from tests.waiting import until
+
+pytestmark = pytest.mark.long
+VALIDATOR = "validator-1"
+UNIT = f"goldnode-node@{VALIDATOR}.service"
+#: Everything that configure writes, and what runs; what a running node changes by itself is left out.
+SNAPSHOT = (
+    "find /etc /run/systemd/system /var/lib/goldnode /var/lib/goldnode/nodes -xdev -type f -not -path '*/data/*'"
+    " -not -path '*/member/*' -not -name consensus.json -exec sha256sum {} + | sort;"
+    " systemctl show -p Id -p MainPID -p NRestarts 'goldnode-*'"
+)
+#: Kills the daemon, and tells after how many milliseconds the node's own status was not healthy any more.
+KILL = (
+    f"systemctl kill --signal=KILL {UNIT}; from=$(date +%s%N);"
+    " while goldnode status --json | grep -q '\"healthy\": true'; do sleep 0.1; done;"
+    " echo $((($(date +%s%N) - from) / 1000000))"
+)
+
+
+@pytest.fixture(scope="module")
+def fleet(login: Login, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """A fleet that signs."""
+    folder = tmp_path_factory.mktemp("fleet") / "localwasm"
+    words = ("--network", "localwasm", "--ssh-key", login.private.with_suffix(".pub"), "--open-validators")
+    try:
+        said = invoke("fleet", "up", *words, "--folder", folder, timeout=1500)
+        assert said.code == 0, said.stdout + said.stderr
+        made = Fleet.find(folder)
+        assert until(lambda: signs(made), 120), made.console(VALIDATOR)[-3000:]
+        yield made
+    finally:
+        story.down(folder)
+
+
+@pytest.fixture(scope="module")
+def second_image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The next image of the network: one package more."""
+    folder = tmp_path_factory.mktemp("second")
+    file = folder / "localwasm.yaml"
+    file.write_text((REPOSITORY / "networks" / "localwasm.yaml").read_text() + "packages: [jq]\n")
+    said = invoke("bake", "--network", file, env={"GOLDNODE_OUT": str(folder)}, timeout=900)
+    assert said.code == 0, said.stderr
+    (image,) = folder.glob("*.qcow2")
+    return image
+
+
+def where(fleet: Fleet) -> Seat:
+    """The machine that the validator is on now."""
+    return next(seat for seat in fleet.state.seats if VALIDATOR in seat.validators)
+
+
+def status(fleet: Fleet, login: Login) -> dict[str, object]:
+    """What the validator's own machine says of it."""
+    found: dict[str, object] = json.loads(login.ask(fleet, where(fleet), "goldnode status --json; true"))["nodes"][0]
+    return found
+
+
+def last_signed(fleet: Fleet, login: Login) -> int:
+    """The height in the signing state beside the key."""
+    home = f"/var/lib/goldnode/nodes/{VALIDATOR}/home"
+    return int(json.loads(login.ask(fleet, where(fleet), "cat", f"{home}/data/priv_validator_state.json"))["height"])
+
+
+def test_the_hidden_validator_is_in_the_set_and_signs(fleet: Fleet, login: Login) -> None:
+    """The chain counts it, commits hold its signature, and its own machine and the fleet's status say so."""
+    address = fleet.state.validators[VALIDATOR]
+    members = {each["address"] for each in fleet.world().ask("validators")["validators"]}
+    rows = json.loads(invoke("fleet", "status", "--json", "--folder", fleet.folder).stdout)["nodes"]
+
+    assert address in members
+    assert until(lambda: signs(fleet), 60)
+    assert until(lambda: status(fleet, login)["state"] == "signing", 30)
+    assert "validator" == next(row["role"] for row in rows if row["name"] == VALIDATOR)
+
+
+def test_a_killed_daemon_is_said_within_ten_seconds(fleet: Fleet, login: Login) -> None:
+    """Health on the machine turns within 10 s; the daemon comes back by itself and signs."""
+    assert until(lambda: status(fleet, login)["healthy"], 120)
+
+    took = int(login.ask(fleet, where(fleet), KILL).split()[-1])
+
+    assert took <= 10_000
+    assert until(lambda: status(fleet, login)["state"] == "signing", 180), fleet.console(where(fleet).name)[-3000:]
+
+
+def test_a_second_configure_changes_nothing(fleet: Fleet, login: Login) -> None:
+    """Not one byte, and no process is another one than before."""
+    for seat in fleet.state.seats:
+        login.ask(fleet, seat, "for n in $(seq 60); do goldnode status >/dev/null && exit; sleep 1; done; exit 1")
+        before = login.ask(fleet, seat, SNAPSHOT)
+        said = login.ask(fleet, seat, "goldnode configure")
+
+        assert before == login.ask(fleet, seat, SNAPSHOT)
+        assert "0 files changed" in said
+
+
+def test_a_validator_moves_to_the_next_image(fleet: Fleet, login: Login, second_image: Path) -> None:
+    """On the same volume, after a handover, it signs again, and never signed a height twice."""
+    old, signed = where(fleet), last_signed(fleet, login)
+    said = invoke("fleet", "move", VALIDATOR, "--image", second_image, "--identity", login.private,
+                  "--folder", fleet.folder, timeout=900)  # fmt: skip
+    assert said.code == 0, said.stdout + said.stderr
+    moved = Fleet.find(fleet.folder)
+    height = moved.world().height()
+
+    assert until(lambda: signs(moved) and moved.world().height() > height + 3, 180), said.stdout
+    assert old.name != where(moved).name
+    assert "jq-1" in login.ask(moved, where(moved), "jq --version")
+    assert last_signed(moved, login) > signed
+    assert [] == double_signs(moved)
+    fleet.keep(moved.state)
+
+
+def double_signs(fleet: Fleet) -> list[object]:
+    """Evidence that any block of the chain carries, and votes of one validator that a commit has twice."""
+    found: list[object] = []
+    for height in range(2, fleet.world().height() + 1):
+        block = fleet.world().ask(f"block?height={height}")["block"]
+        found += block["evidence"]["evidence"]
+        voters = [each["validator_address"] for each in block["last_commit"]["signatures"] if each["signature"]]
+        found += [voter for voter in set(voters) if voters.count(voter) > 1]
+    return found
