@@ -1,10 +1,16 @@
 """Runs one program and makes sure that nothing of it survives us, even if we are killed with SIGKILL.
 
 Packer starts plugins, a plugin starts QEMU, and each leads its own life when the one above it dies.
-This small process stands between: it adopts every orphan (``PR_SET_CHILD_SUBREAPER``), watches its
-standard input, and when that closes (whoever started us is gone), or on SIGTERM or SIGINT, it asks
-the program to end, waits a little, and then kills every descendant until there is none.  The same
-happens when the program itself dies and leaves something behind.
+Two small processes stand between, the watch and the keeper, which the watch forks:
+
+- The watch looks at its standard input; when that closes (whoever started us is gone), or on
+  SIGTERM, SIGINT or SIGHUP, it closes the pipe that is the keeper's standard input.
+- The keeper does the same with that pipe: it asks the program to end and waits a little.
+- Both adopt orphans (``PR_SET_CHILD_SUBREAPER``), and when the one below them has ended, they kill
+  every descendant until there is none.
+
+So whichever of the two is killed with SIGKILL, the other clears away.  The same happens when the
+program itself dies and leaves something behind.
 
 Used as ``python3 -I guard.py PROGRAM ARGUMENT...`` with a pipe as standard input; exits with the
 program's code, or 128 + signal.  Standard library only, so that it starts in 30 ms.
@@ -23,7 +29,7 @@ import time
 from pathlib import Path
 
 PR_SET_CHILD_SUBREAPER = 36
-#: Seconds the program has to clean up; below the grace `run.stop_group` gives *us*.
+#: Seconds the program has to clean up; with one more for the keeper below the grace `run.stop_group` gives *us*.
 GRACE = 3.0
 
 
@@ -34,26 +40,63 @@ def command(argv: list[str]) -> list[str]:
 
 def main(argv: list[str]) -> int:
     """Run ``argv``; returns its exit code."""
+    theirs, ours = os.pipe()
+    keeper = os.fork()
+    if not keeper:
+        os.setsid()  # Whoever kills our group with SIGKILL leaves the keeper.
+        os.dup2(theirs, 0)
+        os.close(ours)
+        return keep(argv)
+    os.close(theirs)
+    adopt_orphans()
+    ended = os.pidfd_open(keeper)
+    if wanted_to_end(ended):
+        os.close(ours)
+        select.select([ended], [], [], GRACE + 1)
+    kill_descendants()
+    return exit_code(os.waitstatus_to_exitcode(os.waitpid(keeper, 0)[1]))
+
+
+def keep(argv: list[str]) -> int:
+    """Start the program, and end it when somebody wants that; returns its exit code."""
+    adopt_orphans()
+    program = subprocess.Popen(argv, stdin=subprocess.DEVNULL, start_new_session=True)
+    ended = os.pidfd_open(program.pid)
+    if wanted_to_end(ended):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(program.pid, signal.SIGINT)
+        select.select([ended], [], [], GRACE)
+    kill_descendants()
+    return exit_code(program.wait())
+
+
+def adopt_orphans() -> None:
+    """Become the parent of every descendant whose own is gone (prctl(2); a fork does not inherit this)."""
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def wanted_to_end(ended: int) -> bool:
+    """Wait until the process behind a pidfd has ended, or standard input has, or a signal comes.
+
+    Returns:
+        Whether the process still runs.
+    """
     wake_read, wake_write = os.pipe()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: os.write(wake_write, b"!"))
-    child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, start_new_session=True)
-    ended = os.pidfd_open(child.pid)
     ready, _, _ = select.select([ended, 0, wake_read], [], [])
-    if ended not in ready:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(child.pid, signal.SIGINT)
-        select.select([ended], [], [], GRACE)
-    kill_descendants()
-    code = child.wait()
+    return ended not in ready
+
+
+def exit_code(code: int) -> int:
+    """As a shell has it: 128 + signal."""
     return code if code >= 0 else 128 - code
 
 
 def kill_descendants() -> None:
     """SIGKILL every process below this one, again and again until none is left.
 
-    The dead are not collected: among them may be the program, whose exit code `main` still wants.
+    The dead are not collected: among them may be the program, whose exit code is still wanted.
     """
     while pids := descendants(os.getpid()):
         for pid in pids:

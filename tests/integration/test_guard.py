@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
 from goldnode import guard
-from tests.waiting import alive
+from tests.waiting import alive, gone
 
 #: Starts something that would outlive it, in a session of its own, tells its pid, and goes on as told.
 LEAVES_ONE_BEHIND = "setsid sleep 600 & echo $!"
 
 
-def start(script: str, first: str = ":") -> tuple[subprocess.Popen[str], int]:
+def start(script: str, first: str = ":", *, start_new_session: bool = False) -> tuple[subprocess.Popen[str], int]:
     """Run a shell script under the guard; its first line is the pid of what outlives it."""
     process = subprocess.Popen(
         guard.command(["sh", "-c", f"{first}; {LEAVES_ONE_BEHIND}; {script}"]),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        start_new_session=start_new_session,
     )
     assert process.stdout is not None
     return process, int(process.stdout.readline())
+
+
+def parent(pid: int) -> int:
+    """A process's parent."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 @pytest.mark.parametrize(("script", "code"), [("exit 0", 0), ("exit 3", 3), ("kill -KILL $$", 128 + 9)])
@@ -52,6 +60,33 @@ def test_told_to_end(how: str) -> None:
 
     assert 128 + signal.SIGINT == process.returncode
     assert not alive(left)
+
+
+@pytest.mark.parametrize("which", ["watch", "keeper"])
+def test_the_guard_itself_is_killed(which: str) -> None:
+    """Whichever of the guard's two processes is killed with SIGKILL, the other leaves nothing of the program."""
+    process, left = start("exec sleep 600")
+    with process:
+        below = guard.descendants(process.pid)
+        (keeper,) = (pid for pid in below if parent(pid) == process.pid)
+        os.kill(process.pid if which == "watch" else keeper, signal.SIGKILL)
+        code = process.wait(20)
+
+    assert (-signal.SIGKILL if which == "watch" else 128 + signal.SIGKILL) == code
+    assert left in below
+    assert gone(below)
+
+
+def test_the_guards_group_is_killed() -> None:
+    """SIGKILL for the whole group the guard leads, as `run` sends it at last, leaves nothing either."""
+    process, _ = start("exec sleep 600", start_new_session=True)
+    with process:
+        below = guard.descendants(process.pid)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(20)
+
+    assert len(below) == 3  # keeper, program, and what the program left in a session of its own
+    assert gone(below)
 
 
 def test_a_program_that_does_not_listen() -> None:

@@ -28,7 +28,10 @@ def out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "out"
 
 
+GUARD = f"{Path(sys.executable).name} -I {Path(guard.__file__).resolve()}"
 VICTIMS = {
+    "watch": ((GUARD, 0), "Packer was ended by SIGKILL"),
+    "keeper": ((GUARD, 1), "Packer was ended by SIGKILL"),
     "outer": (("packer build ", 0), "Packer was ended by SIGKILL"),
     "inner": (("packer build ", 1), "Packer ended before there was an image"),
     "plugin": (("packer plugin packer-builder-qemu", 0), "Build 'qemu.golden' errored"),
@@ -37,7 +40,7 @@ VICTIMS = {
 
 @pytest.mark.parametrize("victim", VICTIMS)
 def test_packer_dies(victim: str, out: Path, tmp_path: Path) -> None:
-    """When Packer or a part of it is killed, its QEMU goes too, and one error says so and where the logs are."""
+    """When Packer, a part or its guard is killed, its QEMU goes too, and one error says so and where the logs are."""
     (command, which), words = VICTIMS[victim]
     seen: list[BaseException] = []
 
