@@ -18,58 +18,22 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, overload
 
-import yaml
-
+from goldnode import source as sources
 from goldnode.errors import Fault, InputError
+from goldnode.source import Source, Where, dotted
 
 T = TypeVar("T")
 #: Longest value shown in a fault; invites and keys are secrets, so they are never shown whole.
 SHOWN = 24
-#: The largest document read, in bytes: all of EC2's user-data is 16 KiB.
-MAX_BYTES = 256 * 1024
-
-
-class _Loader(yaml.SafeLoader):
-    """SafeLoader that remembers lines, and refuses a key given twice and anchors that could explode."""
-
-    def __init__(self, stream: str) -> None:
-        super().__init__(stream)
-        self.lines: dict[int, dict[str, int]] = {}
-        self.kept: list[Any] = []
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            mark = self.get_mark()
-            raise yaml.MarkedYAMLError(problem="an alias (*) is not allowed here", problem_mark=mark)
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = True) -> dict[Any, Any]:
-        lines: dict[str, int] = {}
-        for key, _ in node.value:
-            name = str(self.construct_object(key, deep=True))
-            if name in lines:
-                raise yaml.MarkedYAMLError(problem=f"the key {name} stands twice", problem_mark=key.start_mark)
-            lines[name] = key.start_mark.line + 1
-        mapping = super().construct_mapping(node, deep=deep)
-        # Keyed by identity: `kept` holds the mappings, so that no other object can get the same id.
-        self.kept.append(mapping)
-        self.lines[id(mapping)] = lines
-        return mapping
-
-
-def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    return loader.construct_mapping(node)
-
-
-_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+#: The largest document read: all of EC2's user-data is 16 KiB.
+MAX_CHARACTERS = 256 * 1024
 
 
 @dataclass(slots=True)
 class _Shared:
     """What all readers of one document have in common."""
 
-    file: str
-    lines: Mapping[int, Mapping[str, int]]
+    source: Source
     faults: list[Fault] = field(default_factory=list)
 
 
@@ -80,46 +44,37 @@ class Reader:
     nothing read may be used before ``finish`` returned.
     """
 
-    def __init__(self, shared: _Shared, mapping: Mapping[Any, Any], path: str, line: int) -> None:
-        self._shared, self._mapping, self._path, self._line = shared, mapping, path, line
+    def __init__(self, shared: _Shared, mapping: Mapping[Any, Any], where: Where = ()) -> None:
+        self._shared, self._mapping, self._where = shared, mapping, where
         self._known: set[str] = set()
-        self._lines = shared.lines.get(id(mapping), {})
 
     @classmethod
     def parse(cls, file: str, text: str) -> Reader:
         """Read a document that must be one mapping.
 
         Raises:
-            InputError: It is no YAML, holds a key twice, or is not a mapping.
+            InputError: It is no YAML, or not a mapping.
         """
-        if len(text) > MAX_BYTES:
-            raise _unreadable(file, 0, f"larger than {MAX_BYTES} bytes")
-        loader = None
-        try:
-            loader = _Loader(text)
-            document = loader.get_single_data()
-        except yaml.MarkedYAMLError as error:
-            line = error.problem_mark.line + 1 if error.problem_mark else 0
-            raise _unreadable(file, line, error.problem or str(error)) from error
-        except (yaml.YAMLError, RecursionError, ValueError, TypeError) as error:
-            raise _unreadable(file, 0, str(error).splitlines()[0]) from error
-        finally:
-            if loader is not None:
-                loader.dispose()
-        if not isinstance(document, dict):
-            raise _unreadable(file, 1, "not a mapping of keys to values")
-        return cls(_Shared(file, loader.lines), document, "", 0)
+        source = sources.read(file, text, MAX_CHARACTERS)
+        if not isinstance(source.data, dict):
+            raise sources.unreadable(file, 1, "not a mapping of keys to values")
+        twice = [
+            Fault(file, line, dotted(where), "", "stands twice in one mapping", "keep one")
+            for where, line in source.twice
+        ]
+        return cls(_Shared(source, twice), source.data)
 
     def __contains__(self, key: str) -> bool:
         return self._mapping.get(key) is not None
 
-    def fault(self, key: str, reason: str, *, fix: str = "", secret: bool = False) -> None:
-        """Record that the value of ``key`` is wrong."""
-        self._known.add(key)
-        value = self._mapping.get(key)
+    def fault(self, key: str, reason: str, *, fix: str = "", secret: bool = False, index: int | None = None) -> None:
+        """Record that the value of ``key``, or an entry of that list, is wrong."""
+        value, where = self.take(key), (*self._where, key)
+        if index is not None:
+            value, where = value[index], (*where, index)
         shown = "" if value is None else _shorten(value, 8 if secret else SHOWN)
-        line = self._lines.get(key, self._line)
-        self._shared.faults.append(Fault(self._shared.file, line, self._join(key), shown, reason, fix))
+        source = self._shared.source
+        self._shared.faults.append(Fault(source.file, source.line(where), dotted(where), shown, reason, fix))
 
     def take(self, key: str) -> Any:
         """The raw value, None when absent."""
@@ -189,9 +144,9 @@ class Reader:
         if not isinstance(value, list) or len(value) > most:
             self.fault(key, f"must be a list of at most {most}: {meaning}")
             return ()
-        wrong = [entry for entry in value if not isinstance(entry, str) or not pattern.fullmatch(entry)]
-        for entry in wrong:
-            self.fault(f"{key}[{value.index(entry)}]", f"must be {meaning}", fix=f"not {_shorten(entry, SHOWN)}")
+        wrong = [at for at, entry in enumerate(value) if not isinstance(entry, str) or not pattern.fullmatch(entry)]
+        for at in wrong:
+            self.fault(key, f"must be {meaning}", index=at)
         if not wrong and len(set(value)) != len(value):
             self.fault(key, "holds an entry twice")
         return () if wrong else tuple(value)
@@ -202,7 +157,7 @@ class Reader:
         if value is not None and not isinstance(value, dict):
             self.fault(key, "must be a mapping of keys to values")
             value = None
-        return Reader(self._shared, value or {}, self._join(key), self._lines.get(key, self._line))
+        return Reader(self._shared, value or {}, (*self._where, key))
 
     def sections(self, key: str, *, most: int = 64) -> Iterator[Reader]:
         """The mappings of the list under ``key``; none when absent."""
@@ -214,10 +169,9 @@ class Reader:
             return
         for index, entry in enumerate(value):
             if isinstance(entry, dict):
-                first = min(self._shared.lines.get(id(entry), {}).values(), default=0)
-                yield Reader(self._shared, entry, f"{self._join(key)}[{index}]", first)
+                yield Reader(self._shared, entry, (*self._where, key, index))
             else:
-                self.fault(f"{key}[{index}]", "must be a mapping of keys to values")
+                self.fault(key, "must be a mapping of keys to values", index=index)
 
     def items(self) -> Iterator[tuple[str, Any]]:
         """Every key and raw value, for mappings whose keys are free."""
@@ -241,16 +195,9 @@ class Reader:
         if self._shared.faults:
             faults = sorted(set(self._shared.faults), key=lambda fault: (fault.line, fault.path))
             count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
-            raise InputError(f"{self._shared.file} has {count}:", hint=hint, faults=faults)
-
-    def _join(self, key: str) -> str:
-        return f"{self._path}.{key}" if self._path else key
+            raise InputError(f"{self._shared.source.file} has {count}:", hint=hint, faults=faults)
 
 
 def _shorten(value: Any, most: int) -> str:
     text = str(value).replace("\n", "\\n")
     return text if len(text) <= most else f"{text[:most]}…"
-
-
-def _unreadable(file: str, line: int, reason: str) -> InputError:
-    return InputError(f"{file} cannot be read:", faults=[Fault(file, line, "", "", reason)])

@@ -1,7 +1,7 @@
 """What is wrong with a network file: every fault at once, each with its line and what to write instead.
 
 Shape is held by ``networks/network.schema.json``; this module adds what a schema cannot say (a seed
-listed twice, an archive without a member, an upgrade ladder out of order) and finds the lines.
+listed twice, an archive without a member, an upgrade ladder out of order).
 Only the operator's machine needs it: an image carries documents that passed.
 """
 
@@ -9,113 +9,39 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
-import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from goldnode import network_rules
+from goldnode import source as sources
 from goldnode.errors import Fault, InputError
-from goldnode.network_rules import Finding, Where
+from goldnode.network_rules import Finding
 from goldnode.paths import REPOSITORY
+from goldnode.source import Source, Where, dotted
 
 SCHEMA = REPOSITORY / "networks" / "network.schema.json"
 #: Longest value shown in a fault.
 SHOWN = 80
-#: Largest network file read, in bytes.
+#: Largest network file read, in characters.
 MAX_BYTES = 1 << 20
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML without surprises: a day stays the text it is written as."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A YAML file as it was read.
-
-    Attributes:
-        file: Its name as the user gave it.
-        data: Its content as plain values.
-        lines: 1-based line of every value, by its path; a mapping's entry counts from its key.
-        twice: Paths of keys that stand twice in one mapping, with the line of the second.
-    """
-
-    file: str
-    data: Any
-    lines: Mapping[Where, int]
-    twice: tuple[tuple[Where, int], ...] = ()
-
-    def line(self, where: Where) -> int:
-        """The line of a path, or of the nearest thing around it that exists."""
-        while where and where not in self.lines:
-            where = where[:-1]
-        return self.lines.get(where, 1)
-
-
-@dataclass(frozen=True, slots=True)
-class _Index:
-    """What ``Source`` remembers, while it is being collected from YAML's nodes."""
-
-    lines: dict[Where, int]
-    twice: list[tuple[Where, int]]
-    seen: set[int]
-
-    def add(self, node: yaml.Node, where: Where, line: int) -> None:
-        """Record everything below ``node``; an alias shows as a node met twice."""
-        if id(node) in self.seen:
-            raise yaml.MarkedYAMLError(problem="an alias (*name) is not allowed here", problem_mark=node.start_mark)
-        self.seen.add(id(node))
-        self.lines[where] = line
-        if isinstance(node, yaml.MappingNode):
-            for key, value in node.value:
-                inner = (*where, str(key.value))
-                if inner in self.lines:
-                    self.twice.append((inner, key.start_mark.line + 1))
-                self.add(value, inner, key.start_mark.line + 1)
-        elif isinstance(node, yaml.SequenceNode):
-            for index, value in enumerate(node.value):
-                self.add(value, (*where, index), value.start_mark.line + 1)
-
-
 def read(path: Path) -> Source:
-    """Read YAML and remember its lines.
+    """Read a network file.
 
     Raises:
         InputError: It is not UTF-8, not YAML, uses aliases, or is far too large.
     """
-    file = str(path)
     try:
         text = path.read_text(encoding="utf-8")
-        if len(text) > MAX_BYTES:
-            raise _unreadable(file, 0, f"it is larger than {MAX_BYTES} bytes")
-        loader = _Loader(text)
-        node = loader.get_single_node()
-        index = _Index({}, [], set())
-        if node is not None:
-            index.add(node, (), node.start_mark.line + 1)
-        data = loader.construct_document(node) if node is not None else None
     except UnicodeDecodeError as error:
-        raise _unreadable(file, 0, "it is not UTF-8 text") from error
-    except RecursionError as error:
-        raise _unreadable(file, 0, "it is nested too deeply") from error
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 0
-        raise _unreadable(file, line, error.problem or "it is not YAML") from error
-    except yaml.YAMLError as error:
-        raise _unreadable(file, 0, str(error)) from error
-    return Source(file, data, index.lines, tuple(index.twice))
+        raise sources.unreadable(str(path), 0, "it is not UTF-8 text") from error
+    return sources.read(str(path), text, MAX_BYTES)
 
 
 def faults(source: Source) -> list[Fault]:
@@ -199,13 +125,4 @@ def _fault(source: Source, where: Where, reason: str, fix: str, line: int = 0) -
             break
     shown = "" if value is None or isinstance(value, dict | list) else str(value)
     shown = shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}…"
-    return Fault(source.file, line or source.line(where), _dotted(where), shown, reason, fix)
-
-
-def _dotted(where: Where) -> str:
-    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in where)
-    return text.removeprefix(".")
-
-
-def _unreadable(file: str, line: int, reason: str) -> InputError:
-    return InputError(f"{file} cannot be read:", faults=[Fault(file, line, "", "", reason)])
+    return Fault(source.file, line or source.line(where), dotted(where), shown, reason, fix)

@@ -14,9 +14,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from goldnode.artifact import Format
+from goldnode.source import Where
 
-#: A path into the document, from its root.
-Where = tuple[str | int, ...]
 #: Where, why it is wrong, and what to write instead.
 Finding = tuple[Where, str, str]
 

@@ -16,6 +16,7 @@ from goldnode import files, paths
 from goldnode.bake import content, golden, manifest, vmbake
 from goldnode.bake.obtain import obtain
 from goldnode.bake.platform import CREDENTIALS
+from goldnode.bake.workshop import workshop
 from goldnode.errors import BakeError
 from goldnode.network import Network
 from goldnode.progress import Progress
@@ -53,7 +54,7 @@ def bake(order: golden.Order, settings: Mapping[str, Any], progress: Progress) -
     network, platform = order.network, order.platform
     payload = obtain(network, order.arch, artifacts_dir=order.artifacts, strict=order.strict, progress=clock)
     entries = content.entries(network, payload, order.arch)
-    with golden.workshop() as shop:
+    with workshop() as shop:
         with clock.step("payload"):
             key = golden.key_of(platform, order.arch, content.write(entries, shop / "payload.tar"))
         name = image_name(network, key)

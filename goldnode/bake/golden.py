@@ -7,11 +7,8 @@ nothing that was started survives.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +23,8 @@ from goldnode.bake import content, manifest, vmbake
 from goldnode.bake import stock as stockbake
 from goldnode.bake.obtain import obtain
 from goldnode.bake.platform import Platform
-from goldnode.errors import HostError, ImageError
+from goldnode.bake.workshop import workshop
+from goldnode.errors import ImageError
 from goldnode.image.check import Report, check_image, open_image
 from goldnode.image.digest import tree_digest
 from goldnode.image.disk import own_ranges
@@ -38,10 +36,6 @@ from goldnode.vm import accel
 
 #: zstd, in parallel and out of order: 1.5 s where zlib takes 14 (the qcow2's bytes differ from run to run).
 COMPRESS = ("qemu-img", "convert", "-O", "qcow2", "-c", "-o", "compression_type=zstd", "-m", "16", "-W")
-
-
-#: Bytes a bake may write beside its result: the overlay, the payload and, for the checks, the sparse raw disk.
-SPACE = 2 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,39 +223,3 @@ def refuse_broken(report: Report, name: str) -> None:
             + "\n".join(faults[:20]),
             hint="mend packer/scripts/clean.sh or the role that left it; the rules: docs/image-hygiene.md",
         )
-
-
-@contextmanager
-def workshop() -> Iterator[Path]:
-    """A folder for one bake, on the same filesystem as the results; gone afterwards, with all that is in it.
-
-    Raises:
-        HostError: There is not enough space for it.
-    """
-    results = paths.out()
-    results.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(results).free
-    if free < SPACE:
-        raise HostError(
-            f"no space left to bake: {results} has {free >> 20} MiB free, a bake needs {SPACE >> 20} MiB",
-            hint=f"df -h {results}; or set GOLDNODE_OUT to a folder on a larger disk",
-        )
-    for old in results.glob(".bake-*"):
-        if _abandoned(old):
-            shutil.rmtree(old, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix=".bake-", dir=results) as name:
-        shop = Path(name)
-        with files.locked(shop / "alive"):
-            yield shop
-
-
-def _abandoned(shop: Path) -> bool:
-    """Whether the bake that owned this folder was killed: a living one holds its lock."""
-    try:
-        with (shop / "alive").open("a") as stream:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except FileNotFoundError:
-        return False
-    return True

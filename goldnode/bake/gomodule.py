@@ -14,15 +14,16 @@ import platform
 import shutil
 import subprocess
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from goldnode.bake.kept import kept, remove
 from goldnode.daemon import Daemon, Library, Source
 from goldnode.download import UnreachableError, WrongBytesError
 from goldnode.errors import ArtifactError, BakeError, HostError
-from goldnode.files import locked, sha256_file, write_json
+from goldnode.files import sha256_file, write_json
 from goldnode.paths import cache
 from goldnode.progress import Progress, Step
 from goldnode.run import CommandError, run, spawn
@@ -70,7 +71,7 @@ def build(daemon: Daemon, source: Source, arch: str, *, go: Path, progress: Prog
     def make(draft: Path) -> None:
         _make(daemon, source, arch, draft, go=go, progress=progress)
 
-    _kept(home, make)
+    kept(home, _is_whole, make)
     return Built(home / daemon.name, tuple(home / "lib" / library.name for library in daemon.libraries))
 
 
@@ -89,7 +90,7 @@ def libraries(daemon: Daemon, arch: str, *, go: Path, progress: Progress) -> tup
         with progress.step(f"fetch libraries of {daemon.name}"):
             _record(draft, _take(daemon.libraries, arch, draft / "lib", go))
 
-    _kept(home, take)
+    kept(home, _is_whole, take)
     return tuple(home / "lib" / library.name for library in daemon.libraries)
 
 
@@ -104,8 +105,7 @@ def key(daemon: Daemon, source: Source, arch: str, compiler: str) -> str:
 def command(source: Source, output: Path) -> list[str]:
     """The words after ``go``: stripped, without paths or build id, the network file's flags last."""
     ldflags = " ".join(["-s", "-w", "-buildid=", *source.ldflags])
-    tags = [f"-tags={','.join(source.tags)}"] if source.tags else []
-    return ["build", "-v", "-trimpath", "-buildvcs=false", *tags, f"-ldflags={ldflags}", "-o", str(output),
+    return ["build", "-v", "-trimpath", "-buildvcs=false", *_tags(source), f"-ldflags={ldflags}", "-o", str(output),
             source.package]  # fmt: skip
 
 
@@ -165,7 +165,7 @@ def _make(daemon: Daemon, source: Source, arch: str, draft: Path, *, go: Path, p
     shutil.copytree(tree, work, copy_function=shutil.copyfile)
     with progress.step(f"build {daemon.name} {source.version}") as step:
         _compile([str(go), *command(source, binary)], work, env, step, _packages(go, source, work, env))
-    _remove(work)
+    remove(work)
     _record(draft, [binary, *shipped])
 
 
@@ -185,10 +185,13 @@ def _take(wanted: Sequence[Library], arch: str, folder: Path, go: Path) -> list[
     return taken
 
 
+def _tags(source: Source) -> list[str]:
+    return [f"-tags={','.join(source.tags)}"] if source.tags else []
+
+
 def _packages(go: Path, source: Source, work: Path, env: dict[str, str]) -> int:
     """How many packages the daemon is made of; some of them may be compiled already."""
-    tags = [f"-tags={','.join(source.tags)}"] if source.tags else []
-    listed = run([go, "list", "-deps", *tags, source.package], cwd=work, env=env, check=False)
+    listed = run([go, "list", "-deps", *_tags(source), source.package], cwd=work, env=env, check=False)
     return len(listed.stdout.splitlines())
 
 
@@ -224,38 +227,15 @@ def _compiler(source: Source, arch: str) -> str:
         raise HostError(f"cgo needs {name}, which is not here", hint=f"apt-get install {package}") from error
 
 
-def _kept(home: Path, make: Callable[[Path], None]) -> None:
-    """Fill ``home`` by ``make`` unless it is there and still is what it was; whole or not at all."""
-    with locked(home.with_name(f"{home.name}.lock")):
-        if _whole(home):
-            return
-        draft = home.with_name(f"{home.name}.part")
-        _remove(draft)
-        draft.mkdir(parents=True)
-        try:
-            make(draft)
-            _remove(home)
-            draft.rename(home)
-        finally:
-            _remove(draft)
-
-
 def _record(draft: Path, files: Sequence[Path]) -> None:
     """Note what was made, so that a damaged cache is noticed."""
     write_json(draft / "build.json", {str(path.relative_to(draft)): sha256_file(path) for path in files})
 
 
-def _whole(home: Path) -> bool:
+def _is_whole(home: Path) -> bool:
     """Whether a finished build is there and still is what it was."""
     try:
         sums: dict[str, str] = json.loads((home / "build.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
     return all((home / name).is_file() and sha256_file(home / name) == value for name, value in sums.items())
-
-
-def _remove(tree: Path) -> None:
-    """Delete a tree although Go's folders are read-only."""
-    for folder, _, _ in os.walk(tree):
-        Path(folder).chmod(0o755)
-    shutil.rmtree(tree, ignore_errors=True)

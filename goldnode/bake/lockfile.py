@@ -22,8 +22,8 @@ from goldnode.artifact import Artifact, ArtifactStore
 from goldnode.download import Patience
 from goldnode.errors import ArtifactError
 from goldnode.files import write_atomic
-from goldnode.network_rules import Where
 from goldnode.progress import Progress
+from goldnode.source import Where
 from goldnode.unpack import unpack
 
 

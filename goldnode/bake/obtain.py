@@ -17,11 +17,12 @@ from goldnode import version
 from goldnode.artifact import Artifact, ArtifactStore, Deferred, Format
 from goldnode.bake import gomodule, jars, toolchain
 from goldnode.bake.defaults import default_configs
+from goldnode.bake.kept import kept
 from goldnode.bake.payload import LIB, Origin, Payload, PayloadFile, Provenance
 from goldnode.daemon import DaemonKind, Source
 from goldnode.download import GoneError, Patience, UnreachableError
 from goldnode.errors import ArtifactError
-from goldnode.files import locked, sha256_file, write_atomic
+from goldnode.files import sha256_file, write_atomic
 from goldnode.network import Network
 from goldnode.paths import cache
 from goldnode.progress import Progress
@@ -166,13 +167,12 @@ class _Job:
         env = {"LD_LIBRARY_PATH": str(libraries)} if libraries else {}
         key = hashlib.sha256(f"1 {self.sha256(binary)} {self.network.chain_id}".encode()).hexdigest()
         folder = cache() / "defaults" / key
-        with locked(folder.with_name(f"{key}.lock")):
-            if not folder.is_dir():
-                draft = folder.with_name(f"{key}.part")
-                for name, content in default_configs(binary, self.network, env).items():
-                    write_atomic(draft / name, content)
-                if draft.is_dir():
-                    draft.rename(folder)
+
+        def make(draft: Path) -> None:
+            for name, content in default_configs(binary, self.network, env).items():
+                write_atomic(draft / name, content)
+
+        kept(folder, lambda home: any(home.glob("*.toml")), make)
         return [PayloadFile(f"{LIB}/defaults/{path.name}", path, PLAIN) for path in sorted(folder.glob("*.toml"))]
 
     def _have(self, artifact: Artifact, name: str, mode: int) -> Path:

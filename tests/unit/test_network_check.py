@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from goldnode import network_check
 from goldnode.errors import InputError
+from goldnode.source import Source
 
 GOOD = """\
 version: 1
@@ -138,6 +139,7 @@ def test_long_values_are_shortened(tmp_path: Path) -> None:
         ("a: \x00", "special characters"),
         ("[" * 5000, "nested too deeply"),
         ("x" * (1 << 21), "larger than"),
+        ("a: !!int x", "invalid literal"),
     ],
 )
 def test_what_is_no_yaml_is_refused(tmp_path: Path, text: str, reason: str) -> None:
@@ -191,6 +193,6 @@ VALUES = st.recursive(
 @given(field=st.sampled_from(["daemon", "genesis", "seeds", "config", "upgrades", "ports", "version"]), value=VALUES)
 def test_any_value_anywhere_yields_faults_not_crashes(field: str, value: object) -> None:
     """Whatever a person writes under a field, the checker answers."""
-    source = network_check.Source("example.yaml", {field: value}, {})
+    source = Source("example.yaml", {field: value}, {})
 
     assert network_check.faults(source)

@@ -208,6 +208,8 @@ def test_a_secret_is_never_shown_whole() -> None:
         ("a: &x [1]\nb: *x", "alias"),
         ("a: !!python/object:os.system {}", "cannot be read"),
         ("x" * 300_000, "larger than"),
+        ("a: !!int x", "cannot be read"),
+        ("[" * 5000, "nested too deeply"),
         ("\x00", "cannot be read"),
     ],
 )

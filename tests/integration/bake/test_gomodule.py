@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from goldnode import network, version
-from goldnode.bake import gomodule, toolchain
+from goldnode.bake import gomodule, kept, toolchain
 from goldnode.bake.gomodule import Built
 from goldnode.daemon import Daemon, Library, Source
 from goldnode.download import UnreachableError, WrongBytesError
@@ -78,7 +78,7 @@ def proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[GoProxy]:
     for name, value in made.env.items():
         monkeypatch.setenv(name, value)
     yield made
-    gomodule._remove(tmp_path / "modules")
+    kept.remove(tmp_path / "modules")
 
 
 def tiny(proxy: GoProxy, main: bytes = MAIN, *, cgo: bool = False) -> tuple[Daemon, Source]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from goldnode import guard, paths
-from goldnode.bake import golden
+from goldnode.bake.workshop import workshop
 from goldnode.errors import BakeError
 from tests.integration.bake import tiny
 from tests.waiting import gone
@@ -83,7 +83,7 @@ def test_an_abandoned_workshop_is_removed(out: Path) -> None:
     abandoned = out / ".bake-abandoned"
     abandoned.mkdir()
     (abandoned / "alive").touch()
-    with golden.workshop() as living, golden.workshop() as next_one:
+    with workshop() as living, workshop() as next_one:
         there = {folder.name for folder in out.iterdir()}
 
     assert {living.name, next_one.name} == there
