@@ -22,6 +22,7 @@ from goldnode import network
 from goldnode.bake import gomodule
 from goldnode.bake.toolchain import go
 from goldnode.daemon import Source
+from goldnode.fleet import world
 from goldnode.node import archive, configure
 from goldnode.node.cometbft_keys import Key
 from goldnode.node.inputs import read_image
@@ -42,8 +43,10 @@ WIREGUARD = Source(
 )
 #: The fleet's network, known to no other.
 NETWORK = "10.211.55"
-WORLD = f"{NETWORK}.1"
-RENDEZVOUS = f"http://{WORLD}:8700"
+#: The world's validators; the last parts of their addresses.
+WORLD = (1, 2)
+RENDEZVOUS_ADDRESS = f"{NETWORK}.1:8700"
+RENDEZVOUS = f"http://{RENDEZVOUS_ADDRESS}"
 
 _NUMBERS = itertools.count()
 
@@ -112,7 +115,7 @@ class Host:
 
 @dataclass
 class Fleet:
-    """Machines on one bridge, the rendezvous and a validator of the world outside.
+    """Machines on one bridge, the rendezvous and two validators of the world outside.
 
     Attributes:
         folder: Where everything is kept.
@@ -169,7 +172,7 @@ class Fleet:
 
     def ask(self, method: str) -> Any:
         """What the world's validator answers."""
-        url = f"http://{WORLD}:26657/{method}"
+        url = f"http://{NETWORK}.{WORLD[0]}:26657/{method}"
         answer = run(["ip", "netns", "exec", self.world, "curl", "-sm", "5", url], timeout=20, check=False).stdout
         return json.loads(answer or '{"result": {}}')["result"]
 
@@ -179,19 +182,31 @@ class Fleet:
         return {each["validator_address"] for each in commit.get("signatures", []) if each["block_id_flag"] == 2}
 
     def outside(self, sentries: list[Host]) -> None:
-        """Start the world: one validator that alone makes blocks, peering with the sentries' public side."""
+        """Start the world: two validators that make blocks together, peering with the sentries' public side."""
         peers = [f"{sentry.node()['node_id']}@{sentry.address}:26656" for sentry in sentries]
-        home = self.folder / "outside"
-        config = home / "config" / "config.toml"
+        for number in WORLD:
+            known = [f"{self.world_id(other)}@{NETWORK}.{other}:26656" for other in WORLD if other != number]
+            self._outsider(number, [*peers, *known])
+
+    def world_id(self, number: int) -> str:
+        """The node ID of one of the world's validators."""
+        return run([self.programs / "cometbft", "show-node-id", "--home", self.home(number)]).stdout.strip()
+
+    def home(self, number: int) -> Path:
+        """The home of one of the world's validators."""
+        return self.folder / f"outside-{number}"
+
+    def _outsider(self, number: int, peers: list[str]) -> None:
+        config = self.home(number) / "config" / "config.toml"
         document = tomlkit.parse(config.read_text())
         p2p, rpc, consensus = (document[name] for name in ("p2p", "rpc", "consensus"))
-        p2p.update({"laddr": f"tcp://{WORLD}:26656", "persistent_peers": ",".join(peers), "addr_book_strict": False})
-        rpc.update({"laddr": f"tcp://{WORLD}:26657"})
-        # How long the world waits for votes that come through two hops; on a busy machine one second was too short.
-        consensus.update({"timeout_commit": "2s"})
+        address = f"tcp://{NETWORK}.{number}"
+        p2p.update({"laddr": f"{address}:26656", "persistent_peers": ",".join(peers), "addr_book_strict": False})
+        rpc.update({"laddr": f"{address}:26657"})
+        consensus.update({"timeout_commit": "2s", "peer_gossip_sleep_duration": world.DISTANCE})
         config.write_text(tomlkit.dumps(document))
-        argv = [self.programs / "cometbft", "node", "--proxy_app=kvstore", "--home", home]
-        with (self.folder / "outside.log").open("ab") as log:
+        argv = [self.programs / "cometbft", "node", "--proxy_app=kvstore", "--home", self.home(number)]
+        with (self.folder / f"outside-{number}.log").open("ab") as log:
             self.stack.enter_context(self.inside(self.world, argv, stdout=log))
 
 
@@ -236,16 +251,20 @@ def _bring(host: Host, key: Key) -> None:
 
 
 def _write_genesis(fleet: Fleet, hidden: Key) -> None:
-    """A chain of two validators: the world's, which suffices by itself, and the hidden one."""
-    home = fleet.folder / "outside"
-    run([fleet.programs / "cometbft", "init", "--home", home])
-    document = json.loads((home / "config" / "genesis.json").read_text())
-    document["chain_id"] = "localnet-1"
-    document["validators"][0]["power"] = "30"
+    """A chain of three validators: the world's two, which suffice but need each other, and the hidden one."""
+    homes = [fleet.home(number) for number in WORLD]
+    documents = []
+    for home in homes:
+        run([fleet.programs / "cometbft", "init", "--home", home])
+        documents.append(json.loads((home / "config" / "genesis.json").read_text()))
     key = hidden.validator_document()
-    document["validators"].append({"address": key["address"], "pub_key": key["pub_key"], "power": "10", "name": ""})
-    fleet.genesis = json.dumps(document)
-    (home / "config" / "genesis.json").write_text(fleet.genesis)
+    whole = documents[0]
+    whole["chain_id"] = "localnet-1"
+    whole["validators"] = [{**each["validators"][0], "power": "15"} for each in documents]
+    whole["validators"].append({"address": key["address"], "pub_key": key["pub_key"], "power": "10", "name": ""})
+    fleet.genesis = json.dumps(whole)
+    for home in homes:
+        (home / "config" / "genesis.json").write_text(fleet.genesis)
 
 
 @contextlib.contextmanager
@@ -258,9 +277,10 @@ def fleet(folder: Path, programs: Path) -> Iterator[Fleet]:
         stack.callback(run, ["ip", "netns", "del", made.world], check=False)
         run(["ip", "-n", made.world, "link", "set", "lo", "up"])
         run(["ip", "-n", made.world, "link", "add", "br0", "type", "bridge"])
-        run(["ip", "-n", made.world, "address", "add", f"{WORLD}/24", "dev", "br0"])
+        for number in WORLD:
+            run(["ip", "-n", made.world, "address", "add", f"{NETWORK}.{number}/24", "dev", "br0"])
         run(["ip", "-n", made.world, "link", "set", "br0", "up"])
-        argv = [sys.executable, "-m", "goldnode.rendezvous", "--listen", f"{WORLD}:8700"]
+        argv = [sys.executable, "-m", "goldnode.rendezvous", "--listen", RENDEZVOUS_ADDRESS]
         with (folder / "rendezvous.log").open("ab") as log:
             argv += ["--database", str(folder / "rendezvous.db")]
             made.rendezvous = stack.enter_context(made.inside(made.world, argv, stdout=log))
