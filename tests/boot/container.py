@@ -11,11 +11,12 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from goldnode import guard
+from goldnode.node.layout import Layout
 from goldnode.run import run, spawn
 from goldnode.vm.machine import read_console
 
@@ -74,13 +75,16 @@ class Container:
 
 
 @contextlib.contextmanager
-def container(tree: Path, folder: Path, user_data: str) -> Iterator[Container]:
+def container(
+    tree: Path, folder: Path, user_data: str, before: Callable[[Layout], None] = lambda _: None
+) -> Iterator[Container]:
     """Boot the tree with this user-data.
 
     Args:
         tree: The sealed image's root filesystem.
         folder: An empty folder for this boot.
         user_data: What a person would paste; empty for a machine that nobody told anything.
+        before: Writes what is on the disk already.
     """
     layer, work, merged = (folder / name for name in ("layer", "work", "merged"))
     for path in (layer / SEED, work, merged):
@@ -88,6 +92,7 @@ def container(tree: Path, folder: Path, user_data: str) -> Iterator[Container]:
     if user_data:
         (layer / SEED / "user-data").write_text(user_data)
         (layer / SEED / "meta-data").write_text("instance-id: container\nlocal-hostname: container\n")
+    before(Layout(layer))
     (layer / WAIT_ONLINE).parent.mkdir(parents=True)
     (layer / WAIT_ONLINE).symlink_to("/dev/null")
     mount = f"mount -t overlay overlay -o lowerdir={tree},upperdir={layer},workdir={work} {merged}"
