@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from goldnode.image.check import open_image
 from goldnode.image.export import write_tar
 from goldnode.image.tree import Tree
 from goldnode.run import run, spawn
@@ -17,6 +18,15 @@ def raw(image: Path, target: Path) -> Path:
     """Unpack a qcow2 into a plain disk."""
     run(["qemu-img", "convert", "-O", "raw", image, target])
     return target
+
+
+def unpacked(image: Path, folder: Path) -> Path:
+    """Unpack a sealed image's root filesystem into an empty folder."""
+    disk = raw(image, folder / "disk.raw")
+    with open_image(disk) as opened:
+        root = unpack(opened.root, folder / "root")
+    disk.unlink()
+    return root
 
 
 def unpack(tree: Tree, folder: Path) -> Path:

@@ -69,8 +69,8 @@ class BaseSpec:
         """Digest of every input that we decide; the mirror's state on the day is in the manifest instead."""
         inputs = [dataclasses.asdict(self), SUITE, BIOS_AT, ESP_AT, ROOT_AT, EPOCH, EXT4_FEATURES, DPKG_OPTIONS]
         digest = hashlib.sha256(json.dumps(inputs).encode())
-        for source in (inspect.getsource(_assemble), inspect.getsource(grub), inspect.getsource(_hooks)):
-            digest.update(source.encode())
+        for part in (_assemble, grub, _packages, _hooks):
+            digest.update(inspect.getsource(part).encode())
         for file in sorted((paths.REPOSITORY / "packer" / "base").rglob("*")):
             if file.is_file():
                 digest.update(f"{file.name}\0".encode() + file.read_bytes())
@@ -163,6 +163,8 @@ def _packages(spec: BaseSpec, draft: Path) -> Path:
     argv = ["mmdebstrap", "--quiet", "--variant=minbase", f"--architectures={spec.arch}"]
     argv += [f"--include={','.join(spec.packages)}", '--aptopt=APT::Install-Recommends "false"']
     argv += [f"--dpkgopt={option}" for option in DPKG_OPTIONS]
+    # update-alternatives links Java's manual pages and stops without the folder, which DPKG_OPTIONS leave out.
+    argv += ["--essential-hook=mkdir -p $1/usr/share/man/man1"]
     argv += [f"--customize-hook={hook}" for hook in _hooks()]
     try:
         run([*argv, SUITE, tree], env={"SOURCE_DATE_EPOCH": str(EPOCH)})
@@ -182,7 +184,10 @@ def _hooks() -> tuple[str, ...]:
         "chroot $1 systemctl enable systemd-networkd.service",
         "ln -sf ../run/systemd/resolve/stub-resolv.conf $1/etc/resolv.conf",
         # Deleted before there is a filesystem: on a disk, the freed blocks would keep the keys.
-        "rm -f $1/etc/ssh/ssh_host_*",
+        "rm -f $1/etc/ssh/ssh_host_* $1/etc/ssl/private/ssl-cert-snakeoil.key $1/etc/ssl/certs/ssl-cert-snakeoil.pem",
+        "find $1/etc/ssl/certs -lname ssl-cert-snakeoil.pem -delete",
+        # PostgreSQL's package makes a database cluster, which would be one and the same on every machine.
+        "rm -rf $1/etc/postgresql/* $1/var/lib/postgresql/*",
         # Written by tools of the bake, each time differently, and of no use on a node.
         "rm -f $1/var/cache/ldconfig/aux-cache $1/var/log/*.log $1/var/log/apt/* $1/etc/hostname $1/etc/machine-id",
         "touch $1/etc/machine-id",

@@ -20,6 +20,7 @@ from pathlib import Path
 from goldnode import paths
 from goldnode.bake.base import EPOCH, package_list
 from goldnode.bake.payload import LIB, Payload
+from goldnode.daemon import DaemonKind
 from goldnode.network import Network
 
 #: The first date a zip can hold.
@@ -113,7 +114,9 @@ def _network(network: Network, payload: Payload, arch: str) -> Iterator[Entry]:
     yield Entry("/etc/ld.so.conf.d/goldnode.conf", 0o644, f"{LIB}/lib\n".encode())
     if payload.deferred:
         yield Entry(f"{LIB}/deferred.json", 0o644, _json([item.document() for item in payload.deferred]))
-    if any(file.path_on_image == f"{LIB}/bin/{network.daemon.name}" for file in payload.files):
+    if network.daemon.kind is DaemonKind.JVM:
+        yield Entry(f"{LIB}/start-check", 0o644, paths.REPOSITORY / "packer" / "scripts" / "start-nodes.sh")
+    elif any(file.path_on_image == f"{LIB}/bin/{network.daemon.name}" for file in payload.files):
         yield Entry(f"{LIB}/start-check", 0o644, _start_check(network).encode())
 
 

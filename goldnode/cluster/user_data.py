@@ -29,7 +29,7 @@ USER_DATA_BYTES = 16 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One node of a machine: its name, role and invite line."""
+    """One node of a machine: its name, role and invite line (empty for a role that is in no cluster)."""
 
     name: str
     role: str
@@ -45,7 +45,7 @@ class Machine:
         network: The network's name.
         role: The machine's role; `multi-node` for several nodes.
         nodes: Its nodes; none for a mere rendezvous.
-        rendezvous: Where it meets the others.
+        rendezvous: Where it meets the others; none where nobody is met.
         genesis: The genesis file of a private network; empty for none.
         ssh_keys: Who may log in.
         extra: Further keys of node.yaml.

@@ -23,6 +23,10 @@ from goldnode.run import run
 USER = "gn-jvm"
 #: PostgreSQL's port on Debian.
 POSTGRES = 5432
+#: Debian's name of the first database cluster of a machine, and its file of ours.
+CLUSTER, SETTINGS = "main", "conf.d/goldnode.conf"
+#: PostgreSQL's default is 100, and a Daml ledger keeps dozens open; a slot that nobody uses costs 20 kB.
+CONNECTIONS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,7 @@ def setup(
     blocks: Mapping[str, int],
     places: Places,
     *,
+    server: Callable[[], None],
     psql: Callable[[str], None],
     give: Callable[[Path], None],
     port: int = POSTGRES,
@@ -55,6 +60,7 @@ def setup(
         network: The image's network, of kind jvm.
         blocks: The machine's nodes, each with its block of ports.
         places: Where everything goes.
+        server: Has PostgreSQL run; asked only for a network whose nodes store something there.
         psql: Runs SQL as PostgreSQL's administrator.
         give: Hands a file or folder over to the service's user.
         port: PostgreSQL's port.
@@ -66,6 +72,8 @@ def setup(
     if options is None:
         raise UsageError(f"{network.name} runs no JVM")
     stored = any("{database}" in word for word in network.daemon.start_args)
+    if stored:
+        server()
     nodes = []
     for name, index in blocks.items():
         home = places.state / name
@@ -85,6 +93,23 @@ def setup(
     write_atomic(places.runtime / "options", "".join(f"{option}\n" for option in jvm.options(options)))
     for path in (places.state, folder, places.runtime):
         give(path)
+
+
+def start_postgres(root: Path = Path("/")) -> None:
+    """Have PostgreSQL run, with a database cluster that was made on this machine: the image has none.
+
+    Our file of settings is the last thing of a new cluster and comes before any database, so where
+    it is missing the power went while the cluster was made, and nobody's data is in what there is.
+    """
+    version = max((path.name for path in (root / "usr/lib/postgresql").iterdir()), key=int)
+    config = root / "etc/postgresql" / version / CLUSTER
+    if not (config / SETTINGS).exists():
+        for folder in (config, root / "var/lib/postgresql" / version / CLUSTER):
+            shutil.rmtree(folder, ignore_errors=True)
+        run(["pg_createcluster", "--locale=C.UTF-8", "--encoding=UTF8", f"--port={POSTGRES}", version, CLUSTER],
+            timeout=300)  # fmt: skip
+        write_atomic(config / SETTINGS, f"max_connections = {CONNECTIONS}\n")
+    run(["systemctl", "start", f"postgresql@{version}-{CLUSTER}.service"], timeout=300)
 
 
 def give_to_service(path: Path) -> None:

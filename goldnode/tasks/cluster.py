@@ -22,6 +22,7 @@ from goldnode.cluster import backup as backups
 from goldnode.cluster import govern, room, status, store, user_data
 from goldnode.errors import InputError, UsageError
 from goldnode.invite import Invite, write_invite
+from goldnode.node_config import HOSTED_ROLES, SERVICE_ROLES
 from goldnode.paths import clusters
 
 NAME = "the cluster's name"
@@ -66,7 +67,7 @@ def invite(
 
 
 @task(name="user-data", positional=["name"], iterable=["rendezvous", "node", "ssh_key"],
-      help={"name": NAME, "role": "role of the machine: validator, sentry, multi-node, rendezvous",
+      help={"name": NAME, "role": "role of the machine: validator, sentry, multi-node, rendezvous, hosted",
             "node": "the node's name; for multi-node NAME=ROLE, repeated", "rendezvous": RENDEZVOUS,
             "genesis": "genesis file of a private network", "ssh_key": "file with a public key that may log in",
             "extra": "YAML file with further keys of node.yaml", "hours": "how long its invites can be used",
@@ -88,13 +89,17 @@ def user_data_(
 ) -> None:
     """Print a machine's user-data, ready to paste, with fresh invites in it."""
     cluster = _open(name, rendezvous)
-    wanted = [] if role == "rendezvous" else [_node(text, role) for text in node or [role]]
+    wanted = [] if role in SERVICE_ROLES else [_node(text, role) for text in node or [role]]
+    members = [name for name, own in wanted if own not in HOSTED_ROLES]
     machine = user_data.Machine(
         cluster=name,
         network=cluster.settings.network,
         role=role,
-        nodes=[user_data.Node(n, r, write_invite(_mint(cluster, r, 1, hours, approve=approve))) for n, r in wanted],
-        rendezvous=room.endpoints(cluster) if wanted else (),
+        nodes=[
+            user_data.Node(n, r, write_invite(_mint(cluster, r, 1, hours, approve=approve)) if n in members else "")
+            for n, r in wanted
+        ],
+        rendezvous=room.endpoints(cluster) if members else (),
         genesis=_read(genesis) if genesis else b"",
         ssh_keys=[_read(file).decode().strip() for file in ssh_key],
         extra=_mapping(extra) if extra else {},

@@ -25,10 +25,12 @@ passwd --quiet --lock root
 umount /etc/machine-id 2>/dev/null || true
 : >/etc/machine-id
 printf '127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n' >/etc/hosts
-# The links by which ssh and apt's timers are enabled; systemctl would run a chain of init-script tools (7 s).
-find /etc/systemd/system -type l \( -name 'ssh.*' -o -name sshd.service -o -name sshd-unix-local.socket -o -name 'apt-daily*.timer' \) -delete
+# The links by which ssh, a database and apt's timers are enabled; systemctl would run a chain of init-script tools (7 s).
+find /etc/systemd/system -type l \( -name 'ssh.*' -o -name sshd.service -o -name sshd-unix-local.socket \
+  -o -name postgresql.service -o -name 'apt-daily*.timer' \) -delete
 rm -rf \
   /var/lib/dbus/machine-id /etc/hostname /etc/.resolv.conf.systemd-resolved.bak /etc/ssh/ssh_host_* /root/.ssh /home/*/.ssh \
+  /etc/ssl/private/ssl-cert-snakeoil.key /etc/ssl/certs/ssl-cert-snakeoil.pem /etc/postgresql/* /var/lib/postgresql/* \
   /etc/sudoers.d/90-cloud-init-users /etc/sudoers.d/90-incus \
   /var/lib/systemd/random-seed /var/lib/systemd/credential.secret /var/lib/chrony/* /boot/grub/grubenv \
   /etc/udev/rules.d/70-persistent-net.rules /etc/systemd/network/*cloud-init* /etc/netplan/50-cloud-init.yaml \

@@ -9,7 +9,6 @@ import pytest
 
 from goldnode import network as networks
 from goldnode.bake import golden
-from goldnode.image.check import open_image
 from goldnode.progress import SILENT
 from tests import sealed
 
@@ -25,9 +24,4 @@ def image() -> Path:
 @pytest.fixture(scope="session")
 def tree(image: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Its root filesystem in a folder, owners and capabilities as they are on the disk."""
-    folder = tmp_path_factory.mktemp("sealed")
-    disk = sealed.raw(image, folder / "disk.raw")
-    with open_image(disk) as opened:
-        root = sealed.unpack(opened.root, folder / "root")
-    disk.unlink()
-    return root
+    return sealed.unpacked(image, tmp_path_factory.mktemp("sealed"))

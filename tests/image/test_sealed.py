@@ -10,7 +10,7 @@ from testinfra.host import Host
 from goldnode.image.rule import Image
 
 pytestmark = pytest.mark.root
-ROLES = ["common", "validator", "sentry", "multi-node", "rendezvous"]
+ROLES = ["common", "validator", "sentry", "multi-node", "hosted", "rendezvous"]
 
 
 @pytest.mark.parametrize(

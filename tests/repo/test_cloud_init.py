@@ -26,6 +26,8 @@ def _example(role: str) -> str:
         ]
     if role == "rendezvous":
         nodes = []
+    if role == "hosted":
+        return render(Machine("mine", "daml", role, [Node("alice", role, "")], []))
     return render(Machine("mine", "osmosis", role, nodes, ["http://203.0.113.10:8700"]))
 
 

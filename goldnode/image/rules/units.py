@@ -12,10 +12,12 @@ from goldnode.image.tree import Kind, Tree
 
 CONFIGURE = "goldnode-configure.service"
 UNITS = "/usr/lib/systemd/system"
-ROLES = ("common", "validator", "sentry", "multi-node", "rendezvous")
-FACTS = "/usr/lib/goldnode/image.json"
+ROLES = ("common", "validator", "sentry", "multi-node", "hosted", "rendezvous")
+FACTS, NETWORK = "/usr/lib/goldnode/image.json", "/usr/lib/goldnode/network.json"
+#: What runs the nodes of a JVM network: Java, the host, and at least one jar.
+JVM = ("/usr/bin/java", "/usr/lib/goldnode/jvm/goldnode-jvm.jar", "/usr/lib/goldnode/jars/*.jar")
 INSTALLED = (
-    "/usr/bin/goldnode", "/usr/lib/goldnode/node.pyz", FACTS, "/usr/lib/goldnode/network.json",
+    "/usr/bin/goldnode", "/usr/lib/goldnode/node.pyz", FACTS, NETWORK,
     f"{UNITS}/{CONFIGURE}", f"{UNITS}/goldnode-agent.service", f"{UNITS}/goldnode-node@.service",
     f"{UNITS}/goldnode-rendezvous.service", f"{UNITS}/goldnode-jvm.service",
     *(f"/usr/lib/goldnode/roles/{role}/role.yaml" for role in ROLES),
@@ -38,10 +40,12 @@ UNIT_FOLDERS = (
 def goldnode_installed(image: Image) -> Iterator[Finding]:
     """Missing files, and a daemon that is neither there nor deferred."""
     yield from (Finding(path, "is missing") for path in INSTALLED if not image.root.follow(path))
-    try:
-        name = json.loads(image.root.read(FACTS))["daemon"]["name"]
-    except (ValueError, KeyError, TypeError):
+    name = _daemon(image, FACTS).get("name")
+    if name is None:
         yield Finding(FACTS, "names no daemon")
+        return
+    if _daemon(image, NETWORK).get("kind") == "jvm":
+        yield from (Finding(path, "is missing") for path in JVM if not any(image.root.match(path)))
         return
     daemon = f"/usr/lib/goldnode/bin/{name}"
     file = image.root.follow(daemon)
@@ -106,6 +110,14 @@ def unit_files(image: Image) -> Iterator[Finding]:
     for file in image.root.match("/etc/systemd/system/*", "/usr/local/lib/systemd/system/*"):
         if file.kind is Kind.FILE:
             yield Finding(file.path, "is a unit that no package and no role owns")
+
+
+def _daemon(image: Image, path: str) -> dict[str, str]:
+    """What a document says of the daemon; nothing when it is missing, or says nothing."""
+    try:
+        return dict(json.loads(image.root.read(path))["daemon"])
+    except (ValueError, KeyError, TypeError):
+        return {}
 
 
 def _links(root: Tree) -> Iterator[tuple[str, str]]:

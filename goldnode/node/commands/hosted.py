@@ -74,6 +74,7 @@ def prepare(layout: Layout) -> None:
         image.network,
         blocks.settle(layout, (entry.name for entry in node_yaml.in_force(layout, image).nodes)),
         _places(layout),
+        server=jvm_setup.start_postgres,
         psql=jvm_setup.as_postgres,
         give=jvm_setup.give_to_service,
     )

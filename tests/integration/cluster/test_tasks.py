@@ -208,6 +208,17 @@ def test_user_data(desk: Desk, tmp_path: Path) -> None:
     assert 0o600 == (tmp_path / "u.yaml").stat().st_mode & 0o777
 
 
+def test_user_data_of_hosted_nodes(desk: Desk) -> None:
+    """Nodes of a JVM network need no rendezvous, and no invite is minted for them."""
+    desk.type("cluster.new ledgers --network daml")
+    text = desk.type("cluster.user-data ledgers --role multi-node --node alice=hosted --node bob=hosted")
+    alone = desk.type("cluster.user-data ledgers --role hosted --node carol")
+    node, single = (yaml.safe_load(yaml.safe_load(each)["write_files"][0]["content"]) for each in (text, alone))
+
+    assert [{"name": "alice", "role": "hosted"}, {"name": "bob", "role": "hosted"}] == node["nodes"]
+    assert {"version": 1, "role": "hosted", "name": "carol"} == single
+
+
 @pytest.mark.parametrize(("line", "error"), [
     ("cluster.status nothing", UsageError),
     ("cluster.invite demo --role Sentry", InputError),

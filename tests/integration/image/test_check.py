@@ -141,6 +141,23 @@ def test_boot_code_and_swap_are_looked_for_on_the_disk(bed: Bed) -> None:
     assert {"has no BIOS boot partition", "is swap"} == _findings(bed)
 
 
+def test_an_image_of_a_jvm_network_has_java_the_host_and_jars(bed: Bed) -> None:
+    """There the daemon is no program of its own, and each of the three is looked for."""
+    bed.write("/usr/lib/goldnode/network.json", '{"daemon": {"kind": "jvm"}}')
+    bed.remove("/usr/lib/goldnode/bin/cometbft")
+    report = check_image(bed.disk)
+    missing = [finding.where for result in report.broken for finding in result.findings]
+    for path in ("/usr/bin/java", "/usr/lib/goldnode/jvm/goldnode-jvm.jar", "/usr/lib/goldnode/jars/a-1.jar"):
+        bed.write(path, "", 0o755)
+
+    assert [
+        "/usr/bin/java",
+        "/usr/lib/goldnode/jvm/goldnode-jvm.jar",
+        "/usr/lib/goldnode/jars/*.jar",
+    ] == missing
+    assert () == check_image(bed.disk).broken
+
+
 def test_arm64_boots_by_uefi_alone(bed: Bed) -> None:
     """Its loader and its console have other names, and there is no BIOS."""
     bed.edit("/var/lib/dpkg/status", "Architecture: amd64", "Architecture: arm64")

@@ -37,7 +37,10 @@ def settle(places: Places, database: Database, *names: str) -> dict[str, str]:
     """Set a Daml machine up; the content of all its files."""
     given: list[Path] = []
     blocks = {name: number for number, name in enumerate(names)}
-    setup(load("daml"), blocks, places, psql=database.run, give=given.append, port=database.port)
+    ready = []
+    setup(load("daml"), blocks, places, server=lambda: ready.append(1), psql=database.run, give=given.append,
+          port=database.port)  # fmt: skip
+    assert [1] == ready
     assert set(places.runtime.glob("nodes/*")) <= set(given)
     return {path.name: path.read_text() for path in sorted(places.runtime.rglob("*")) if path.is_file()}
 
@@ -72,4 +75,11 @@ def test_a_node_that_is_gone_from_the_machine_loses_its_file(places: Places, dat
 def test_a_network_of_daemons_is_refused(places: Places, database: Database) -> None:
     """The service never starts on an image without a JVM network."""
     with pytest.raises(UsageError, match="localnet runs no JVM"):
-        setup(load("localnet"), {"alice": 0}, places, psql=database.run, give=lambda _: None)
+        setup(
+            load("localnet"),
+            {"alice": 0},
+            places,
+            server=lambda: None,
+            psql=database.run,
+            give=lambda _: None,
+        )

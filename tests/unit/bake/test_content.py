@@ -17,6 +17,7 @@ from goldnode.bake.base import EPOCH
 from goldnode.bake.content import Entry
 from goldnode.bake.payload import LIB, Origin, Payload, PayloadFile, Provenance
 from goldnode.network import load
+from goldnode.paths import REPOSITORY
 
 
 @pytest.fixture
@@ -87,6 +88,16 @@ def test_what_is_deferred_is_told_and_not_started() -> None:
 
     assert f"{LIB}/deferred.json" in found
     assert f"{LIB}/start-check" not in found
+
+
+def test_a_jvm_network_starts_its_nodes_in_the_bake() -> None:
+    """There is no program to ask for its version, so the start check is two nodes until they are ready."""
+    network = load("daml")
+    payload = Payload((), (), Provenance(Origin.JARS, network.daemon.name, network.daemon.version), "key")
+    found = {entry.path: entry.data for entry in content.entries(network, payload, "amd64")}
+
+    assert found[f"{LIB}/start-check"] == REPOSITORY / "packer" / "scripts" / "start-nodes.sh"
+    assert b"postgresql\n" in found[f"{LIB}/packages.txt"]  # type: ignore[operator]
 
 
 def test_links_keep_their_target(tmp_path: Path) -> None:

@@ -26,8 +26,9 @@ def machine(role: str, **changes: Any) -> Machine:
     nodes = {
         "multi-node": [Node("val-1", "validator", join), Node("sentry-1", "sentry", join)],
         "rendezvous": [],
+        "hosted": [Node("alice", role, "")],
     }.get(role, [Node("node-1", role, join)])
-    given = {"nodes": nodes, "rendezvous": ["http://203.0.113.10:8700"], **changes}
+    given = {"nodes": nodes, "rendezvous": [] if role == "hosted" else ["http://203.0.113.10:8700"], **changes}
     return Machine(cluster="demo", network="localnet", role=role, **given)
 
 
@@ -54,6 +55,16 @@ def test_nodes_keep_their_invites() -> None:
     assert [(node.name, node.role, node.join) for node in wanted.nodes] == [
         (node.name, node.role, node.join) for node in config.nodes
     ]
+
+
+def test_hosted_nodes_share_a_machine_without_invites() -> None:
+    """Several nodes of a JVM network: names and roles, and neither an invite nor a rendezvous."""
+    nodes = [Node(name, "hosted", "") for name in ("alice", "bob")]
+    text = render(machine("multi-node", nodes=nodes, rendezvous=[]))
+    config = node_config.parse(files(text)["/etc/goldnode/node.yaml"]["content"])
+
+    assert [("alice", "hosted", ""), ("bob", "hosted", "")] == [(n.name, n.role, n.join) for n in config.nodes]
+    assert "invites are secrets" not in text
 
 
 def test_a_genesis_arrives_to_the_byte() -> None:

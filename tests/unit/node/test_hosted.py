@@ -46,6 +46,7 @@ def acts(monkeypatch: pytest.MonkeyPatch) -> Acts:
         return f"{name}: {verb}"
 
     monkeypatch.setattr(JvmHost, "act", act)
+    monkeypatch.setattr(jvm_setup, "start_postgres", lambda: None)
     monkeypatch.setattr(jvm_setup, "as_postgres", lambda _: None)
     monkeypatch.setattr(jvm_setup, "give_to_service", lambda _: None)
     return done
@@ -196,7 +197,7 @@ def test_the_agent_tells_of_hosted_nodes(tree: Tree, acts: Acts, monkeypatch: py
 def test_a_node_of_a_daemon_has_no_jvm(tmp_path: Path) -> None:
     """Where the network runs daemons, nothing is prepared for a JVM."""
     with pytest.raises(UsageError, match="localnet runs no JVM"):
-        jvm_setup.setup(load("localnet"), {"a": 0}, jvm_setup.Places(tmp_path), psql=print, give=print)
+        jvm_setup.setup(load("localnet"), {"a": 0}, jvm_setup.Places(tmp_path), server=print, psql=print, give=print)
 
 
 def test_the_units_port_is_the_one_that_is_read() -> None:
