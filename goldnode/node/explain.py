@@ -15,12 +15,15 @@ _SIGNS = (
     (re.compile(r"can't get pubkey|remote signer|accept connection", re.IGNORECASE), "signer"),
     (re.compile(r"no space left", re.IGNORECASE), "disk"),
     (re.compile(r"address already in use", re.IGNORECASE), "port"),
+    (re.compile(r"^(?:panic|fatal error|Error): [^\n]{1,160}", re.MULTILINE), "end"),
     (re.compile(r"(?:error|panic)[^\n]{0,20}?(?:genesis|app hash|AppHash)[^\n]{0,120}", re.IGNORECASE), "genesis"),
 )
 
 
 #: What is said of a daemon whose log does not tell what it waits for.
 UNKNOWN = "starting"
+#: Begins what is said of a daemon that ended with a message of its own.
+LAST_WORDS = "ended with"
 
 
 def explain(log: str, *, alone: bool) -> str:
@@ -46,5 +49,7 @@ def explain(log: str, *, alone: bool) -> str:
             return "the disk is full: df -h"
         case "port":
             return "a port of it is in use: ss -ltnp"
+        case "end":
+            return f"{LAST_WORDS} {hit.group(0)}"
         case _:
             return f"does not start: {hit.group(0)[:160]}"

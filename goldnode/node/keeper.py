@@ -15,7 +15,7 @@ from pathlib import Path
 
 from goldnode.errors import GoldnodeError, HostError
 from goldnode.node import keys, launch, rules, wireguard
-from goldnode.node.explain import UNKNOWN, explain
+from goldnode.node.explain import LAST_WORDS, UNKNOWN, explain
 from goldnode.node.health import Health, State, look
 from goldnode.node.inputs import Image, NodeFacts
 from goldnode.node.key_rules import KeyRecord, Verdict, decide
@@ -114,9 +114,11 @@ class Keeper:
         else:
             health = self._health(now)
             reason = self._tend(health, now)
-            if self._crashes(now) and health.state is State.STARTING and reason == UNKNOWN:
+            if self._crashes(now) and health.state is State.STARTING and reason.startswith((UNKNOWN, LAST_WORDS)):
                 health = replace(health, state=State.CRASHING)
+                words = reason.removeprefix(UNKNOWN)
                 reason = f"ended {len(self._ends)} times in five minutes: goldnode logs {node.name}"
+                reason += f"; {words}" if words else ""
         record = keys.note_progress(node) if self.facts.role.consensus_key else None
         key = keys.read_key(node) if record else None
         return Report(

@@ -93,6 +93,12 @@ def test_times_have_nanoseconds() -> None:
         ("write: no space left on device", False, "disk is full"),
         ("listen tcp: bind: address already in use", False, "in use"),
         ("error during handshake: app hash mismatch", False, "does not start"),
+        (
+            "12:00 INF x\npanic: runtime error: nil map\n\ngoroutine 1",
+            False,
+            "ended with panic: runtime error: nil map",
+        ),
+        ("Error: unknown flag: --x\nUsage:", False, "ended with Error: unknown flag: --x"),
         ("no space left\nfound signature from the same key", False, "double-sign"),
     ],
 )
