@@ -2,12 +2,17 @@
 # The start check of a JVM network: two nodes by the machine's own units, as user-data would have them, until both are
 # ready.  All they write, keys and databases among it, lies in memory and goes with the mounts.
 set -eu
-for place in /etc/goldnode /etc/postgresql /var/lib/goldnode /var/lib/postgresql /var/log/postgresql; do
+ours="/etc/goldnode /var/lib/goldnode"
+# shellcheck disable=SC2086 # two names
+mkdir -p $ours
+for place in $ours /etc/postgresql /var/lib/postgresql /var/log/postgresql; do
   if [ -d "$place" ]; then
     mount -t tmpfs -o "$(stat -c 'mode=%a,uid=%u,gid=%g' "$place")" tmpfs "$place"
   fi
 done
+systemd-tmpfiles --create /usr/lib/tmpfiles.d/goldnode.conf
 printf 'version: 1\nrole: multi-node\nnodes:\n- {name: one, role: hosted}\n- {name: two, role: hosted}\n' >/etc/goldnode/node.yaml
+systemctl daemon-reload
 systemctl start goldnode-jvm.service || true
 tries=0
 until said=$(goldnode jvm status 2>&1); do
@@ -22,5 +27,10 @@ until said=$(goldnode jvm status 2>&1); do
 done
 echo "$said"
 systemctl stop goldnode-jvm.service 'postgresql*.service'
-umount /etc/goldnode /etc/postgresql /var/lib/goldnode /var/lib/postgresql /var/log/postgresql 2>/dev/null || true
-rm -rf /run/goldnode/jvm
+for place in $ours /etc/postgresql /var/lib/postgresql /var/log/postgresql; do
+  if mountpoint -q "$place"; then
+    umount "$place"
+  fi
+done
+# shellcheck disable=SC2086 # two names
+rmdir $ours
