@@ -29,11 +29,19 @@ USER_DATA_BYTES = 16 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One node of a machine: its name, role and invite line (empty for a role that is in no cluster)."""
+    """One node of a machine.
+
+    Attributes:
+        name: Its name.
+        role: Its role.
+        join: Its invite line; empty for a role that is in no cluster, and for a node that has joined.
+        extra: Further keys of its entry below ``nodes:``.
+    """
 
     name: str
     role: str
     join: str = field(repr=False)
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +110,10 @@ def _values(machine: Machine) -> dict[str, Any]:
         "role": machine.role,
         "name": first.name,
         "join": first.join,
-        "nodes": [{"name": node.name, "role": node.role, "join": node.join} for node in machine.nodes],
+        "nodes": [
+            {"name": node.name, "role": node.role, "join": node.join, "extra": dict(node.extra)}
+            for node in machine.nodes
+        ],
         "rendezvous": list(machine.rendezvous),
         "genesis": machine.genesis.decode("utf-8", "replace"),
         "genesis_sha256": hashlib.sha256(machine.genesis).hexdigest() if machine.genesis else "",

@@ -16,7 +16,7 @@ from goldnode.errors import UsageError
 from goldnode.fleet import console as consoles
 from goldnode.fleet import monitor, state, volume
 from goldnode.fleet.ground import Ground
-from goldnode.fleet.plan import NETWORK, RENDEZVOUS, WORLD, Node, Seat, another_sentry, extra, successor
+from goldnode.fleet.plan import NETWORK, RENDEZVOUS, WORLD, Node, Seat, another_sentry, extra, own_extra, successor
 from goldnode.fleet.rpc import WorldRpc
 from goldnode.fleet.state import State
 from goldnode.fleet.world import RPC
@@ -26,7 +26,6 @@ from goldnode.paths import REPOSITORY
 from goldnode.vm import machine
 from goldnode.vm.accel import Acceleration, Accelerator
 
-CLUSTER = "fleet"
 #: The volume with a machine's keys and chain, in its folder.
 VOLUME = "keys.qcow2"
 #: Seconds an invite of the fleet can be used.
@@ -63,11 +62,6 @@ class Fleet:
     def ground(self) -> Ground:
         """Where it stands."""
         return Ground(self.folder)
-
-    @property
-    def cluster(self) -> Cluster:
-        """Its cluster, with the root key."""
-        return Cluster(self.folder / "clusters" / CLUSTER)
 
     def at(self, seat: Seat) -> Path:
         """A machine's folder."""
@@ -122,10 +116,13 @@ class Fleet:
         wish = self.state.wish
         return user_data.render(
             user_data.Machine(
-                cluster=CLUSTER,
+                cluster=seat.nodes[0].cluster,
                 network=wish.network,
                 role=seat.role,
-                nodes=[user_data.Node(node.name, node.role, invites.get(node.name, "")) for node in seat.nodes],
+                nodes=[
+                    user_data.Node(n.name, n.role, invites.get(n.name, ""), own_extra(seat, n, self.world_peers))
+                    for n in seat.nodes
+                ],
                 rendezvous=[RENDEZVOUS],
                 genesis=(self.folder / "genesis.json").read_bytes(),
                 ssh_keys=[wish.ssh_key] if wish.opens(seat.role) else [],
@@ -134,8 +131,9 @@ class Fleet:
         )
 
     def invite(self, node: Node) -> str:
-        """An invite for one node of that role."""
-        return write_invite(govern.invite(self.cluster, govern.Wish(node.role, 1, int(time.time()) + INVITE)))
+        """An invite for one node of that role, into its cluster."""
+        cluster = Cluster(self.folder / "clusters" / node.cluster)
+        return write_invite(govern.invite(cluster, govern.Wish(node.role, 1, int(time.time()) + INVITE)))
 
     def power_on(self, name: str) -> None:
         """Switch a machine on.

@@ -16,6 +16,8 @@ from goldnode.node_config import MAX_NODES, MULTI_NODE, MeshKind
 #: The fleet's network; it exists in the fleet's namespace only.
 NETWORK = "10.77.66"
 RENDEZVOUS = f"http://{NETWORK}.1:8700"
+#: The cluster of a node of which nothing else is said.
+CLUSTER = "fleet"
 #: Validators outside the fleet: the hidden ones together are as strong as each of them.
 WORLD = 3
 WORLD_P2P = 26656
@@ -57,10 +59,11 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One node of a machine."""
+    """One node of a machine, and the cluster it belongs to."""
 
     name: str
     role: str
+    cluster: str = CLUSTER
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +161,14 @@ def extra(seat: Seat, wish: Wish, world: tuple[str, ...]) -> dict[str, Any]:
         more["consensus_key"] = "existing"
     if seat.role == "sentry":
         more["peers"] = list(world)
+    if seat.role == MULTI_NODE:
+        more["metrics"] = [f"{NETWORK}.0/24"]
     return more
+
+
+def own_extra(seat: Seat, node: Node, world: tuple[str, ...]) -> dict[str, Any]:
+    """What a node's entry below ``nodes:`` says besides name, role and invite."""
+    return {"peers": list(world)} if seat.role == MULTI_NODE and node.role == "sentry" else {}
 
 
 def powers(hidden: int) -> tuple[int, int]:

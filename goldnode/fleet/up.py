@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,10 +19,10 @@ from goldnode.cluster import store
 from goldnode.errors import UsageError
 from goldnode.files import write_atomic
 from goldnode.fleet import genesis, state, world
-from goldnode.fleet.fleet import CLUSTER, Fleet, share
+from goldnode.fleet.fleet import Fleet, share
 from goldnode.fleet.genesis import Validator
 from goldnode.fleet.ground import Ground
-from goldnode.fleet.plan import NETWORK, RENDEZVOUS, WORLD, Wish, powers, seats
+from goldnode.fleet.plan import NETWORK, RENDEZVOUS, WORLD, Seat, Wish, powers, seats
 from goldnode.fleet.program import Program, program
 from goldnode.fleet.state import State
 from goldnode.fleet.world import Outsider
@@ -35,7 +35,15 @@ PATIENCE = 900.0
 LOOK = 1.0
 
 
-def up(wish: Wish, folder: Path, progress: Progress, *, image: Path | None = None, acceleration: str = "auto") -> Fleet:
+def up(
+    wish: Wish,
+    folder: Path,
+    progress: Progress,
+    *,
+    image: Path | None = None,
+    acceleration: str = "auto",
+    planned: Sequence[Seat] = (),
+) -> Fleet:
     """Start a fleet; it goes on when we end.
 
     Args:
@@ -44,12 +52,13 @@ def up(wish: Wish, folder: Path, progress: Progress, *, image: Path | None = Non
         progress: Told how far it is.
         image: A sealed image of the network; None bakes it, which is instant when nothing changed.
         acceleration: `auto`, `kvm` or `tcg`.
+        planned: The machines, where they are others than the wish makes.
 
     Raises:
         UsageError: A fleet runs there, or the wish makes no sense.
         HostError: This machine lacks something.
     """
-    planned = seats(wish)
+    planned = tuple(planned) or seats(wish)
     ground = Ground(folder)
     if ground.stands():
         raise UsageError(f"a fleet runs in {folder}", hint="./invoke fleet down")
@@ -67,7 +76,8 @@ def up(wish: Wish, folder: Path, progress: Progress, *, image: Path | None = Non
             addresses = {name: key.address for name, key in keys.items()}
             fleet = Fleet(folder, State(wish, addresses, chosen.accelerator, chosen.cpu))
             fleet.world_peers = _prepare_world(fleet, daemon, keys)
-            store.create(folder / "clusters", CLUSTER, wish.network).meet_at([RENDEZVOUS])
+            for cluster in sorted({node.cluster for seat in planned for node in seat.nodes}):
+                store.create(folder / "clusters", cluster, wish.network).meet_at([RENDEZVOUS])
             fleet.start_rendezvous()
         with progress.step("machines"):
             fleet.keep(replace(fleet.state, seats=planned))

@@ -12,8 +12,8 @@ from goldnode.cluster import store
 from goldnode.errors import HostError, UsageError
 from goldnode.files import write_atomic
 from goldnode.fleet import monitor, up
-from goldnode.fleet.fleet import CLUSTER, Fleet
-from goldnode.fleet.plan import RENDEZVOUS, Wish, seats
+from goldnode.fleet.fleet import Fleet
+from goldnode.fleet.plan import CLUSTER, RENDEZVOUS, Wish, seats
 from goldnode.fleet.state import State
 from goldnode.node.cometbft_keys import Key
 from goldnode.run import run

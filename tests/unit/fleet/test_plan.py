@@ -6,7 +6,19 @@ import pytest
 import yaml
 
 from goldnode.errors import UsageError
-from goldnode.fleet.plan import MEMORY, NETWORK, VOLUME, Wish, another_sentry, extra, powers, seats
+from goldnode.fleet.plan import (
+    MEMORY,
+    NETWORK,
+    VOLUME,
+    Node,
+    Seat,
+    Wish,
+    another_sentry,
+    extra,
+    own_extra,
+    powers,
+    seats,
+)
 from goldnode.node_config import MeshKind
 
 
@@ -63,7 +75,16 @@ def test_the_nodes_of_a_multi_node_machine_find_their_keys_by_the_record() -> No
     """`consensus_key` stands with a node, not with a machine: the volume's records say what the keys are."""
     machine = seats(Wish(multi_node=1))[-1]
 
-    assert {"data": VOLUME, "min_sentries": 2} == extra(machine, Wish(multi_node=1), ())
+    assert "consensus_key" not in extra(machine, Wish(multi_node=1), ())
+
+
+def test_a_multi_node_machine_has_one_page_of_metrics_for_the_fleet() -> None:
+    """The fleet's network may read it; of its nodes, sentries alone dial the world."""
+    nodes = (Node("v", "validator"), Node("s", "sentry"))
+    machine = Seat("house", "multi-node", 20, nodes)
+
+    assert [f"{NETWORK}.0/24"] == extra(machine, Wish(), ("w",))["metrics"]
+    assert [{}, {"peers": ["w"]}] == [own_extra(machine, node, ("w",)) for node in nodes]
 
 
 def test_the_other_mesh_is_said_to_every_machine() -> None:
