@@ -96,7 +96,9 @@ def container(
     (layer / WAIT_ONLINE).parent.mkdir(parents=True)
     (layer / WAIT_ONLINE).symlink_to("/dev/null")
     mount = f"mount -t overlay overlay -o lowerdir={tree},upperdir={layer},workdir={work} {merged}"
-    boot = f"systemd-nspawn -q -b -D {merged} --register=no --keep-unit --private-network --console=read-only"
+    # Our own machine may have no machine-id to link journals by, as a fresh container has none.
+    alone = "--register=no --keep-unit --private-network --link-journal=no"
+    boot = f"systemd-nspawn -q -b -D {merged} {alone} --console=read-only"
     argv = ["unshare", "--mount", "sh", "-c", f"{mount} && exec {boot} --machine=goldnode-{os.getpid()}"]
     log = folder / "console.log"
     with log.open("wb") as stream, spawn(guard.command(argv), stdin=subprocess.PIPE, stdout=stream) as process:
