@@ -14,6 +14,12 @@ from goldnode.image.tree import Tree
 from goldnode.run import run, spawn
 
 
+def named() -> Path | None:
+    """The image under test where the caller names one (``GOLDNODE_IMAGE``); None has localnet's baked."""
+    name = os.environ.get("GOLDNODE_IMAGE")
+    return Path(name) if name else None
+
+
 def raw(image: Path, target: Path) -> Path:
     """Unpack a qcow2 into a plain disk."""
     run(["qemu-img", "convert", "-O", "raw", image, target])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 from goldnode.fleet.fleet import Fleet
 from goldnode.fleet.plan import Seat
 from goldnode.run import run
+from tests import sealed
 
 
 @dataclass(frozen=True)
@@ -49,5 +49,4 @@ def login(tmp_path_factory: pytest.TempPathFactory) -> Login:
 @pytest.fixture(scope="session")
 def image() -> Path | None:
     """The image under test: ``GOLDNODE_IMAGE``; None has the fleet bake it, if anything has changed."""
-    name = os.environ.get("GOLDNODE_IMAGE")
-    return Path(name) if name else None
+    return sealed.named()

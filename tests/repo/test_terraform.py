@@ -21,6 +21,7 @@ from tests.repo import hcl, terraform_bindings
 TERRAFORM_FOLDER = REPOSITORY / "terraform"
 CLOUDS = ("aws", "digitalocean", "gcp", "hetzner")
 FILES = sorted(path for cloud in CLOUDS for path in (TERRAFORM_FOLDER / cloud).glob("*.tf"))
+LOCAL = sorted((TERRAFORM_FOLDER / "local").glob("*.tf"))
 BINDINGS: dict[str, Any] = json.loads((REPOSITORY / "tests" / "repo" / "terraform_bindings.json").read_text())
 #: What Terraform itself understands inside any resource.
 META_ARGUMENTS = {"for_each", "count", "depends_on", "provider"}
@@ -32,7 +33,7 @@ def named(path: Path) -> str:
     return f"{path.parent.name}/{path.name}"
 
 
-@pytest.mark.parametrize("path", FILES, ids=named)
+@pytest.mark.parametrize("path", [*FILES, *LOCAL], ids=named)
 def test_laid_out_as_terraform_does(path: Path) -> None:
     """Every file is laid out by HCL's own formatter, which needs seconds to build where Terraform needs minutes."""
     run([HCLFMT.path(), "-require-no-change", path])
@@ -107,6 +108,14 @@ def test_launches_and_nothing_else(cloud: str) -> None:
     assert any("volume" in name or "disk" in name for name in used)
     assert any("firewall" in name or "security_group" in name for name in used)
     assert used <= set(terraform_bindings.RESOURCES)
+
+
+def test_local_downloads_nothing() -> None:
+    """terraform/local uses what is built into Terraform, so that it works on a closed machine."""
+    used = {block.labels[0] for path in LOCAL for block in resources(path)}
+
+    assert {"terraform_data"} == used
+    assert "required_providers" not in "".join(path.read_text() for path in LOCAL)
 
 
 @pytest.mark.parametrize("cloud", CLOUDS)

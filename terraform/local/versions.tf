@@ -1,0 +1,4 @@
+# Nothing is downloaded: terraform_data is built into Terraform.
+terraform {
+  required_version = ">= 1.5"
+}
