@@ -13,8 +13,6 @@ from typing import Any
 from goldnode import paths
 from goldnode.run import clean_env
 
-INVOKE = str(paths.REPOSITORY / "invoke")
-
 
 @dataclass(frozen=True, slots=True)
 class Said:
@@ -25,9 +23,14 @@ class Said:
     stderr: str
 
 
-def invoke(*words: str | Path, env: Mapping[str, str] | None = None, timeout: float = 600) -> Said:
+def invoke(
+    *words: str | Path,
+    env: Mapping[str, str] | None = None,
+    timeout: float = 600,
+    checkout: Path = paths.REPOSITORY,
+) -> Said:
     """Type ``./invoke WORDS`` and wait."""
-    with start(*words, env=env) as process:
+    with start(*words, env=env, checkout=checkout) as process:
         try:
             stdout, stderr = process.communicate(timeout=timeout)
         finally:
@@ -35,12 +38,14 @@ def invoke(*words: str | Path, env: Mapping[str, str] | None = None, timeout: fl
     return Said(process.returncode, stdout, stderr)
 
 
-def start(*words: str | Path, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
-    """Type ``./invoke WORDS`` and go on."""
+def start(
+    *words: str | Path, env: Mapping[str, str] | None = None, checkout: Path = paths.REPOSITORY
+) -> subprocess.Popen[str]:
+    """Type ``./invoke WORDS`` in a checkout and go on."""
     kept = {name: value for name, value in os.environ.items() if name.startswith("GOLDNODE_")}
     # A shell that starts its tests in the background has them ignore Ctrl-C, and children would inherit that.
     return subprocess.Popen(
-        ["env", "--default-signal=INT", INVOKE, *map(str, words)],
+        ["env", "--default-signal=INT", str(checkout / "invoke"), *map(str, words)],
         env={**clean_env(kept), **(env or {})},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

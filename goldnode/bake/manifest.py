@@ -42,6 +42,11 @@ def names(network: Network, arch: str, *, deferred: bool, stock: bool = False) -
     return Names(folder / f"{stem}.qcow2", folder / f"{stem}.manifest.json")
 
 
+def beside(image: Path) -> Path:
+    """Where the manifest of an image lies, finished or not."""
+    return image.with_name(image.name.removesuffix(".qcow2") + ".manifest.json")
+
+
 def read(path: Path) -> dict[str, Any]:
     """Read a manifest.
 
@@ -94,9 +99,11 @@ def compose(
 
 def source() -> dict[str, Any]:
     """The commit this checkout stands at, and whether anything in it is uncommitted."""
+    # Git distrusts a checkout of another user, as under sudo; we run its code already.
+    git = ["git", "-C", str(paths.REPOSITORY), "-c", f"safe.directory={paths.REPOSITORY}"]
     try:
-        commit = run(["git", "rev-parse", "HEAD"], cwd=paths.REPOSITORY).stdout.strip()
-        dirty = bool(run(["git", "status", "--porcelain"], cwd=paths.REPOSITORY).stdout.strip())
+        commit = run([*git, "rev-parse", "HEAD"]).stdout.strip()
+        dirty = bool(run([*git, "status", "--porcelain"]).stdout.strip())
     except CommandError:
         return {"commit": None, "dirty": True}
     return {"commit": commit, "dirty": dirty}

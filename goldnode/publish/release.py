@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -31,6 +32,9 @@ from goldnode.publish import formats, inventory, junit, provenance, sbom, signat
 from goldnode.publish.binding import OUTER, RELEASE, SUMS, Bound, Release, Role, release_name
 from goldnode.publish.strict import require_releasable
 from goldnode.publish.verify import verify
+
+#: What release.schema.json allows in names of files.
+NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+~_-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,28 @@ class Order:
     out: Path
 
 
+def require_possible(name: str, key: Path, out: Path) -> Path:
+    """See, before minutes are spent, that a release could be finished: a new, valid name, and a key that signs.
+
+    Returns:
+        The folder it will have.
+
+    Raises:
+        InputError: There is a release of that name already, or the version is no version.
+        HostError: The key cannot be used.
+    """
+    final = out / name
+    if not NAME.fullmatch(name):
+        raise InputError(f"{name} cannot be the name of a release", hint="--version 1.2.0")
+    if final.exists():
+        raise InputError(f"{final} exists already: a version is released once", hint=f"./invoke verify {final}")
+    with tempfile.TemporaryDirectory() as scratch:
+        probe = Path(scratch) / "probe"
+        probe.write_bytes(b"")
+        signature.sign(probe, key)
+    return final
+
+
 def make(order: Order, progress: Progress) -> Path:
     """Make a release folder.
 
@@ -63,16 +89,15 @@ def make(order: Order, progress: Progress) -> Path:
         The folder.
 
     Raises:
-        ImageError: The image may not be released, breaks a rule, or does not match its manifest.
+        ImageError: The image may not be released, failed a test, breaks a rule, or does not match its manifest.
         HostError: The key cannot be used, or a tool is missing.
         InputError: There is a release of that name already, or the version is no version.
     """
     manifest = json.loads(order.manifest.read_text())
     require_releasable(manifest)
+    _refuse_failed(order.reports)
     name = release_name(manifest["network"], order.version, manifest["arch"])
-    final = order.out / name
-    if final.exists():
-        raise InputError(f"{final} exists already: a version is released once", hint=f"./invoke verify {final}")
+    final = require_possible(name, order.key, order.out)
     if sha256_file(order.image) != manifest["image"]["sha256"]:
         raise ImageError(f"{order.image} is not the image of {order.manifest}", hint="./invoke bake --strict --force")
     order.out.mkdir(parents=True, exist_ok=True)
@@ -85,6 +110,13 @@ def make(order: Order, progress: Progress) -> Path:
             verify(folder, signers=None)
         folder.rename(final)
     return final
+
+
+def _refuse_failed(reports: Sequence[Path]) -> None:
+    """Stop before anything is compressed: one failed test, and there is no release."""
+    failed = [f"  {name} ({path.name})" for path in reports for name in junit.failures(path)]
+    if failed:
+        raise ImageError("the image failed tests:\n" + "\n".join(failed), hint="./invoke test --tier boot")
 
 
 def _fill(order: Order, manifest: Mapping[str, Any], folder: Path, name: str, progress: Progress) -> None:

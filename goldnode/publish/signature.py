@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -33,13 +34,18 @@ def sign(file: Path, key: Path) -> Path:
     target = file.with_name(f"{file.name}.sig")
     target.unlink(missing_ok=True)
     try:
-        run(["ssh-keygen", "-Y", "sign", "-q", "-f", key, "-n", NAMESPACE, file])
+        run(["ssh-keygen", "-Y", "sign", "-q", "-f", key, "-n", NAMESPACE, file], env=_agent())
     except CommandError as refused:
         raise HostError(
             f"the release could not be signed with {key}: {refused.stderr.strip()}",
             hint="ssh-keygen -t ed25519 -f release_key",
         ) from refused
     return target
+
+
+def _agent() -> dict[str, str]:
+    """How to reach the operator's ssh-agent, where there is one."""
+    return {name: os.environ[name] for name in ("SSH_AUTH_SOCK",) if name in os.environ}
 
 
 def check(file: Path, signature: Path, signers: Path | None) -> str:

@@ -11,11 +11,7 @@ from goldnode.errors import ImageError
 def reasons(manifest: Mapping[str, Any]) -> list[str]:
     """Why an image may not be released, each by name; empty when it may."""
     faults = [f"{each['name']} is deferred to the first boot ({each['url']})" for each in manifest["deferred"]]
-    source = manifest["source"]
-    if source["commit"] is None:
-        faults.append("the image was not baked from a git checkout")
-    elif source["dirty"]:
-        faults.append(f"the checkout had changes that are not in commit {source['commit'][:12]}")
+    faults += _unknown_source(manifest["source"])
     daemon = manifest["daemon"]
     # A JVM network's pins are the SHA-256 of every jar, in a file of the commit.
     if daemon["origin"] != "jars" and not daemon.get("sum"):
@@ -32,9 +28,32 @@ def require_releasable(manifest: Mapping[str, Any]) -> None:
     Raises:
         ImageError: Names everything that stands in the way.
     """
-    if faults := reasons(manifest):
+    _refuse(manifest["network"], reasons(manifest))
+
+
+def require_committed(network: str, source: Mapping[str, Any]) -> None:
+    """Stop a release before its bake, when the bake would be of something that is in no commit.
+
+    Args:
+        network: The network's name.
+        source: What a manifest made now would say of its source.
+
+    Raises:
+        ImageError: It would.
+    """
+    _refuse(network, _unknown_source(source))
+
+
+def _unknown_source(source: Mapping[str, Any]) -> list[str]:
+    if source["commit"] is None:
+        return ["this is not a git checkout"]
+    return [f"the checkout has changes that are not in commit {source['commit'][:12]}"] if source["dirty"] else []
+
+
+def _refuse(network: str, faults: list[str]) -> None:
+    if faults:
         lines = "\n".join(f"  {fault}" for fault in faults)
         raise ImageError(
-            f"the image of {manifest['network']} cannot be released:\n{lines}",
-            hint=f"git status && ./invoke bake --network {manifest['network']} --strict --force",
+            f"the image of {network} cannot be released:\n{lines}",
+            hint=f"git status && ./invoke bake --network {network} --strict --force",
         )

@@ -16,6 +16,7 @@ from typing import Any
 
 import zstandard
 
+from goldnode.bake import manifest as manifests
 from goldnode.errors import ImageError, UsageError
 from goldnode.files import sha256_file
 from goldnode.publish import binding, formats, inventory, junit, signature, strict
@@ -78,7 +79,7 @@ def _verify_release(folder: Path, signers: Path | None) -> Verified:
 
 
 def _verify_image(image: Path) -> Verified:
-    manifest = image.with_name(image.name.removesuffix(".qcow2") + ".manifest.json")
+    manifest = manifests.beside(image)
     if not manifest.is_file():
         raise ImageError(f"{image} has no manifest beside it ({manifest.name})", hint="./invoke bake")
     held = json.loads(manifest.read_text())["image"]

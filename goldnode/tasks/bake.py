@@ -55,7 +55,7 @@ def bake(
     if artifacts and not Path(artifacts).is_dir():
         raise UsageError(f"--artifacts {artifacts} is no folder", hint=f"mkdir -p {artifacts}")
     chosen = networks.load(network)
-    host.require(_needs(chosen))
+    host.require(needs_of(chosen))
     where = platforms.choose(platform)
     wishes = platforms.settings(where, set_ or (), Path(settings) if settings else None)
     order = golden.Order(
@@ -80,7 +80,7 @@ def bake(
     _report(result)
 
 
-def _needs(network: networks.Network) -> list[Need]:
+def needs_of(network: networks.Network) -> list[Need]:
     """What this network's daemon needs to be built."""
     if network.daemon.kind is DaemonKind.JVM:
         return [Need.JDK, Need.MAVEN]

@@ -7,6 +7,7 @@ import json as json_module
 import os
 import platform
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from invoke.collection import Collection
 from invoke.context import Context
@@ -14,20 +15,22 @@ from invoke.tasks import task
 from rich.console import Console
 from rich.table import Table
 
+from goldnode import host, paths
 from goldnode import network as networks
-from goldnode import paths
-from goldnode.bake import golden
+from goldnode.bake import golden, manifest
 from goldnode.errors import UsageError
 from goldnode.host import Need
-from goldnode.publish import difference, inventory
+from goldnode.publish import difference, inventory, strict
 from goldnode.publish import release as releases
 from goldnode.publish import verify as verification
-from goldnode.publish.binding import Role
+from goldnode.publish.binding import Role, release_name
 from goldnode.publish.targets import Target, Where, publish_to
+from goldnode.tasks.bake import needs_of
 from goldnode.tasks.console import needing, progress
+from goldnode.tasks.test import ask
 
 
-@needing(Need.BAKE, Need.MACHINE)
+@needing(Need.BAKE, Need.MACHINE, Need.PROOF, Need.TEST_PACKAGES)
 @task(
     iterable=["report"],
     help={
@@ -35,29 +38,36 @@ from goldnode.tasks.console import needing, progress
         "version": "version of the release, as 1.2.0",
         "sign": "SSH key to sign with (a private key, or the public half of one that ssh-agent holds)",
         "arch": "amd64 or arm64",
-        "report": "JUnit file of tests that were run on this very image (may be repeated)",
+        "report": "JUnit file of further tests that were run on this commit (may be repeated)",
         "artifacts": "folder with artifacts of your own, looked into first",
     },
 )
 def release(
     _: Context, *, network: str, version: str, sign: str, report: list[str], arch: str = "amd64", artifacts: str = ""
 ) -> None:
-    """Bake strictly, check the image, and make a signed release folder of it."""
-    order = golden.Order(networks.load(network), arch, strict=True, artifacts=Path(artifacts) if artifacts else None)
+    """Bake strictly and afresh, test that very image, and make a signed release folder of it."""
+    chosen = networks.load(network)
+    host.require(needs_of(chosen))
+    strict.require_committed(chosen.name, manifest.source())
+    out = paths.out() / "release"
+    releases.require_possible(release_name(chosen.name, version, arch), Path(sign), out)
+    wish = golden.Order(chosen, arch, strict=True, artifacts=Path(artifacts) if artifacts else None, force=True)
     with progress() as shown:
-        baked = golden.bake(order, shown)
-        folder = releases.make(
-            releases.Order(
-                image=baked.image,
-                manifest=baked.image.with_name(baked.image.name.removesuffix(".qcow2") + ".manifest.json"),
-                version=version,
-                key=Path(sign),
-                builder=_builder(),
-                reports=[Path(name) for name in report],
-                out=paths.out() / "release",
-            ),
-            shown,
+        baked = golden.bake(wish, shown)
+    with TemporaryDirectory() as scratch:
+        asked = Path(scratch) / "image.xml"
+        ask(baked.image, asked)
+        order = releases.Order(
+            image=baked.image,
+            manifest=manifest.beside(baked.image),
+            version=version,
+            key=Path(sign),
+            builder=_builder(),
+            reports=[asked, *map(Path, report)],
+            out=out,
         )
+        with progress() as shown:
+            folder = releases.make(order, shown)
     print(folder)
 
 

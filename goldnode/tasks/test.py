@@ -11,10 +11,12 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ET
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TextIO
 
 from invoke.context import Context
 from invoke.exceptions import Exit
@@ -24,7 +26,7 @@ from rich.table import Table
 
 from goldnode import paths
 from goldnode.bake import manifest
-from goldnode.errors import UsageError
+from goldnode.errors import HostError, UsageError
 from goldnode.host import Need
 from goldnode.run import clean_env
 from goldnode.tasks.console import needing
@@ -113,18 +115,8 @@ def _folders(tier: Tier) -> list[str]:
 def _run(tier: Tier, match: str, reports: Path) -> Outcome:
     report = reports / f"{tier}.xml"
     print(f"\n{tier}: {BUDGET[tier]} s are given", flush=True)
-    argv = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "--no-header",
-        f"--junit-xml={report}",
-        "-o",
-        f"junit_suite_name={tier}",
-    ]
-    argv += [f"--randomly-seed={_seed()}", "-m", "long" if tier is Tier.LONG else "not long"]
-    argv += [*(["-k", match] if match else []), *_folders(tier)]
+    marked = "long" if tier is Tier.LONG else "not long"
+    argv = [*_pytest(report, marked), *(["-k", match] if match else []), *_folders(tier)]
     started = time.monotonic()
     code = _pass_through(argv)
     seconds = time.monotonic() - started
@@ -133,14 +125,40 @@ def _run(tier: Tier, match: str, reports: Path) -> Outcome:
     return Outcome(tier, passed, failed + broken, skipped, seconds)
 
 
+def ask(image: Path, report: Path) -> None:
+    """Ask one sealed image everything that every image is asked, whatever its network.
+
+    Args:
+        image: The image, with its manifest beside it.
+        report: JUnit file to write; failures stand in it, and what is printed goes to stderr.
+
+    Raises:
+        HostError: The tests could not be run.
+    """
+    if os.geteuid():
+        raise HostError("the tests of an image need root: they look into it, and boot it, as a container",
+                        hint="sudo ./invoke release --help")  # fmt: skip
+    argv = [*_pytest(report, "any_image"), f"tests/{Tier.IMAGE}", f"tests/{Tier.BOOT}"]
+    code = _pass_through(argv, {"GOLDNODE_IMAGE": str(image.resolve())}, stdout=sys.stderr)
+    if code not in (0, 1):
+        raise HostError(f"the tests of {image.name} could not be run: pytest exited {code}")
+
+
+def _pytest(report: Path, marked: str) -> list[str]:
+    """The words that run tests of one marker expression into one report."""
+    argv = [sys.executable, "-m", "pytest", "-q", "--no-header", "-m", marked, f"--randomly-seed={_seed()}"]
+    return [*argv, f"--junit-xml={report}", "-o", f"junit_suite_name={report.stem}"]
+
+
 def _seed() -> int:
     """Decides the random order: another one with each commit, the same for whoever tests that commit again."""
     return int(str(manifest.source()["commit"] or "0")[:8], 16)
 
 
-def _pass_through(argv: list[str]) -> int:
+def _pass_through(argv: list[str], extra: Mapping[str, str] | None = None, stdout: TextIO | None = None) -> int:
     """Run with this terminal: the tests' own output is what people want to see."""
-    return subprocess.run(argv, cwd=paths.REPOSITORY, env={**clean_env(), **_kept()}, check=False).returncode
+    env = {**clean_env(), **_kept(), **(extra or {})}
+    return subprocess.run(argv, cwd=paths.REPOSITORY, env=env, stdout=stdout, check=False).returncode
 
 
 def _kept() -> dict[str, str]:

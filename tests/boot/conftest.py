@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
 from goldnode import network as networks
-from goldnode.bake import golden
+from goldnode.bake import golden, manifest
 from goldnode.progress import SILENT
 from tests import sealed
 
@@ -16,9 +15,14 @@ from tests import sealed
 @pytest.fixture(scope="session")
 def image() -> Path:
     """The image under test: ``GOLDNODE_IMAGE``, or localnet's, baked if anything has changed."""
-    if name := os.environ.get("GOLDNODE_IMAGE"):
-        return Path(name)
-    return golden.bake(golden.Order(networks.load("localnet")), SILENT).image
+    return sealed.named() or golden.bake(golden.Order(networks.load("localnet")), SILENT).image
+
+
+@pytest.fixture(scope="session")
+def network(image: Path) -> str:
+    """The network whose image that is."""
+    name: str = manifest.read(manifest.beside(image))["network"]
+    return name
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ from goldnode.vm.machine import Firmware, Spec
 from tests.cluster_lab import seed
 from tests.node_lab import Cluster
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.any_image]
 GENESIS_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 READY = r"goldnode: sentry sentry-1 ready ([0-9.]+) s after power-on"
 METADATA = "169.254.169.254"
@@ -67,6 +67,14 @@ def answers(box: Machine, port: int) -> bool:
     return done.stdout.strip().isdigit() and int(done.stdout) > 0
 
 
+@pytest.fixture
+def localnet(image: Path, network: str) -> Path:
+    """The image, where it is localnet's: nodes of other networks get ready only when their world is there."""
+    if network != "localnet":
+        pytest.skip(f"boots nodes of localnet, and this is an image of {network}")
+    return image
+
+
 def on_cd(bench: Place, name: str, text: str) -> Path:
     """A seed CD."""
     folder = bench.folder / name
@@ -74,11 +82,11 @@ def on_cd(bench: Place, name: str, text: str) -> Path:
     return machine.seed_iso(folder / "seed.iso", text, instance=name)
 
 
-def test_a_sentry_boots_reboots_and_is_not_copied(bench: Place, image: Path) -> None:
+def test_a_sentry_boots_reboots_and_is_not_copied(bench: Place, localnet: Path) -> None:
     """From a CD by UEFI it gets ready; after a reset it is the same node; a copy of its disk refuses."""
     disk = bench.folder / "sentry.qcow2"
     seed_cd = on_cd(bench, "sentry-1", pasted("sentry", "sentry-1"))
-    first = bench.boot("sentry-1", image, Spec(disk, seed=seed_cd, identity=IDENTITY), (26656,))
+    first = bench.boot("sentry-1", localnet, Spec(disk, seed=seed_cd, identity=IDENTITY), (26656,))
     first.wait_for(READY)
     node_id = first.wait_for(r"sentry sentry-1: configured, node id ([0-9a-f]{40})")
 
@@ -88,11 +96,20 @@ def test_a_sentry_boots_reboots_and_is_not_copied(bench: Place, image: Path) -> 
 
     assert node_id == again
     first.off()
-    copy = bench.boot("copy", image, Spec(disk, identity=IDENTITY.replace("0001", "0002")), (26656,))
+    copy = bench.boot("copy", localnet, Spec(disk, identity=IDENTITY.replace("0001", "0002")), (26656,))
     refusal = copy.wait_for(r"sentry-1: REFUSED: (this disk is a copy.*)")
     assert node_id in refusal
     assert not answers(copy, 26656)
     copy.off()
+
+
+def test_a_machine_that_nobody_told_anything(bench: Place, image: Path) -> None:
+    """Whatever its network, an image boots by UEFI without user-data, says that it has no role, and answers nobody."""
+    box = bench.boot("idle", image, Spec(bench.folder / "idle.qcow2"), (26656, 8700, 22))
+    box.wait_for("this machine has no role")
+
+    assert [False, False, False] == [answers(box, port) for port in (26656, 8700, 22)]
+    box.off()
 
 
 def test_a_rendezvous_boots_from_an_address_in_the_firmware(bench: Place, image: Path) -> None:
@@ -111,13 +128,13 @@ def test_a_rendezvous_boots_from_an_address_in_the_firmware(bench: Place, image:
     box.off()
 
 
-def test_a_validator_boots_from_a_metadata_service(bench: Place, image: Path) -> None:
+def test_a_validator_boots_from_a_metadata_service(bench: Place, localnet: Path) -> None:
     """On a machine that says it is EC2's it waits, closed to everybody, until a sentry holds it."""
     (bench.folder / "ec2").write_text(pasted("validator", "validator-1"))
     bench.serve("imds", "tests.boot.imds", METADATA, "80", str(bench.folder / "ec2"), "i-0123456789abcdef0")
     uuid = IDENTITY.replace("3f0f0a52", "ec2f0a52")
     smbios = ("-smbios", f"type=1,manufacturer=Amazon EC2,product=t3.micro,serial={uuid},uuid={uuid}")
-    box = bench.boot("validator-1", image, Spec(bench.folder / "validator.qcow2", extra=smbios), (26656, 26657, 22))
+    box = bench.boot("validator-1", localnet, Spec(bench.folder / "validator.qcow2", extra=smbios), (26656, 26657, 22))
     box.wait_for("validator validator-1: configured")
     box.wait_for("validator validator-1: stopped.*: (waiting.*)")
 
@@ -125,10 +142,10 @@ def test_a_validator_boots_from_a_metadata_service(bench: Place, image: Path) ->
     box.off()
 
 
-def test_a_multi_node_machine_boots_by_bios(bench: Place, image: Path) -> None:
+def test_a_multi_node_machine_boots_by_bios(bench: Place, localnet: Path) -> None:
     """Each of its nodes is configured under its own name and ID."""
     seed_cd = on_cd(bench, "multi", pasted("multi-node", "one", "two"))
-    box = bench.boot("multi", image, Spec(bench.folder / "multi.qcow2", firmware=Firmware.BIOS, seed=seed_cd))
+    box = bench.boot("multi", localnet, Spec(bench.folder / "multi.qcow2", firmware=Firmware.BIOS, seed=seed_cd))
     ids = {box.wait_for(f"validator {name}: configured, node id ([0-9a-f]{{40}})") for name in ("one", "two")}
 
     assert 2 == len(ids)

@@ -11,6 +11,7 @@ import testinfra
 import testinfra.host
 
 from goldnode import paths
+from goldnode.bake import manifest
 from goldnode.image.check import open_image
 from goldnode.image.rule import Image
 from tests import sealed as unpacked
@@ -19,15 +20,15 @@ from tests.baking import bake
 
 @pytest.fixture(scope="session")
 def sealed_manifest() -> dict[str, Any]:
-    """Manifest of the image under test: localnet's, baked by the user's own command (unchanged: at once)."""
-    return bake("localnet")
+    """Manifest of the image under test; localnet's is baked by the user's own command (unchanged: at once)."""
+    named = unpacked.named()
+    return manifest.read(manifest.beside(named)) if named else bake("localnet")
 
 
 @pytest.fixture(scope="session")
 def sealed_image(sealed_manifest: dict[str, Any]) -> Path:
     """The image under test."""
-    name: str = sealed_manifest["image"]["file"]
-    return paths.out() / name
+    return unpacked.named() or paths.out() / sealed_manifest["image"]["file"]
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from testinfra.host import Host
 
 from goldnode.image.rule import Image
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.any_image]
 ROLES = ["common", "validator", "sentry", "multi-node", "hosted", "rendezvous"]
 
 

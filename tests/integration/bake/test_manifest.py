@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import jsonschema
 import pytest
 
+from goldnode import paths
 from goldnode.bake import manifest
 from goldnode.bake.payload import Origin, Payload, Provenance
 from goldnode.network import load
+from goldnode.run import run
 from goldnode.vm.accel import Acceleration, Accelerator
+from tests.checkout import checkout
 
 HEX = "0" * 64
 
@@ -55,3 +59,14 @@ def test_tools_and_source_are_this_machines() -> None:
     assert {"packer", "qemu", "mmdebstrap", "genimage", "grub"} == set(tools)
     assert "Packer v" in tools["packer"]
     assert 40 == len(source["commit"])
+
+
+@pytest.mark.root
+def test_a_checkout_of_somebody_else_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under sudo, root bakes in a user's checkout, which git distrusts: the commit is known all the same."""
+    place = checkout(tmp_path / "checkout")
+    run(["chown", "-R", "nobody", place])
+    monkeypatch.setattr(paths, "REPOSITORY", place)
+
+    assert run(["git", "-C", place, "rev-parse", "HEAD"], check=False).returncode
+    assert (False, 40) == (manifest.source()["dirty"], len(manifest.source()["commit"]))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from goldnode.bake.manifest import beside
 from goldnode.files import sha256_file
 from goldnode.image.check import open_image
 from goldnode.image.digest import tree_digest
@@ -53,15 +54,10 @@ def bake_miniature(folder: Path, changes: dict[str, str | bytes]) -> Path:
         "image": {"file": image.name, "format": "qcow2", "size": image.stat().st_size, "sha256": sha256_file(image),
                   "raw_size": raw.stat().st_size, "raw_sha256": sha256_file(raw), "tree_sha256": tree},
     }  # fmt: skip
-    manifest_of(image).write_text(json.dumps(document))
+    beside(image).write_text(json.dumps(document))
     return image
-
-
-def manifest_of(image: Path) -> Path:
-    """The manifest beside an image."""
-    return image.with_name(image.name.removesuffix(".qcow2") + ".manifest.json")
 
 
 def order(image: Path, key: Path, out: Path) -> Order:
     """An order to release an image as 1.0.0."""
-    return Order(image, manifest_of(image), "1.0.0", key, "urn:host:test", [], out)
+    return Order(image, beside(image), "1.0.0", key, "urn:host:test", [], out)

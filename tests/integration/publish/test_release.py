@@ -6,25 +6,29 @@ import itertools
 import json
 import random
 import shutil
+import subprocess
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
+from goldnode.bake.manifest import beside
 from goldnode.errors import HostError, ImageError, InputError, UsageError
 from goldnode.files import sha256_file
 from goldnode.image.check import open_image
 from goldnode.progress import SILENT
 from goldnode.publish import binding, difference, inventory, sbom
 from goldnode.publish.binding import RELEASE, SIGNATURE, SUMS, Role
-from goldnode.publish.release import make
+from goldnode.publish.release import make, require_possible
 from goldnode.publish.signature import NAMESPACE, check, sign
 from goldnode.publish.verify import verify
-from goldnode.run import run
+from goldnode.run import run, spawn
 from tests.image import miniature
-from tests.integration.publish.miniature_release import DAEMON, bake_miniature, manifest_of, order
+from tests.integration.publish.miniature_release import DAEMON, bake_miniature, order
+from tests.waiting import until
 
 MIB = 1 << 20
 
@@ -263,7 +267,7 @@ def test_sbom_lists_what_dpkg_does_not_know(release: Path) -> None:
 
 def test_sbom_is_checked_against_the_disk_in_both_directions(baked: Path, tmp_path: Path) -> None:
     """A package or program that is only in the bill, or only on the disk, is named."""
-    manifest = json.loads(manifest_of(baked).read_text())
+    manifest = json.loads(beside(baked).read_text())
     with open_image(baked) as image:
         bill = sbom.compose(image.root, manifest, "localnet-1.0.0-amd64", "1.0.0")
 
@@ -314,9 +318,9 @@ def test_one_package_changed(release: Path, tmp_path: Path) -> None:
 def test_refuses_what_cannot_be_made_again(baked: Path, key: Path, tmp_path: Path) -> None:
     """A release of an uncommitted state leaves nothing behind."""
     image = Path(shutil.copy(baked, tmp_path))
-    document = json.loads(manifest_of(baked).read_text())
+    document = json.loads(beside(baked).read_text())
     document["source"]["dirty"] = True
-    manifest_of(image).write_text(json.dumps(document))
+    beside(image).write_text(json.dumps(document))
 
     with pytest.raises(ImageError, match="cannot be released"):
         make(order(image, key, tmp_path / "out"), SILENT)
@@ -327,7 +331,7 @@ def test_refuses_what_cannot_be_made_again(baked: Path, key: Path, tmp_path: Pat
 def test_refuses_another_image_than_its_manifest(baked: Path, key: Path, tmp_path: Path) -> None:
     """An image that changed after its bake is not released, and does not verify."""
     image = Path(shutil.copy(baked, tmp_path))
-    shutil.copy(manifest_of(baked), tmp_path)
+    shutil.copy(beside(baked), tmp_path)
     verify(image, None)
     with image.open("ab") as stream:
         stream.write(b"\0")
@@ -349,7 +353,38 @@ def test_unusable_key(baked: Path, tmp_path: Path) -> None:
     with pytest.raises(HostError, match="could not be signed"):
         make(order(baked, tmp_path / "absent", tmp_path / "out"), SILENT)
 
-    assert [] == list((tmp_path / "out").iterdir())
+    assert not (tmp_path / "out").exists()
+
+
+def test_key_in_an_agent(baked: Path, key: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key whose private half only ssh-agent holds signs too, named by its public half."""
+    socket = tmp_path / "agent"
+    with spawn(["ssh-agent", "-D", "-a", socket], stdout=subprocess.DEVNULL):
+        assert until(socket.exists)
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(socket))
+        run(["ssh-add", "-q", key], env={"SSH_AUTH_SOCK": str(socket)})
+        public = Path(shutil.copy(key.with_suffix(".pub"), tmp_path))
+        folder = make(order(baked, public, tmp_path / "out"), SILENT)
+
+    assert "operator" == verify(folder, key.with_name("allowed_signers")).signer
+
+
+@pytest.mark.parametrize("text", ["<testsuite><testcase name='joins'><error/></testcase></testsuite>", "<testsuites/>"])
+def test_refuses_failed_tests(baked: Path, key: Path, tmp_path: Path, text: str) -> None:
+    """A report with a failed test, or with none, stops a release before anything is made, and is named."""
+    (tmp_path / "boot.xml").write_text(text)
+    wish = replace(order(baked, key, tmp_path / "out"), reports=[tmp_path / "boot.xml"])
+
+    with pytest.raises(ImageError, match=r"failed tests:\n.*boot\.xml"):
+        make(wish, SILENT)
+
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_version_that_is_none(key: Path, tmp_path: Path) -> None:
+    """What cannot be part of a file's name cannot be a version."""
+    with pytest.raises(InputError, match="cannot be the name"):
+        require_possible("localnet-../x-amd64", key, tmp_path)
 
 
 def test_nothing_there(tmp_path: Path, baked: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from goldnode.paths import REPOSITORY
 from goldnode.run import Completed, run
+from tests.checkout import checkout
 from tests.integration.publish.conftest import baked, key, release
 
 __all__ = ["baked", "key", "release"]
@@ -57,6 +58,21 @@ def test_diff_of_the_same(release: Path, baked: Path) -> None:
     assert text.returncode == 0, text.stderr
     assert "hold the same" in text.stdout
     assert markdown.stdout.startswith(f"`{release.name}`")
+
+
+def test_release_of_uncommitted_changes_is_refused_at_once(tmp_path: Path, key: Path) -> None:
+    """In a checkout with a change that is in no commit, nothing is baked: exit code 7, and why."""
+    place = checkout(tmp_path / "checkout")
+    (place / "README.md").write_text("changed")
+
+    done = run(
+        [sys.executable, "-m", "invoke", "release", "--network", "localnet", "--version", "1.0.0", "--sign", key],
+        cwd=place, env={"GOLDNODE_OUT": str(tmp_path / "out")}, check=False, timeout=120,
+    )  # fmt: skip
+
+    assert 7 == done.returncode
+    assert "changes that are not in commit" in done.stderr
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

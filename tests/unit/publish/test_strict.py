@@ -24,6 +24,13 @@ DEFERRED = {"name": "daemon", "url": "https://example.org/osmosisd"}
 def test_pinned_and_committed_passes() -> None:
     """A release of what is pinned and committed is not refused."""
     strict.require_releasable(MANIFEST)
+    strict.require_committed("localnet", MANIFEST["source"])
+
+
+def test_uncommitted_is_refused_before_the_bake() -> None:
+    """Changes that are in no commit stop a release before minutes are spent on it."""
+    with pytest.raises(ImageError, match="changes that are not in commit cccccccccccc"):
+        strict.require_committed("localnet", {"commit": "c" * 40, "dirty": True})
 
 
 def test_jars_are_pinned_in_their_own_file() -> None:
@@ -38,7 +45,7 @@ def test_jars_are_pinned_in_their_own_file() -> None:
     [
         ({"deferred": [DEFERRED]}, "daemon is deferred to the first boot (https://example.org/osmosisd)"),
         ({"source": {"commit": "c" * 40, "dirty": True}}, "changes that are not in commit cccccccccccc"),
-        ({"source": {"commit": None, "dirty": True}}, "not baked from a git checkout"),
+        ({"source": {"commit": None, "dirty": True}}, "this is not a git checkout"),
         ({"daemon": {"origin": "release", "name": "osmosisd", "version": "31"}}, "the daemon osmosisd 31 has no pin"),
         ({"genesis": GENESIS}, "the genesis has no pin"),
     ],
