@@ -20,9 +20,12 @@ WORKFLOWS = sorted(FOLDER.glob("*.yml"))
 #: What a step uses: an action at a commit, with the version that people know behind it.
 PINNED = re.compile(r"uses: [\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
 RIGHTS = {
-    "check": {"contents": "read"},
-    "image": {"contents": "read"},
-    "release": {"contents": "write", "id-token": "write", "attestations": "write"},
+    "check": [{"contents": "read"}],
+    "image": [{"contents": "read"}],
+    "release": [
+        {"contents": "read", "id-token": "write", "attestations": "write"},
+        {"contents": "write", "id-token": "write"},
+    ],
 }
 
 
@@ -63,9 +66,9 @@ def test_actions_are_pinned(path: Path) -> None:
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 def test_rights(path: Path) -> None:
-    """A workflow has no rights, and its job exactly those that are written down here."""
+    """A workflow has no rights, and its jobs exactly those that are written down here."""
     assert {} == read(path)["permissions"]
-    assert [RIGHTS[path.stem]] == [job["permissions"] for job in jobs(path)]
+    assert RIGHTS[path.stem] == [job["permissions"] for job in jobs(path)]
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
@@ -77,15 +80,32 @@ def test_jobs_end(path: Path) -> None:
 def test_release_runs_on_tags_only_and_behind_reviewers() -> None:
     """The one workflow that may write starts with a version's tag and an environment's approval."""
     path = FOLDER / "release.yml"
-    (job,) = jobs(path)
 
     assert {"push": {"tags": ["v[0-9]+.[0-9]+.[0-9]+"]}} == read(path)[True]  # type: ignore[index]
-    assert "release" == job["environment"]
+    assert ["release", "release"] == [job["environment"] for job in jobs(path)]
+
+
+def test_the_signing_key_and_the_right_to_publish_never_meet() -> None:
+    """The job that bakes and holds the key cannot write to GitHub or AWS; the one that publishes has no key."""
+    made, published = jobs(FOLDER / "release.yml")
+
+    assert ("RELEASE_KEY" in str(made), "RELEASE_KEY" in str(published)) == (True, False)
+    assert ("AWS_ROLE" in str(made), "AWS_ROLE" in str(published)) == (False, True)
+    assert "./invoke release" not in str(published)
+
+
+def test_a_network_that_fails_does_not_hold_the_others_back() -> None:
+    """Every leg of the matrix runs to its own end, and what was released is published."""
+    made, published = jobs(FOLDER / "release.yml")
+
+    assert [False, False] == [job["strategy"]["fail-fast"] for job in (made, published)]
+    assert ("release", "${{ !cancelled() }}") == (published["needs"], published["if"])
+    assert made["strategy"]["matrix"] == published["strategy"]["matrix"]
 
 
 def test_release_knows_its_networks() -> None:
     """The matrix names networks that exist."""
-    (job,) = jobs(FOLDER / "release.yml")
+    job = next(jobs(FOLDER / "release.yml"))
     known = {path.stem for path in (REPOSITORY / "networks").glob("*.yaml")}
 
     assert set(job["strategy"]["matrix"]["network"]) <= known
