@@ -55,8 +55,15 @@ class Container:
 
     def ask(self, *argv: str) -> str:
         """What a command in it prints, whatever it exits with."""
+        return run([*self._inside(), *argv], check=False, timeout=60).stdout
+
+    def running(self, *argv: str) -> contextlib.AbstractContextManager[subprocess.Popen[bytes]]:
+        """A command in it that runs while the block does; its input and output are ours."""
+        return spawn([*self._inside(), *argv], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def _inside(self) -> list[str]:
         leader = next(pid for pid in guard.descendants(self.process.pid) if _is_first(pid))
-        return run(["nsenter", "--target", str(leader), "--all", "--", *argv], check=False, timeout=60).stdout
+        return ["nsenter", "--target", str(leader), "--all", "--"]
 
     def listening(self) -> list[str]:
         """Sockets that wait for anybody from outside: `tcp ADDRESS:PORT`."""
@@ -82,19 +89,20 @@ def container(
 
     Args:
         tree: The sealed image's root filesystem.
-        folder: An empty folder for this boot.
+        folder: An empty folder for this boot, or that of an earlier one, whose state it goes on with.
         user_data: What a person would paste; empty for a machine that nobody told anything.
         before: Writes what is on the disk already.
     """
     layer, work, merged = (folder / name for name in ("layer", "work", "merged"))
     for path in (layer / SEED, work, merged):
-        path.mkdir(parents=True)
+        path.mkdir(parents=True, exist_ok=True)
     if user_data:
         (layer / SEED / "user-data").write_text(user_data)
         (layer / SEED / "meta-data").write_text("instance-id: container\nlocal-hostname: container\n")
     before(Layout(layer))
-    (layer / WAIT_ONLINE).parent.mkdir(parents=True)
-    (layer / WAIT_ONLINE).symlink_to("/dev/null")
+    (layer / WAIT_ONLINE).parent.mkdir(parents=True, exist_ok=True)
+    if not (layer / WAIT_ONLINE).is_symlink():
+        (layer / WAIT_ONLINE).symlink_to("/dev/null")
     mount = f"mount -t overlay overlay -o lowerdir={tree},upperdir={layer},workdir={work} {merged}"
     # Our own machine may have no machine-id to link journals by, as a fresh container has none.
     alone = "--register=no --keep-unit --private-network --link-journal=no"
