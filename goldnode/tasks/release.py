@@ -27,7 +27,7 @@ from goldnode.publish.binding import Role, release_name
 from goldnode.publish.targets import Target, Where, publish_to
 from goldnode.tasks.bake import needs_of
 from goldnode.tasks.console import needing, progress
-from goldnode.tasks.test import ask
+from goldnode.tasks.test import ask, require_root
 
 
 @needing(Need.BAKE, Need.MACHINE, Need.PROOF, Need.TEST_PACKAGES)
@@ -46,6 +46,7 @@ def release(
     _: Context, *, network: str, version: str, sign: str, report: list[str], arch: str = "amd64", artifacts: str = ""
 ) -> None:
     """Bake strictly and afresh, test that very image, and make a signed release folder of it."""
+    require_root()
     chosen = networks.load(network)
     host.require(needs_of(chosen))
     strict.require_committed(chosen.name, manifest.source())

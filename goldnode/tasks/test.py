@@ -125,6 +125,19 @@ def _run(tier: Tier, match: str, reports: Path) -> Outcome:
     return Outcome(tier, passed, failed + broken, skipped, seconds)
 
 
+def require_root() -> None:
+    """See that ``ask`` can be used.
+
+    Raises:
+        HostError: It cannot: we are a plain user.
+    """
+    if os.geteuid():
+        raise HostError(
+            "the tests of an image need root: they look into it, and boot it, as a container",
+            hint="sudo ./invoke and the same words again",
+        )
+
+
 def ask(image: Path, report: Path) -> None:
     """Ask one sealed image everything that every image is asked, whatever its network.
 
@@ -135,9 +148,6 @@ def ask(image: Path, report: Path) -> None:
     Raises:
         HostError: The tests could not be run.
     """
-    if os.geteuid():
-        raise HostError("the tests of an image need root: they look into it, and boot it, as a container",
-                        hint="sudo ./invoke release --help")  # fmt: skip
     argv = [*_pytest(report, "any_image"), f"tests/{Tier.IMAGE}", f"tests/{Tier.BOOT}"]
     code = _pass_through(argv, {"GOLDNODE_IMAGE": str(image.resolve())}, stdout=sys.stderr)
     if code not in (0, 1):
