@@ -51,12 +51,13 @@ def test_a_validator_hides(tree: Tree) -> None:
     assert _config(tree, "val-1")["double_sign_check_height"] == 10
 
 
-def test_a_single_node_and_a_list_of_one_are_the_same(tmp_path: Path) -> None:
-    """`role: multi-node` with one node makes the files of the plain role, byte for byte."""
+@pytest.mark.parametrize("role", ["sentry", "validator"])
+def test_a_single_node_and_a_list_of_one_are_the_same(tmp_path: Path, role: str) -> None:
+    """`role: multi-node` with one node makes the files, ports and units of the plain role, byte for byte."""
     single, multi = Tree(tmp_path / "machine"), Tree(tmp_path / "two" / "machine")
-    invite = Cluster().invite("sentry")
-    single.node_yaml("sentry", invite, "s-1")
-    multi.node_yaml("multi-node", nodes=[{"name": "s-1", "role": "sentry", "join": invite}])
+    invite = Cluster().invite(role)
+    single.node_yaml(role, invite, "n-1")
+    multi.node_yaml("multi-node", nodes=[{"name": "n-1", "role": role, "join": invite}])
 
     single.configure()
     multi.configure()
