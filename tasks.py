@@ -2,14 +2,14 @@
 
 import os
 import sys
+from pathlib import Path
 
 from invoke.collection import Collection
 
-from goldnode.tasks import words
-
-if (joined := words.join(sys.argv[1:])) != sys.argv[1:]:
-    # `invoke network check`, typed in the activated environment, is what ./invoke makes of it.
-    os.execv(sys.argv[0], [sys.argv[0], *joined])  # noqa: S606
+if {"invoke", "inv"} & {Path(sys.argv[0]).name, Path(sys.argv[0]).parent.name}:
+    # `invoke`, typed in the activated environment, is what ./invoke becomes.
+    main = Path(__file__).with_name("goldnode") / "tasks" / "__main__.py"
+    os.execv(sys.executable, [sys.executable, str(main), *sys.argv[1:]])  # noqa: S606
 
 from goldnode.tasks import bake, bench, boot, cluster, console, fleet, image, network, release, rendezvous, test
 

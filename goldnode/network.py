@@ -7,6 +7,7 @@ described in ``networks/README.md``.  Standard library only at import time.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ from goldnode.paths import REPOSITORY
 
 #: Where the network files that ship with goldnode are.
 NETWORKS = REPOSITORY / "networks"
+#: What a network may be called: its name is part of file names.
+NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +152,10 @@ def find(name_or_path: str | Path) -> Path:
     """
     given = Path(name_or_path)
     path = given if given.suffix in (".yaml", ".yml") else NETWORKS / f"{given}.yaml"
+    if given.is_file() and path != given:
+        raise UsageError(
+            f"{given} is no network file: its name must end in .yaml", hint=f"./invoke network check {given}.yaml"
+        )
     if not path.is_file():
         raise UsageError(f"there is no network {name_or_path} ({path} does not exist)", hint="./invoke networks")
     return path

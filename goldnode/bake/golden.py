@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,13 @@ from goldnode.vm import accel
 COMPRESS = ("qemu-img", "convert", "-O", "qcow2", "-c", "-o", "compression_type=zstd", "-m", "16", "-W")
 
 
+class Arch(StrEnum):
+    """Debian's names of the architectures an image can be for."""
+
+    AMD64 = "amd64"
+    ARM64 = "arm64"
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """What is to be baked, and how.
@@ -46,16 +54,16 @@ class Order:
         network: The network whose daemon and genesis go in.
         arch: Debian's name of the architecture.
         strict: Refuse to defer anything to the first boot.
-        accel: ``auto``, ``kvm`` or ``tcg``.
+        accel: What runs the machine.
         artifacts: Folder the operator filled; looked into before the network is asked.
         force: Bake even if nothing has changed.
         platform: Who runs the machine that becomes the image.
     """
 
     network: Network
-    arch: str = "amd64"
+    arch: str = Arch.AMD64
     strict: bool = False
-    accel: str = "auto"
+    accel: accel.Wish = accel.Wish.AUTO
     artifacts: Path | None = None
     force: bool = False
     platform: Platform = Platform.QEMU

@@ -223,8 +223,9 @@ def _json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
         raise InputError(
-            f"{path} cannot be read: {error}", hint="git clone the chain-registry, then name its folder"
+            f"{path} cannot be read: {why}", hint="git clone the chain-registry, then name its folder"
         ) from error
     if not isinstance(content, dict):
         raise InputError(f"{path} is not a JSON object")

@@ -36,7 +36,10 @@ def back_up(cluster: Cluster, target: Path, passphrase: str, random: Callable[[i
         UsageError: The passphrase is too short, or the file is there already.
     """
     if len(passphrase) < PASSPHRASE_CHARS:
-        raise UsageError(f"the passphrase has {len(passphrase)} characters, fewer than {PASSPHRASE_CHARS}")
+        raise UsageError(
+            f"the passphrase has {len(passphrase)} characters, fewer than {PASSPHRASE_CHARS}",
+            hint="choose a longer one",
+        )
     if target.exists():
         raise UsageError(f"{target} is there already", hint="choose another --out")
     files = {name: to_base64((cluster.folder / name).read_bytes()) for name in FILES}
@@ -55,11 +58,13 @@ def restore(source: Path, clusters: Path, passphrase: str) -> Cluster:
     data = source.read_bytes()
     salt, sealed = data[len(MAGIC) : len(MAGIC) + _SALT], data[len(MAGIC) + _SALT :]
     if not data.startswith(MAGIC):
-        raise InputError(f"{source} is no backup of a cluster")
+        raise InputError(f"{source} is no backup of a cluster", hint="name a file that ./invoke cluster backup wrote")
     try:
         document = json.loads(_cipher(passphrase, salt).decrypt(_NONCE, sealed, MAGIC))
     except InvalidTag as error:
-        raise InputError(f"{source} is damaged, or the passphrase is another one") from error
+        raise InputError(
+            f"{source} is damaged, or the passphrase is another one", hint="try again, or another copy"
+        ) from error
     folder = clusters / document["name"]
     if not NAME_TEXT.fullmatch(document["name"]) or folder.exists():
         raise UsageError(f"{folder} is there already", hint=f"mv {folder} {folder}.old")

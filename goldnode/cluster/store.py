@@ -20,6 +20,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from goldnode.client import Endpoint
 from goldnode.errors import ExchangeError, InputError, UsageError
 from goldnode.files import write_atomic, write_json
 from goldnode.invite import Grant
@@ -101,8 +102,12 @@ class Cluster:
         _write_settings(self.folder / "cluster.json", settings)
 
     def meet_at(self, urls: Iterable[str]) -> None:
-        """Remember where the nodes meet; an empty list changes nothing."""
-        wanted = tuple(urls)
+        """Remember where the nodes meet; an empty list changes nothing.
+
+        Raises:
+            InputError: One of them is no such URL.
+        """
+        wanted = tuple(Endpoint(url).url for url in urls)
         if wanted and wanted != self.settings.rendezvous:
             self.keep(replace(self.settings, rendezvous=wanted))
 
@@ -124,7 +129,10 @@ def create(
     """
     folder = clusters / name
     if not NAME_TEXT.fullmatch(name):
-        raise UsageError(f"{name!r} is no cluster name: 1 to 32 of a-z, 0-9 and -")
+        raise UsageError(
+            f"{name!r} is no cluster name: 1 to 32 of a-z, 0-9 and -",
+            hint="./invoke cluster new my-cluster --network NETWORK",
+        )
     if folder.exists():
         raise UsageError(f"{folder} is there already", hint=f"./invoke cluster status {name}")
     folder.mkdir(parents=True, mode=0o700)

@@ -78,7 +78,7 @@ def render(machine: Machine, templates: Path = TEMPLATES) -> str:
     """
     for node in machine.nodes:
         if not node_config.NAME.fullmatch(node.name):
-            raise InputError(f"{node.name!r} is no node name: it is {node_config.NAME_MEANING}")
+            raise InputError(f"{node.name!r} is no node name: it is {node_config.NAME_MEANING}", hint="--node val-1")
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(templates),
         undefined=jinja2.StrictUndefined,

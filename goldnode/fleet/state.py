@@ -81,7 +81,7 @@ def read(folder: Path) -> State:
             Seat(**{**seat, "nodes": tuple(Node(**node) for node in seat["nodes"])}) for seat in document.pop("seats")
         )
         return State(wish=Wish(**{**wish, "mesh": MeshKind(wish["mesh"])}), seats=seats, **document)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise UsageError(f"there is no fleet in {folder}", hint="./invoke fleet up") from error
     except (ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{folder / FILE} cannot be read: {error}", hint="./invoke fleet down") from error

@@ -41,7 +41,7 @@ def up(
     progress: Progress,
     *,
     image: Path | None = None,
-    acceleration: str = "auto",
+    acceleration: accel.Wish = accel.Wish.AUTO,
     planned: Sequence[Seat] = (),
 ) -> Fleet:
     """Start a fleet; it goes on when we end.

@@ -104,7 +104,7 @@ def open_disk(image: Path) -> Iterator[Disk]:
         raise ImageError(f"there is no image {image}", hint="./invoke bake")
     with _raw(image) as raw, raw.open("rb") as stream:
         if raw.stat().st_size < 34 * SECTOR:
-            raise ImageError(f"{image} is too small to be a disk")
+            raise ImageError(f"{image} is too small to be a disk", hint="./invoke bake")
         # Not closed here: views of it may outlive the block in a traceback, and it goes with the last of them.
         data = memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
         yield Disk(raw, data, partitions(data, image.name))
@@ -118,7 +118,7 @@ def partitions(data: memoryview, name: str) -> tuple[Partition, ...]:
     """
     header = bytes(data[SECTOR : SECTOR + 92])
     if header[:8] != b"EFI PART":
-        raise ImageError(f"{name} has no GPT: it is not a disk that goldnode made")
+        raise ImageError(f"{name} has no GPT: it is not a disk that goldnode made", hint="./invoke bake")
     lba, count, size = struct.unpack_from("<QII", header, 72)
     found = []
     for index in range(min(count, 128)):

@@ -18,6 +18,7 @@ from goldnode.daemon import DaemonKind
 from goldnode.errors import UsageError
 from goldnode.host import Need
 from goldnode.tasks.console import needing, progress, stderr, step_table
+from goldnode.vm.accel import Wish
 
 MB = 1_000_000
 
@@ -44,9 +45,9 @@ def bake(
     platform: str = "qemu",
     set_: Sequence[str] | None = None,
     settings: str = "",
-    arch: str = "amd64",
+    arch: str = golden.Arch.AMD64,
     strict: bool = False,
-    accel: str = "auto",
+    accel: str = Wish.AUTO,
     artifacts: str = "",
     force: bool = False,
     json: bool = False,
@@ -62,7 +63,7 @@ def bake(
         chosen,
         arch=arch,
         strict=strict,
-        accel=accel,
+        accel=Wish(accel),
         artifacts=Path(artifacts) if artifacts else None,
         force=force,
         platform=where,

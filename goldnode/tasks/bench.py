@@ -15,6 +15,7 @@ from goldnode.bench import boot as boot_bench
 from goldnode.bench import jvm as jvm_bench
 from goldnode.bench import publish as publish_bench
 from goldnode.bench import rendezvous as rendezvous_bench
+from goldnode.errors import UsageError
 from goldnode.host import Need
 from goldnode.tasks.console import needing, progress
 
@@ -52,8 +53,11 @@ def publish(_: Context, json: bool = False) -> None:
 @task(iterable=["nodes"], help={"nodes": "how many nodes (repeat it)", "json": "print the measurements as JSON"})
 def jvm(_: Context, nodes: list[str], json: bool = False) -> None:
     """Measure N Daml nodes in one JVM beside N JVMs, memory and start; use an idle machine."""
+    if wrong := [count for count in nodes if not count.isdecimal()]:
+        raise UsageError(f"--nodes {wrong[0]}: a whole number is wanted", hint="./invoke bench jvm --help")
+    counts = [int(count) for count in nodes]
     with progress() as told:
-        report = jvm_bench.measure([int(count) for count in nodes] or [1, 3, 5, 10], told)
+        report = jvm_bench.measure(counts or [1, 3, 5, 10], told)
     if json:
         print(json_module.dumps(report.document(), indent=2))
         return

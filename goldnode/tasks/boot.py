@@ -15,7 +15,7 @@ from goldnode.host import Need
 from goldnode.run import spawn
 from goldnode.tasks.console import needing, stderr
 from goldnode.vm import machine
-from goldnode.vm.accel import choose
+from goldnode.vm.accel import Wish, choose
 
 
 @needing(Need.MACHINE)
@@ -38,20 +38,22 @@ def boot(
     firmware: str = machine.Firmware.UEFI,
     forward: list[str] | None = None,
     memory: int = 1024,
-    accel: str = "auto",
+    accel: str = Wish.AUTO,
 ) -> None:
     """Start an image in QEMU, its serial console in your terminal; all it writes is thrown away."""
     disk = Path(image)
-    if not disk.exists():
+    if not disk.is_file():
         raise UsageError(f"there is no image {image}", hint="./invoke bake")
-    acceleration = choose(accel)
+    network = machine.user_network(_forwards(forward or []))
+    acceleration = choose(Wish(accel))
     with tempfile.TemporaryDirectory(prefix="goldnode-boot-") as name:
         folder = Path(name)
+        seed = _seed(user_data, folder) if user_data else None
         spec = machine.Spec(
             machine.overlay(disk, folder / "disk.qcow2"),
-            firmware=_firmware(firmware),
-            seed=_seed(user_data, folder) if user_data else None,
-            nics=(machine.Nic(machine.user_network(_forwards(forward or [])), "52:54:00:67:6e:01"),),
+            firmware=machine.Firmware(firmware),
+            seed=seed,
+            nics=(machine.Nic(network, "52:54:00:67:6e:01"),),
             memory=memory,
         )
         stderr.print(f"accelerator: {acceleration.accelerator} ({acceleration.reason}).  To stop: Ctrl-A, then X.")
@@ -59,12 +61,6 @@ def boot(
         argv = ["setpriv", "--pdeathsig", "KILL", *machine.command(spec, acceleration)]
         with spawn(argv, stdin=sys.stdin.buffer, stdout=sys.stdout.buffer) as process:
             process.wait()
-
-
-def _firmware(name: str) -> machine.Firmware:
-    if name not in set(machine.Firmware):
-        raise UsageError(f"--firmware {name}: uefi or bios", hint="./invoke boot --help")
-    return machine.Firmware(name)
 
 
 def _seed(name: str, folder: Path) -> Path:

@@ -18,6 +18,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from goldnode import network as networks
+from goldnode.client import Endpoint
 from goldnode.cluster import backup as backups
 from goldnode.cluster import govern, room, status, store, user_data
 from goldnode.errors import InputError, UsageError
@@ -39,8 +40,9 @@ SHORT = 10
 def new(_: Context, name: str, network: str, rendezvous: list[str]) -> None:
     """Make a cluster's keys in clusters/NAME: keep that folder, and back it up."""
     known = networks.load(network)
+    meeting = [Endpoint(url).url for url in rendezvous]
     cluster = store.create(clusters(), name, known.name, "" if known.private else known.chain_id)
-    cluster.meet_at(rendezvous)
+    cluster.meet_at(meeting)
     print(
         f"cluster {name} of {known.name}, fingerprint {cluster.membership.fingerprint[:16]}, keys in {cluster.folder}"
     )
@@ -151,9 +153,9 @@ def rotate(_: Context, name: str, rendezvous: list[str]) -> None:
 def backup(_: Context, name: str, out: str = "") -> None:
     """Write an encrypted copy of the cluster's keys."""
     cluster = store.Cluster(clusters() / name)
-    passphrase = getpass.getpass(f"passphrase, at least {backups.PASSPHRASE_CHARS} characters: ")
-    if passphrase != getpass.getpass("once more: "):
-        raise UsageError("the two passphrases differ")
+    passphrase = _ask(f"passphrase, at least {backups.PASSPHRASE_CHARS} characters: ")
+    if passphrase != _ask("once more: "):
+        raise UsageError("the two passphrases differ", hint=f"./invoke cluster backup {name}")
     target = Path(out or f"{name}.backup")
     backups.back_up(cluster, target, passphrase)
     print(f"{target}: everything in {cluster.folder}, encrypted")
@@ -162,7 +164,9 @@ def backup(_: Context, name: str, out: str = "") -> None:
 @task(positional=["file"], help={"file": "what `cluster backup` wrote"})
 def restore(_: Context, file: str) -> None:
     """Bring a cluster's keys back from a backup."""
-    cluster = backups.restore(Path(file), clusters(), getpass.getpass("passphrase: "))
+    if not Path(file).is_file():
+        raise UsageError(f"there is no backup {file}", hint="ls *.backup")
+    cluster = backups.restore(Path(file), clusters(), _ask("passphrase: "))
     print(f"cluster {cluster.settings.name} is back in {cluster.folder}")
 
 
@@ -189,6 +193,13 @@ def _open(name: str, rendezvous: list[str]) -> store.Cluster:
     cluster = store.Cluster(clusters() / name)
     cluster.meet_at(rendezvous)
     return cluster
+
+
+def _ask(prompt: str) -> str:
+    try:
+        return getpass.getpass(prompt)
+    except EOFError as error:
+        raise UsageError("there is nobody here to type the passphrase", hint="the same in a terminal") from error
 
 
 def _mint(cluster: store.Cluster, role: str, most: int, hours: int, *, approve: bool) -> Invite:
@@ -229,16 +240,16 @@ def _read(file: str) -> bytes:
     try:
         return Path(file).read_bytes()
     except OSError as error:
-        raise UsageError(f"cannot read {file}: {error.strerror}") from error
+        raise UsageError(f"cannot read {file}: {error.strerror}", hint=f"ls -l {file}") from error
 
 
 def _mapping(file: str) -> dict[str, Any]:
     try:
         document = yaml.safe_load(_read(file))
     except yaml.YAMLError as error:
-        raise InputError(f"{file} is no YAML: {error}") from error
+        raise InputError(f"{file} is no YAML: {str(error).splitlines()[0]}", hint=f"less {file}") from error
     if not isinstance(document, dict):
-        raise InputError(f"{file} is no mapping of node.yaml's keys")
+        raise InputError(f"{file} is no mapping of node.yaml's keys", hint="its keys: cloud-init/node.schema.json")
     return document
 
 

@@ -11,6 +11,7 @@ import contextlib
 import errno
 import functools
 import logging
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -25,7 +26,7 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 
 from goldnode import host
-from goldnode.errors import GoldnodeError
+from goldnode.errors import GoldnodeError, HostError
 from goldnode.progress import Progress, Step
 
 #: Errors and progress go here, so that stdout stays what a program can read.
@@ -83,19 +84,22 @@ def guarded(body: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return body(*args, **options)
         except GoldnodeError as error:
-            raise _exit(error.message, error.hint, error.exit_code) from error
+            raise ending(error.message, error.hint, error.exit_code) from error
         except KeyboardInterrupt as error:
-            raise _exit(
+            raise ending(
                 "interrupted; nothing half done is left", "run the same command to go on", INTERRUPTED
             ) from error
         except BrokenPipeError:
             sys.stderr.close()  # Whoever read our output has gone, as `| head` does.
             raise Exit(code=0) from None
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                where = error.filename or "a temporary folder"
+                raise ending(f"no space left while writing {where}", "df -h", HostError.exit_code) from error
+            if error.filename is None:
                 raise
-            where = error.filename or "a temporary folder"
-            raise _exit(f"no space left while writing {where}", "df -h", 4) from error
+            what = f"this machine refuses {error.filename}: {error.strerror}"
+            raise ending(what, f"ls -ld {shlex.quote(str(error.filename))}", HostError.exit_code) from error
 
     return run
 
@@ -109,7 +113,12 @@ def _before(body: Callable[..., Any], needs: Iterable[host.Need]) -> Callable[..
     return run
 
 
-def _exit(message: str, hint: str, code: int) -> Exit:
+def ending(message: str, hint: str, code: int) -> Exit:
+    """Say what went wrong and what to type next; with ``--debug`` show the traceback first.
+
+    Returns:
+        What to raise, so that the program ends with ``code``.
+    """
     if logging.getLogger().isEnabledFor(logging.DEBUG):
         stderr.print_exception()
     stderr.print(f"[red]goldnode:[/red] {_plain(message)}", soft_wrap=True)

@@ -26,6 +26,7 @@ from goldnode.host import Need
 from goldnode.node_config import MeshKind
 from goldnode.paths import cache
 from goldnode.tasks.console import needing, progress
+from goldnode.vm.accel import Wish as Asked
 
 FOLDER = "where the fleet lives (default: in the cache)"
 #: Seconds between two looks of `status --watch`.
@@ -60,13 +61,11 @@ def up(
     memory: int = MEMORY,
     ssh_key: str = "",
     open_validators: bool = False,
-    accel: str = "auto",
+    accel: str = Asked.AUTO,
     image: str = "",
     folder: str = "",
 ) -> None:
     """Start a cluster here: a hidden validator behind sentries, and three validators of the world outside."""
-    if mesh not in set(MeshKind):
-        raise UsageError(f"--mesh {mesh}: {' or '.join(MeshKind)}")
     if image and not Path(image).is_file():
         raise UsageError(f"there is no image {image}", hint=f"./invoke bake --network {network}")
     key = _key(ssh_key) if ssh_key else ""
@@ -75,7 +74,7 @@ def up(
     wish = Wish(network, int(sentries), MeshKind(mesh), int(multi_node), int(memory), key, open_validators)
     with progress() as told:
         fleet = story.up(
-            wish, _folder(folder), told, image=Path(image).resolve() if image else None, acceleration=accel
+            wish, _folder(folder), told, image=Path(image).resolve() if image else None, acceleration=Asked(accel)
         )
     _tell(fleet)
 

@@ -109,6 +109,10 @@ def lock(_: Context, name: str) -> None:
 )
 def import_(_: Context, name: str, from_: str, force: bool = False) -> None:
     """Make a network file from chain-registry data; what is malformed is left out and reported."""
+    if not nouns.NAME.fullmatch(name):
+        raise UsageError(
+            f"{name!r} is no name of a network: a-z, 0-9 and inner dashes", hint="./invoke network import --help"
+        )
     path = nouns.NETWORKS / f"{name}.yaml"
     if path.exists() and not force:
         raise UsageError(f"{path} exists", hint=f"./invoke network import {name} --from {from_} --force")

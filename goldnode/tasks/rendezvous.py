@@ -30,11 +30,11 @@ def rendezvous(
     trusted_proxy: list[str],
     listen: str = LISTEN,
     database: str = "",
-    address_rate: float = limits.ADDRESS_RATE,
-    room_rate: float = limits.ROOM_RATE,
-    new_rooms: float = limits.NEW_ROOMS_PER_HOUR,
+    address_rate: float = float(limits.ADDRESS_RATE),
+    room_rate: float = float(limits.ROOM_RATE),
+    new_rooms: float = float(limits.NEW_ROOMS_PER_HOUR),
 ) -> None:
     """Run the meeting place where nodes of a cluster find each other."""
     file = Path(database) if database else cache() / "rendezvous" / "store.sqlite"
-    config = Config(float(address_rate), float(room_rate), float(new_rooms), parse_proxies(trusted_proxy))
+    config = Config(address_rate, room_rate, new_rooms, parse_proxies(trusted_proxy))
     run(listen, file, config)

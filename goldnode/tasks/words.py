@@ -1,7 +1,6 @@
 """Commands of two words: people type `network check`, Invoke knows `network.check`.
 
-Used by ``./invoke`` before it hands over, and by ``tasks.py`` for whoever types `invoke` in the
-activated environment.  Standard library only, and nothing of goldnode: it runs before anything else.
+A group alone lists what is in it.
 """
 
 from __future__ import annotations

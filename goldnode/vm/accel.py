@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from goldnode import files, paths
-from goldnode.errors import HostError, UsageError
+from goldnode.errors import HostError
 from goldnode.run import spawn
 
 #: Seconds for the first words of a kernel under KVM; measured 0.6 on a slow host.
@@ -27,6 +27,14 @@ PATIENCE = 6.0
 class Accelerator(StrEnum):
     """How QEMU runs the guest's instructions."""
 
+    KVM = "kvm"
+    TCG = "tcg"
+
+
+class Wish(StrEnum):
+    """What a person may ask for."""
+
+    AUTO = "auto"
     KVM = "kvm"
     TCG = "tcg"
 
@@ -46,25 +54,22 @@ class Acceleration:
     reason: str
 
 
-def choose(wish: str, kernel: Path | None = None) -> Acceleration:
+def choose(wish: Wish, kernel: Path | None = None) -> Acceleration:
     """Probe this machine.
 
     Args:
-        wish: ``auto``, ``kvm`` or ``tcg``.
+        wish: ``auto`` probes.
         kernel: A Linux kernel to start; None takes one from the bases in the cache.
 
     Raises:
         HostError: KVM was asked for and does not work.
-        UsageError: There is no such wish.
     """
-    if wish not in {"auto", *Accelerator}:
-        raise UsageError(f"--accel {wish}: auto, kvm or tcg")
-    if wish == Accelerator.TCG:
+    if wish is Wish.TCG:
         return Acceleration(Accelerator.TCG, "max", "asked for")
     works, reason = _remembered_probe(kernel)
     if works:
         return Acceleration(Accelerator.KVM, "host", reason)
-    if wish == Accelerator.KVM:
+    if wish is Wish.KVM:
         raise HostError(f"KVM cannot be used: {reason}", hint="the same command with --accel tcg (slower)")
     return Acceleration(Accelerator.TCG, "max", f"no KVM: {reason}")
 

@@ -18,8 +18,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from goldnode import files, guard
-from goldnode.errors import BakeError
-from goldnode.run import run, spawn, stop_group
+from goldnode.errors import BakeError, ImageError
+from goldnode.run import CommandError, run, spawn, stop_group
 from goldnode.vm.accel import Acceleration
 
 OVMF = Path("/usr/share/ovmf/OVMF.fd")
@@ -114,8 +114,15 @@ def command(spec: Spec, acceleration: Acceleration) -> list[str]:
 
 
 def overlay(backing: Path, target: Path) -> Path:
-    """A disk that reads from ``backing`` and writes to ``target``; made in no time."""
-    run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", backing.resolve(), target])
+    """A disk that reads from ``backing`` and writes to ``target``; made in no time.
+
+    Raises:
+        ImageError: ``backing`` is no qcow2 image.
+    """
+    try:
+        run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", backing.resolve(), target])
+    except CommandError as error:
+        raise ImageError(f"{backing} is no qcow2 image", hint=f"./invoke image show {backing}") from error
     return target
 
 

@@ -29,7 +29,7 @@ IDENTITY = "3f0f0a52-0d6e-4d6e-9d0c-5a3c6b1f0001"
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """A place for machines, with a rendezvous."""
-    made = Place(tmp_path_factory.mktemp("bench"), accel.choose("auto"))
+    made = Place(tmp_path_factory.mktemp("bench"), accel.choose(accel.Wish.AUTO))
     made.open()
     made.ground.run(["ip", "address", "add", f"{METADATA}/32", "dev", "lo"])
     yield made

@@ -1,0 +1,15 @@
+"""What ``./invoke`` becomes, with the environment's Python: Invoke, with the commands of this checkout."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+# Not this folder, which Python put there: its modules have names like `test`.
+sys.path[0] = str(ROOT)
+
+from goldnode.tasks.program import Program  # noqa: E402
+from goldnode.tasks.words import join  # noqa: E402
+
+Program().run(["./invoke", "--search-root", str(ROOT), *join(sys.argv[1:])])

@@ -1,0 +1,62 @@
+"""What people type wrongly: one sentence, the command to type next, and the exit code of its class."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.baking import invoke
+
+MISTAKES = {
+    "bak": (2, "there is no command 'bak'; did you mean bake?", "./invoke --list"),
+    "network chek localnet": (2, "there is no command 'network chek'; did you mean network check?", "./invoke --list"),
+    "--nonsense": (2, "./invoke has no option --nonsense", "./invoke --list"),
+    "bake --networks localnet": (2, "bake has no option --networks", "./invoke bake --help"),
+    "network show": (2, "network show needs --name", "./invoke network show --help"),
+    "network show a b": (2, "network show has no use for 'b'", "./invoke network show --help"),
+    "bake --network": (2, "Flag --network needed value and was not given one", "./invoke bake --help"),
+    "bake --network nope": (2, "there is no network nope (", "./invoke networks"),
+    "bake --arch mips": (2, "--arch mips: amd64 or arm64 is wanted", "./invoke bake --help"),
+    "bake --accel warp": (2, "--accel warp: auto, kvm or tcg is wanted", "./invoke bake --help"),
+    "boot x --firmware coreboot": (2, "--firmware coreboot: bios or uefi is wanted", "./invoke boot --help"),
+    "boot x --memory lots": (2, "--memory lots: a whole number is wanted", "./invoke boot --help"),
+    "boot {folder}": (2, "there is no image {folder}", "./invoke bake"),
+    "boot {junk}": (7, "{junk} is no qcow2 image", "./invoke image show {junk}"),
+    "image show {junk}": (7, "{junk} is too small to be a disk", "./invoke bake"),
+    "network check {junk}": (2, "{junk} is no network file: its name must end in .yaml", "./invoke network check"),
+    "network import a/b --from {folder}": (2, "'a/b' is no name of a network", "./invoke network import --help"),
+    "network import ab --from {folder}": (3, "{folder}/chain.json cannot be read: No such file", "git clone"),
+    "rendezvous --room-rate lots": (2, "--room-rate lots: a number is wanted", "./invoke rendezvous --help"),
+    "rendezvous --database {junk}/db": (4, "this machine refuses {junk}: File exists", "ls -ld {junk}"),
+    "fleet status --folder {junk}": (2, "there is no fleet in {junk}", "./invoke fleet up"),
+    "cluster new demo --network localnet --rendezvous x": (3, "'x' is no rendezvous URL", "write it as http"),
+    "cluster restore {folder}/none": (2, "there is no backup {folder}/none", "ls *.backup"),
+    "bench jvm --nodes many": (2, "--nodes many: a whole number is wanted", "./invoke bench jvm --help"),
+}
+
+
+@pytest.mark.parametrize("typed", MISTAKES)
+def test_a_mistake_is_one_sentence_and_a_next_step(typed: str, tmp_path: Path) -> None:
+    """No traceback, nothing on standard output, the sentence, what to type next, and the documented exit code."""
+    junk = tmp_path / "junk"
+    junk.write_text("not an image")
+    code, sentence, hint = MISTAKES[typed]
+    said = invoke(*typed.format(folder=tmp_path, junk=junk).split(), env={"GOLDNODE_CLUSTERS": str(tmp_path / "own")})
+    first, second = said.stderr.splitlines()
+
+    assert (code, "") == (said.code, said.stdout)
+    assert first.startswith(f"goldnode: {sentence.format(folder=tmp_path, junk=junk)}")
+    assert second.startswith(f"  try: {hint.format(junk=junk)}")
+
+
+@pytest.mark.parametrize("typed", ["network check nope --debug", "--debug network check nope"])
+def test_debug_shows_the_traceback(typed: str) -> None:
+    """With `--debug`, wherever it stands, our own frames come before the sentence, and none of Invoke's chatter."""
+    said = invoke(*typed.split())
+
+    assert 2 == said.code
+    assert "Traceback" in said.stderr
+    assert "goldnode/network.py" in said.stderr
+    assert "invoke.config" not in said.stderr
+    assert "goldnode: there is no network nope" in said.stderr
