@@ -99,12 +99,14 @@ class PeerRules:
         private: Never told to others by peer exchange.
         unconditional: Kept beyond the limits on the number of peers.
         seeds: Asked for addresses, then left.
+        mesh: Dialled over the mesh only, whatever address they announce.
     """
 
     persistent: tuple[str, ...] = ()
     private: tuple[str, ...] = ()
     unconditional: tuple[str, ...] = ()
     seeds: tuple[str, ...] = ()
+    mesh: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

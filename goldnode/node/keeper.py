@@ -224,7 +224,8 @@ class Keeper:
 
     def _redial(self, now: float) -> None:
         gone = rules.to_dial(self.missing_since, self._dialled, now)
-        peers = {member.node_id: dial(member, self.facts.fingerprint) for member in self._wanted_members()}
+        facts = self.facts
+        peers = {each.node_id: dial(each, facts.fingerprint, facts.role.peers) for each in self._wanted_members()}
         known = tuple(peers[node_id] for node_id in gone if peers.get(node_id))
         if not known:
             return

@@ -106,7 +106,7 @@ def lists(
     """
     known = sorted(members, key=lambda member: member.node_id)
     public = [peer for peer in network_peers if PUBLIC_PEER.fullmatch(peer)] if "network" in rules.persistent else []
-    dialled = [dial(member, fingerprint) for member in known if member.role in rules.persistent]
+    dialled = [dial(member, fingerprint, rules) for member in known if member.role in rules.persistent]
     chosen = [*(peer for peer in dialled if peer), *public, *(peer for peer in own_peers if PEER.fullmatch(peer))]
     return PeerLists(
         persistent=tuple(dict.fromkeys(chosen)),
@@ -116,11 +116,15 @@ def lists(
     )
 
 
-def dial(member: Member, fingerprint: str) -> str:
-    """How to dial a member: a public address when it names one, else the mesh; empty when there is no way."""
+def dial(member: Member, fingerprint: str, rules: PeerRules) -> str:
+    """How to dial a member: a public address when it names one, else the mesh; empty when there is no way.
+
+    Whom the rules want on the mesh is dialled there only: a hidden validator never opens a connection
+    to a sentry's public port, where others see who connects.
+    """
     if not member.p2p_port:
         return ""
-    if member.addresses:
+    if member.addresses and member.role not in rules.mesh:
         host = member.addresses[0]
     elif member.mesh_key:
         host = mesh_address(fingerprint, member.mesh_key)

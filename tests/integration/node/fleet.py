@@ -48,6 +48,10 @@ WORLD = (1, 2)
 RENDEZVOUS_ADDRESS = f"{NETWORK}.1:8700"
 RENDEZVOUS = f"http://{RENDEZVOUS_ADDRESS}"
 
+#: What the image tells the kernel of connections, as far as a namespace has it of its own.
+_CONF = REPOSITORY / "roles" / "common" / "rootfs" / "usr" / "lib" / "sysctl.d" / "60-goldnode.conf"
+SYSCTL = [line.replace(" ", "") for line in _CONF.read_text().splitlines() if line.startswith("net.ipv4.tcp_retries2")]
+
 _NUMBERS = itertools.count()
 
 
@@ -162,6 +166,7 @@ class Fleet:
         run(["ip", "-n", space, "link", "set", "lo", "up"])
         run(["ip", "-n", space, "address", "add", f"{address}/24", "dev", "eth0"])
         run(["ip", "-n", space, "link", "set", "eth0", "up"])
+        run(["ip", "netns", "exec", space, "sysctl", "-qw", *SYSCTL])
 
     @contextlib.contextmanager
     def inside(self, space: str, argv: list[Any], **streams: Any) -> Iterator[subprocess.Popen[bytes]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -93,7 +94,16 @@ def test_a_validator_is_dialled_on_the_mesh() -> None:
     """Without a public address, the mesh address is dialled."""
     member = Member(VAL, "validator", p2p_port=26656, mesh_key="k")
 
-    assert f"{VAL}@[{peers.mesh_address(FINGERPRINT, 'k')}]:26656" == peers.dial(member, FINGERPRINT)
+    assert f"{VAL}@[{peers.mesh_address(FINGERPRINT, 'k')}]:26656" == peers.dial(member, FINGERPRINT, PeerRules())
+
+
+def test_a_validator_dials_its_sentries_on_the_mesh_only() -> None:
+    """Whatever address a sentry announces, and not at all while it has no mesh key."""
+    rules = PeerRules(persistent=("sentry",), mesh=("sentry",))
+    sentry = Member(ONE, "sentry", p2p_port=26656, addresses=("203.0.113.1",), mesh_key="k")
+
+    assert f"{ONE}@[{peers.mesh_address(FINGERPRINT, 'k')}]:26656" == peers.dial(sentry, FINGERPRINT, rules)
+    assert "" == peers.dial(replace(sentry, mesh_key=""), FINGERPRINT, rules)
 
 
 @given(st.text("0123456789abcdef", min_size=64, max_size=64), st.text(min_size=1))

@@ -10,7 +10,7 @@ import pytest
 from goldnode.node import cluster
 from goldnode.node.configure import Machine
 from goldnode.node.inputs import read_image
-from goldnode.node.peers import Member
+from goldnode.node.peers import Member, mesh_address
 from goldnode.node.plan import Plan, plan
 from tests.node_lab import Cluster, Tree
 
@@ -59,15 +59,14 @@ def test_each_has_its_own(together: tuple[Tree, Machine, Plan]) -> None:
     assert 1 == len({mesh.prefix for mesh in planned.meshes})
 
 
-def test_the_validator_dials_both_sentries_at_one_address(together: tuple[Tree, Machine, Plan]) -> None:
-    """Two sentries with one address are two peers by their ports, and the daemon takes both."""
+def test_the_validator_dials_both_sentries_on_the_mesh(together: tuple[Tree, Machine, Plan]) -> None:
+    """Two sentries of one machine are two peers by their mesh addresses, and the daemon takes both."""
     tree, machine, _ = together
     p2p = _config(tree, "val-1")["p2p"]
-    ids = {name: machine.facts[name].node_id for name in NAMES}
+    facts = [(machine.facts[name], port) for name, port in (("s-1", 26756), ("s-2", 26856))]
+    dialled = {f"{each.node_id}@[{mesh_address(each.fingerprint, each.mesh_public)}]:{port}" for each, port in facts}
 
-    assert {f"{ids['s-1']}@203.0.113.5:26756", f"{ids['s-2']}@203.0.113.5:26856"} == set(
-        str(p2p["persistent_peers"]).split(",")
-    )
+    assert dialled == set(str(p2p["persistent_peers"]).split(","))
     assert [True] * 3 == [_config(tree, name)["p2p"]["allow_duplicate_ip"] for name in NAMES]
 
 
