@@ -17,6 +17,7 @@ from goldnode.files import write_atomic
 from goldnode.network import Network
 from goldnode.node import jvm
 from goldnode.node.jvm import HostedNode
+from goldnode.node_config import MAX_NODES
 from goldnode.run import run
 
 #: The user that the service runs as.
@@ -25,8 +26,8 @@ USER = "gn-jvm"
 POSTGRES = 5432
 #: Debian's name of the first database cluster of a machine, and its file of ours.
 CLUSTER, SETTINGS = "main", "conf.d/goldnode.conf"
-#: PostgreSQL's default is 100, and a Daml ledger keeps dozens open; a slot that nobody uses costs 20 kB.
-CONNECTIONS = 1000
+#: PostgreSQL's default is 100, and a Daml ledger keeps 38 open (measured): the third one could not start.
+CONNECTIONS = 40 * MAX_NODES
 
 
 @dataclass(frozen=True, slots=True)
