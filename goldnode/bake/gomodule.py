@@ -10,34 +10,26 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import platform
 import shutil
-import subprocess
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from goldnode.bake.kept import kept, remove
+from goldnode.bake.compilers import CROSS_COMPILERS, c_compiler, follow, native
+from goldnode.bake.kept import is_whole, kept, record, remove
 from goldnode.daemon import Daemon, Library, Source
 from goldnode.download import UnreachableError, WrongBytesError
-from goldnode.errors import ArtifactError, BakeError, HostError
-from goldnode.files import sha256_file, write_json
+from goldnode.errors import ArtifactError
 from goldnode.paths import cache
-from goldnode.progress import Progress, Step
-from goldnode.run import CommandError, run, spawn
+from goldnode.progress import Progress
+from goldnode.run import run
 
 #: Goes up when this module builds differently from the same inputs.
 RECIPE = 1
 #: How this host reaches modules and where it keeps them: the operator's business, handed on as it is.
 HOST_SETTINGS = ("GOPROXY", "GONOPROXY", "GOPRIVATE", "GOSUMDB", "GONOSUMDB", "GOINSECURE", "GOAUTH",
                  "GOPATH", "GOMODCACHE", "GOCACHE", "GOTMPDIR")  # fmt: skip
-#: C compilers for another architecture, as Debian names them.
-CROSS_COMPILERS = {"amd64": "x86_64-linux-gnu-gcc", "arm64": "aarch64-linux-gnu-gcc"}
-MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
-#: Lines of the compiler's output shown when it fails.
-TAIL = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +45,6 @@ class Built:
     libraries: tuple[Path, ...]
 
 
-def native(arch: str) -> bool:
-    """Whether this machine runs programs of ``arch``."""
-    return MACHINES.get(platform.machine()) == arch
-
-
 def build(daemon: Daemon, source: Source, arch: str, *, go: Path, progress: Progress) -> Built:
     """Have the daemon, from the cache or freshly built; two callers at once build it once.
 
@@ -66,12 +53,12 @@ def build(daemon: Daemon, source: Source, arch: str, *, go: Path, progress: Prog
         BakeError: It does not compile.
         HostError: cgo is asked for and there is no C compiler.
     """
-    home = cache() / "builds" / key(daemon, source, arch, _compiler(source, arch))
+    home = cache() / "builds" / key(daemon, source, arch, c_compiler(arch) if source.cgo else "")
 
     def make(draft: Path) -> None:
         _make(daemon, source, arch, draft, go=go, progress=progress)
 
-    kept(home, _is_whole, make)
+    kept(home, is_whole, make)
     return Built(home / daemon.name, tuple(home / "lib" / library.name for library in daemon.libraries))
 
 
@@ -88,9 +75,9 @@ def libraries(daemon: Daemon, arch: str, *, go: Path, progress: Progress) -> tup
 
     def take(draft: Path) -> None:
         with progress.step(f"fetch libraries of {daemon.name}"):
-            _record(draft, _take(daemon.libraries, arch, draft / "lib", go))
+            record(draft, _take(daemon.libraries, arch, draft / "lib", go))
 
-    kept(home, _is_whole, take)
+    kept(home, is_whole, take)
     return tuple(home / "lib" / library.name for library in daemon.libraries)
 
 
@@ -164,9 +151,12 @@ def _make(daemon: Daemon, source: Source, arch: str, draft: Path, *, go: Path, p
     work, binary = draft / "source", draft / daemon.name
     shutil.copytree(tree, work, copy_function=shutil.copyfile)
     with progress.step(f"build {daemon.name} {source.version}") as step:
-        _compile([str(go), *command(source, binary)], work, env, step, _packages(go, source, work, env))
+        packages = _packages(go, source, work, env)
+        argv = [str(go), *command(source, binary)]
+        compiled = follow(argv, what=source.package, cwd=work, env=env, step=step, total=packages, compiles=_begins)
+        step.note(f"{compiled} of {packages} packages compiled, the others came from the build cache")
     remove(work)
-    _record(draft, [binary, *shipped])
+    record(draft, [binary, *shipped])
 
 
 def _take(wanted: Sequence[Library], arch: str, folder: Path, go: Path) -> list[Path]:
@@ -195,47 +185,6 @@ def _packages(go: Path, source: Source, work: Path, env: dict[str, str]) -> int:
     return len(listed.stdout.splitlines())
 
 
-def _compile(argv: list[str], work: Path, env: dict[str, str], step: Step, packages: int) -> None:
-    """Run the compiler; it names every package it compiles, which is all the progress it tells."""
-    last: deque[str] = deque(maxlen=TAIL)
-    compiled = 0
-    with spawn(argv, cwd=work, env=env, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None  # noqa: S101 - asked for a pipe
-        with process.stdout:
-            for line in process.stdout:
-                text = line.decode("utf-8", "replace").rstrip()
-                last.append(text)
-                if text and " " not in text:
-                    compiled += 1
-                    step.update(compiled, packages)
-        returncode = process.wait()
-    step.note(f"{compiled} of {packages} packages compiled, the others came from the build cache")
-    if returncode:
-        shown = "\n  ".join(last)
-        raise BakeError(f"{argv[-1]} does not compile (go build exited {returncode}):\n  {shown}")
-
-
-def _compiler(source: Source, arch: str) -> str:
-    """The C compiler's own words, because with cgo it decides the bytes too; empty without."""
-    if not source.cgo:
-        return ""
-    name = "gcc" if native(arch) else CROSS_COMPILERS[arch]
-    package = "gcc libc6-dev" if native(arch) else f"gcc-{name.removesuffix('-gcc').replace('_', '-')}"
-    try:
-        return run([name, "--version"]).stdout.splitlines()[0]
-    except (HostError, CommandError) as error:
-        raise HostError(f"cgo needs {name}, which is not here", hint=f"apt-get install {package}") from error
-
-
-def _record(draft: Path, files: Sequence[Path]) -> None:
-    """Note what was made, so that a damaged cache is noticed."""
-    write_json(draft / "build.json", {str(path.relative_to(draft)): sha256_file(path) for path in files})
-
-
-def _is_whole(home: Path) -> bool:
-    """Whether a finished build is there and still is what it was."""
-    try:
-        sums: dict[str, str] = json.loads((home / "build.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return all((home / name).is_file() and sha256_file(home / name) == value for name, value in sums.items())
+def _begins(line: str) -> bool:
+    """Whether `go build -v` names a package in this line, which is all the progress it tells."""
+    return bool(line) and " " not in line

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from goldnode.files import locked
+from goldnode.files import locked, sha256_file, write_json
 
 
 def kept(home: Path, is_whole: Callable[[Path], bool], make: Callable[[Path], None]) -> None:
@@ -30,6 +31,20 @@ def kept(home: Path, is_whole: Callable[[Path], bool], make: Callable[[Path], No
             draft.rename(home)
         finally:
             remove(draft)
+
+
+def record(draft: Path, files: Sequence[Path]) -> None:
+    """Note what was built, so that a damaged cache is noticed."""
+    write_json(draft / "build.json", {str(path.relative_to(draft)): sha256_file(path) for path in files})
+
+
+def is_whole(home: Path) -> bool:
+    """Whether a finished build that was recorded is there and still is what it was."""
+    try:
+        sums: dict[str, str] = json.loads((home / "build.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return all((home / name).is_file() and sha256_file(home / name) == value for name, value in sums.items())
 
 
 def remove(tree: Path) -> None:

@@ -9,7 +9,7 @@ import venv
 from pathlib import Path
 
 from goldnode.bake import gomodule, toolchain
-from goldnode.bake.gomodule import MACHINES
+from goldnode.bake.compilers import MACHINES
 from goldnode.daemon import Daemon, DaemonKind, Family, Source
 from goldnode.files import locked, sha256_file, write_atomic
 from goldnode.paths import REPOSITORY, cache

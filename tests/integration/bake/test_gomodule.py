@@ -13,6 +13,7 @@ import pytest
 
 from goldnode import network, version
 from goldnode.bake import gomodule, kept, toolchain
+from goldnode.bake.compilers import MACHINES
 from goldnode.bake.gomodule import Built
 from goldnode.daemon import Daemon, Library, Source
 from goldnode.download import UnreachableError, WrongBytesError
@@ -24,7 +25,7 @@ from goldnode.run import run
 from tests.integration.bake.goproxy import GoProxy
 
 GO = toolchain.go(SILENT)
-ARCH = gomodule.MACHINES[run(["uname", "-m"]).stdout.strip()]
+ARCH = MACHINES[run(["uname", "-m"]).stdout.strip()]
 MAIN = b"""package main
 
 import "os"

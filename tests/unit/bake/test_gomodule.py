@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from goldnode import network
-from goldnode.bake import gomodule
+from goldnode.bake import compilers, gomodule
 from goldnode.bake.toolchain import usable
 
 WASMD = network.load("localwasm").daemon
@@ -66,11 +66,11 @@ def test_the_environment_is_pinned(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_cgo_for_another_architecture_takes_a_cross_compiler(machine: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The host's own compiler is used only for the host's own architecture."""
     monkeypatch.setattr("platform.machine", lambda: machine)
-    own = gomodule.MACHINES[machine]
+    own = compilers.MACHINES[machine]
     other = {"amd64": "arm64", "arm64": "amd64"}[own]
 
     assert "CC" not in gomodule.environment(SOURCE, own)
-    assert gomodule.environment(SOURCE, other)["CC"] == gomodule.CROSS_COMPILERS[other]
+    assert gomodule.environment(SOURCE, other)["CC"] == compilers.CROSS_COMPILERS[other]
 
 
 @pytest.mark.parametrize(
