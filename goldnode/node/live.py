@@ -50,6 +50,8 @@ class LiveSystem:
             if not _exists(mesh.interface):
                 self.add_wireguard(mesh.interface)
             run(["wg", "syncconf", mesh.interface, mesh.path], timeout=PATIENCE)
+            for line in mesh.device:
+                _ip(*line.split())
         else:
             unit = f"goldnode-vpncloud@{mesh.node}.service"
             if changed or not self.active(unit):
@@ -57,11 +59,7 @@ class LiveSystem:
                 self.restart(unit)
             if not machine.appears(Path("/sys/class/net", mesh.interface), TUNNEL_APPEARS):
                 raise HostError(f"{unit} made no {mesh.interface}", hint=f"journalctl -u {unit}")
-        _ip("-6", "address", "replace", f"{mesh.address}/128", "dev", mesh.interface)
-        _ip("link", "set", mesh.interface, "mtu", "1380", "up")
-        table = str(mesh.table)
-        _ip("-6", "route", "replace", mesh.prefix, "dev", mesh.interface, "src", mesh.address, "table", table)
-        uid = str(self.uid(mesh.user))
+        table, uid = str(mesh.table), str(self.uid(mesh.user))
         if not _rules(table):
             _ip("-6", "rule", "add", "pref", table, "from", mesh.address, "lookup", table)
             _ip("-6", "rule", "add", "pref", table, "uidrange", f"{uid}-{uid}", "lookup", table)

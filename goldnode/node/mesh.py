@@ -22,10 +22,10 @@ class MeshPlan:
         user: Whose traffic goes through it: two nodes of one cluster may share a machine, and each has
             a way of its own to the same network.
         address: Ours.
-        prefix: The cluster's network.
         table: Number of its routing table.
         path: Where the configuration stands.
         config: What ``wg syncconf`` or ``vpncloud`` reads; secret.
+        device: What ``ip`` is told whenever the interface has been made, by us or by VPNCloud itself.
     """
 
     kind: MeshKind
@@ -33,32 +33,41 @@ class MeshPlan:
     interface: str
     user: str
     address: str
-    prefix: str
     table: int
     path: Path
     config: str
+    device: tuple[str, ...]
 
 
 #: First routing table; the n-th node has the n-th.
 TABLE = 26600
+#: Bytes of a packet inside: what is left of the usual 1500 on the way, for either kind.
+MTU = 1380
 
 
 def mesh_plan(kind: MeshKind, node: NodeFacts) -> MeshPlan:
     """The mesh interface of a node."""
+    table, address, name = TABLE + node.ports.index, node.mesh_address, node.interface
+    device = (
+        # Without nodad the address is ready a moment later only, and on a busy machine the route comes too early.
+        f"-6 address replace {address}/128 dev {name} nodad",
+        f"link set {name} mtu {MTU} up",
+        f"-6 route replace {mesh_prefix(node.fingerprint)} dev {name} src {address} table {table}",
+    )
     if kind is MeshKind.WIREGUARD:
         links = [wireguard.Link(member, dial=bool(member.addresses)) for member in node.links]
         signer = node.entry.signer_key
         text = wireguard.config(node.mesh_private, node.ports.wireguard, links, node.fingerprint, signer)
     else:
-        text = vpncloud.config(node)
+        text = vpncloud.config(node, device)
     return MeshPlan(
         kind=kind,
         node=node.entry.name,
-        interface=node.interface,
+        interface=name,
         user=node.layout.user,
-        address=node.mesh_address,
-        prefix=mesh_prefix(node.fingerprint),
-        table=TABLE + node.ports.index,
+        address=address,
+        table=table,
         path=node.layout.mesh_config(kind),
         config=text,
+        device=device,
     )

@@ -4,12 +4,15 @@ Its password mode is never used: one password for all would make every member ab
 A change of trust means a new configuration and a restart of the tunnel; p2p sessions ride it out.
 Facts from the program's own source (crate ``vpncloud`` 2.3.0): keys are Ed25519, written in base 62
 without leading zeros, so a key that starts with a zero byte cannot be read back; ``ip`` sets IPv4
-only, so the applier sets our address; an empty ``trusted-keys`` trusts our own key alone.
+only, so our address is set by ``ifup``, which it runs whenever it has made its device, after a crash
+too; an empty ``trusted-keys`` trusts our own key alone; and it learns its own address by connecting
+a UDP socket to 8.8.8.8, which sends nothing, but ends the program where no route leads there.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 import yaml
 
@@ -20,6 +23,8 @@ from goldnode.node.peers import mesh_address
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 #: Seconds between signs of life; below the 30 s after which NAT gateways forget a UDP flow.
 KEEPALIVE = 20
+#: A way to the address that VPNCloud must have a way to, in the table that counts where no other route does.
+LAST_RESORT = "route replace 8.8.8.8/32 dev lo table 253"
 
 
 def base62(data: bytes) -> str:
@@ -46,8 +51,13 @@ def public(private_key: str) -> str:
     return base62(Key(number.to_bytes(32, "big")).public)
 
 
-def config(node: NodeFacts) -> str:
-    """The configuration of a node's tunnel: secret."""
+def config(node: NodeFacts, device: Sequence[str]) -> str:
+    """The configuration of a node's tunnel: secret.
+
+    Args:
+        node: Whose.
+        device: What ``ip`` is to be told once the interface is there.
+    """
     peers = [
         f"{f'[{member.addresses[0]}]' if ':' in member.addresses[0] else member.addresses[0]}:{member.mesh_port}"
         for member in node.links
@@ -55,6 +65,7 @@ def config(node: NodeFacts) -> str:
     ]
     document = {
         "device": {"type": "tun", "name": node.interface},
+        "ifup": " && ".join(f"ip {words}" for words in (LAST_RESORT, *device)),
         "listen": str(node.ports.vpncloud),
         "mode": "router",
         "crypto": {

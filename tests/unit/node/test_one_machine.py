@@ -56,7 +56,7 @@ def test_each_has_its_own(together: tuple[Tree, Machine, Plan]) -> None:
     assert [3, 3, 3] == [
         len({getattr(mesh, key) for mesh in planned.meshes}) for key in ("interface", "table", "address")
     ]
-    assert 1 == len({mesh.prefix for mesh in planned.meshes})
+    assert 1 == len({mesh.device[-1].split()[3] for mesh in planned.meshes})
 
 
 def test_the_validator_dials_both_sentries_on_the_mesh(together: tuple[Tree, Machine, Plan]) -> None:
