@@ -31,6 +31,7 @@ class Need(StrEnum):
     IMAGE = "image"
     BAKE = "bake"
     C_COMPILER = "c-compiler"
+    RUST = "rust"
     JDK = "jdk"
     MAVEN = "maven"
     PROOF = "proof"
@@ -83,6 +84,7 @@ TOOLS: dict[Need, tuple[Tool, ...]] = {
         Tool("/etc/ssl/certs/ca-certificates.crt", "ca-certificates"),
     ),
     Need.C_COMPILER: (Tool("gcc", "gcc"), Tool("/usr/include/stdio.h", "libc6-dev")),
+    Need.RUST: (Tool("cargo", "cargo"), Tool("rustc", "rustc")),
     Need.JDK: (Tool("javac", "default-jdk-headless"),),
     Need.MAVEN: (Tool("mvn", "maven"),),
     Need.PROOF: (

@@ -23,6 +23,8 @@ from goldnode.paths import REPOSITORY
 NETWORKS = REPOSITORY / "networks"
 #: What a network may be called: its name is part of file names.
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?")
+#: The mesh that every image has: Debian's kernel carries it.
+WIREGUARD = "wireguard"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ class Network:
         packages: Debian packages the image needs besides.
         single_validator: The chain has one validator, so nobody else can make the blocks it would wait for.
         ports: Further ports of a node: name → offset in its block of 100.
+        meshes: What can carry the private network of its nodes: values of `node_config.MeshKind`.
     """
 
     name: str
@@ -88,6 +91,7 @@ class Network:
     packages: tuple[str, ...]
     single_validator: bool
     ports: Mapping[str, int]
+    meshes: tuple[str, ...]
 
     @property
     def private(self) -> bool:
@@ -118,7 +122,14 @@ class Network:
             packages=tuple(document.get("packages", ())),
             single_validator=document.get("single_validator", False),
             ports=document.get("ports", {}),
+            meshes=tuple(document.get("meshes", (WIREGUARD,))),
         )
+
+    def with_mesh(self, mesh: str) -> Network:
+        """This network with that mesh on its images too."""
+        if mesh in self.meshes:
+            return self
+        return Network.from_document({**self.document, "meshes": [*self.meshes, str(mesh)]})
 
     def unpinned(self, arch: str) -> tuple[Unpinned, ...]:
         """What a bake for ``arch`` needs and has no hash for; empty when the network can be baked."""

@@ -45,6 +45,7 @@ def findings(document: Mapping[str, Any], file: Path) -> Iterator[Finding]:
     yield from _upgrades(document)
     yield from _ports(_mapping(document.get("ports")))
     yield from _servers(document)
+    yield from _meshes(document)
 
 
 def peer_fault(text: str) -> tuple[str, str] | None:
@@ -170,6 +171,14 @@ def _servers(document: Mapping[str, Any]) -> Iterator[Finding]:
     hosts = {urlsplit(server).hostname for _, server in servers}
     if servers and len(hosts) < STATE_SYNC_SERVERS:
         yield ("rpc_servers",), "names a single host: state sync compares two independent ones", "add another"
+
+
+def _meshes(document: Mapping[str, Any]) -> Iterator[Finding]:
+    meshes = document.get("meshes")
+    if isinstance(meshes, list) and "wireguard" not in meshes:
+        yield ("meshes",), "leaves out wireguard, which every image has", "write [wireguard, vpncloud]"
+    if meshes and _mapping(document.get("daemon")).get("kind") == "jvm":
+        yield ("meshes",), "has no meaning with kind: jvm, whose nodes have no mesh", "remove it"
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

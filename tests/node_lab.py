@@ -17,12 +17,14 @@ import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from goldnode.invite import mint, write_invite
+from goldnode.network import Network
 from goldnode.node.__main__ import main
 from goldnode.node.apply import Changes
 from goldnode.node.configure import Machine, configure
 from goldnode.node.inputs import read_image
 from goldnode.node.layout import Layout
 from goldnode.node.rehearsal import Rehearsal
+from goldnode.node_config import MeshKind
 from goldnode.paths import REPOSITORY
 from goldnode.wire import key_from_seed
 
@@ -75,14 +77,18 @@ class Tree:
         root: Its folder.
         network: A network file's name.
         instance: What cloud-init calls the machine.
+        mesh: What its image has for a mesh besides WireGuard.
     """
 
-    def __init__(self, root: Path, network: str = "localnet", instance: str = "i-1") -> None:
+    def __init__(
+        self, root: Path, network: str = "localnet", instance: str = "i-1", mesh: MeshKind = MeshKind.WIREGUARD
+    ) -> None:
         self.layout = Layout(root)
         self.system = Rehearsal()
         self.dice = Dice(str(root.name))
         library = self.layout.library
         document = {**yaml.safe_load((REPOSITORY / "networks" / f"{network}.yaml").read_text()), "name": network}
+        document = dict(Network.from_document(document).with_mesh(mesh).document)
         self.write("/usr/lib/goldnode/network.json", json.dumps(document))
         shutil.copytree(DEFAULTS, library / "defaults")
         for role in (REPOSITORY / "roles").glob("*/role.yaml"):

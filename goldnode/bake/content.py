@@ -116,21 +116,24 @@ def _network(network: Network, payload: Payload, arch: str) -> Iterator[Entry]:
         yield Entry(f"{LIB}/deferred.json", 0o644, _json([item.document() for item in payload.deferred]))
     if network.daemon.kind is DaemonKind.JVM:
         yield Entry(f"{LIB}/start-check", 0o644, paths.REPOSITORY / "packer" / "scripts" / "start-nodes.sh")
-    elif any(file.path_on_image == f"{LIB}/bin/{network.daemon.name}" for file in payload.files):
-        yield Entry(f"{LIB}/start-check", 0o644, _start_check(network).encode())
+    elif checks := "".join(_start_checks(network, payload)):
+        yield Entry(f"{LIB}/start-check", 0o644, checks.encode())
 
 
-def _start_check(network: Network) -> str:
-    """Shell that starts the daemon once and compares what it answers with the pinned version."""
-    daemon = network.daemon
-    command = f"{LIB}/bin/{daemon.name} {' '.join(daemon.version_args)}"
-    return f"""answer=$(timeout 120 {command} 2>&1) || {{
-  echo "goldnode-fault: {daemon.name} does not start: $answer"
+def _start_checks(network: Network, payload: Payload) -> Iterator[str]:
+    """Shell that starts each program once and compares what it answers with the pinned version."""
+    asked = [(network.daemon.name, network.daemon.version, " ".join(network.daemon.version_args))]
+    asked += [(program.name, program.version, "--version") for program in payload.programs]
+    there = {file.path_on_image for file in payload.files}
+    for name, version, words in asked:
+        if f"{LIB}/bin/{name}" in there:
+            yield f"""answer=$(timeout 120 {LIB}/bin/{name} {words} 2>&1) || {{
+  echo "goldnode-fault: {name} does not start: $answer"
   exit 1
 }}
 case "$answer" in
-  *{daemon.version}*) ;;
-  *) echo "goldnode-fault: {daemon.name} answers '$answer', not {daemon.version}"; exit 1 ;;
+  *{version}*) ;;
+  *) echo "goldnode-fault: {name} answers '$answer', not {version}"; exit 1 ;;
 esac
 """
 

@@ -14,7 +14,7 @@ from typing import Any
 from goldnode import paths
 from goldnode.bake.payload import Payload
 from goldnode.errors import ImageError
-from goldnode.network import Network
+from goldnode.network import WIREGUARD, Network
 from goldnode.run import CommandError, run
 from goldnode.vm.accel import Acceleration
 
@@ -27,7 +27,7 @@ class Names:
     """Where an image and its manifest lie.
 
     Attributes:
-        image: The qcow2; its name says when something is deferred.
+        image: The qcow2; its name says what it has besides WireGuard, and when something is deferred.
         manifest: The JSON document beside it.
     """
 
@@ -37,7 +37,8 @@ class Names:
 
 def names(network: Network, arch: str, *, deferred: bool, stock: bool = False) -> Names:
     """The final names of a bake's results; a stock bake's lie apart, they are for comparison."""
-    stem = f"{network.name}-{network.daemon.version}-{arch}" + (".deferred" if deferred else "")
+    further = "".join(f".{mesh}" for mesh in network.meshes if mesh != WIREGUARD)
+    stem = f"{network.name}-{network.daemon.version}-{arch}{further}" + (".deferred" if deferred else "")
     folder = paths.out() / "stock" if stock else paths.out()
     return Names(folder / f"{stem}.qcow2", folder / f"{stem}.manifest.json")
 
@@ -88,6 +89,7 @@ def compose(
         "base": base,
         "packages": [{"name": name, "version": version, "arch": of} for name, version, of in packages],
         "daemon": payload.daemon.document(),
+        "programs": [program.document() for program in payload.programs],
         "genesis": dict(network.document["genesis"]) if genesis else None,
         "deferred": [item.document() for item in payload.deferred],
         "tools": tools(),

@@ -10,12 +10,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from goldnode import version
 from goldnode.artifact import Artifact, ArtifactStore, Deferred, Format
-from goldnode.bake import gomodule, jars, toolchain
+from goldnode.bake import gomodule, jars, toolchain, vpncloud
+from goldnode.bake.compilers import native
 from goldnode.bake.defaults import default_configs
 from goldnode.bake.kept import kept
 from goldnode.bake.payload import LIB, Origin, Payload, PayloadFile, Provenance
@@ -24,6 +26,7 @@ from goldnode.download import GoneError, Patience, UnreachableError
 from goldnode.errors import ArtifactError
 from goldnode.files import sha256_file, write_atomic
 from goldnode.network import Network
+from goldnode.node_config import MeshKind
 from goldnode.paths import cache
 from goldnode.progress import Progress
 from goldnode.unpack import unpack
@@ -54,8 +57,9 @@ def obtain(network: Network, arch: str, *, artifacts_dir: Path | None, strict: b
         provenance = Provenance(Origin.JARS, network.daemon.name, network.daemon.version)
     else:
         provenance = job.daemon()
+    programs = tuple(job.programs())
     job.genesis()
-    return Payload(tuple(job.files), tuple(job.deferred), provenance, _key(job, provenance))
+    return Payload(tuple(job.files), tuple(job.deferred), provenance, _key(job, provenance), programs)
 
 
 def refuse_unpinned(network: Network, arch: str) -> None:
@@ -116,6 +120,19 @@ class _Job:
         return Provenance(Origin.RELEASE, daemon.name, daemon.version, url=release.url, sum=release.sha256,
                           sha256=self.sha256(binary), started=started)  # fmt: skip
 
+    def programs(self) -> Iterator[Provenance]:
+        """Add what the network's meshes need and Debian does not have."""
+        if MeshKind.VPNCLOUD not in self.network.meshes:
+            return
+        pinned, built = vpncloud.pin(), vpncloud.build(self.arch, self.progress)
+        self.files.append(PayloadFile(f"{LIB}/bin/{vpncloud.NAME}", built.binary, PROGRAM))
+        started = native(self.arch)
+        if started:
+            version.check(built.binary, pinned.answer, ["--version"])
+        yield Provenance(Origin.CRATE, vpncloud.NAME, pinned.version, module=f"{vpncloud.NAME}@{pinned.version}",
+                         sum=pinned.sha256, toolchain=built.toolchain, sha256=self.sha256(built.binary),
+                         started=started, crates=built.crates)  # fmt: skip
+
     def genesis(self) -> None:
         """Add the chain's one genesis, or defer it; a private network has none yet."""
         wanted = self.network.genesis
@@ -151,7 +168,7 @@ class _Job:
         """Add what was had; start it where this machine can, and say whether it did."""
         self.files.append(PayloadFile(f"{LIB}/bin/{binary.name}", binary, PROGRAM))
         self._add_libraries(libraries)
-        if not gomodule.native(self.arch):
+        if not native(self.arch):
             return False
         beside = libraries[0].parent if libraries else None
         daemon = self.network.daemon

@@ -1,4 +1,4 @@
-"""What a network adds to the base image: files, what is deferred, and where the daemon came from."""
+"""What a network adds to the base image: files, what is deferred, and where its programs came from."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ LIB = "/usr/lib/goldnode"
 
 
 class Origin(StrEnum):
-    """How the daemon was come by."""
+    """How a program was come by."""
 
     RELEASE = "release"
     SOURCE = "source"
     DEFERRED = "deferred"
     JARS = "jars"
+    CRATE = "crate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +35,19 @@ class PayloadFile:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Where the daemon came from, for the manifest.
+    """Where a program came from, for the manifest.
 
     Attributes:
-        origin: Release, source, deferred, or a list of jars.
+        origin: Release, source, deferred, a list of jars, or a crate.
         name: Its file name.
         version: What it answered when it was started here, which is what the network file says.
         url: Of the release; empty when built.
-        module: Go module with its version; empty for a release.
-        sum: The module's ``h1:`` sum, or the sha256 of what ``url`` gives.
-        toolchain: Go toolchain; empty for a release.
-        sha256: Of the daemon itself as it goes into the image; empty when deferred.
+        module: Go module, or crate, with its version; empty for a release.
+        sum: The module's ``h1:`` sum, or the sha256 of the crate or of what ``url`` gives.
+        toolchain: What compiled it; empty for a release.
+        sha256: Of the program itself as it goes into the image; empty when deferred.
         started: Whether it really ran here; false for another architecture and for what is deferred.
+        crates: Of a crate, what it was built from: name, version and sha256 of each.
     """
 
     origin: Origin
@@ -57,11 +59,14 @@ class Provenance:
     toolchain: str = ""
     sha256: str = ""
     started: bool = False
+    crates: tuple[str, ...] = ()
 
     def document(self) -> dict[str, Any]:
-        """The manifest's ``daemon``, without what is empty."""
+        """An entry of the manifest, without what is empty."""
         fields: Mapping[str, Any] = {name: getattr(self, name) for name in self.__slots__}
-        return {name: str(value) if name == "origin" else value for name, value in fields.items() if value != ""}
+        return {
+            name: str(value) if name == "origin" else value for name, value in fields.items() if value not in ("", ())
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +78,11 @@ class Payload:
         deferred: What the node fetches at its first boot.
         daemon: Where the daemon came from.
         key: Digest of all inputs: the same key means the same bytes.
+        programs: Where the other programs came from.
     """
 
     files: tuple[PayloadFile, ...]
     deferred: tuple[Deferred, ...]
     daemon: Provenance
     key: str
+    programs: tuple[Provenance, ...] = ()

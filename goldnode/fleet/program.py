@@ -47,7 +47,7 @@ def program(network: Network, progress: Progress) -> Program:
     libraries = [source for path, source in files.items() if path.parent.name == "lib"]
     return Program(
         network,
-        binary=next(source for path, source in files.items() if path.parent.name == "bin"),
+        binary=next(source for path, source in files.items() if path.name == network.daemon.name),
         env={"LD_LIBRARY_PATH": str(libraries[0].parent)} if libraries else {},
         defaults={path.name: source.read_text() for path, source in files.items() if path.parent.name == "defaults"},
     )

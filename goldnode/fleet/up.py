@@ -64,7 +64,7 @@ def up(
         raise UsageError(f"a fleet runs in {folder}", hint="./invoke fleet down")
     network = networks.load(wish.network)
     daemon = program(network, progress)
-    image = image or golden.bake(golden.Order(network, accel=acceleration), progress).image
+    image = image or golden.bake(golden.Order(network.with_mesh(wish.mesh), accel=acceleration), progress).image
     chosen = accel.choose(acceleration)
     forget(folder)
     try:

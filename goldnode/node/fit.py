@@ -9,7 +9,7 @@ from goldnode.files import sha256_file
 from goldnode.node.inputs import Image
 from goldnode.node.layout import Layout
 from goldnode.node.plan import UPGRADER
-from goldnode.node_config import MeshKind, NodeConfig
+from goldnode.node_config import NodeConfig
 from goldnode.role import Kind
 
 
@@ -39,8 +39,9 @@ def check(config: NodeConfig, image: Image, layout: Layout) -> None:
             fault(
                 "genesis.sha256", config.genesis_sha256[:12], "is not the sha256 of genesis.json", "write the right one"
             )
-    if config.mesh is MeshKind.VPNCLOUD and not (layout.library / "bin" / "vpncloud").exists():
-        fault("mesh", "vpncloud", "this image has no vpncloud", "write mesh: wireguard")
+    if config.mesh not in image.network.meshes:
+        fault("mesh", config.mesh, f"this image has no {config.mesh}",
+              "write mesh: wireguard, or bake with it among the meshes: of the network file")  # fmt: skip
     if image.deferred and not config.deferred and any(image.roles[entry.role].consensus_key for entry in runs):
         fault("deferred", "refuse", "this image fetches its daemon at boot, which a validator refuses",
               "write deferred: allow, or use an image that has everything")  # fmt: skip

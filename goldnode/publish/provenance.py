@@ -45,7 +45,7 @@ def statement(manifest: Mapping[str, Any], version: str, files: Sequence[Bound],
 
 
 def _dependencies(manifest: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """The commit, the base disk, the daemon's pins and the genesis: whatever has a digest."""
+    """The commit, the base disk, the pins of its programs and the genesis: whatever has a digest."""
     yield {"uri": "git:HEAD", "digest": {"gitCommit": manifest["source"]["commit"]}}
     yield {"uri": f"debian:{manifest['base']['suite']}", "digest": {"sha256": manifest["base"]["disk_sha256"]}}
     daemon, genesis = manifest["daemon"], manifest["genesis"]
@@ -53,5 +53,8 @@ def _dependencies(manifest: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         yield {"name": "daemon", "uri": f"pkg:golang/{daemon['module']}", "digest": {"goModuleH1": daemon["sum"]}}
     elif daemon.get("url"):
         yield {"name": "daemon", "uri": daemon["url"], "digest": {"sha256": daemon["sum"]}}
+    for program in manifest.get("programs", []):
+        uri = f"pkg:cargo/{program['module']}"
+        yield {"name": program["name"], "uri": uri, "digest": {"sha256": program["sum"]}}
     if genesis is not None:
         yield {"name": "genesis", "uri": genesis["url"], "digest": {"sha256": genesis["sha256"]}}

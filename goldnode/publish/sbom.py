@@ -2,7 +2,7 @@
 
 An SBOM made from a package database alone is blind to what scripts drop onto the disk, which here
 is the very thing the image is for: the daemon.  So every program and library that no package owns
-is listed by its hash, the daemon with the Go modules it was linked from; and ``cross_check``
+is listed by its hash, a program with the Go modules or crates it was built from; and ``cross_check``
 compares the document with the disk again, in both directions.
 """
 
@@ -43,7 +43,7 @@ def compose(root: Tree, manifest: Mapping[str, Any], name: str, version: str) ->
     components = [_package(package) for package in installed(root).values()]
     dependencies: list[dict[str, Any]] = []
     for file in unowned(root):
-        program, modules = _program(root, file, manifest["daemon"])
+        program, modules = _program(root, file, manifest)
         components += [program, *modules]
         if modules:
             dependencies.append({"ref": program["bom-ref"], "dependsOn": [module["bom-ref"] for module in modules]})
@@ -105,8 +105,8 @@ def _purl(package: Package) -> str:
     return f"pkg:deb/debian/{quote(package.name, safe='')}@{quote(package.version, safe='')}?{arch}"
 
 
-def _program(root: Tree, file: File, daemon: Mapping[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """The component of one file, and those of the Go modules inside it."""
+def _program(root: Tree, file: File, manifest: Mapping[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The component of one file, and those of the Go modules or crates inside it."""
     component: dict[str, Any] = {
         "type": "file",
         "bom-ref": f"file:{file.path}",
@@ -114,10 +114,16 @@ def _program(root: Tree, file: File, daemon: Mapping[str, Any]) -> tuple[dict[st
         "hashes": [{"alg": "SHA-256", "content": root.digest(file)}],
         "properties": [{"name": "goldnode:path", "value": file.path}],
     }
+    for crate in manifest.get("programs", []):
+        if file.path == f"{DAEMON}{crate['name']}":
+            component |= {"type": "application", "name": crate["name"], "version": crate["version"]}
+            component["purl"] = f"pkg:cargo/{crate['module']}"
+            return component, [_crate(*line.split()) for line in crate["crates"]]
     if not _is_elf(root, file) or (build := gobinary.read(root.read(file.path))) is None:
         return component, []
     component["properties"].append({"name": "goldnode:go", "value": build.go})
     if file.path.startswith(DAEMON):
+        daemon = manifest["daemon"]
         component |= {"type": "application", "name": daemon["name"], "version": daemon["version"]}
     modules = [*build.modules, *([build.main] if build.main else [])]
     return component, [_module(module) for module in modules]
@@ -131,6 +137,12 @@ def _module(module: gobinary.Module) -> dict[str, Any]:
     if module.sum:
         component["properties"] = [{"name": "goldnode:go-sum", "value": module.sum}]
     return component
+
+
+def _crate(name: str, version: str, sha256: str) -> dict[str, Any]:
+    purl = f"pkg:cargo/{name}@{quote(version, safe='')}"
+    digest = [{"alg": "SHA-256", "content": sha256}]
+    return {"type": "library", "bom-ref": purl, "name": name, "version": version, "purl": purl, "hashes": digest}
 
 
 def _file_of(component: Mapping[str, Any]) -> str:

@@ -17,6 +17,7 @@ from goldnode.bake import platform as platforms
 from goldnode.daemon import DaemonKind
 from goldnode.errors import UsageError
 from goldnode.host import Need
+from goldnode.node_config import MeshKind
 from goldnode.tasks.console import needing, progress, stderr, step_table
 from goldnode.vm.accel import Wish
 
@@ -82,10 +83,11 @@ def bake(
 
 
 def needs_of(network: networks.Network) -> list[Need]:
-    """What this network's daemon needs to be built."""
+    """What this network's programs need to be built."""
+    wanted = [Need.C_COMPILER, Need.RUST] if MeshKind.VPNCLOUD in network.meshes else []
     if network.daemon.kind is DaemonKind.JVM:
-        return [Need.JDK, Need.MAVEN]
-    return [Need.C_COMPILER] if network.daemon.source and network.daemon.source.cgo else []
+        return [*wanted, Need.JDK, Need.MAVEN]
+    return [*wanted, Need.C_COMPILER] if network.daemon.source and network.daemon.source.cgo else wanted
 
 
 def _report(result: golden.Result) -> None:

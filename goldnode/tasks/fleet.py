@@ -16,6 +16,8 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
+from goldnode import host
+from goldnode import network as networks
 from goldnode.errors import UsageError
 from goldnode.fleet import move as moving
 from goldnode.fleet import status as states
@@ -25,6 +27,7 @@ from goldnode.fleet.plan import MEMORY, Wish
 from goldnode.host import Need
 from goldnode.node_config import MeshKind
 from goldnode.paths import cache
+from goldnode.tasks.bake import needs_of
 from goldnode.tasks.console import needing, progress
 from goldnode.vm.accel import Wish as Asked
 
@@ -68,6 +71,8 @@ def up(
     """Start a cluster here: a hidden validator behind sentries, and three validators of the world outside."""
     if image and not Path(image).is_file():
         raise UsageError(f"there is no image {image}", hint=f"./invoke bake --network {network}")
+    if not image:
+        _prepare(networks.load(network), MeshKind(mesh))
     key = _key(ssh_key) if ssh_key else ""
     if open_validators and not key:
         raise UsageError("--open-validators needs a key", hint="./invoke fleet up --ssh-key FILE.pub --open-validators")
@@ -165,6 +170,14 @@ def _tell(fleet: Fleet) -> None:
 
 def _folder(folder: str) -> Path:
     return Path(folder) if folder else cache() / "fleet"
+
+
+def _prepare(network: networks.Network, mesh: MeshKind) -> None:
+    """See to what the fleet's image needs to be baked, and say when it is another than the network's own."""
+    baked = network.with_mesh(mesh)
+    if baked is not network:
+        print(f"{network.name} does not name {mesh} among its meshes: the fleet gets an image of its own that has it")
+    host.require(needs_of(baked))
 
 
 def _key(file: str) -> str:

@@ -157,6 +157,7 @@ def details(network: Network) -> list[tuple[str, str]]:
         rows.append(("genesis", f"{network.genesis.url}\nsha256 {network.genesis.sha256 or 'unpinned'}"))
     else:
         rows.append(("genesis", "made for each cluster"))
+    rows.append(("meshes", ", ".join(network.meshes)))
     rows.append(("peers", f"{len(network.seeds)} seeds, {len(network.persistent_peers)} persistent"))
     rows += [("upgrade", f"{step.name} at {step.height}: {step.version}") for step in network.upgrades]
     rows += [("unpinned", f"{entry.path}: {entry.url}") for entry in network.unpinned("amd64")]

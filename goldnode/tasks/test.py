@@ -24,7 +24,7 @@ from invoke.tasks import task
 from rich.console import Console
 from rich.table import Table
 
-from goldnode import paths
+from goldnode import host, paths
 from goldnode.bake import manifest
 from goldnode.errors import HostError, UsageError
 from goldnode.host import Need
@@ -84,6 +84,8 @@ def prove(_: Context, tier: list[str], match: str = "", junit: str = "") -> None
     unknown = sorted(set(tier) - set(Tier))
     if unknown:
         raise UsageError(f"there is no tier {', '.join(unknown)}", hint=f"./invoke test --tier {Tier.UNIT}")
+    if Tier.LONG in tier:
+        host.require([Need.RUST])
     chosen = [Tier(name) for name in tier] or [each for each in Tier if each is not Tier.LONG]
     with TemporaryDirectory() as scratch:
         reports = Path(junit or scratch).resolve()

@@ -40,6 +40,17 @@ def test_defaults_are_those_of_a_cosmos_chain() -> None:
     assert (parsed.private, parsed.single_validator, parsed.block_time) == (False, False, None)
 
 
+def test_a_mesh_is_added_once() -> None:
+    """An image has WireGuard; with another mesh it is another network, and one that has it stays as it is."""
+    plain = Network.from_document(DOCUMENT)
+    both = plain.with_mesh("vpncloud")
+
+    assert (("wireguard",), ("wireguard", "vpncloud")) == (plain.meshes, both.meshes)
+    assert ["wireguard", "vpncloud"] == both.document["meshes"]
+    assert plain.with_mesh("wireguard") is plain
+    assert both.with_mesh("vpncloud") is both
+
+
 def test_the_document_survives_the_way_onto_the_image() -> None:
     """network.json gives the node the same network again."""
     for name in network.names():

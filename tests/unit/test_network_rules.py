@@ -160,3 +160,15 @@ def test_wrong_types_are_left_to_the_schema(wrong: object) -> None:
     for field in fields:
         assert isinstance(list(findings({field: wrong}, FILE)), list)
     assert isinstance(list(findings({"daemon": wrong}, FILE)), list)
+
+
+def test_wireguard_is_not_left_out() -> None:
+    """A list of meshes without the one that every image has would promise what is not so."""
+    assert [("meshes",)] == wheres({"meshes": ["vpncloud"]})
+    assert [] == wheres({"meshes": ["wireguard", "vpncloud"]})
+    assert [] == wheres({})
+
+
+def test_nodes_of_a_jvm_have_no_mesh() -> None:
+    """A mesh stands between a validator and its sentries, and a JVM network has neither."""
+    assert [("meshes",)] == wheres({"daemon": {"kind": "jvm"}, "meshes": ["wireguard", "vpncloud"]})

@@ -19,7 +19,13 @@ from tests.checkout import checkout
 HEX = "0" * 64
 
 
-def composed(name: str) -> dict[str, object]:
+VPNCLOUD = Provenance(
+    Origin.CRATE, "vpncloud", "2.3.0", module="vpncloud@2.3.0", sum=HEX, toolchain="rustc 1.63.0", sha256=HEX,
+    crates=(f"ring 0.16.20 {HEX}",),
+)  # fmt: skip
+
+
+def composed(name: str, *programs: Provenance) -> dict[str, object]:
     """The manifest of a bake of that network."""
     network = load(name)
     daemon = Provenance(
@@ -28,7 +34,7 @@ def composed(name: str) -> dict[str, object]:
     return manifest.compose(
         network,
         "amd64",
-        Payload((), (), daemon, "key"),
+        Payload((), (), daemon, "key", programs),
         key=HEX,
         base={"key": "0" * 16, "suite": "trixie", "disk_sha256": HEX},
         packages=[["adduser", "3.152", "all"]],
@@ -49,6 +55,16 @@ def test_fits_its_schema(name: str) -> None:
 
     assert {"name": "adduser", "version": "3.152", "arch": "all"} == document["packages"][0]  # type: ignore[index]
     assert {"boot": 21.0} == document["seconds"]
+
+
+def test_names_the_program_of_a_mesh() -> None:
+    """A program besides the daemon stands there with its pin, its compiler and every crate in it."""
+    document = json.loads(json.dumps(composed("localnet", VPNCLOUD)))
+    jsonschema.validate(document, json.loads(manifest.SCHEMA.read_text()))
+
+    assert ("vpncloud@2.3.0", [f"ring 0.16.20 {HEX}"], False) == tuple(
+        document["programs"][0][field] for field in ("module", "crates", "started")
+    )
 
 
 def test_tools_and_source_are_this_machines() -> None:

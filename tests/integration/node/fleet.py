@@ -19,7 +19,7 @@ from typing import Any
 import tomlkit
 
 from goldnode import network
-from goldnode.bake import gomodule
+from goldnode.bake import gomodule, vpncloud
 from goldnode.bake.toolchain import go
 from goldnode.daemon import Source
 from goldnode.fleet import world
@@ -27,6 +27,7 @@ from goldnode.node import archive, configure
 from goldnode.node.cometbft_keys import Key
 from goldnode.node.inputs import read_image
 from goldnode.node.machine import architecture
+from goldnode.node_config import MeshKind
 from goldnode.paths import REPOSITORY
 from goldnode.progress import SILENT
 from goldnode.run import run, spawn, stop_group
@@ -123,14 +124,16 @@ class Fleet:
 
     Attributes:
         folder: Where everything is kept.
-        programs: Folder with `cometbft` and `wireguard` (user space).
+        programs: Folder with `cometbft`, and `wireguard` (user space) or `vpncloud`.
         prefix: First part of the namespaces' names.
+        mesh: What carries the private network.
     """
 
     folder: Path
     programs: Path
     prefix: str
     stack: contextlib.ExitStack
+    mesh: MeshKind = MeshKind.WIREGUARD
     cluster: Cluster = field(default_factory=Cluster)
     hosts: dict[str, Host] = field(default_factory=dict)
     genesis: str = ""
@@ -144,13 +147,12 @@ class Fleet:
     def add(self, name: str, role: str, **more: object) -> Host:
         """Make a machine with one node, or with ``nodes``; it is not booted yet."""
         number = 10 + len(self.hosts)
-        tree = Tree(self.folder / name, instance=name)
-        tree.layout.library.joinpath("bin").mkdir()
-        tree.layout.library.joinpath("bin", "cometbft").symlink_to(self.programs / "cometbft")
+        tree = Tree(self.folder / name, instance=name, mesh=self.mesh)
+        tree.layout.library.joinpath("bin").symlink_to(self.programs)
         tree.write("/etc/goldnode/genesis.json", self.genesis)
         tree.write("/proc/sys/kernel/random/boot_id", f"{number:08d}-0000-4000-8000-{os.getpid():012d}\n")
         join, own = ("", "") if "nodes" in more else (self.cluster.invite(role), name)
-        tree.node_yaml(role, join, own, **{"rendezvous": [RENDEZVOUS], **more})
+        tree.node_yaml(role, join, own, **{"rendezvous": [RENDEZVOUS], "mesh": str(self.mesh), **more})
         host = Host(self, name, number, tree)
         self.hosts[name] = host
         self.plug(host.space, host.address)
@@ -273,11 +275,11 @@ def _write_genesis(fleet: Fleet, hidden: Key) -> None:
 
 
 @contextlib.contextmanager
-def fleet(folder: Path, programs: Path) -> Iterator[Fleet]:
+def fleet(folder: Path, programs: Path, mesh: MeshKind = MeshKind.WIREGUARD) -> Iterator[Fleet]:
     """An empty fleet with its bridge and its rendezvous."""
     prefix = f"gn{os.getpid()}-{next(_NUMBERS)}"
     with contextlib.ExitStack() as stack:
-        made = Fleet(folder, programs, prefix, stack)
+        made = Fleet(folder, programs, prefix, stack, mesh)
         run(["ip", "netns", "add", made.world])
         stack.callback(run, ["ip", "netns", "del", made.world], check=False)
         run(["ip", "-n", made.world, "link", "set", "lo", "up"])
@@ -292,13 +294,18 @@ def fleet(folder: Path, programs: Path) -> Iterator[Fleet]:
         yield made
 
 
-def programs(folder: Path) -> Path:
-    """A folder with the daemon and user-space WireGuard, built from pinned modules, or from the cache."""
+def programs(folder: Path, mesh: MeshKind = MeshKind.WIREGUARD) -> Path:
+    """A folder with the daemon and user-space WireGuard or VPNCloud, built from what is pinned, or from the cache."""
     localnet = network.load("localnet").daemon
     assert localnet.source
     folder.mkdir(exist_ok=True)
     command, arch = go(SILENT), architecture()
-    for daemon, source in ((localnet, localnet.source), (replace(localnet, name="wireguard"), WIREGUARD)):
+    wanted = [(localnet, localnet.source)]
+    if mesh is MeshKind.VPNCLOUD:
+        (folder / "vpncloud").symlink_to(vpncloud.build(arch, SILENT).binary)
+    else:
+        wanted.append((replace(localnet, name="wireguard"), WIREGUARD))
+    for daemon, source in wanted:
         built = gomodule.build(daemon, source, arch, go=command, progress=SILENT)
         (folder / daemon.name).symlink_to(built.binary)
     return folder

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+import json
 import os
+import re
 import stat
 import tarfile
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -98,6 +101,24 @@ def test_a_jvm_network_starts_its_nodes_in_the_bake() -> None:
 
     assert found[f"{LIB}/start-check"] == REPOSITORY / "packer" / "scripts" / "start-nodes.sh"
     assert b"postgresql\n" in found[f"{LIB}/packages.txt"]  # type: ignore[operator]
+
+
+def test_the_program_of_a_mesh_is_started_too(payload: Payload, tmp_path: Path) -> None:
+    """The bake starts every program of ours inside the machine, and the node learns which meshes it may choose."""
+    tunnel = tmp_path / "vpncloud"
+    tunnel.write_bytes(b"\x7fELF")
+    files = (*payload.files, PayloadFile(f"{LIB}/bin/vpncloud", tunnel, 0o755))
+    whole = replace(payload, files=files, programs=(Provenance(Origin.CRATE, "vpncloud", "2.3.0"),))
+
+    entries = content.entries(load("localnet").with_mesh("vpncloud"), whole, "amd64")
+    found = {entry.path: entry.data for entry in entries}
+    check = found[f"{LIB}/start-check"]
+
+    assert isinstance(check, bytes)
+    assert [f"{LIB}/bin/cometbft version", f"{LIB}/bin/vpncloud --version"] == re.findall(
+        rf"timeout 120 ({LIB}/bin/\S+ \S+) ", check.decode()
+    )
+    assert ["wireguard", "vpncloud"] == json.loads(found[f"{LIB}/network.json"])["meshes"]  # type: ignore[arg-type]
 
 
 def test_links_keep_their_target(tmp_path: Path) -> None:

@@ -25,6 +25,14 @@ def test_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert tmp_path / "stock" / plain.image.name == stock.image
 
 
+def test_an_image_with_another_mesh_lies_beside_the_plain_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fleet by VPNCloud does not replace the network's own image."""
+    monkeypatch.setenv("GOLDNODE_OUT", str(tmp_path))
+    found = manifest.names(load("localnet").with_mesh("vpncloud"), "amd64", deferred=False)
+
+    assert tmp_path / "localnet-0.38.19-amd64.vpncloud.qcow2" == found.image
+
+
 def test_read(tmp_path: Path) -> None:
     """A manifest of the known version is read as it is."""
     file = tmp_path / "a.manifest.json"

@@ -16,6 +16,7 @@ from goldnode.node import daemon_config, firewall, peers, vpncloud, wireguard
 from goldnode.node.firewall import Opening, Private
 from goldnode.node.peers import Member
 from goldnode.node.wireguard import Link
+from goldnode.node_config import MeshKind
 from goldnode.role import PeerRules
 from tests.node_lab import DEFAULTS, Cluster, Tree, seed
 
@@ -172,12 +173,14 @@ def test_base62_is_vpnclouds() -> None:
 
 def test_a_vpncloud_file_trusts_the_roster_only(tmp_path: Path) -> None:
     """Keys, never a password; the address is claimed by us alone."""
-    tree = Tree(tmp_path / "machine")
-    tree.write("/usr/lib/goldnode/bin/vpncloud", "")
+    tree = Tree(tmp_path / "machine", mesh=MeshKind.VPNCLOUD)
     tree.node_yaml("sentry", Cluster().invite("sentry"), "s-1", mesh="vpncloud")
 
     machine, _ = tree.configure()
 
     document = yaml.safe_load(tree.layout.node("s-1").mesh_config("vpncloud").read_text())
     assert {"private-key", "public-key", "trusted-keys"} == set(document["crypto"])
-    assert [f"{machine.facts['s-1'].mesh_address}/128"] == document["claims"]
+    address = machine.facts["s-1"].mesh_address
+    assert [f"{address}/128"] == document["claims"]
+    commands = document["ifup"].split(" && ")
+    assert [f"ip {vpncloud.LAST_RESORT}", f"ip -6 address replace {address}/128 dev gnmesh0 nodad"] == commands[:2]

@@ -41,6 +41,14 @@ def test_binds_files_to_their_inputs() -> None:
     ]
 
 
+def test_the_program_of_a_mesh_is_named_by_its_crate() -> None:
+    """What is built besides the daemon stands there with the digest of its crate."""
+    program = {"name": "vpncloud", "module": "vpncloud@2.3.0", "sum": "a" * 64}
+    named = [each for each in dependencies({**MANIFEST, "programs": [program]}) if each.get("name") == "vpncloud"]
+
+    assert [{"name": "vpncloud", "uri": "pkg:cargo/vpncloud@2.3.0", "digest": {"sha256": "a" * 64}}] == named
+
+
 @pytest.mark.parametrize(
     ("daemon", "named"),
     [
