@@ -72,12 +72,12 @@ class Container:
         return sorted(f"{words[0]} {words[4]}" for words in lines if not words[4].startswith(local))
 
     def units(self) -> list[str]:
-        """Units of a role that run or were to run: neither the one that configures nor the agent, which reports."""
+        """Units that run or were to run, but for the one that configures."""
         listed = self.ask("systemctl", "list-units", "--all", "--no-legend", "--plain", "goldnode-*")
         return sorted(
             line.split()[0]
             for line in listed.splitlines()
-            if line.split()[2] != "inactive" and not line.startswith(("goldnode-configure.", "goldnode-agent."))
+            if line.split()[2] != "inactive" and not line.startswith("goldnode-configure.")
         )
 
 

@@ -46,6 +46,7 @@ class Case:
             tuple(expected["console"]),
             tuple(expected.get("absent", ())),
             expected.get("configure", "failed"),
+            tuple(expected.get("units", ())),
             expected.get("network", ""),
         )
 
@@ -83,4 +84,4 @@ def test_faulty_user_data(tree: Path, network: str, tmp_path: Path, name: str) -
 
     assert ([], []) == (missing, [text for text in case.absent if text in console]), console[-3000:]
     assert ("success" == state.strip()) == (case.configure == "success")
-    assert ([], []) == (units, listening)
+    assert ([*case.units], []) == (units, listening)
