@@ -159,6 +159,9 @@ def parse(text: str, file: str = "node.yaml") -> NodeConfig:
     alone = role in SERVICE_ROLES or all(entry.role in HOSTED_ROLES for entry in config.nodes)
     if not alone and "rendezvous" not in reader:
         reader.fault("rendezvous", "missing", fix="write rendezvous: [http://ADDRESS:8700]")
+    if mesh is MeshKind.VPNCLOUD and any(entry.signer_key for entry in config.nodes):
+        reader.fault("mesh", "vpncloud ties no address to a key: a sentry could pose as the remote signer",
+                     fix="write mesh: wireguard")  # fmt: skip
     reader.finish(hint=f"goldnode check {file}")
     return config
 

@@ -30,7 +30,7 @@ PLAIN: dict[str, Any] = {
 }
 FULL: dict[str, Any] = {
     **PLAIN,
-    "mesh": "vpncloud",
+    "mesh": "wireguard",
     "data": "LABEL=chain",
     "genesis": {"sha256": "0" * 64},
     "deferred": "allow",
@@ -48,6 +48,7 @@ FULL: dict[str, Any] = {
 MANY: dict[str, Any] = {
     "version": 1,
     "role": "multi-node",
+    "mesh": "vpncloud",
     "rendezvous": ["http://a:1"],
     "metrics": ["10.1.2.3"],
     "nodes": [
@@ -121,10 +122,16 @@ WRONG: list[tuple[dict[str, Any], str, Any]] = [
     (PLAIN, "peers", ["A" * 40 + "@203.0.113.5:26656"]),
     (PLAIN, "peers", ["a" * 40 + "@example.org:26656"]),
     (FULL, "signer_key", None),
+    (FULL, "mesh", "vpncloud"),
     (FULL, "role", "sentry"),
     (FULL, "genesis", {"sha256": "0" * 63}),
     (FULL, "genesis", {"md5": "0"}),
     (MANY, "name", "x"),
+    (
+        MANY,
+        "nodes/0",
+        {"name": "v", "role": "validator", "consensus_key": "remote-signer", "signer_key": "A" * 43 + "="},
+    ),
     (MANY, "join", "gn1_abc"),
     (MANY, "nodes", None),
     (MANY, "nodes", []),
@@ -232,7 +239,7 @@ def test_a_plain_role_is_a_list_of_one() -> None:
     config = node_config.parse(yaml.safe_dump(FULL))
 
     (entry,) = config.nodes
-    assert (ConsensusKey.REMOTE_SIGNER, 2, MeshKind.VPNCLOUD) == (entry.consensus_key, entry.min_sentries, config.mesh)
+    assert (ConsensusKey.REMOTE_SIGNER, 2, MeshKind.WIREGUARD) == (entry.consensus_key, entry.min_sentries, config.mesh)
 
 
 def test_names_are_unique() -> None:
