@@ -127,11 +127,7 @@ WRONG: list[tuple[dict[str, Any], str, Any]] = [
     (FULL, "genesis", {"sha256": "0" * 63}),
     (FULL, "genesis", {"md5": "0"}),
     (MANY, "name", "x"),
-    (
-        MANY,
-        "nodes/0",
-        {"name": "v", "role": "validator", "consensus_key": "remote-signer", "signer_key": "A" * 43 + "="},
-    ),
+    (MANY, "nodes", [{**MANY["nodes"][0], "consensus_key": "remote-signer", "signer_key": FULL["signer_key"]}]),
     (MANY, "join", "gn1_abc"),
     (MANY, "nodes", None),
     (MANY, "nodes", []),
