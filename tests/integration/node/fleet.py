@@ -11,7 +11,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,11 @@ from goldnode.bake import gomodule, vpncloud
 from goldnode.bake.toolchain import go
 from goldnode.daemon import Source
 from goldnode.fleet import world
-from goldnode.node import archive, configure
+from goldnode.node import archive, blocks, configure
 from goldnode.node.cometbft_keys import Key
 from goldnode.node.inputs import read_image
 from goldnode.node.machine import architecture
+from goldnode.node.ports import Ports
 from goldnode.node_config import MeshKind
 from goldnode.paths import REPOSITORY
 from goldnode.progress import SILENT
@@ -52,7 +53,8 @@ RENDEZVOUS = f"http://{RENDEZVOUS_ADDRESS}"
 #: What the image tells the kernel of connections, as far as a namespace has it of its own.
 _CONF = REPOSITORY / "roles" / "common" / "rootfs" / "usr" / "lib" / "sysctl.d" / "60-goldnode.conf"
 SYSCTL = [line.replace(" ", "") for line in _CONF.read_text().splitlines() if line.startswith("net.ipv4.tcp_retries2")]
-
+#: Voting power with which a hidden validator is needed for every block: the world's two have 30 together.
+NEEDED = 20
 _NUMBERS = itertools.count()
 
 
@@ -108,6 +110,12 @@ class Host:
         """How often its daemon was started."""
         log = self.tree.layout.at(f"/var/log/goldnode-node@{self.name}.service.log")
         return log.read_text(errors="replace").count("ABCI Handshake App Info")
+
+    def public(self) -> list[str]:
+        """How its sentries are dialled."""
+        given = blocks.known(self.tree.layout)
+        sentries = (node for node in map(self.node, given) if node["role"] == "sentry")
+        return [f"{each['node_id']}@{self.address}:{Ports.of(given[each['name']]).p2p}" for each in sentries]
 
     def node(self, name: str = "") -> dict[str, Any]:
         """What `goldnode status` would say of its node; empty until the agent has looked."""
@@ -190,7 +198,7 @@ class Fleet:
 
     def outside(self, sentries: list[Host]) -> None:
         """Start the world: two validators that make blocks together, peering with the sentries' public side."""
-        peers = [f"{sentry.node()['node_id']}@{sentry.address}:26656" for sentry in sentries]
+        peers = [peer for sentry in sentries for peer in sentry.public()]
         for number in WORLD:
             known = [f"{self.world_id(other)}@{NETWORK}.{other}:26656" for other in WORLD if other != number]
             self._outsider(number, [*peers, *known])
@@ -220,7 +228,7 @@ class Fleet:
 def hidden_and_sentries(made: Fleet) -> tuple[Host, list[Host]]:
     """A validator with a key of its own and two sentries, booted and signing."""
     key = Key(seed("hidden"))
-    _write_genesis(made, key)
+    _write_genesis(made, {key: 10})
     validator = made.add("val-1", "validator", consensus_key="existing", min_sentries=2)
     sentries = [made.add(name, "sentry") for name in ("s-1", "s-2")]
     _bring(validator, key)
@@ -233,9 +241,9 @@ def hidden_and_sentries(made: Fleet) -> tuple[Host, list[Host]]:
 
 
 def all_on_one_machine(made: Fleet) -> Host:
-    """A validator and its two sentries on one machine, named after the sentry that has the usual ports, signing."""
+    """A validator and its two sentries on one machine, named after one of them, signing; no block without it."""
     key = Key(seed("hidden"))
-    _write_genesis(made, key)
+    _write_genesis(made, {key: NEEDED})
     nodes: list[dict[str, object]] = [
         {"name": name, "role": role, "join": made.cluster.invite(role)}
         for name, role in (("s-1", "sentry"), ("s-2", "sentry"), ("val-1", "validator"))
@@ -250,25 +258,62 @@ def all_on_one_machine(made: Fleet) -> Host:
     return host
 
 
-def _bring(host: Host, key: Key) -> None:
-    """Configure once, and import the validator's key, as a person would."""
+def three_clusters_on_one_machine(made: Fleet) -> tuple[Host, dict[str, Key]]:
+    """Validators of three clusters on one machine, their sentries on another, all of them signing.
+
+    There is no block without the first and the third of them.
+    """
+    keys = {f"v-{n}": Key(seed(f"hidden {n}")) for n in (1, 2, 3)}
+    _write_genesis(made, dict(zip(keys.values(), (2 * NEEDED, 5, 2 * NEEDED), strict=True)))
+    clusters = {name: Cluster(name) for name in keys}
+    signing, public = (
+        made.add(
+            host,
+            "multi-node",
+            nodes=[
+                {"name": name.replace("v", prefix), "role": role, "join": clusters[name].invite(role), **more}
+                for name in keys
+            ],
+        )
+        for host, prefix, role, more in (
+            ("v-1", "v", "validator", {"consensus_key": "existing"}),
+            ("s-1", "s", "sentry", {}),
+        )
+    )
+    for name, key in keys.items():
+        _bring(signing, key, name)
+    for host in (public, signing):
+        host.boot()
+    assert until(lambda: bool(public.node()), 60), public.console.read_text()
+    made.outside([public])
+    assert until(lambda: all(signing.node(name).get("signing") for name in keys), 150), signing.console.read_text()
+    return signing, keys
+
+
+def _bring(host: Host, key: Key, name: str = "val-1") -> None:
+    """Configure once, and import a validator's key, as a person would."""
     layout = host.tree.layout
     configure.configure(layout, read_image(layout), host.tree.system)
-    archive.bring_unused(layout.node("val-1"), key)
+    archive.bring_unused(layout.node(name), key)
 
 
-def _write_genesis(fleet: Fleet, hidden: Key) -> None:
-    """A chain of three validators: the world's two, which suffice but need each other, and the hidden one."""
+def _write_genesis(fleet: Fleet, hidden: Mapping[Key, int]) -> None:
+    """A chain of the world's two validators, and the hidden ones with their powers.
+
+    The world's two need each other, and suffice when the hidden ones together have less than 15.
+    """
     homes = [fleet.home(number) for number in WORLD]
     documents = []
     for home in homes:
         run([fleet.programs / "cometbft", "init", "--home", home])
         documents.append(json.loads((home / "config" / "genesis.json").read_text()))
-    key = hidden.validator_document()
     whole = documents[0]
     whole["chain_id"] = "localnet-1"
     whole["validators"] = [{**each["validators"][0], "power": "15"} for each in documents]
-    whole["validators"].append({"address": key["address"], "pub_key": key["pub_key"], "power": "10", "name": ""})
+    whole["validators"] += [
+        {"address": key.address, "pub_key": key.validator_document()["pub_key"], "power": str(power), "name": ""}
+        for key, power in hidden.items()
+    ]
     fleet.genesis = json.dumps(whole)
     for home in homes:
         (home / "config" / "genesis.json").write_text(fleet.genesis)

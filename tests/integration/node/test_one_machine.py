@@ -1,51 +1,115 @@
-"""A validator and two sentries of one cluster on one machine: real daemons, mesh, firewall and rendezvous."""
+"""Several nodes on one machine: real daemons, mesh, firewall and rendezvous; one dies and dies, its siblings sign.
+
+A chain with votes to spare leaves out whoever comes late, on a busy machine for no reason of ours.
+So here no block comes about without the siblings: they miss none, and the chain must not wait for them.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterable
+from datetime import datetime
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from goldnode.node.cometbft_keys import Key
 from goldnode.run import run
-from tests.integration.node.fleet import Fleet, Host, all_on_one_machine, fleet, programs
+from tests.integration.node.fleet import (
+    Fleet,
+    Host,
+    all_on_one_machine,
+    fleet,
+    programs,
+    three_clusters_on_one_machine,
+)
 from tests.node_lab import seed
 from tests.waiting import until
 
-pytestmark = [pytest.mark.root, pytest.mark.long]
-ADDRESS = Key(seed("hidden")).address
-
-
-def _kill(host: Host, name: str) -> None:
-    """End a node's daemon as a crash would."""
-    home = host.tree.layout.node(name).home
-    for pid in run(["pgrep", "-f", f"cometbft node --home {home} "]).stdout.split():
-        os.kill(int(pid), signal.SIGKILL)
+pytestmark = [pytest.mark.root, pytest.mark.long, pytest.mark.timeout(1200)]
+#: How often a node dies while its siblings must sign every height.
+CYCLES = 20
+#: Seconds between two blocks, at most; the chain's pace is 2.
+PACE = 8.0
 
 
 def test_siblings_sign_while_a_sentry_dies(tmp_path: Path) -> None:
-    """Three nodes of one cluster share a machine; one sentry is killed, comes back, and the validator signs on."""
+    """Of three nodes of one cluster a sentry is killed twenty times; the validator misses no height."""
     with fleet(tmp_path, programs(tmp_path / "programs")) as made:
         host = all_on_one_machine(made)
-        assert until(lambda: ADDRESS in made.signers(), 30)
+        hidden = Key(seed("hidden")).address
+        assert until(lambda: hidden in made.signers(), 30)
         assert until(lambda: not host.node("val-1")["missing"], 90), host.console.read_text()
-        validator = host.tree.layout.at("/var/log/goldnode-node@val-1.service.log")
 
-        _kill(host, "s-2")
+        first = height(made)
+        kill_again_and_again(host, "s-2")
 
-        assert _signs_every_height(made, 8)
+        assert [] == unsigned(made, first, [hidden])
+        assert slowest(made, first) <= PACE
         assert until(lambda: host.node("s-2")["state"] == "following", 60), host.console.read_text()
-        assert (1, 1) == (validator.read_text().count("ABCI Handshake App Info"), host.node("s-2")["restarts"])
+        assert until(lambda: {"val-1": 0, "s-1": 0, "s-2": CYCLES} == restarts(host, "val-1", "s-1", "s-2"), 20)
 
 
-def _signs_every_height(made: Fleet, blocks: int) -> bool:
-    """Whether the validator's signature is in each of the next blocks."""
-    first = int(made.ask("status")["sync_info"]["latest_block_height"])
-    assert until(lambda: int(made.ask("status")["sync_info"]["latest_block_height"]) >= first + blocks + 1, 60)
-    commits = [made.ask(f"commit?height={height}") for height in range(first + 1, first + blocks)]
-    return all(
-        ADDRESS in {each["validator_address"] for each in commit["signed_header"]["commit"]["signatures"]}
-        for commit in commits
-    )
+def test_siblings_sign_while_a_validator_dies(tmp_path: Path) -> None:
+    """Of three validators of three clusters one is killed twenty times; the two others miss no height."""
+    with fleet(tmp_path, programs(tmp_path / "programs")) as made:
+        host, keys = three_clusters_on_one_machine(made)
+        addresses = {name: key.address for name, key in keys.items()}
+        assert until(lambda: set(addresses.values()) <= made.signers(), 60), host.console.read_text()
+
+        first = height(made)
+        kill_again_and_again(host, "v-2")
+
+        assert [] == unsigned(made, first, [addresses["v-1"], addresses["v-3"]])
+        assert slowest(made, first) <= PACE
+        assert until(lambda: addresses["v-2"] in made.signers(), 90), host.console.read_text()
+        assert until(lambda: {"v-1": 0, "v-2": CYCLES, "v-3": 0} == restarts(host, *keys), 20)
+
+
+def kill_again_and_again(host: Host, name: str) -> None:
+    """End a node's daemon as a crash would, so many times, each time after it has come back."""
+    for _ in range(CYCLES):
+        before = daemons(host, name)
+        for pid in before:
+            os.kill(pid, signal.SIGKILL)
+        assert until(partial(_another, host, name, before), 30), host.console.read_text()
+
+
+def _another(host: Host, name: str, before: list[int]) -> bool:
+    return bool(set(daemons(host, name)) - set(before))
+
+
+def daemons(host: Host, name: str) -> list[int]:
+    """Processes of a node's daemon."""
+    home = host.tree.layout.node(name).home
+    return [int(pid) for pid in run(["pgrep", "-f", f"cometbft node --home {home} "], check=False).stdout.split()]
+
+
+def restarts(host: Host, *names: str) -> dict[str, int]:
+    """How often each node was started again."""
+    return {name: host.node(name)["restarts"] for name in names}
+
+
+def height(made: Fleet) -> int:
+    """The world's latest block."""
+    return int(made.ask("status")["sync_info"]["latest_block_height"])
+
+
+def unsigned(made: Fleet, first: int, addresses: Iterable[str]) -> list[tuple[int, str]]:
+    """Heights since then that one of these validators has not signed; the latest one's votes still come in."""
+    missed = []
+    for each in range(first + 1, height(made) - 1):
+        signatures = made.ask(f"commit?height={each}")["signed_header"]["commit"]["signatures"]
+        signers = {one["validator_address"] for one in signatures if one["block_id_flag"] == 2}
+        missed += [(each, address) for address in addresses if address not in signers]
+    return missed
+
+
+def slowest(made: Fleet, first: int) -> float:
+    """The longest time between two blocks since then, in seconds by the chain's own clock."""
+    headers = [made.ask(f"commit?height={each}")["signed_header"]["header"] for each in range(first, height(made))]
+    times = [datetime.fromisoformat(header["time"]).timestamp() for header in headers]
+    return max(later - earlier for earlier, later in pairwise(times))
