@@ -35,6 +35,7 @@ class Case:
     console: tuple[str, ...]
     absent: tuple[str, ...] = ()
     configure: str = "failed"
+    units: tuple[str, ...] = ()
     network: str = ""
 
     @classmethod
