@@ -17,7 +17,7 @@ systemctl start goldnode-jvm.service || true
 tries=0
 until said=$(goldnode jvm status 2>&1); do
   tries=$((tries + 1))
-  if [ "$tries" -gt 150 ] || ! systemctl --quiet is-active goldnode-jvm.service; then
+  if [ "$tries" -gt 400 ] || ! systemctl --quiet is-active goldnode-jvm.service; then
     journalctl --no-pager -u goldnode-jvm.service | tail -n 40
     tail -n 20 /var/lib/goldnode/jvm/*.log
     echo "goldnode-fault: the nodes do not get ready: $(echo "$said" | tr '\n' ' ')"
