@@ -33,4 +33,4 @@ for place in $ours /etc/postgresql /var/lib/postgresql /var/log/postgresql; do
   fi
 done
 # shellcheck disable=SC2086 # two names
-rmdir $ours
+rmdir --ignore-fail-on-non-empty $ours
