@@ -38,7 +38,7 @@ resource "terraform_data" "fleet" {
 
   lifecycle {
     precondition {
-      condition     = var.image == "" || fileexists(var.image)
+      condition     = var.image == "" || try(fileexists(var.image), false)
       error_message = "There is no image ${var.image}: ./invoke bake"
     }
   }

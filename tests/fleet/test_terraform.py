@@ -23,6 +23,8 @@ from tests.waiting import until
 
 FOLDER = REPOSITORY / "terraform" / "local"
 VALIDATOR = "validator-1"
+#: Seconds: a fleet gives its machines 900 to get ready, and takes 150 on two idle cores without KVM.
+PATIENCE = 1000
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Terraform:
         kept = {name: value for name, value in os.environ.items() if name.startswith("GOLDNODE_")}
         env = {**kept, "TF_DATA_DIR": str(self.work / "data"), "TF_IN_AUTOMATION": "1", "CHECKPOINT_DISABLE": "1"}
         argv: list[str | Path] = [TERRAFORM.path(), f"-chdir={FOLDER}", verb, *words, "-input=false", "-no-color"]
-        return run(argv, env=env, check=check, timeout=800)
+        return run(argv, env=env, check=check, timeout=PATIENCE)
 
     def apply(self, image: Path, sentries: int, *, check: bool = True) -> Completed:
         """Launch."""
@@ -83,6 +85,7 @@ def sealed(image: Path | None) -> Path:
     return image or golden.bake(golden.Order(networks.load("localnet")), SILENT).image
 
 
+@pytest.mark.timeout(2 * PATIENCE)
 def test_applied_it_makes_blocks_and_destroyed_it_is_gone(terraform: Terraform, sealed: Path) -> None:
     """One command launches a hidden validator that signs, applying again changes nothing, and destroying ends all."""
     terraform.apply(sealed, sentries=1)
