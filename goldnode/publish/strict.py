@@ -55,5 +55,5 @@ def _refuse(network: str, faults: list[str]) -> None:
         lines = "\n".join(f"  {fault}" for fault in faults)
         raise ImageError(
             f"the image of {network} cannot be released:\n{lines}",
-            hint=f"git status && ./invoke bake --network {network} --strict --force",
+            hint="git status",
         )

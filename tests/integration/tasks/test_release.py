@@ -60,6 +60,7 @@ def test_diff_of_the_same(release: Path, baked: Path) -> None:
     assert markdown.stdout.startswith(f"`{release.name}`")
 
 
+@pytest.mark.root
 def test_release_of_uncommitted_changes_is_refused_at_once(tmp_path: Path, key: Path) -> None:
     """In a checkout with a change that is in no commit, nothing is baked: exit code 7, and why."""
     place = checkout(tmp_path / "checkout")
