@@ -45,9 +45,9 @@ class Container:
         """What it said so far."""
         return read_console(self.log)
 
-    def wait_for(self, pattern: str) -> None:
+    def wait_for(self, pattern: str, seconds: float = PATIENCE) -> None:
         """Wait until the console matches."""
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + seconds
         while not re.search(pattern, self.console):
             assert self.process.poll() is None, f"the container ended:\n{self.console[-2000:]}"
             assert time.monotonic() < end, f"it was to say {pattern!r}:\n{self.console[-4000:]}"
