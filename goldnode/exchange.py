@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 #: Seconds before the first retry, and between retries at most.
 BACKOFF_FIRST = 0.5
 BACKOFF_MAX = 30.0
+#: The two loops of a session, by whose name it keeps what went wrong last.
+READ, WRITE = "read", "write"
 _IDLE = 3600.0
 _JOIN = 5.0
 
@@ -97,7 +99,7 @@ class Exchange:
         if session.endpoint.url in self._sessions:
             return
         self._sessions[session.endpoint.url] = session
-        for name, loop in (("read", self._read), ("write", self._write)):
+        for name, loop in ((READ, self._read), (WRITE, self._write)):
             step = threading.Thread(
                 target=self._persist, args=(session, name, loop), name=f"{name} {session.endpoint.url}", daemon=True
             )
@@ -126,11 +128,13 @@ class Exchange:
                 session.faults.pop(name, None)
 
     def _read(self, session: Session) -> None:
-        session.read(limits.WAIT_MAX)
+        # After a fault, a read that does not wait tells at once whether all is well again.
+        session.read(0 if READ in session.faults else limits.WAIT_MAX)
         self._follow_policy()
 
     def _write(self, session: Session) -> None:
         due = session.write()
+        session.faults.pop(WRITE, None)  # now, not when the next touch is due
         with self._member.changed:
             while not self._stop.is_set() and not session.behind():
                 pause = min(due, self._member.due()) - self._member.clock()

@@ -57,6 +57,15 @@ def test_any_boot_order(tmp_path: Path) -> None:
             until(lambda: all(loop.published() and not loop.alarms() for loop in loops))
 
 
+def test_a_rendezvous_that_comes_is_believed_at_once(tmp_path: Path) -> None:
+    """A node that nothing else happens to says that it is published, without an alarm, long before its next touch."""
+    (member, *_), port = cluster(lab(), tmp_path), free_port()
+    with running([member], [f"http://127.0.0.1:{port}"]) as (loop,):
+        until(lambda: Kind.UNREACHABLE in {alarm.kind for alarm in loop.alarms()})
+        with server(tmp_path / "db", port):
+            until(lambda: loop.published() and not loop.alarms(), 20)
+
+
 def test_everybody_is_accepted_and_says_so(tmp_path: Path) -> None:
     """Admission shows in the records of those who admitted: both ways, without anybody asking."""
     members = cluster(lab(), tmp_path)
