@@ -60,7 +60,7 @@ class Network:
         bech32_prefix: First part of the chain's addresses.
         seeds: ``id@host:port`` each.
         persistent_peers: Public peers a sentry keeps dialling, ``id@host:port`` each.
-        rpc_servers: Public RPC servers, for state sync.
+        rpc_servers: Public RPC servers, for whoever sets up state sync; no role does.
         config: Overrides: role (or ``common``) → file → TOML tables.
         upgrades: The ladder, lowest height first.
         sysctls: Kernel settings the daemon asks for.

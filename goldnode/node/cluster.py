@@ -9,12 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from goldnode.errors import InputError
-from goldnode.facts import Consensus, Mesh
 from goldnode.invite import read_invite
 from goldnode.member import Member as Membership
 from goldnode.node.cometbft_keys import Key
 from goldnode.node.peers import Member
-from goldnode.node_config import MeshKind
 from goldnode.roster import Peer
 from goldnode.wire import key_from_seed
 
@@ -77,16 +75,6 @@ def _member(peer: Peer) -> Member:
         consensus=facts.consensus.address.upper() if facts.consensus else "",
         height=facts.consensus.height if facts.consensus else 0,
     )
-
-
-def mesh_fact(kind: MeshKind, key: str, port: int) -> Mesh:
-    """This node's end of the mesh, as its record says it."""
-    return Mesh(kind.value, key, port)
-
-
-def consensus_fact(address: str, height: int) -> Consensus:
-    """What this validator says it signed last; protocol addresses are lower-case."""
-    return Consensus(address.lower(), height)
 
 
 def seen_height(members: tuple[Member, ...], address: str) -> int:

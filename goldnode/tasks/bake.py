@@ -32,7 +32,7 @@ MB = 1_000_000
         "platform": "qemu (here), stock (here, the ordinary way), or a cloud: see docs/baking.md",
         "set_": "a cloud's setting, as aws_region=eu-west-1; may be repeated",
         "settings": "YAML or JSON file of a cloud's settings, as its credentials",
-        "arch": "Debian's name of the architecture",
+        "arch": "amd64 or arm64",
         "strict": "refuse to leave anything for the first boot",
         "accel": "auto (probe), kvm or tcg",
         "artifacts": "folder with files of the network, found by their hash; looked into first",

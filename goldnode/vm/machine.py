@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -197,11 +196,6 @@ class Machine:
                 why = "ended" if ended else f"did not within {timeout:.0f} s"
                 raise BakeError(f"the machine was to say {pattern!r} and {why}; its console's last lines:\n{tail}")
             time.sleep(0.1)
-
-    def cut_power(self) -> None:
-        """End it the way a power failure does."""
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait()
 
 
 @contextlib.contextmanager

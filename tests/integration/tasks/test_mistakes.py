@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from pathlib import Path
 
 import pytest
 
+from goldnode.paths import REPOSITORY
+from goldnode.run import run
 from tests.baking import invoke
 
 MISTAKES = {
@@ -23,6 +27,13 @@ MISTAKES = {
     "boot x --memory lots": (2, "--memory lots: a whole number is wanted", "./invoke boot --help"),
     "boot {folder}": (2, "there is no image {folder}", "./invoke bake"),
     "boot {junk}": (7, "{junk} is no qcow2 image", "./invoke image show {junk}"),
+    "boot {disk} --forward 22": (2, "--forward 22: HOST:GUEST, two port numbers", "--forward 2222:22"),
+    "boot {disk} --user-data {folder}/none": (
+        3,
+        "there is no user-data file {folder}/none",
+        "./invoke cluster user-data",
+    ),
+    "boot {disk} --user-data {junk}": (3, "{junk}:1: cloud-init ignores user-data that begins with", "begin it with"),
     "image show {junk}": (7, "{junk} is too small to be a disk", "./invoke bake"),
     "network check {junk}": (2, "{junk} is no network file: its name must end in .yaml", "./invoke network check"),
     "network import a/b --from {folder}": (2, "'a/b' is no name of a network", "./invoke network import --help"),
@@ -36,18 +47,21 @@ MISTAKES = {
 }
 
 
-@pytest.mark.parametrize("typed", MISTAKES)
-def test_a_mistake_is_one_sentence_and_a_next_step(typed: str, tmp_path: Path) -> None:
+def test_a_mistake_is_one_sentence_and_a_next_step(tmp_path: Path) -> None:
     """No traceback, nothing on standard output, the sentence, what to type next, and the documented exit code."""
-    junk = tmp_path / "junk"
-    junk.write_text("not an image")
-    code, sentence, hint = MISTAKES[typed]
-    said = invoke(*typed.format(folder=tmp_path, junk=junk).split(), env={"GOLDNODE_CLUSTERS": str(tmp_path / "own")})
-    first, second = said.stderr.splitlines()
+    files = {"folder": tmp_path, "junk": tmp_path / "junk", "disk": tmp_path / "disk"}
+    files["junk"].write_text("not an image")
+    run(["qemu-img", "create", "-q", "-f", "qcow2", files["disk"], "1M"])
+    lines = json.dumps([typed.format(**files).split() for typed in MISTAKES])
+    own = {"GOLDNODE_CLUSTERS": str(tmp_path / "own")}
+    argv = [sys.executable, "-m", "tests.integration.tasks.typed"]
+    answers = json.loads(run(argv, cwd=REPOSITORY, env=own, stdin=lines).stdout)
 
-    assert (code, "") == (said.code, said.stdout)
-    assert first.startswith(f"goldnode: {sentence.format(folder=tmp_path, junk=junk)}")
-    assert second.startswith(f"  try: {hint.format(junk=junk)}")
+    for (code, sentence, hint), (ended, out, err) in zip(MISTAKES.values(), answers, strict=True):
+        said = err.splitlines()
+        assert (code, "", 2) == (ended, out, len(said)), err
+        assert said[0].startswith(f"goldnode: {sentence.format(**files)}")
+        assert said[1].startswith(f"  try: {hint.format(**files)}")
 
 
 @pytest.mark.parametrize("typed", ["network check nope --debug", "--debug network check nope"])
