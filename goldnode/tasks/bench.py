@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_module
+from collections.abc import Mapping
 
 from invoke.collection import Collection
 from invoke.context import Context
@@ -80,7 +81,7 @@ def bake(_: Context, turns: int = 3, stock: bool = True, json: bool = False) -> 
     """Measure a bake beside one ordinary boot of the same disk and its compression; use an idle machine."""
     with progress() as told:
         report = bake_bench.measure(turns, told, stock=stock)
-    print(json_module.dumps(report.document(), indent=2 if json else None))
+    _tell(report.document(), json=json)
 
 
 @needing(Need.BAKE, Need.MACHINE)
@@ -89,7 +90,18 @@ def boot(_: Context, turns: int = 3, json: bool = False) -> None:
     """Measure power-on to ready beside power-on to the login prompt of the same Debian; use an idle machine."""
     with progress() as told:
         report = boot_bench.measure(turns, told)
-    print(json_module.dumps(report.document(), indent=2 if json else None))
+    _tell(report.document(), json=json)
+
+
+def _tell(document: Mapping[str, object], *, json: bool) -> None:
+    """Print measurements: as JSON, or one per row."""
+    if json:
+        print(json_module.dumps(document, indent=2))
+        return
+    table = Table("what", "measured")
+    for name, value in document.items():
+        table.add_row(name.replace("_", " "), str(value))
+    Console().print(table)
 
 
 ns = Collection("bench", bake, boot, jvm, rendezvous, publish)
