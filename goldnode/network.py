@@ -70,6 +70,7 @@ class Network:
         single_validator: The chain has one validator, so nobody else can make the blocks it would wait for.
         ports: Further ports of a node: name → offset in its block of 100.
         meshes: What can carry the private network of its nodes: values of `node_config.MeshKind`.
+        folder: Where its file is, and whatever that names beside itself; of no use on a node.
     """
 
     name: str
@@ -92,6 +93,7 @@ class Network:
     single_validator: bool
     ports: Mapping[str, int]
     meshes: tuple[str, ...]
+    folder: Path = NETWORKS
 
     @property
     def private(self) -> bool:
@@ -99,7 +101,7 @@ class Network:
         return self.genesis is None
 
     @classmethod
-    def from_document(cls, document: Mapping[str, Any]) -> Network:
+    def from_document(cls, document: Mapping[str, Any], folder: Path = NETWORKS) -> Network:
         """Build from a valid document that carries its ``name`` (network.json); nothing is checked again."""
         genesis = document["genesis"]
         return cls(
@@ -123,13 +125,14 @@ class Network:
             single_validator=document.get("single_validator", False),
             ports=document.get("ports", {}),
             meshes=tuple(document.get("meshes", (WIREGUARD,))),
+            folder=folder,
         )
 
     def with_mesh(self, mesh: str) -> Network:
         """This network with that mesh on its images too."""
         if mesh in self.meshes:
             return self
-        return Network.from_document({**self.document, "meshes": [*self.meshes, str(mesh)]})
+        return Network.from_document({**self.document, "meshes": [*self.meshes, str(mesh)]}, self.folder)
 
     def unpinned(self, arch: str) -> tuple[Unpinned, ...]:
         """What a bake for ``arch`` needs and has no hash for; empty when the network can be baked."""
@@ -152,7 +155,7 @@ def load(name_or_path: str | Path) -> Network:
     from goldnode import network_check  # noqa: PLC0415 - needs jsonschema, which a node has no use for
 
     path = find(name_or_path)
-    return Network.from_document(network_check.checked(path))
+    return Network.from_document(network_check.checked(path), path.parent)
 
 
 def find(name_or_path: str | Path) -> Path:

@@ -9,7 +9,7 @@ from goldnode.bake import jvmhost, maven
 from goldnode.bake.maven import Jar
 from goldnode.bake.payload import LIB, PayloadFile
 from goldnode.errors import ArtifactError
-from goldnode.network import NETWORKS, Network
+from goldnode.network import Network
 from goldnode.progress import Progress
 
 #: Where jars and host stand on the image; goldnode/node/jvm.py looks there.
@@ -26,7 +26,7 @@ def obtain(network: Network, artifacts_dir: Path | None, store: ArtifactStore, p
     """
     jvm = network.daemon.jvm
     assert jvm is not None  # noqa: S101 - the caller asked for a JVM network
-    listed = maven.parse((NETWORKS / jvm.jars).read_text(encoding="utf-8"))
+    listed = maven.parse((network.folder / jvm.jars).read_text(encoding="utf-8"))
     found = collect(listed, artifacts_dir, store, progress)
     return [
         PayloadFile(HOST, jvmhost.build(progress), 0o644),

@@ -122,3 +122,12 @@ def test_an_unknown_network_is_the_users_mistake(name: str) -> None:
         network.load(name)
 
     assert caught.value.hint == "./invoke networks"
+
+
+def test_what_a_file_names_beside_itself_is_looked_for_there(tmp_path: Path) -> None:
+    """A network file of one's own has its own list of jars; a mesh more changes nothing of that."""
+    for file in network.NETWORKS.glob("daml.*"):
+        (tmp_path / file.name).write_text(file.read_text())
+    own = network.load(tmp_path / "daml.yaml")
+
+    assert (tmp_path, tmp_path) == (own.folder, own.with_mesh("vpncloud").folder)
