@@ -20,8 +20,8 @@ from goldnode.run import run
 PATIENCE = 60.0
 #: Reads files of kernel settings, as systemd does at boot.
 SYSCTL = "/usr/lib/systemd/systemd-sysctl"
-#: Seconds VPNCloud may take to open its device.
-TUNNEL_APPEARS = 10.0
+#: Seconds VPNCloud may take to open its device, on a machine that is busy booting.
+TUNNEL_APPEARS = 30.0
 
 
 class LiveSystem:

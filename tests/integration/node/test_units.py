@@ -51,6 +51,13 @@ def test_units_are_sandboxed(unit: str, most: float) -> None:
     assert float(score[1]) <= most
 
 
+def test_the_tunnel_does_not_wait_for_whoever_waits_for_it() -> None:
+    """Configuring starts the tunnel and goes on once its device is there, so it must not be ordered before it."""
+    text = (ROOTFS / "usr/lib/systemd/system/goldnode-vpncloud@.service").read_text()
+
+    assert ["network.target"] == re.findall(r"^After=(.+)$", text, re.MULTILINE)
+
+
 def test_a_wasm_daemon_is_still_sandboxed(tmp_path: Path) -> None:
     """Without MemoryDenyWriteExecute, which wasm cannot have, the score holds too."""
     unit = tmp_path / "goldnode-node@.service"
