@@ -16,6 +16,8 @@ _STATE = re.compile(
     r"(?:, at [^ ]+(?:, [^ ]*[.:][^ ]*)*)?(?:, height \d+)?(?:, (?P<peers>\d+) peers?)?"
     r"(?:, missing [0-9a-f, ]+)?(?:: (?P<why>.*))?$"
 )
+_FAILED = re.compile(r"Failed to start.*goldnode-configure")
+_FAULT = re.compile(r"goldnode\[\d+\]: (?:goldnode: )?(?!goldnode: try|try: )(?P<why>.*\S)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +64,14 @@ def read(text: str) -> dict[str, Seen]:
             peers = int(found["peers"] or known.peers)
             nodes[known.name] = replace(known, state=found["state"], reason=found["why"] or "", peers=peers)
     return nodes
+
+
+def fault(text: str) -> str:
+    """Why the machine could not become what its node.yaml says; empty when it could, or has not tried."""
+    why = ""
+    for line in text.splitlines():
+        if _FAILED.search(line):
+            return why or "goldnode-configure failed"
+        if found := _FAULT.search(line):
+            why = found["why"]
+    return ""

@@ -214,9 +214,14 @@ class Fleet:
 
     def seen(self) -> dict[str, consoles.Seen]:
         """What the consoles tell of every node; a node that said nothing yet is absent."""
-        return {
-            name: node for seat in self.state.seats for name, node in consoles.read(self.console(seat.name)).items()
-        }
+        found: dict[str, consoles.Seen] = {}
+        for seat in self.state.seats:
+            text = self.console(seat.name)
+            told = consoles.read(text)
+            if not told and (why := consoles.fault(text)):
+                told = {node.name: consoles.Seen(node.name, node.role, "", "refused", why) for node in seat.nodes}
+            found |= told
+        return found
 
     def world(self, number: int = 1) -> WorldRpc:
         """One of the world's validators."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from goldnode.fleet.console import Seen, read
+from goldnode.fleet.console import Seen, fault, read
 from goldnode.node import console
 from goldnode.node.health import Health, State
 from goldnode.node.keeper import Report
@@ -57,3 +57,15 @@ def test_a_refusal_is_told_with_its_reason() -> None:
     seen = read("goldnode: validator-1: REFUSED: this disk is a copy")["validator-1"]
 
     assert ("refused", "this disk is a copy") == (seen.state, seen.reason)
+
+
+def test_a_machine_that_cannot_be_configured_says_why() -> None:
+    """The last thing the program said before its unit failed; nothing while all is well."""
+    said = (
+        "[   88.171868] goldnode[551]: goldnode: goldnode-vpncloud@sentry-1.service made no gnmesh0\n"
+        "[   88.194600] goldnode[551]: goldnode: try: journalctl -u goldnode-vpncloud@sentry-1.service\n"
+    )
+    failed = "[[0;1;31mFAILED[0m] Failed to start [0;1;39mgoldnode-configure…[0mldnode: become what node.yaml says.\n"
+
+    assert "goldnode-vpncloud@sentry-1.service made no gnmesh0" == fault(said + failed)
+    assert ("", "goldnode-configure failed") == (fault(said), fault(failed))
