@@ -84,7 +84,7 @@ def test_a_release_is_whole(operator: Operator, first: Path) -> None:
     assert NAME == first.name
     assert "signed by operator" in said
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(bill) is None
-    assert {"host-keys", "test_the_daemon_runs_with_the_images_own_libraries"} <= passed
+    assert {"authorized-keys", "test_the_daemon_runs_with_the_images_own_libraries"} <= passed
     assert "test_a_rendezvous_boots_from_an_address_in_the_firmware" in passed
     assert document(first)["commit"] == run(["git", "rev-parse", "HEAD"], cwd=operator.checkout).stdout.strip()
 
