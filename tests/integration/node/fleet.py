@@ -188,7 +188,9 @@ class Fleet:
     def ask(self, method: str) -> Any:
         """What the world's validator answers."""
         url = f"http://{NETWORK}.{WORLD[0]}:26657/{method}"
-        answer = run(["ip", "netns", "exec", self.world, "curl", "-sm", "5", url], timeout=20, check=False).stdout
+        fetch = f"import urllib.request as web; print(web.urlopen({url!r}, timeout=5).read().decode())"
+        argv = ["ip", "netns", "exec", self.world, sys.executable, "-I", "-c", fetch]
+        answer = run(argv, timeout=20, check=False).stdout
         return json.loads(answer or '{"result": {}}')["result"]
 
     def signers(self) -> set[str]:
