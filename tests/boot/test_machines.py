@@ -36,6 +36,14 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     made.ground.end()
 
 
+@pytest.fixture(autouse=True)
+def switched_off(bench: Place) -> Iterator[None]:
+    """Whatever a test leaves running is switched off: it would keep ports that the next one wants."""
+    yield
+    for log in bench.folder.glob("*/qemu.log"):
+        bench.ground.stop(log.parent.name)
+
+
 def pasted(role: str, *names: str) -> str:
     """User-data as `cluster user-data` makes it."""
     cluster = Cluster()
