@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from goldnode.files import write_atomic
-from goldnode.node.plan import FilePlan, FolderPlan, Plan
+from goldnode.node.plan import FilePlan, FolderPlan, LinkPlan, Plan
 from goldnode.node.system import System
 
 
@@ -42,6 +42,7 @@ def apply(plan: Plan, system: System) -> Changes:
         system.make_users()
     folders = tuple(folder.path for folder in plan.folders if _make(folder, system))
     written += [file.path for file in plan.files if file not in early and _write(file, system)]
+    written += [link.path for link in plan.links if _link(link)]
     for possession in plan.possessions:
         if possession.path.exists():
             system.own(possession.path, possession.user, possession.group)
@@ -78,6 +79,16 @@ def _write(file: FilePlan, system: System) -> bool:
         file.path.chmod(file.mode)
     owned = system.own(file.path, "root", file.group)
     return not same or mode != file.mode or owned
+
+
+def _link(link: LinkPlan) -> bool:
+    if link.path.is_symlink() and link.path.readlink() == link.target:
+        return False
+    draft = link.path.with_name(f".{link.path.name}.link")
+    draft.unlink(missing_ok=True)
+    draft.symlink_to(link.target)
+    draft.replace(link.path)
+    return True
 
 
 def _make(folder: FolderPlan, system: System) -> bool:

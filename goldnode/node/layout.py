@@ -40,6 +40,11 @@ class NodeLayout:
         return self.base / "home"
 
     @property
+    def genesis(self) -> Path:
+        """Where every daemon looks for its genesis, whatever its configuration says (Cosmos SDK 0.47 to 0.53)."""
+        return self.home / "config" / "genesis.json"
+
+    @property
     def node_key(self) -> Path:
         """CometBFT's node key."""
         return self.home / "config" / "node_key.json"

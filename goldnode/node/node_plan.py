@@ -30,7 +30,7 @@ def config_files(node: NodeFacts, image: Image) -> dict[Path, str]:
     network = [image.network.config.get(name, {}) for name in ("common", node.role.name)]
     roles = daemon_config.fill(decided, _values(node, image))
     peer_lists = {"config.toml": peer_settings(node, image).settings()}
-    fixed = {"config.toml": {"genesis_file": str(image.genesis), "node_key_file": "config/node_key.json"}}
+    fixed = {"config.toml": {"genesis_file": "config/genesis.json", "node_key_file": "config/node_key.json"}}
     settings = daemon_config.merge(*network, node.entry.config, roles, peer_lists, fixed, _single(node, image))
     return {
         node.layout.home / "config" / name: daemon_config.render(name, text, settings.get(name, {}))

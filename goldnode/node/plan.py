@@ -72,6 +72,14 @@ class Possession:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkPlan:
+    """A symbolic link as it should be."""
+
+    path: Path
+    target: Path
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """A machine as it should be.
 
@@ -79,6 +87,7 @@ class Plan:
         users: System users, one per node.
         folders: In the order in which they are made.
         files: Text files.
+        links: The genesis, where each daemon looks for it.
         possessions: Keys and the like.
         meshes: One end of a mesh per node.
         ruleset: The firewall's file, among ``files``.
@@ -88,6 +97,7 @@ class Plan:
     users: tuple[str, ...] = ()
     folders: tuple[FolderPlan, ...] = ()
     files: tuple[FilePlan, ...] = ()
+    links: tuple[LinkPlan, ...] = ()
     possessions: tuple[Possession, ...] = ()
     meshes: tuple[MeshPlan, ...] = ()
     ruleset: Path | None = None
@@ -112,6 +122,7 @@ def plan(config: NodeConfig, image: Image, nodes: Sequence[NodeFacts], layout: L
         users=tuple(node.layout.user for node in nodes),
         folders=tuple(folder for node in nodes for folder in _folders(node)),
         files=tuple(files),
+        links=tuple(LinkPlan(node.layout.genesis, image.genesis) for node in nodes),
         possessions=tuple(each for node in nodes for each in _possessions(node)),
         meshes=tuple(mesh_plan(config.mesh, node) for node in nodes),
         ruleset=ruleset.path,

@@ -51,6 +51,20 @@ def test_a_validator_hides(tree: Tree) -> None:
     assert _config(tree, "val-1")["double_sign_check_height"] == 10
 
 
+def test_the_genesis_is_where_every_daemon_looks(tree: Tree) -> None:
+    """The SDK opens HOME/config/genesis.json whatever config.toml says; what lay there gives way to the image's."""
+    link = tree.layout.node("s-1").home / "config" / "genesis.json"
+    link.parent.mkdir(parents=True)
+    link.write_text("of another image")
+    tree.node_yaml("sentry", Cluster().invite("sentry"), "s-1")
+
+    tree.configure()
+
+    assert _config(tree, "s-1")["genesis_file"] == "config/genesis.json"
+    assert link.readlink() == tree.layout.at("/etc/goldnode/genesis.json")
+    assert [] == [path.name for path in link.parent.iterdir() if path.name.startswith(".")]
+
+
 @pytest.mark.parametrize("role", ["sentry", "validator"])
 def test_a_single_node_and_a_list_of_one_are_the_same(tmp_path: Path, role: str) -> None:
     """`role: multi-node` with one node makes the files, ports and units of the plain role, byte for byte."""
