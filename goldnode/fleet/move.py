@@ -31,7 +31,8 @@ def move(fleet: Fleet, name: str, image: Path, identity: Path | None, progress: 
 
     Raises:
         UsageError: Nobody may log in there, or the machine has no volume.
-        SafetyError: The old machine did not hand its nodes over; it goes on as it was.
+        SafetyError: A node was not handed over, and the old machine stays; what it handed over before that one
+            comes back by ``goldnode handover --cancel NAME`` there.
     """
     old = fleet.state.seat(name)
     if not old.validators:

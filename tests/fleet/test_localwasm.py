@@ -19,7 +19,8 @@ from tests.baking import invoke
 from tests.fleet.conftest import Login, signs
 from tests.waiting import until
 
-pytestmark = pytest.mark.long
+#: The first test also waits for wasmd to be built, two images to be baked, and the machines to boot.
+pytestmark = [pytest.mark.long, pytest.mark.timeout(2700)]
 VALIDATOR = "validator-1"
 UNIT = f"goldnode-node@{VALIDATOR}.service"
 #: Everything that configure writes, and what runs; what a running node changes by itself is left out.

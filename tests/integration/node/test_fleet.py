@@ -14,7 +14,7 @@ from goldnode.node.cometbft_keys import Key
 from goldnode.node.ports import METRICS
 from goldnode.run import run, stop_group
 from tests.integration.node.fleet import Fleet, Host, fleet, hidden_and_sentries, programs
-from tests.node_lab import seed
+from tests.node_lab import Cluster, seed
 from tests.waiting import until
 
 pytestmark = pytest.mark.root
@@ -86,6 +86,26 @@ def test_nothing_of_the_validator_answers_the_world(running: Running) -> None:
     assert "" == answer.stdout
 
 
+def test_a_used_and_a_foreign_invite_let_no_machine_in(tools: Path, tmp_path: Path) -> None:
+    """A second machine on a used invite, and one of another cluster, get no tunnel; members are told of the first."""
+    with fleet(tmp_path, tools) as made:
+        invite = made.cluster.invite("sentry")
+        validator, guest = made.add("val-1", "validator"), made.add("s-1", "sentry", invite)
+        for host in (guest, validator):
+            host.boot()
+        assert until(lambda: validator.node().get("members") == 2, 60), validator.console.read_text()
+        thief = made.add("s-2", "sentry", invite)
+        foreigner = made.add("s-3", "sentry", Cluster("other").invite("sentry"))
+        for host in (thief, foreigner):
+            host.boot()
+
+        said = "came with an invite that others have used up"
+        assert until(lambda: said in validator.console.read_text(), 60), validator.console.read_text()
+        assert until(lambda: bool(foreigner.node()), 60), foreigner.console.read_text()
+        assert [2, 2] == [host.node()["members"] for host in (validator, guest)]
+        assert 1 == foreigner.node()["members"]
+
+
 @pytest.mark.long
 def test_a_cut_validator_comes_back_by_itself(tools: Path, tmp_path: Path) -> None:
     """With its cable out its signature vanishes; back after ten minutes it signs within one, not restarted."""
@@ -109,7 +129,7 @@ def test_a_fleet_outlives_its_rendezvous_and_a_power_cut(tools: Path, tmp_path: 
         validator, sentries = hidden_and_sentries(made)
         third = made.add("s-3", "sentry")
         third.boot()
-        assert until(lambda: third.node().get("loaded") and not third.node()["missing"], 90), third.console.read_text()
+        assert until(lambda: third.node().get("loaded") and not third.node()["missing"], 180), third.console.read_text()
         assert until(lambda: validator.node()["members"] == 3, 20)
         assert made.rendezvous
         stop_group(made.rendezvous)
