@@ -228,7 +228,7 @@ class Fleet:
 def hidden_and_sentries(made: Fleet) -> tuple[Host, list[Host]]:
     """A validator with a key of its own and two sentries, booted and signing."""
     key = Key(seed("hidden"))
-    _write_genesis(made, {key: 10})
+    write_genesis(made, {key: 10})
     validator = made.add("val-1", "validator", consensus_key="existing", min_sentries=2)
     sentries = [made.add(name, "sentry") for name in ("s-1", "s-2")]
     _bring(validator, key)
@@ -243,7 +243,7 @@ def hidden_and_sentries(made: Fleet) -> tuple[Host, list[Host]]:
 def all_on_one_machine(made: Fleet) -> Host:
     """A validator and its two sentries on one machine, named after one of them, signing; no block without it."""
     key = Key(seed("hidden"))
-    _write_genesis(made, {key: NEEDED})
+    write_genesis(made, {key: NEEDED})
     nodes: list[dict[str, object]] = [
         {"name": name, "role": role, "join": made.cluster.invite(role)}
         for name, role in (("s-1", "sentry"), ("s-2", "sentry"), ("val-1", "validator"))
@@ -264,7 +264,7 @@ def three_clusters_on_one_machine(made: Fleet) -> tuple[Host, dict[str, Key]]:
     There is no block without the first and the third of them.
     """
     keys = {f"v-{n}": Key(seed(f"hidden {n}")) for n in (1, 2, 3)}
-    _write_genesis(made, dict(zip(keys.values(), (2 * NEEDED, 5, 2 * NEEDED), strict=True)))
+    write_genesis(made, dict(zip(keys.values(), (2 * NEEDED, 5, 2 * NEEDED), strict=True)))
     clusters = {name: Cluster(name) for name in keys}
     signing, public = (
         made.add(
@@ -297,7 +297,7 @@ def _bring(host: Host, key: Key, name: str = "val-1") -> None:
     archive.bring_unused(layout.node(name), key)
 
 
-def _write_genesis(fleet: Fleet, hidden: Mapping[Key, int]) -> None:
+def write_genesis(fleet: Fleet, hidden: Mapping[Key, int]) -> None:
     """A chain of the world's two validators, and the hidden ones with their powers.
 
     The world's two need each other, and suffice when the hidden ones together have less than 15.
