@@ -69,6 +69,7 @@ class NodeEntry:
         join: The invite, or empty once the node has joined (a scrubbed node.yaml).
         consensus_key: Where the consensus key comes from, for roles that have one.
         signer_key: The remote signer's mesh public key; empty without a remote signer.
+        signer_from: Addresses or networks that the signer's machine raises its tunnel from.
         min_sentries: How many sentries must hold a validator before it starts.
         addresses: Public addresses a sentry announces; empty means what the machine has.
         peers: Further peers, `id@ip:port`.
@@ -81,6 +82,7 @@ class NodeEntry:
     join: str = ""
     consensus_key: ConsensusKey = ConsensusKey.GENERATE
     signer_key: str = ""
+    signer_from: tuple[str, ...] = ()
     min_sentries: int = 1
     addresses: tuple[str, ...] = ()
     peers: tuple[str, ...] = ()
@@ -172,7 +174,7 @@ def _nodes(reader: Reader, role: str) -> tuple[NodeEntry, ...]:
         if "nodes" in reader:
             reader.fault("nodes", "only role: multi-node has nodes", fix="write role: multi-node or remove nodes")
         return (_entry(reader, role, shared),)
-    for key in ("name", "join", "consensus_key", "signer_key"):
+    for key in ("name", "join", "consensus_key", "signer_key", "signer_from"):
         if key in reader:
             reader.fault(key, "stands with each node when the role is multi-node", fix=f"move it below nodes: as {key}")
     entries = []
@@ -216,11 +218,13 @@ def _entry(reader: Reader, role: str, shared: _Shared) -> NodeEntry:
     name = reader.text("name", NAME, NAME_MEANING, role if role in SERVICE_ROLES else None)
     consensus_key = ConsensusKey(reader.choice("consensus_key", [kind.value for kind in ConsensusKey], "generate"))
     signer_key = reader.text("signer_key", MESH_KEY, "the signer's WireGuard public key, 44 characters", "")
+    signer_from = _addresses(reader, "signer_from", network=True)
     remote = consensus_key is ConsensusKey.REMOTE_SIGNER
-    if remote and "signer_key" not in reader:
-        reader.fault("signer_key", "missing", fix="write the signer's mesh public key")
-    if signer_key and not remote:
-        reader.fault("signer_key", "only consensus_key: remote-signer has a signer", fix="remove it")
+    for key, fix in (("signer_key", "the signer's mesh public key"), ("signer_from", "the addresses it dials from")):
+        if remote and key not in reader:
+            reader.fault(key, "missing", fix=f"write {fix}")
+        if key in reader and not remote:
+            reader.fault(key, "only consensus_key: remote-signer has a signer", fix="remove it")
     if "consensus_key" in reader and role != "validator":
         reader.fault("consensus_key", f"means nothing to a {role}", fix="remove it")
     for key in [key for key in CLUSTER_KEYS if role in HOSTED_ROLES and key in reader]:
@@ -231,6 +235,7 @@ def _entry(reader: Reader, role: str, shared: _Shared) -> NodeEntry:
         join=reader.text("join", INVITE, "an invite: gn1_ and lower-case letters and digits", "", secret=True),
         consensus_key=consensus_key,
         signer_key=signer_key,
+        signer_from=signer_from,
         min_sentries=shared.min_sentries,
         addresses=shared.addresses,
         peers=shared.peers,

@@ -49,6 +49,8 @@ class Audience(StrEnum):
     """Mesh addresses of all members of this cluster."""
     SIGNER = "signer"
     """The mesh address of this node's remote signer."""
+    SIGNER_MACHINE = "signer-machine"
+    """Where that signer raises its tunnel from."""
     METRICS = "metrics"
     """Whom node.yaml names under ``metrics:``."""
     SSH = "ssh"

@@ -44,7 +44,7 @@ def explain(log: str, *, alone: bool) -> str:
         case "upgrade":
             return f"waiting for upgrade {hit.group(1)}: launch a new image, and goldnode handover"
         case "signer":
-            return "waiting for the remote signer to connect"
+            return "waiting for the remote signer to connect; what its machine needs: /etc/goldnode/signers"
         case "disk":
             return "the disk is full: df -h"
         case "port":

@@ -10,7 +10,7 @@ import yaml
 from goldnode.node_config import MULTI_NODE
 
 #: What stands with each node when there are several.
-OWN = ("name", "role", "join", "consensus_key", "signer_key")
+OWN = ("name", "role", "join", "consensus_key", "signer_key", "signer_from")
 
 
 def added(text: str, entry: Mapping[str, Any]) -> str:

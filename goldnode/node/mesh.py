@@ -7,7 +7,7 @@ from pathlib import Path
 
 from goldnode.node import vpncloud, wireguard
 from goldnode.node.inputs import NodeFacts
-from goldnode.node.peers import mesh_prefix
+from goldnode.node.peers import mesh_address, mesh_prefix
 from goldnode.node_config import MeshKind
 
 
@@ -71,3 +71,23 @@ def mesh_plan(kind: MeshKind, node: NodeFacts) -> MeshPlan:
         config=text,
         device=device,
     )
+
+
+def signer_end(node: NodeFacts) -> str:
+    """What ``wg-quick`` takes on the remote signer's machine; only its own secret is left to fill in."""
+    name, signer = node.entry.name, node.entry.signer_key
+    return f"""\
+# The remote signer of {name}.  On its machine: /etc/wireguard/goldnode.conf, then wg-quick up goldnode.
+# The signer dials tcp://[{node.mesh_address}]:{node.ports.signer}
+
+[Interface]
+PrivateKey = THE-SECRET-HALF-OF {signer}
+Address = {mesh_address(node.fingerprint, signer)}/128
+MTU = {MTU}
+
+[Peer]
+PublicKey = {node.mesh_public}
+AllowedIPs = {node.mesh_address}/128
+Endpoint = ADDRESS-OF-THE-MACHINE-OF-{name}:{node.ports.wireguard}
+PersistentKeepalive = {wireguard.KEEPALIVE}
+"""

@@ -31,7 +31,7 @@ def config_files(node: NodeFacts, image: Image) -> dict[Path, str]:
     roles = daemon_config.fill(decided, _values(node, image))
     peer_lists = {"config.toml": peer_settings(node, image).settings()}
     fixed = {"config.toml": {"genesis_file": "config/genesis.json", "node_key_file": "config/node_key.json"}}
-    settings = daemon_config.merge(*network, node.entry.config, roles, peer_lists, fixed, _single(node, image))
+    settings = daemon_config.merge(*network, node.entry.config, roles, peer_lists, fixed, _signing(node, image))
     return {
         node.layout.home / "config" / name: daemon_config.render(name, text, settings.get(name, {}))
         for name, text in image.defaults.items()
@@ -77,10 +77,15 @@ def _values(node: NodeFacts, image: Image) -> dict[str, Any]:
     }
 
 
-def _single(node: NodeFacts, image: Image) -> dict[str, dict[str, Any]]:
-    """Where one validator makes every block, nobody advances the chain past the check while it waits."""
-    alone = node.role.consensus_key and image.network.single_validator
-    return {"config.toml": {"double_sign_check_height": 0}} if alone else {}
+def _signing(node: NodeFacts, image: Image) -> dict[str, dict[str, Any]]:
+    settings: dict[str, Any] = {}
+    if node.role.consensus_key and image.network.single_validator:
+        # One validator makes every block: nobody advances the chain past the check while it waits.
+        settings["double_sign_check_height"] = 0
+    if node.entry.consensus_key is ConsensusKey.REMOTE_SIGNER:
+        # Even with a signer CometBFT makes a key file where there is none: it must not look like a validator's.
+        settings |= {f"priv_validator_{kind}_file": f"data/unused_validator_{kind}.json" for kind in ("key", "state")}
+    return {"config.toml": settings}
 
 
 def _check_overrides(node: NodeFacts, decided: daemon_config.Settings) -> None:

@@ -15,7 +15,7 @@ from goldnode.daemon import Family
 from goldnode.node import firewall
 from goldnode.node.inputs import Image, NodeFacts
 from goldnode.node.layout import Layout
-from goldnode.node.mesh import MeshPlan, mesh_plan
+from goldnode.node.mesh import MeshPlan, mesh_plan, signer_end
 from goldnode.node.node_plan import arguments, config_files
 from goldnode.node.peers import mesh_address
 from goldnode.node.ports import METRICS
@@ -118,6 +118,8 @@ def plan(config: NodeConfig, image: Image, nodes: Sequence[NodeFacts], layout: L
     for node in nodes:
         files += [FilePlan(path, text, 0o640, node.layout.user) for path, text in config_files(node, image).items()]
         files.append(FilePlan(node.layout.launch, _launch(node, image)))
+        if node.entry.signer_key:
+            files.append(FilePlan(layout.at(f"/etc/goldnode/signers/{node.entry.name}.conf"), signer_end(node)))
     return Plan(
         users=tuple(node.layout.user for node in nodes),
         folders=tuple(folder for node in nodes for folder in _folders(node)),
@@ -229,5 +231,6 @@ def _sources(node: NodeFacts) -> dict[Audience, Sequence[str]]:
         Audience.SENTRIES: [address for member, address in mesh.items() if member.role == "sentry"],
         Audience.MEMBERS: list(mesh.values()),
         Audience.SIGNER: [mesh_address(node.fingerprint, signer)] if signer else [],
+        Audience.SIGNER_MACHINE: node.entry.signer_from,
         Audience.METRICS: node.entry.metrics,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 import tomllib
 from pathlib import Path
@@ -63,9 +64,9 @@ def test_a_validator_opens_nothing_while_it_is_alone(tree: Tree) -> None:
 
 
 def test_a_remote_signer_has_a_port_and_no_key_is_made(tree: Tree) -> None:
-    """The signer's mesh address alone reaches its port; the validator has no key of its own."""
+    """The signer's mesh address alone reaches its port, by a tunnel from its own machine alone; no key is here."""
     signer = "S" * 43 + "="
-    more = {"consensus_key": "remote-signer", "signer_key": signer}
+    more = {"consensus_key": "remote-signer", "signer_key": signer, "signer_from": ["198.51.100.7"]}
     tree.node_yaml("validator", Cluster().invite("validator"), "val-1", **more)
 
     machine, _ = tree.configure()
@@ -74,7 +75,12 @@ def test_a_remote_signer_has_a_port_and_no_key_is_made(tree: Tree) -> None:
     config = tomllib.loads((facts.layout.home / "config" / "config.toml").read_text())
     assert f"tcp://[{facts.mesh_address}]:26659" == config["priv_validator_laddr"]
     assert f"ip6 saddr {{ {mesh_address(facts.fingerprint, signer)} }} tcp dport 26659" in _ruleset(tree)
+    assert "ip saddr { 198.51.100.7 } udp dport 51820 accept" in _ruleset(tree)
     assert not facts.layout.consensus_key.exists()
+    assert "data/unused_validator_key.json" == config["priv_validator_key_file"]
+    told = configparser.ConfigParser(strict=False)
+    told.read_string(tree.layout.at("/etc/goldnode/signers/val-1.conf").read_text())
+    assert (facts.mesh_public, f"{facts.mesh_address}/128") == (told["Peer"]["PublicKey"], told["Peer"]["AllowedIPs"])
 
 
 def test_a_rendezvous_is_a_service_without_nodes(tree: Tree) -> None:
