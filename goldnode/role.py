@@ -19,7 +19,8 @@ from enum import StrEnum
 from typing import Any
 
 from goldnode.document import Reader
-from goldnode.node_config import CONFIG_FILES, ROLE
+from goldnode.node_config import ROLE
+from goldnode.node_entry import CONFIG_FILES
 
 VERSION = 1
 

@@ -17,7 +17,7 @@ from typing import Any
 import jinja2
 import yaml
 
-from goldnode import node_config
+from goldnode import node_config, node_entry
 from goldnode.errors import InputError, UsageError
 from goldnode.files import write_atomic
 from goldnode.paths import REPOSITORY
@@ -77,8 +77,8 @@ def render(machine: Machine, templates: Path = TEMPLATES) -> str:
         InputError: The node.yaml would be refused, or the whole is too large for a cloud.
     """
     for node in machine.nodes:
-        if not node_config.NAME.fullmatch(node.name):
-            raise InputError(f"{node.name!r} is no node name: it is {node_config.NAME_MEANING}", hint="--node val-1")
+        if not node_entry.NAME.fullmatch(node.name):
+            raise InputError(f"{node.name!r} is no node name: it is {node_entry.NAME_MEANING}", hint="--node val-1")
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(templates),
         undefined=jinja2.StrictUndefined,

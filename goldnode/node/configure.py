@@ -21,7 +21,8 @@ from goldnode.node.peers import Member
 from goldnode.node.plan import plan
 from goldnode.node.ports import Ports
 from goldnode.node.system import System
-from goldnode.node_config import MeshKind, NodeConfig, NodeEntry
+from goldnode.node_config import MeshKind, NodeConfig
+from goldnode.node_entry import NodeEntry
 from goldnode.role import Kind
 
 Random = Callable[[int], bytes]

@@ -13,7 +13,8 @@ from goldnode.network import Network
 from goldnode.node.layout import Layout, NodeLayout
 from goldnode.node.peers import Member, mesh_address
 from goldnode.node.ports import Ports
-from goldnode.node_config import CONFIG_FILES, MeshKind, NodeEntry
+from goldnode.node_config import MeshKind
+from goldnode.node_entry import CONFIG_FILES, NodeEntry
 from goldnode.role import Role, Start
 
 

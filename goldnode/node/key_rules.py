@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from goldnode.errors import SafetyError
 from goldnode.node.signing_state import UNUSED, SigningState
-from goldnode.node_config import ConsensusKey
+from goldnode.node_entry import ConsensusKey
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from goldnode.node.cometbft_keys import Key
 from goldnode.node.key_rules import Evidence, KeyRecord, Verdict, decide
 from goldnode.node.layout import NodeLayout
 from goldnode.node.signing_state import UNUSED, SigningState
-from goldnode.node_config import ConsensusKey
+from goldnode.node_entry import ConsensusKey
 
 
 def gather(node: NodeLayout, wanted: ConsensusKey, seen_height: Callable[[str], int] = lambda _: 0) -> Evidence:

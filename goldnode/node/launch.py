@@ -22,7 +22,7 @@ from goldnode.node import keys
 from goldnode.node.key_rules import Verdict, decide
 from goldnode.node.layout import NodeLayout
 from goldnode.node.peers import NODE_ID
-from goldnode.node_config import ConsensusKey
+from goldnode.node_entry import ConsensusKey
 
 #: Bytes that must be free: a daemon that runs out of disk corrupts its database.
 FREE_BYTES = 512 << 20

@@ -16,6 +16,8 @@ from goldnode.node.mesh import MeshPlan
 from goldnode.node_config import MeshKind
 from goldnode.run import run
 
+#: Lines of a log that tell why a daemon ended: a panic says so first, and its goroutines fill some sixty lines.
+TAIL = 120
 #: Seconds any of these commands may take.
 PATIENCE = 60.0
 #: Reads files of kernel settings, as systemd does at boot.
@@ -141,7 +143,7 @@ class LiveSystem:
 
     def log_tail(self, unit: str) -> str:
         """The last lines a unit logged."""
-        return run(["journalctl", "-u", unit, "-n", "30", "-o", "cat"], timeout=PATIENCE, check=False).stdout
+        return run(["journalctl", "-u", unit, "-n", str(TAIL), "-o", "cat"], timeout=PATIENCE, check=False).stdout
 
 
 def _ip(*words: str) -> None:

@@ -10,7 +10,7 @@ from goldnode.errors import InputError
 from goldnode.node import daemon_config, peers
 from goldnode.node.inputs import Image, NodeFacts
 from goldnode.node.peers import PeerLists
-from goldnode.node_config import ConsensusKey
+from goldnode.node_entry import ConsensusKey
 
 _PEER_KEYS = frozenset(PeerLists().settings())
 

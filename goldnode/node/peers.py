@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from goldnode.node_config import PEER
+from goldnode.node_entry import PEER
 from goldnode.role import PeerRules
 
 NODE_ID = re.compile(r"[0-9a-f]{40}")

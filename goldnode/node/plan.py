@@ -19,7 +19,8 @@ from goldnode.node.mesh import MeshPlan, mesh_plan, signer_end
 from goldnode.node.node_plan import arguments, config_files
 from goldnode.node.peers import mesh_address
 from goldnode.node.ports import METRICS
-from goldnode.node_config import ConsensusKey, NodeConfig
+from goldnode.node_config import NodeConfig
+from goldnode.node_entry import ConsensusKey
 from goldnode.role import Audience, Kind, Role
 
 AGENT = "goldnode-agent.service"

@@ -23,7 +23,7 @@ from goldnode.cluster import backup as backups
 from goldnode.cluster import govern, room, status, store, user_data
 from goldnode.errors import InputError, UsageError
 from goldnode.invite import Invite, write_invite
-from goldnode.node_config import HOSTED_ROLES, SERVICE_ROLES
+from goldnode.node_entry import HOSTED_ROLES, SERVICE_ROLES
 from goldnode.paths import clusters
 
 NAME = "the cluster's name"

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from goldnode import node_config
 from goldnode.errors import InputError
-from goldnode.node_config import ConsensusKey, MeshKind
+from goldnode.node_config import MeshKind
+from goldnode.node_entry import ConsensusKey
 from goldnode.paths import REPOSITORY
 
 SCHEMA = json.loads((REPOSITORY / "cloud-init" / "node.schema.json").read_text())

@@ -26,10 +26,10 @@ def test_a_role_has_its_folders_name(folder: Path) -> None:
 
 
 def test_a_validator_opens_nothing_to_the_world() -> None:
-    """Only sentries and the signer reach a validator, and it is never restarted for the roster."""
+    """Only sentries and the signer, from where it dials, reach a validator, and it is never restarted for the roster."""
     found = _shipped("validator")
 
-    assert {Audience.SENTRIES, Audience.SIGNER} == {port.to for port in found.ports}
+    assert {Audience.SENTRIES, Audience.SIGNER, Audience.SIGNER_MACHINE} == {port.to for port in found.ports}
     assert (Start.WHEN_HELD, Restart.NEVER, True) == (found.start, found.restart, found.consensus_key)
     assert False is found.settings["config.toml"]["p2p.pex"]
 

@@ -10,7 +10,7 @@ from goldnode.node import key_rules, keys
 from goldnode.node.cometbft_keys import Key
 from goldnode.node.layout import Layout
 from goldnode.node.volume import LABEL
-from goldnode.node_config import ConsensusKey
+from goldnode.node_entry import ConsensusKey
 from goldnode.run import run
 
 KEYS = {"validator-1": Key(bytes(32)), "two": Key(bytes([1]) * 32)}

@@ -9,7 +9,7 @@ import pytest
 from goldnode.errors import SafetyError
 from goldnode.node.key_rules import Evidence, KeyRecord, Verdict, decide
 from goldnode.node.signing_state import UNUSED, SigningState
-from goldnode.node_config import ConsensusKey
+from goldnode.node_entry import ConsensusKey
 
 KEY = "AB" * 20
 USED = KeyRecord(KEY, used=True, height=10, step=3)

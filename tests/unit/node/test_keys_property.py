@@ -17,7 +17,7 @@ from goldnode.node.cometbft_keys import Key
 from goldnode.node.key_rules import KeyRecord, Verdict
 from goldnode.node.layout import Layout, NodeLayout
 from goldnode.node.signing_state import UNUSED, SigningState
-from goldnode.node_config import ConsensusKey
+from goldnode.node_entry import ConsensusKey
 
 SEEDS = st.binary(min_size=32, max_size=32)
 
