@@ -18,9 +18,10 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from goldnode import download
-from goldnode.download import Patience, WrongBytesError
+from goldnode.download import WrongBytesError
 from goldnode.errors import ArtifactError
 from goldnode.files import locked, replacing, sha256_file
+from goldnode.patience import Patience
 from goldnode.progress import Progress
 
 

@@ -1,7 +1,7 @@
 """Bytes over HTTP(S) into a file: resumed, retried, bounded in size and in the time spent trying.
 
 What arrives here is not trusted yet: ``goldnode/artifact.py`` compares hashes before a file gets its
-final name.  Time that brings bytes is not limited, time that brings none is (``Patience``), so that
+final name.  Time that brings bytes is not limited, time that brings none is (``goldnode/patience.py``), so that
 a slow line finishes and a dead host is given up within a minute.  Standard library only: a node
 fetches deferred artifacts with this at boot.
 """
@@ -9,24 +9,20 @@ fetches deferred artifacts with this at boot.
 from __future__ import annotations
 
 import http.client
-import queue
-import threading
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from goldnode.errors import ArtifactError
+from goldnode.patience import Pace, PassingError, Patience, connect, read
 from goldnode.progress import Progress, Step
 
 #: Most bytes taken from anywhere when nobody said how many there are.
 MAX_BYTES = 2 << 30
-CHUNK = 1 << 18
 #: Tries in a row that bring nothing before a host counts as unreachable.
 TRIES = 3
 AGENT = "goldnode"
@@ -52,41 +48,6 @@ class TooLargeError(ArtifactError):
 
 class WrongBytesError(ArtifactError):
     """What arrived is whole, and is not what its pin says."""
-
-
-class _Passing(Exception):  # noqa: N818 - a signal between two functions, never seen by a caller
-    """This try failed; another one may succeed."""
-
-
-@dataclass(slots=True)
-class Patience:
-    """How long one job may wait in vain, over all its downloads together.
-
-    Attributes:
-        left: Seconds without a byte that may still pass: connecting, stalled, between tries.
-        quiet: Seconds one connection may be silent.
-        slowest: Bytes per second below which a connection counts as stalled.
-        clock: Monotonic seconds.
-        sleep: Waits that many seconds.
-        dead: Hosts given up already; each further file of theirs gets a single try.
-    """
-
-    left: float = 50.0
-    quiet: float = 10.0
-    slowest: float = 512.0
-    clock: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
-    dead: set[str] = field(default_factory=set)
-
-    def spend(self, seconds: float) -> None:
-        """Take seconds off what is left."""
-        self.left = max(0.0, self.left - seconds)
-
-    def pause(self, seconds: float) -> None:
-        """Wait before another try, as long as patience lasts."""
-        seconds = min(seconds, self.left)
-        self.sleep(seconds)
-        self.spend(seconds)
 
 
 def fetch(url: str, partial: Path, *, size: int | None, patience: Patience, progress: Progress) -> None:
@@ -135,7 +96,7 @@ class _Download:
                 self.step.note(f"goes on at {before} bytes")
             try:
                 self.attempt()
-            except (_Passing, OSError, http.client.HTTPException) as error:
+            except (PassingError, OSError, http.client.HTTPException) as error:
                 reason = str(error) or type(error).__name__
             else:
                 return
@@ -152,25 +113,25 @@ class _Download:
             headers["Range"] = f"bytes={offset}-"
         request = urllib.request.Request(self.url, headers=headers)  # noqa: S310 - fetch checked the scheme
         try:
-            with _open(request, self.patience) as response:
+            with connect(request, self.patience) as response:
                 resumed = offset > 0 and response.status == HTTPStatus.PARTIAL_CONTENT
                 if resumed and not str(response.headers.get("Content-Range", "")).startswith(f"bytes {offset}-"):
                     self.partial.write_bytes(b"")
-                    raise _Passing("it answers with another range than was asked for")
+                    raise PassingError("it answers with another range than was asked for")
                 self.receive(response, offset if resumed else 0)
         except urllib.error.HTTPError as error:
             with error:
                 raise self._refusal(error) from error
         except urllib.error.URLError as error:
-            raise _Passing(str(error.reason)) from error
+            raise PassingError(str(error.reason)) from error
 
     def receive(self, response: Any, offset: int) -> None:
         """Append (or begin anew, at ``offset`` 0) until the end, the limit, or a stall."""
         total = self._announced(response, offset)
         done = offset
-        pace = _Pace(self.patience, offset)
+        pace = Pace(self.patience, offset)
         with self.partial.open("ab" if offset else "wb") as stream:
-            while chunk := _read(response, self.patience):
+            while chunk := read(response, self.patience):
                 done += len(chunk)
                 if done > self.limit:
                     stream.truncate(0)
@@ -179,7 +140,7 @@ class _Download:
                 self.step.update(done, total)
                 pace.check(done)
         if total is not None and done < total:
-            raise _Passing("the connection closed early")
+            raise PassingError("the connection closed early")
 
     def arrived(self) -> int:
         """Bytes on disk."""
@@ -224,66 +185,7 @@ class _Download:
             return GoneError(f"{self.url} is gone: {answer}", hint=f"curl -fLI {self.url}")
         if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             self.partial.write_bytes(b"")
-            return _Passing(answer)
+            return PassingError(answer)
         if error.code in PASSING:
-            return _Passing(answer)
+            return PassingError(answer)
         return UnreachableError(f"{self.url} is refused: {answer}", hint=f"curl -fLI {self.url}")
-
-
-class _Pace:
-    """Notices a connection that only trickles."""
-
-    def __init__(self, patience: Patience, done: int) -> None:
-        self.patience, self.began, self.mark = patience, patience.clock(), done
-
-    def check(self, done: int) -> None:
-        """Compare what came in the last ``quiet`` seconds with the slowest speed allowed."""
-        seconds = self.patience.clock() - self.began
-        if seconds < self.patience.quiet:
-            return
-        if done - self.mark < self.patience.slowest * seconds:
-            self.patience.spend(seconds)
-            raise _Passing(f"fewer than {self.patience.slowest:.0f} bytes come per second")
-        self.began, self.mark = self.patience.clock(), done
-
-
-def _read(response: Any, patience: Patience) -> bytes:
-    """The next bytes, empty at the end; silence costs patience."""
-    try:
-        return bytes(response.read1(CHUNK))
-    except TimeoutError:
-        patience.spend(patience.quiet)
-        raise _Passing(f"nothing came for {patience.quiet:.0f} s") from None
-
-
-def _open(request: urllib.request.Request, patience: Patience) -> Any:
-    """Connect, in no more time than patience allows, however many addresses a name has.
-
-    ``urlopen``'s timeout covers neither name resolution nor the sum over all addresses, so a
-    thread does it, and is abandoned when it is late.
-    """
-    wait = max(0.1, min(patience.left, 2 * patience.quiet))
-    answers: queue.Queue[Any] = queue.Queue(maxsize=1)
-    abandoned = threading.Event()
-
-    def connect() -> None:
-        try:
-            answer: Any = urllib.request.urlopen(request, timeout=min(wait, patience.quiet))  # noqa: S310 - fetch checked the scheme
-        except Exception as error:  # noqa: BLE001 - handed over to the thread that waits
-            answer = error
-        answers.put(answer)
-        if abandoned.is_set() and hasattr(answer, "close"):
-            answer.close()
-
-    began = patience.clock()
-    threading.Thread(target=connect, daemon=True, name="goldnode-connect").start()
-    try:
-        answer = answers.get(timeout=wait)
-    except queue.Empty:
-        abandoned.set()
-        raise _Passing(f"no connection within {wait:.0f} s") from None
-    finally:
-        patience.spend(patience.clock() - began)
-    if isinstance(answer, Exception):
-        raise answer
-    return answer

@@ -19,9 +19,9 @@ import yaml
 
 from goldnode import network_check
 from goldnode.artifact import Artifact, ArtifactStore
-from goldnode.download import Patience
 from goldnode.errors import ArtifactError
 from goldnode.files import write_atomic
+from goldnode.patience import Patience
 from goldnode.progress import Progress
 from goldnode.source import Where
 from goldnode.unpack import unpack

@@ -22,12 +22,13 @@ from goldnode.bake.defaults import default_configs
 from goldnode.bake.kept import kept
 from goldnode.bake.payload import LIB, Origin, Payload, PayloadFile, Provenance
 from goldnode.daemon import DaemonKind, Source
-from goldnode.download import GoneError, Patience, UnreachableError
+from goldnode.download import GoneError, UnreachableError
 from goldnode.errors import ArtifactError
 from goldnode.files import sha256_file, write_atomic
 from goldnode.network import Network
 from goldnode.node_config import MeshKind
 from goldnode.paths import cache
+from goldnode.patience import Patience
 from goldnode.progress import Progress
 from goldnode.unpack import unpack
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from goldnode.artifact import ArtifactStore, Deferred
 from goldnode.daemon import Daemon, Family
-from goldnode.download import Patience
 from goldnode.errors import ArtifactError
 from goldnode.files import write_atomic
 from goldnode.network import Network
 from goldnode.node.layout import Layout
+from goldnode.patience import Patience
 from goldnode.progress import Progress
 from goldnode.run import run
 from goldnode.unpack import unpack

@@ -17,11 +17,11 @@ from goldnode import network as nouns
 from goldnode import network_check
 from goldnode.artifact import ArtifactStore
 from goldnode.bake import lockfile, registry
-from goldnode.download import Patience
 from goldnode.errors import Fault, InputError, UsageError
 from goldnode.files import write_atomic
 from goldnode.network import Network
 from goldnode.paths import cache
+from goldnode.patience import Patience
 from goldnode.tasks.console import progress
 
 

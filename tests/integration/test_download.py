@@ -15,12 +15,12 @@ from goldnode.artifact import Artifact, ArtifactStore
 from goldnode.download import (
     CutOffError,
     GoneError,
-    Patience,
     TooLargeError,
     UnreachableError,
     WrongBytesError,
 )
 from goldnode.errors import ArtifactError
+from goldnode.patience import Patience
 from goldnode.progress import SILENT
 from tests.integration.release_host import ReleaseHost, serving
 

@@ -26,7 +26,7 @@ def test_a_role_has_its_folders_name(folder: Path) -> None:
 
 
 def test_a_validator_opens_nothing_to_the_world() -> None:
-    """Only sentries and the signer, from where it dials, reach a validator, and it is never restarted for the roster."""
+    """Only sentries, and the signer from its machine, reach it, and it is never restarted for the roster."""
     found = _shipped("validator")
 
     assert {Audience.SENTRIES, Audience.SIGNER, Audience.SIGNER_MACHINE} == {port.to for port in found.ports}

@@ -12,8 +12,9 @@ import pytest
 from goldnode import network
 from goldnode.artifact import ArtifactStore
 from goldnode.bake.lockfile import Pin, lock
-from goldnode.download import GoneError, Patience
+from goldnode.download import GoneError
 from goldnode.errors import ArtifactError
+from goldnode.patience import Patience
 from goldnode.progress import SILENT
 from tests.integration.release_host import ReleaseHost, serving
 

@@ -20,9 +20,10 @@ from goldnode import network, version
 from goldnode.artifact import Format
 from goldnode.bake.obtain import obtain
 from goldnode.bake.payload import Origin, Payload
-from goldnode.download import Patience, WrongBytesError
+from goldnode.download import WrongBytesError
 from goldnode.errors import ArtifactError
 from goldnode.network import Network
+from goldnode.patience import Patience
 from goldnode.progress import SILENT
 from tests.integration.release_host import ReleaseHost, serving
 
