@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from goldnode.alarm import Alarm, Kind
 from goldnode.client import Endpoint, Listing
+from goldnode.cluster import govern
 from goldnode.cluster.store import Cluster
 from goldnode.errors import ExchangeError, UsageError
 from goldnode.policy import verify_policy
@@ -86,6 +87,16 @@ def publish(cluster: Cluster) -> tuple[str, ...]:
             hint=f"./invoke cluster status {cluster.folder.name}",
         ) from error
     return tuple(took)
+
+
+def vouch(cluster: Cluster) -> None:
+    """Let the policy name the present members, so that the newcomer believes them however old their invites are."""
+    if not cluster.settings.rendezvous:
+        return
+    look(cluster)
+    if govern.unvouched(cluster):
+        govern.approve(cluster)
+        publish(cluster)
 
 
 def _read(cluster: Cluster, endpoint: Endpoint, now: float) -> set[Alarm]:

@@ -5,9 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from rich.console import Group
+from rich.markup import escape
+from rich.table import Table
+
 from goldnode.cluster.room import Look
 from goldnode.cluster.store import Cluster
 from goldnode.roster import Peer
+
+#: Digits of a node ID in the table; every task takes a beginning, and --json has the whole.
+SHORT = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +84,20 @@ def document(cluster: Cluster, look: Look, now: float) -> dict[str, Any]:
             for alarm in look.alarms
         ],
     }
+
+
+def screen(cluster: Cluster, look: Look, now: float) -> Group:
+    """The same for people, on a terminal."""
+    title = f"{cluster.settings.name} ({cluster.settings.network}), epoch {cluster.membership.epoch}"
+    table = Table(title=title)
+    for heading in ("name", "role", "state", "node ID", "addresses", "age", "accepted by", "height"):
+        table.add_column(heading, overflow="fold")
+    for row in rows(cluster, now):
+        addresses, height = "\n".join(row.addresses) or "-", "-" if row.height is None else str(row.height)
+        cells = (row.role, row.state, row.node_id[:SHORT], addresses, f"{row.age:.0f} s", str(row.accepted), height)
+        table.add_row(escape(row.moniker), *cells)
+    lines = [f"! {escape(str(alarm))}" + (f"\n  {escape(alarm.hint)}" if alarm.hint else "") for alarm in look.alarms]
+    return Group(table, *lines)
 
 
 def _row(peer: Peer, state: str, members: list[Peer], now: float) -> Row:

@@ -12,10 +12,8 @@ import yaml
 from invoke.collection import Collection
 from invoke.context import Context
 from invoke.tasks import task
-from rich.console import Console, Group
+from rich.console import Console
 from rich.live import Live
-from rich.markup import escape
-from rich.table import Table
 
 from goldnode import network as networks
 from goldnode.client import Endpoint
@@ -31,8 +29,6 @@ RENDEZVOUS = "URL of a rendezvous, as http://203.0.113.10:8700; remembered; may 
 HOURS = 24
 #: Seconds between two looks of `status --watch`.
 EVERY = 3.0
-#: Digits of a node ID in the table; every task takes a beginning, and --json has the whole.
-SHORT = 10
 
 
 @task(positional=["name"], help={"name": NAME, "network": "the network its nodes run", "rendezvous": RENDEZVOUS},
@@ -181,12 +177,12 @@ def status_(_: Context, name: str, rendezvous: list[str], json: bool = False, wa
         print(json_module.dumps(status.document(cluster, seen, time.time()), indent=2, ensure_ascii=False))
         return
     if not watch:
-        Console().print(_screen(cluster, seen))
+        Console().print(status.screen(cluster, seen, time.time()))
         return
-    with Live(_screen(cluster, seen)) as live:
+    with Live(status.screen(cluster, seen, time.time())) as live:
         while True:
             time.sleep(EVERY)
-            live.update(_screen(cluster, room.look(cluster)))
+            live.update(status.screen(cluster, room.look(cluster), time.time()))
 
 
 def _open(name: str, rendezvous: list[str]) -> store.Cluster:
@@ -203,18 +199,8 @@ def _ask(prompt: str) -> str:
 
 
 def _mint(cluster: store.Cluster, role: str, most: int, hours: int, *, approve: bool) -> Invite:
-    _vouch(cluster)
+    room.vouch(cluster)
     return govern.invite(cluster, govern.Wish(role, most, int(time.time()) + hours * 3600, approve))
-
-
-def _vouch(cluster: store.Cluster) -> None:
-    """Let the policy name the present members, so that the newcomer believes them however old their invites are."""
-    if not cluster.settings.rendezvous:
-        return
-    room.look(cluster)
-    if govern.unvouched(cluster):
-        govern.approve(cluster)
-        room.publish(cluster)
 
 
 def _publish(cluster: store.Cluster) -> None:
@@ -251,19 +237,6 @@ def _mapping(file: str) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise InputError(f"{file} is no mapping of node.yaml's keys", hint="its keys: cloud-init/node.schema.json")
     return document
-
-
-def _screen(cluster: store.Cluster, seen: room.Look) -> Group:
-    title = f"{cluster.settings.name} ({cluster.settings.network}), epoch {cluster.membership.epoch}"
-    table = Table(title=title)
-    for heading in ("name", "role", "state", "node ID", "addresses", "age", "accepted by", "height"):
-        table.add_column(heading, overflow="fold")
-    for row in status.rows(cluster, time.time()):
-        addresses, height = "\n".join(row.addresses) or "-", "-" if row.height is None else str(row.height)
-        cells = (row.role, row.state, row.node_id[:SHORT], addresses, f"{row.age:.0f} s", str(row.accepted), height)
-        table.add_row(escape(row.moniker), *cells)
-    lines = [f"! {escape(str(alarm))}" + (f"\n  {escape(alarm.hint)}" if alarm.hint else "") for alarm in seen.alarms]
-    return Group(table, *lines)
 
 
 ns = Collection("cluster", new, invite, approve, revoke, rotate, backup, restore)
