@@ -13,6 +13,9 @@ from dataclasses import dataclass
 
 from goldnode.role import Audience, Port
 
+#: What a peer sends on a connection that this machine forgot when it lost power.  Left without an answer, the peer
+#: keeps that connection for a quarter of an hour, and refuses the new one as a second from the same node.
+FORGOTTEN = 'tcp flags & (syn | rst) == 0x0 reject with tcp reset comment "forgotten connections"'
 #: Answers nobody but root's programs: whoever reads it learns the machine's user-data.
 METADATA = "169.254.169.254"
 
@@ -59,8 +62,14 @@ def opening(port: Port, number: int, sources: tuple[str, ...] | None, comment: s
     return Opening(number, port.protocol, sources, f"{comment} {port.name}", interface if inside else "")
 
 
-def render(openings: Iterable[Opening], private: Iterable[Private]) -> str:
-    """The ruleset; equal input gives equal text."""
+def render(openings: Iterable[Opening], private: Iterable[Private], *, public: bool) -> str:
+    """The ruleset; equal input gives equal text.
+
+    Args:
+        openings: What is open, and to whom.
+        private: What is closed on loopback, but to one user.
+        public: Whether others know of this machine anyway, so that it may tell them what it forgot.
+    """
     accepts = [_accept(each) for each in dict.fromkeys(openings)]
     closes = [_close(each) for each in private]
     return "\n".join(
@@ -78,6 +87,7 @@ def render(openings: Iterable[Opening], private: Iterable[Private]) -> str:
             '\t\tudp sport 67 udp dport 68 accept comment "DHCP"',
             '\t\tudp sport 547 udp dport 546 accept comment "DHCPv6"',
             *accepts,
+            *([f"\t\t{FORGOTTEN}"] if public else []),
             "\t}",
             "\tchain output {",
             "\t\ttype filter hook output priority filter; policy accept;",

@@ -212,7 +212,7 @@ def _ruleset(config: NodeConfig, image: Image, nodes: Sequence[NodeFacts]) -> st
         numbers = {"p2p": ports.p2p, "signer": ports.signer, "mesh": node.mesh_port(config.mesh)}
         openings += _openings(node.role, numbers, _sources(node), node.entry.name, node.interface)
         private.append(firewall.Private(node.layout.user, (ports.rpc, ports.grpc, ports.api, ports.prometheus)))
-    return firewall.render(openings, private)
+    return firewall.render(openings, private, public=any(node.role.announces for node in nodes))
 
 
 def _openings(

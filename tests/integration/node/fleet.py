@@ -9,6 +9,7 @@ import contextlib
 import itertools
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -97,6 +98,14 @@ class Host:
             stop_group(self.process, 40)
             self.process = None
 
+    def lose_power(self) -> None:
+        """End it at once, with its kernel's connections: whoever talks to it hears nothing more."""
+        if self.process:
+            self.fleet.unplug(self.space, self.address)
+            self.process.wait(40)
+            self.process = None
+            self.fleet.plug(self.space, self.address)
+
     def cut(self, *, off: bool) -> None:
         """Pull the cable, or put it back."""
         run(["ip", "-n", self.space, "link", "set", "eth0", "down" if off else "up"])
@@ -170,13 +179,21 @@ class Fleet:
         """Make a namespace with one cable to the bridge."""
         run(["ip", "netns", "add", space])
         self.stack.callback(run, ["ip", "netns", "del", space], check=False)
-        port = f"p{address.rsplit('.', maxsplit=1)[1]}"
+        port = _port(address)
         run(["ip", "-n", self.world, "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", space])
         run(["ip", "-n", self.world, "link", "set", port, "master", "br0", "up"])
         run(["ip", "-n", space, "link", "set", "lo", "up"])
         run(["ip", "-n", space, "address", "add", f"{address}/24", "dev", "eth0"])
         run(["ip", "-n", space, "link", "set", "eth0", "up"])
         run(["ip", "netns", "exec", space, "sysctl", "-qw", *SYSCTL])
+
+    def unplug(self, space: str, address: str) -> None:
+        """Pull the cable for good, kill whoever is in the namespace, and take it away."""
+        run(["ip", "-n", self.world, "link", "del", _port(address)])
+        for pid in run(["ip", "netns", "pids", space]).stdout.split():
+            os.kill(int(pid), signal.SIGKILL)
+        assert until(lambda: not run(["ip", "netns", "pids", space]).stdout.split(), 20)
+        run(["ip", "netns", "del", space])
 
     @contextlib.contextmanager
     def inside(self, space: str, argv: list[Any], **streams: Any) -> Iterator[subprocess.Popen[bytes]]:
@@ -223,6 +240,11 @@ class Fleet:
         argv = [self.programs / "cometbft", "node", "--proxy_app=kvstore", "--home", self.home(number)]
         with (self.folder / f"outside-{number}.log").open("ab") as log:
             self.stack.enter_context(self.inside(self.world, argv, stdout=log))
+
+
+def _port(address: str) -> str:
+    """The bridge's end of a machine's cable."""
+    return f"p{address.rsplit('.', maxsplit=1)[1]}"
 
 
 def hidden_and_sentries(made: Fleet) -> tuple[Host, list[Host]]:

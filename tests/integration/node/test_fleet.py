@@ -13,7 +13,16 @@ import pytest
 from goldnode.node.cometbft_keys import Key
 from goldnode.node.ports import METRICS
 from goldnode.run import run, stop_group
-from tests.integration.node.fleet import Fleet, Host, fleet, hidden_and_sentries, programs, write_genesis
+from tests.integration.node.fleet import (
+    NETWORK,
+    WORLD,
+    Fleet,
+    Host,
+    fleet,
+    hidden_and_sentries,
+    programs,
+    write_genesis,
+)
 from tests.node_lab import Cluster, seed
 from tests.waiting import until
 
@@ -21,6 +30,8 @@ pytestmark = pytest.mark.root
 ADDRESS = Key(seed("hidden")).address
 #: Seconds without the network, after which CometBFT's own redialling has long given up (issue 5: ten minutes).
 CUT = 600
+#: Seconds after which peers count as connected for good, and have something to say to each other all the time.
+SETTLED = 5
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +115,27 @@ def test_a_used_and_a_foreign_invite_let_no_machine_in(tools: Path, tmp_path: Pa
         assert until(lambda: said in validator.console.read_text(), 60), validator.console.read_text()
         assert until(lambda: bool(foreigner.node()), 60), foreigner.console.read_text()
         assert [1, 1, 0] == [host.node()["members"] for host in (validator, guest, foreigner)]
+
+
+def test_a_sentry_that_lost_power_is_let_in_again(tools: Path, tmp_path: Path) -> None:
+    """The world holds a connection that the sentry has forgotten, and hears so at once, not after a quarter of an hour.
+
+    Until then CometBFT refuses the sentry's new connection as one from a peer that it has already.
+    """
+    with fleet(tmp_path, tools) as made:
+        write_genesis(made, {})
+        made.outside([])
+        peers = [f"{made.world_id(number)}@{NETWORK}.{number}:26656" for number in WORLD]
+        sentry = made.add("s-1", "sentry", peers=peers)
+        sentry.boot()
+        assert until(lambda: sentry.node().get("peers") == len(WORLD), 60), sentry.console.read_text()
+        time.sleep(SETTLED)
+
+        sentry.lose_power()
+        sentry.boot()
+
+        assert until(lambda: sentry.node().get("peers") == 0, 60), sentry.console.read_text()
+        assert until(lambda: sentry.node().get("peers") == len(WORLD), 60), sentry.console.read_text()
 
 
 @pytest.mark.long

@@ -119,6 +119,7 @@ def test_a_ruleset_is_closed_and_opens_what_it_is_told() -> None:
     text = firewall.render(
         [Opening(26656, "tcp", None, "s-1 p2p"), Opening(26656, "tcp", ("fd00::1", "10.0.0.0/8"), "v p2p", "gnmesh0")],
         [Private("gn-s-1", (26660, 26657))],
+        public=False,
     )
 
     assert "hook input priority filter; policy drop;" in text

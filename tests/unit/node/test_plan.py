@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from goldnode.errors import ImageError, InputError
-from goldnode.node import apply
+from goldnode.node import apply, firewall
 from goldnode.node.inputs import read_image
 from goldnode.node.layout import Layout
 from goldnode.node.peers import mesh_address
@@ -45,6 +45,15 @@ def test_a_key_opens_ssh(tree: Tree) -> None:
     assert "tcp dport 22 accept" in _ruleset(tree)
     assert "start ssh.service" in tree.system.done
     assert "ssh-ed25519 AAAA me\n" == tree.layout.at("/etc/goldnode/authorized_keys").read_text()
+
+
+@pytest.mark.parametrize(("role", "answers"), [("sentry", True), ("validator", False)])
+def test_only_who_is_public_says_what_it_forgot(tree: Tree, role: str, answers: bool) -> None:
+    """A sentry resets connections of before a power cut; a validator stays silent, whoever asks."""
+    tree.node_yaml(role, Cluster().invite(role), "n-1")
+    tree.configure()
+
+    assert answers == (f"\t\t{firewall.FORGOTTEN}\n" in _ruleset(tree))
 
 
 def test_metrics_are_open_to_whom_node_yaml_names(tree: Tree) -> None:
