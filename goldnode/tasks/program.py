@@ -58,6 +58,13 @@ class Program(program.Program):
         if self.args.debug.value:
             enable_logging()
 
+    def print_task_help(self, name: str) -> None:
+        """Show a command's options; Invoke shows a value only behind those that take a text or a whole number."""
+        for argument in self.parser.contexts[name].args.values():
+            if argument.kind not in (bool, int):
+                argument.kind = str  # nothing is parsed after the help
+        super().print_task_help(name)
+
     @contextmanager
     def _understood(self) -> Iterator[None]:
         try:

@@ -74,3 +74,10 @@ def test_debug_shows_the_traceback(typed: str) -> None:
     assert "goldnode/network.py" in said.stderr
     assert "invoke.config" not in said.stderr
     assert "goldnode: there is no network nope" in said.stderr
+
+
+def test_help_shows_what_takes_a_value() -> None:
+    """A word, a number, what may be repeated; and what is a switch."""
+    said = invoke("bake", "--help").stdout
+
+    assert all(each in said for each in ("--arch=STRING", "--accel=STRING", "--set=STRING", "--force  "))
