@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import shutil
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -18,7 +19,8 @@ from goldnode.run import run
 from tests.baking import invoke
 from tests.checkout import checkout, commit
 
-pytestmark = [pytest.mark.long, pytest.mark.root]
+#: A release bakes, and boots the image over and over; the first test also waits for the first release.
+pytestmark = [pytest.mark.long, pytest.mark.root, pytest.mark.timeout(3600)]
 NAME = "localnet-1.0.0-amd64"
 #: A Debian package that needs nothing but libc.
 PACKAGE = "tree"
@@ -100,10 +102,11 @@ def test_released_twice_is_the_same(operator: Operator, first: Path, tmp_path: P
 
 def test_one_package_more_is_named(operator: Operator, first: Path, tmp_path: Path) -> None:
     """After a commit that adds one package, the difference names that package and nothing else under packages."""
-    network = operator.checkout / "networks" / "localnet.yaml"
+    other = replace(operator, checkout=shutil.copytree(operator.checkout, tmp_path / "checkout", symlinks=True))
+    network = other.checkout / "networks" / "localnet.yaml"
     network.write_text(f"{network.read_text()}packages: [{PACKAGE}]\n")
-    commit(operator.checkout, "networks: add a package")
-    operator.types("bake", "--network", "localnet", "--strict", out=tmp_path)
+    commit(other.checkout, "networks: add a package")
+    other.types("bake", "--network", "localnet", "--strict", out=tmp_path)
     (image,) = tmp_path.glob("*.qcow2")
     lines = operator.types("diff", first, image, out=tmp_path).splitlines()
     sections = [line.split()[0] for line in lines if not line.startswith(" ")]
