@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable, Sequence
 
 from goldnode import network as networks
+from goldnode.errors import HostError
 from goldnode.fleet import world
 from goldnode.fleet.fleet import Fleet
 from goldnode.fleet.plan import NETWORK, WORLD_P2P, Seat
@@ -16,6 +17,7 @@ from goldnode.fleet.rpc import WorldRpc
 from goldnode.fleet.world import RPC, Outsider
 from goldnode.node.cometbft_keys import Key
 from goldnode.progress import SILENT
+from tests.waiting import until
 
 #: Ports at a time, and seconds given to each: a firewall that drops says nothing.
 AT_ONCE, PATIENCE = 1024, 1.0
@@ -69,6 +71,14 @@ class Stranger:
         self.fleet.ground.run(["ip", "address", "add", f"{NETWORK}.{self.who.number}/24", "dev", "br0"], check=False)
         log = self.home.parent / f"{self.who.number}.log"
         self.fleet.ground.start(self.who.name, world.arguments(daemon), cwd=self.home, log=log, env=daemon.env)
+        assert until(self.answers, 60), log.read_text()[-3000:]
+
+    def answers(self) -> bool:
+        """Whether it has started."""
+        try:
+            return self.rpc.height() >= 0
+        except HostError:
+            return False
 
     def stop(self) -> None:
         """Go away."""
