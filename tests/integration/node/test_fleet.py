@@ -13,16 +13,8 @@ import pytest
 from goldnode.node.cometbft_keys import Key
 from goldnode.node.ports import METRICS
 from goldnode.run import run, stop_group
-from tests.integration.node.fleet import (
-    NETWORK,
-    WORLD,
-    Fleet,
-    Host,
-    fleet,
-    hidden_and_sentries,
-    programs,
-    write_genesis,
-)
+from tests.integration.node.fleet import WORLD, Fleet, Host, fleet, programs
+from tests.integration.node.scenarios import hidden_and_sentries, write_genesis
 from tests.node_lab import Cluster, seed
 from tests.waiting import until
 
@@ -74,7 +66,7 @@ def test_nobody_outside_learns_the_validators_id(running: Running) -> None:
     """No address book, no list of peers and no peer exchange of the world names the validator."""
     made, validator, sentries = running
     own = validator.node()["node_id"]
-    books = list(made.folder.glob("outside-*/config/addrbook.json"))
+    books = list(made.folder.glob("world-*/config/addrbook.json"))
     books += [sentry.tree.layout.node(sentry.name).home / "data" / "addrbook.json" for sentry in sentries]
 
     assert [] == [book for book in books if book.exists() and own in book.read_text()]
@@ -125,8 +117,7 @@ def test_a_sentry_that_lost_power_is_let_in_again(tools: Path, tmp_path: Path) -
     with fleet(tmp_path, tools) as made:
         write_genesis(made, {})
         made.outside([])
-        peers = [f"{made.world_id(number)}@{NETWORK}.{number}:26656" for number in WORLD]
-        sentry = made.add("s-1", "sentry", peers=peers)
+        sentry = made.add("s-1", "sentry", peers=[who.peer for who in WORLD])
         sentry.boot()
         assert until(lambda: sentry.node().get("peers") == len(WORLD), 60), sentry.console.read_text()
         time.sleep(SETTLED)

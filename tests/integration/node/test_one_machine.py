@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from functools import partial
 from itertools import pairwise
@@ -18,14 +18,8 @@ import pytest
 
 from goldnode.node.cometbft_keys import Key
 from goldnode.run import run
-from tests.integration.node.fleet import (
-    Fleet,
-    Host,
-    all_on_one_machine,
-    fleet,
-    programs,
-    three_clusters_on_one_machine,
-)
+from tests.integration.node.fleet import Fleet, Host, fleet, programs
+from tests.integration.node.scenarios import all_on_one_machine, three_clusters_on_one_machine
 from tests.node_lab import seed
 from tests.waiting import until
 
@@ -36,37 +30,42 @@ CYCLES = 20
 PACE = 8.0
 
 
-def test_siblings_sign_while_a_sentry_dies(tmp_path: Path) -> None:
+@pytest.fixture(params=["localnet", "localwasm"])
+def made(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Fleet]:
+    """An empty fleet of either network."""
+    with fleet(tmp_path, programs(tmp_path / "programs", name=request.param), name=request.param) as empty:
+        yield empty
+
+
+def test_siblings_sign_while_a_sentry_dies(made: Fleet) -> None:
     """Of three nodes of one cluster a sentry is killed twenty times; the validator misses no height."""
-    with fleet(tmp_path, programs(tmp_path / "programs")) as made:
-        host = all_on_one_machine(made)
-        hidden = Key(seed("hidden")).address
-        assert until(lambda: hidden in made.signers(), 30)
-        assert until(lambda: not host.node("val-1")["missing"], 90), host.console.read_text()
+    host = all_on_one_machine(made)
+    hidden = Key(seed("hidden")).address
+    assert until(lambda: hidden in made.signers(), 30)
+    assert until(lambda: not host.node("val-1")["missing"], 90), host.console.read_text()
 
-        first = height(made)
-        kill_again_and_again(host, "s-2")
+    first = height(made)
+    kill_again_and_again(host, "s-2")
 
-        assert [] == unsigned(made, first, [hidden])
-        assert slowest(made, first) <= PACE
-        assert until(lambda: host.node("s-2")["state"] == "following", 60), host.console.read_text()
-        assert until(lambda: {"val-1": 0, "s-1": 0, "s-2": CYCLES} == restarts(host, "val-1", "s-1", "s-2"), 20)
+    assert [] == unsigned(made, first, [hidden])
+    assert slowest(made, first) <= PACE
+    assert until(lambda: host.node("s-2")["state"] == "following", 60), host.console.read_text()
+    assert until(lambda: {"val-1": 0, "s-1": 0, "s-2": CYCLES} == restarts(host, "val-1", "s-1", "s-2"), 20)
 
 
-def test_siblings_sign_while_a_validator_dies(tmp_path: Path) -> None:
+def test_siblings_sign_while_a_validator_dies(made: Fleet) -> None:
     """Of three validators of three clusters one is killed twenty times; the two others miss no height."""
-    with fleet(tmp_path, programs(tmp_path / "programs")) as made:
-        host, keys = three_clusters_on_one_machine(made)
-        addresses = {name: key.address for name, key in keys.items()}
-        assert until(lambda: set(addresses.values()) <= made.signers(), 60), host.console.read_text()
+    host, keys = three_clusters_on_one_machine(made)
+    addresses = {name: key.address for name, key in keys.items()}
+    assert until(lambda: set(addresses.values()) <= made.signers(), 60), host.console.read_text()
 
-        first = height(made)
-        kill_again_and_again(host, "v-2")
+    first = height(made)
+    kill_again_and_again(host, "v-2")
 
-        assert [] == unsigned(made, first, [addresses["v-1"], addresses["v-3"]])
-        assert slowest(made, first) <= PACE
-        assert until(lambda: addresses["v-2"] in made.signers(), 90), host.console.read_text()
-        assert until(lambda: {"v-1": 0, "v-2": CYCLES, "v-3": 0} == restarts(host, *keys), 20)
+    assert [] == unsigned(made, first, [addresses["v-1"], addresses["v-3"]])
+    assert slowest(made, first) <= PACE
+    assert until(lambda: addresses["v-2"] in made.signers(), 90), host.console.read_text()
+    assert until(lambda: {"v-1": 0, "v-2": CYCLES, "v-3": 0} == restarts(host, *keys), 20)
 
 
 def kill_again_and_again(host: Host, name: str) -> None:
@@ -85,7 +84,7 @@ def _another(host: Host, name: str, before: list[int]) -> bool:
 def daemons(host: Host, name: str) -> list[int]:
     """Processes of a node's daemon."""
     home = host.tree.layout.node(name).home
-    return [int(pid) for pid in run(["pgrep", "-f", f"cometbft node --home {home} "], check=False).stdout.split()]
+    return [int(pid) for pid in run(["pgrep", "-f", f"--home {home}( |$)"], check=False).stdout.split()]
 
 
 def restarts(host: Host, *names: str) -> dict[str, int]:

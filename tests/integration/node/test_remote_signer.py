@@ -12,11 +12,13 @@ import pytest
 from goldnode import network
 from goldnode.bake import gomodule
 from goldnode.bake.toolchain import go
+from goldnode.fleet.plan import NETWORK
 from goldnode.node import signing_state, wireguard
 from goldnode.node.cometbft_keys import Key
 from goldnode.node.machine import architecture
 from goldnode.progress import SILENT
-from tests.integration.node.fleet import NETWORK, fleet, programs, write_genesis
+from tests.integration.node.fleet import fleet, programs
+from tests.integration.node.scenarios import write_genesis
 from tests.node_lab import seed
 from tests.waiting import until
 

@@ -12,18 +12,20 @@ from pathlib import Path
 import pytest
 import yaml
 
+from goldnode.fleet.plan import NETWORK
 from goldnode.node import vpncloud
 from goldnode.node.cometbft_keys import Key
 from goldnode.node_config import MeshKind
 from goldnode.run import run, stop_group
-from tests.integration.node.fleet import Fleet, Host, fleet, hidden_and_sentries, programs
+from tests.integration.node.fleet import Fleet, Host, fleet, programs
+from tests.integration.node.scenarios import hidden_and_sentries
 from tests.node_lab import seed
 from tests.waiting import until
 
 pytestmark = [pytest.mark.root, pytest.mark.long]
 ADDRESS = Key(seed("hidden")).address
 #: A stranger's address on the fleet's network, and inside a mesh.
-STRANGER, INSIDE = "10.211.55.99", "fd00::99"
+STRANGER, INSIDE = f"{NETWORK}.99", "fd00::99"
 #: Seconds a stranger is given: VPNCloud tries again every second at first.
 PATIENCE = 15.0
 

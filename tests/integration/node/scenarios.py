@@ -1,0 +1,105 @@
+"""What is put on a miniature fleet's machines: a chain, and validators that sign behind their sentries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from goldnode.fleet import genesis, world
+from goldnode.fleet.genesis import Validator
+from goldnode.node import archive, configure
+from goldnode.node.cometbft_keys import Key
+from goldnode.node.inputs import read_image
+from tests.integration.node.fleet import WORLD, Fleet, Host
+from tests.node_lab import Cluster, seed
+from tests.waiting import until
+
+#: The power of each: they need each other.
+POWER = 15
+#: Voting power with which a hidden validator is needed for every block.
+NEEDED = 20
+
+
+def hidden_and_sentries(made: Fleet) -> tuple[Host, list[Host]]:
+    """A validator with a key of its own and two sentries, booted and signing."""
+    key = Key(seed("hidden"))
+    write_genesis(made, {key: 10})
+    validator = made.add("val-1", "validator", consensus_key="existing", min_sentries=2)
+    sentries = [made.add(name, "sentry") for name in ("s-1", "s-2")]
+    _bring(validator, key)
+    for host in (*sentries, validator):
+        host.boot()
+    assert until(lambda: all(sentry.node() for sentry in sentries), 30)
+    made.outside(sentries)
+    assert until(lambda: validator.node().get("signing"), 120), validator.console.read_text()
+    return validator, sentries
+
+
+def all_on_one_machine(made: Fleet) -> Host:
+    """A validator and its two sentries on one machine, named after one of them, signing; no block without it."""
+    key = Key(seed("hidden"))
+    write_genesis(made, {key: NEEDED})
+    nodes: list[dict[str, object]] = [
+        {"name": name, "role": role, "join": made.cluster.invite(role)}
+        for name, role in (("s-1", "sentry"), ("s-2", "sentry"), ("val-1", "validator"))
+    ]
+    nodes[-1] |= {"consensus_key": "existing", "min_sentries": 2}
+    host = made.add("s-1", "multi-node", nodes=nodes)
+    _bring(host, key)
+    host.boot()
+    assert until(lambda: bool(host.node()), 60), host.console.read_text()
+    made.outside([host])
+    assert until(lambda: host.node("val-1").get("signing"), 150), host.console.read_text()
+    return host
+
+
+def three_clusters_on_one_machine(made: Fleet) -> tuple[Host, dict[str, Key]]:
+    """Validators of three clusters on one machine, their sentries on another, all of them signing.
+
+    There is no block without the first and the third of them.
+    """
+    keys = {f"v-{n}": Key(seed(f"hidden {n}")) for n in (1, 2, 3)}
+    write_genesis(made, dict(zip(keys.values(), (2 * NEEDED, 5, 2 * NEEDED), strict=True)))
+    clusters = {name: Cluster(name) for name in keys}
+    signing, public = (
+        made.add(
+            host,
+            "multi-node",
+            nodes=[
+                {"name": name.replace("v", prefix), "role": role, "join": clusters[name].invite(role), **more}
+                for name in keys
+            ],
+        )
+        for host, prefix, role, more in (
+            ("v-1", "v", "validator", {"consensus_key": "existing"}),
+            ("s-1", "s", "sentry", {}),
+        )
+    )
+    for name, key in keys.items():
+        _bring(signing, key, name)
+    for host in (public, signing):
+        host.boot()
+    assert until(lambda: bool(public.node()), 60), public.console.read_text()
+    made.outside([public])
+    assert until(lambda: all(signing.node(name).get("signing") for name in keys), 150), signing.console.read_text()
+    return signing, keys
+
+
+def _bring(host: Host, key: Key, name: str = "val-1") -> None:
+    """Configure once, and import a validator's key, as a person would."""
+    layout = host.tree.layout
+    configure.configure(layout, read_image(layout), host.tree.system)
+    archive.bring_unused(layout.node(name), key)
+
+
+def write_genesis(fleet: Fleet, hidden: Mapping[Key, int]) -> None:
+    """A chain of the world's two validators, and the hidden ones with their powers.
+
+    The world's two need each other, and suffice when the hidden ones together have less than 15.
+    """
+    validators = [Validator(who.name, who.key, POWER) for who in WORLD]
+    validators += [Validator(f"hidden-{n}", key, power) for n, (key, power) in enumerate(hidden.items())]
+    made = genesis.genesis(fleet.program, validators, datetime.now(UTC))
+    fleet.genesis = made.decode()
+    for who in WORLD:
+        world.prepare(fleet.home(who), who, WORLD, fleet.program, made)
