@@ -84,7 +84,7 @@ def _another(host: Host, name: str, before: list[int]) -> bool:
 def daemons(host: Host, name: str) -> list[int]:
     """Processes of a node's daemon."""
     home = host.tree.layout.node(name).home
-    return [int(pid) for pid in run(["pgrep", "-f", f"--home {home}( |$)"], check=False).stdout.split()]
+    return [int(pid) for pid in run(["pgrep", "-f", "--", f"--home {home}( |$)"], check=False).stdout.split()]
 
 
 def restarts(host: Host, *names: str) -> dict[str, int]:
