@@ -92,6 +92,8 @@ class Keeper:
     _dialled: float = 0.0
     _restarts: int = 0
     _ends: tuple[float, ...] = ()
+    #: When a daemon had last passed its gate, at the time that we asked for this one.
+    _asked: int = -1
 
     def look(self, now: float, waits_for: str = "") -> Report:
         """Look at the node, and do what its role asks for.
@@ -163,6 +165,7 @@ class Keeper:
                 keys.mark_used(node)
         except GoldnodeError as error:
             return f"refused: {error.message}"
+        self._asked = launch.passed(node)
         self.system.start(node.unit)
         return "starting"
 
@@ -213,7 +216,10 @@ class Keeper:
         facts, node = self.facts, self.facts.layout
         held = Held(facts.node_id, launch.loaded(node), self._wanted, self._wanted_since)
         choice = rules.may_restart(facts.role.restart, held, facts.members, now)
-        if choice.go:
+        # Before its gate it has read nothing yet: it will see what is new, and on a slow machine, restarted
+        # at every look, it would never get there.
+        if choice.go and self._asked != launch.passed(node):
+            self._asked = launch.passed(node)
             self.system.restart(node.unit)
             return f"restarting {choice.reason}"
         if health.state is State.STARTING:

@@ -123,6 +123,14 @@ def become(node: NodeLayout, execute: Callable[[str, list[str]], object] = os.ex
     execute(launch.argv[0], list(launch.argv))
 
 
+def passed(node: NodeLayout) -> int:
+    """When a daemon last passed the gate, in nanoseconds of its file's clock; 0 when none ever did."""
+    try:
+        return node.loaded.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
 def loaded(node: NodeLayout) -> frozenset[str]:
     """Which private peers the daemon read when it last started; none when it never did."""
     try:

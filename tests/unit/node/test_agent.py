@@ -145,6 +145,7 @@ def test_a_sentry_restarts_once_for_a_new_validator(tree: Tree, monkeypatch: pyt
     """The file has the validator as private first; then the daemon is restarted; then never again for it."""
     world = World(tree, "sentry", monkeypatch)
     world.look()
+    write_json(tree.layout.node("n-1").loaded, [])
     world.answers()
     world.members = (VALIDATOR,)
     assert [] == [each for each in world.look() if each.startswith("restart")]
@@ -156,6 +157,21 @@ def test_a_sentry_restarts_once_for_a_new_validator(tree: Tree, monkeypatch: pyt
 
     assert [] == [each for each in world.look(100) if each.startswith("restart")]
     assert [VALIDATOR.node_id] == world.status()["loaded"]
+
+
+def test_a_slow_start_is_waited_for(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A daemon that has not read its configuration yet is not restarted, however many validators join meanwhile."""
+    world = World(tree, "sentry", monkeypatch)
+    assert f"start {UNIT}" in world.look()
+    world.members = (VALIDATOR,)
+    slow = [each for _ in range(5) for each in world.look(20) if each.startswith("restart")]
+    write_json(tree.layout.node("n-1").loaded, [])
+    restarted = world.look(20)
+    again = [each for _ in range(5) for each in world.look(20) if each.startswith("restart")]
+
+    assert [] == slow
+    assert f"restart {UNIT}" in restarted
+    assert [] == again
 
 
 def test_a_validator_is_not_restarted_for_a_new_sentry(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
