@@ -28,9 +28,9 @@ class Login:
         """The line for authorized_keys."""
         return self.private.with_suffix(".pub").read_text().strip()
 
-    def ask(self, fleet: Fleet, seat: Seat, *command: str) -> str:
+    def ask(self, fleet: Fleet, seat: Seat, *command: str, timeout: float = 180) -> str:
         """What a command on a machine that lets us in prints."""
-        return run(fleet.ssh(seat, self.private, *command), timeout=180).stdout
+        return run(fleet.ssh(seat, self.private, *command), timeout=timeout).stdout
 
 
 def signs(fleet: Fleet, name: str = "validator-1") -> bool:

@@ -22,6 +22,7 @@ from goldnode.node.ports import METRICS
 from goldnode.node_config import MULTI_NODE
 from goldnode.paths import REPOSITORY
 from goldnode.progress import SILENT
+from goldnode.vm.accel import Accelerator
 from tests.baking import invoke
 from tests.fleet.conftest import Login
 from tests.waiting import until
@@ -36,12 +37,10 @@ SEATS = (
 )
 #: How often a node dies while its siblings must go on.
 CYCLES = 20
-#: Share of votes that may come too late.
-LATE = 0.1
-#: Kills a node's daemon, and waits until another one runs.
-KILL = (
-    "pid=$(systemctl show -P MainPID UNIT); kill -KILL $pid;"
-    " until p=$(systemctl show -P MainPID UNIT) && [ $p -gt 0 ] && [ $p -ne $pid ]; do sleep 0.5; done"
+#: Kills a node's daemon, each time when another one runs: in one login, because each costs as much as many votes.
+KILLS = (
+    f"for n in $(seq {CYCLES}); do pid=$(systemctl show -P MainPID UNIT); kill -KILL $pid;"
+    " until p=$(systemctl show -P MainPID UNIT) && [ $p -gt 0 ] && [ $p -ne $pid ]; do sleep 2; done; done"
 )
 
 
@@ -115,18 +114,19 @@ def test_one_page_has_the_metrics_of_all_nodes(fleet: Fleet) -> None:
 
 @pytest.mark.parametrize(("dies", "siblings"), [("s-2", ["hidden"]), ("v-b", ["v-a", "v-c"])])
 def test_siblings_sign_while_one_dies_and_dies(fleet: Fleet, login: Login, dies: str, siblings: list[str]) -> None:
-    """A sentry beside its validator, a validator beside two others: killed twenty times, siblings sign on.
+    """A sentry beside its validator, a validator beside two others: killed twenty times, siblings never end, and sign.
 
-    Without KVM a vote may come too late for its block; tests/integration/node/test_one_machine.py counts every height.
+    Without KVM a busy machine's votes come too late, whoever dies; there only
+    tests/integration/node/test_one_machine.py counts every height, on both networks.
     """
     seat, first = where(fleet, dies), fleet.world().height()
-    for _ in range(CYCLES):
-        login.ask(fleet, seat, KILL.replace("UNIT", f"goldnode-node@{dies}.service"))
-    missed, heights = unsigned(fleet, first, siblings), fleet.world().height() - first
+    login.ask(fleet, seat, KILLS.replace("UNIT", f"goldnode-node@{dies}.service"), timeout=1200)
+    missed = unsigned(fleet, first, siblings)
     back = until(lambda: status(fleet, login, seat)[dies]["healthy"], 180)
     found = status(fleet, login, seat)
 
-    assert len(missed) <= LATE * heights * len(siblings), missed
+    assert [] == missed or fleet.state.accelerator != Accelerator.KVM
+    assert until(lambda: {fleet.state.validators[name] for name in siblings} <= fleet.world().signers(), 180)
     assert back, fleet.console(seat.name)[-3000:]
     assert {node.name: CYCLES if node.name == dies else 0 for node in seat.nodes} == {
         name: node["restarts"] for name, node in found.items()
