@@ -74,7 +74,7 @@ def mesh_plan(kind: MeshKind, node: NodeFacts) -> MeshPlan:
 
 
 def signer_end(node: NodeFacts) -> str:
-    """What ``wg-quick`` takes on the remote signer's machine; only its own secret is left to fill in."""
+    """What ``wg-quick`` takes on the remote signer's machine; its own secret and our address are left to fill in."""
     name, signer = node.entry.name, node.entry.signer_key
     return f"""\
 # The remote signer of {name}.  On its machine: /etc/wireguard/goldnode.conf, then wg-quick up goldnode.
