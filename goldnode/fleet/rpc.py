@@ -33,7 +33,7 @@ class WorldRpc:
         """
         try:
             with connected(self.socket) as caller:
-                caller.settimeout(15)
+                caller.settimeout(5)
                 caller.sendall(f"GET /{method} HTTP/1.1\r\nHost: world\r\nConnection: close\r\n\r\n".encode())
                 with http.client.HTTPResponse(caller) as response:
                     response.begin()

@@ -214,12 +214,11 @@ class Keeper:
     def _tend(self, health: Health, now: float) -> str:
         """Do what a running daemon needs; what it waits for, otherwise."""
         facts, node = self.facts, self.facts.layout
-        held = Held(facts.node_id, launch.loaded(node), self._wanted, self._wanted_since)
+        passed = launch.passed(node)
+        held = Held(facts.node_id, launch.loaded(node), self._wanted, self._wanted_since, passed != self._asked)
         choice = rules.may_restart(facts.role.restart, held, facts.members, now)
-        # Before its gate it has read nothing yet: it will see what is new, and on a slow machine, restarted
-        # at every look, it would never get there.
-        if choice.go and self._asked != launch.passed(node):
-            self._asked = launch.passed(node)
+        if choice.go:
+            self._asked = passed
             self.system.restart(node.unit)
             return f"restarting {choice.reason}"
         if health.state is State.STARTING:

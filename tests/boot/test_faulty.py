@@ -72,8 +72,8 @@ def fill(text: str) -> str:
 def test_faulty_user_data(tree: Path, network: str, tmp_path: Path, name: str) -> None:
     """The console says what is wrong and what to change; no unit of a role starts and nobody listens."""
     case = Case.read(CASES / name)
-    # A release asks this of its own image, whatever its network; on localnet's, which is the default, none is left out.
     if case.network not in ("", network):
+        # A release asks this of its own image, whatever its network; on localnet's, the default, none is left out.
         pytest.skip(f"is about nodes of {case.network}, and this is an image of {network}")
     done = r"(Finished|Failed to start).*goldnode-configure"
     with container(tree, tmp_path, case.user_data) as machine:

@@ -78,8 +78,8 @@ def answers(box: Machine, port: int) -> bool:
 @pytest.fixture
 def localnet(image: Path, network: str) -> Path:
     """The image, where it is localnet's: nodes of other networks get ready only when their world is there."""
-    # A release of another network comes here: it boots with the tests that need no chain, as any_image says.
     if network != "localnet":
+        # A release of another network comes here: it boots with the tests that need no chain, as any_image says.
         pytest.skip(f"boots nodes of localnet, and this is an image of {network}")
     return image
 

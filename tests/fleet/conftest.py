@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from goldnode.fleet.fleet import Fleet
 from goldnode.fleet.plan import Seat
+from goldnode.paths import REPOSITORY
 from goldnode.run import run
 from tests import sealed
+from tests.baking import invoke
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,27 @@ class Login:
     def ask(self, fleet: Fleet, seat: Seat, *command: str, timeout: float = 180) -> str:
         """What a command on a machine that lets us in prints."""
         return run(fleet.ssh(seat, self.private, *command), timeout=timeout).stdout
+
+
+def where(fleet: Fleet, node: str) -> Seat:
+    """The machine that a node is on now."""
+    return next(seat for seat in fleet.state.seats if node in {each.name for each in seat.nodes})
+
+
+def status(fleet: Fleet, login: Login, seat: Seat) -> dict[str, dict[str, Any]]:
+    """What a machine says of its nodes, by name."""
+    document = json.loads(login.ask(fleet, seat, "goldnode status --json; true"))
+    return {node["name"]: node for node in document["nodes"]}
+
+
+def next_image(network: str, folder: Path) -> Path:
+    """The next image of a network, baked into a folder: one package more."""
+    file = folder / f"{network}.yaml"
+    file.write_text((REPOSITORY / "networks" / f"{network}.yaml").read_text() + "packages: [jq]\n")
+    said = invoke("bake", "--network", file, env={"GOLDNODE_OUT": str(folder)}, timeout=900)
+    assert said.code == 0, said.stderr
+    (image,) = folder.glob("*.qcow2")
+    return image
 
 
 def signs(fleet: Fleet, name: str = "validator-1") -> bool:

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterable, Sequence
 
 from goldnode import network as networks
-from goldnode.errors import HostError
 from goldnode.fleet import world
 from goldnode.fleet.fleet import Fleet
 from goldnode.fleet.plan import NETWORK, WORLD_P2P, Seat
@@ -71,14 +70,7 @@ class Stranger:
         self.fleet.ground.run(["ip", "address", "add", f"{NETWORK}.{self.who.number}/24", "dev", "br0"], check=False)
         log = self.home.parent / f"{self.who.number}.log"
         self.fleet.ground.start(self.who.name, world.arguments(daemon), cwd=self.home, log=log, env=daemon.env)
-        assert until(self.answers, 60), log.read_text()[-3000:]
-
-    def answers(self) -> bool:
-        """Whether it has started."""
-        try:
-            return self.rpc.height() >= 0
-        except HostError:
-            return False
+        assert until((self.home / RPC).is_socket, 60), log.read_text()[-3000:]
 
     def stop(self) -> None:
         """Go away."""

@@ -8,15 +8,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from goldnode.fleet import up as story
 from goldnode.fleet.fleet import Fleet
-from goldnode.fleet.plan import Seat
-from goldnode.paths import REPOSITORY
 from tests.baking import invoke
-from tests.fleet.conftest import Login, signs
+from tests.fleet.conftest import Login, next_image, signs, status, where
 from tests.waiting import until
 
 #: The first test also waits for wasmd to be built, two images to be baked, and the machines to boot.
@@ -54,31 +53,29 @@ def fleet(login: Login, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fl
 
 @pytest.fixture(scope="module")
 def second_image(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The next image of the network: one package more."""
-    folder = tmp_path_factory.mktemp("second")
-    file = folder / "localwasm.yaml"
-    file.write_text((REPOSITORY / "networks" / "localwasm.yaml").read_text() + "packages: [jq]\n")
-    said = invoke("bake", "--network", file, env={"GOLDNODE_OUT": str(folder)}, timeout=900)
-    assert said.code == 0, said.stderr
-    (image,) = folder.glob("*.qcow2")
-    return image
+    """The next image of the network."""
+    return next_image("localwasm", tmp_path_factory.mktemp("second"))
 
 
-def where(fleet: Fleet) -> Seat:
-    """The machine that the validator is on now."""
-    return next(seat for seat in fleet.state.seats if VALIDATOR in seat.validators)
+def ask(fleet: Fleet, login: Login, *command: str) -> str:
+    """What a command on the validator's machine prints, whichever it is on now."""
+    return login.ask(fleet, where(fleet, VALIDATOR), *command)
 
 
-def status(fleet: Fleet, login: Login) -> dict[str, object]:
+def console(fleet: Fleet) -> str:
+    """The end of what that machine said."""
+    return fleet.console(where(fleet, VALIDATOR).name)[-3000:]
+
+
+def health(fleet: Fleet, login: Login) -> dict[str, Any]:
     """What the validator's own machine says of it."""
-    found: dict[str, object] = json.loads(login.ask(fleet, where(fleet), "goldnode status --json; true"))["nodes"][0]
-    return found
+    return status(fleet, login, where(fleet, VALIDATOR))[VALIDATOR]
 
 
 def last_signed(fleet: Fleet, login: Login) -> int:
     """The height in the signing state beside the key."""
     home = f"/var/lib/goldnode/nodes/{VALIDATOR}/home"
-    return int(json.loads(login.ask(fleet, where(fleet), "cat", f"{home}/data/priv_validator_state.json"))["height"])
+    return int(json.loads(ask(fleet, login, "cat", f"{home}/data/priv_validator_state.json"))["height"])
 
 
 def test_the_hidden_validator_is_in_the_set_and_signs(fleet: Fleet, login: Login) -> None:
@@ -89,18 +86,18 @@ def test_the_hidden_validator_is_in_the_set_and_signs(fleet: Fleet, login: Login
 
     assert address in members
     assert until(lambda: signs(fleet), 60)
-    assert until(lambda: status(fleet, login)["state"] == "signing", 30)
+    assert until(lambda: health(fleet, login)["state"] == "signing", 30)
     assert "validator" == next(row["role"] for row in rows if row["name"] == VALIDATOR)
 
 
 def test_a_killed_daemon_is_said_within_ten_seconds(fleet: Fleet, login: Login) -> None:
     """Health on the machine turns within 10 s; the daemon comes back by itself and signs."""
-    assert until(lambda: status(fleet, login)["healthy"], 120)
+    assert until(lambda: health(fleet, login)["healthy"], 120)
 
-    took = int(login.ask(fleet, where(fleet), KILL).split()[-1])
+    took = int(ask(fleet, login, KILL).split()[-1])
 
     assert took <= 10_000
-    assert until(lambda: status(fleet, login)["state"] == "signing", 180), fleet.console(where(fleet).name)[-3000:]
+    assert until(lambda: health(fleet, login)["state"] == "signing", 180), console(fleet)
 
 
 def test_a_second_configure_changes_nothing(fleet: Fleet, login: Login) -> None:
@@ -116,7 +113,7 @@ def test_a_second_configure_changes_nothing(fleet: Fleet, login: Login) -> None:
 
 def test_a_validator_moves_to_the_next_image(fleet: Fleet, login: Login, second_image: Path) -> None:
     """On the same volume, after a handover, it signs again, and never signed a height twice."""
-    old, signed = where(fleet), last_signed(fleet, login)
+    old, signed = where(fleet, VALIDATOR), last_signed(fleet, login)
     said = invoke("fleet", "move", VALIDATOR, "--image", second_image, "--identity", login.private,
                   "--folder", fleet.folder, timeout=900)  # fmt: skip
     assert said.code == 0, said.stdout + said.stderr
@@ -124,8 +121,8 @@ def test_a_validator_moves_to_the_next_image(fleet: Fleet, login: Login, second_
     height = moved.world().height()
 
     assert until(lambda: signs(moved) and moved.world().height() > height + 3, 180), said.stdout
-    assert old.name != where(moved).name
-    assert "jq-1" in login.ask(moved, where(moved), "jq --version")
+    assert old.name != where(moved, VALIDATOR).name
+    assert "jq-1" in ask(moved, login, "jq --version")
     assert last_signed(moved, login) > signed
     assert [] == double_signs(moved)
     fleet.keep(moved.state)

@@ -10,7 +10,6 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -20,11 +19,9 @@ from goldnode.fleet.fleet import Fleet
 from goldnode.fleet.plan import FIRST_NUMBER, MEMORY, Node, Seat, Wish
 from goldnode.node.ports import METRICS
 from goldnode.node_config import MULTI_NODE
-from goldnode.paths import REPOSITORY
 from goldnode.progress import SILENT
-from goldnode.vm.accel import Accelerator
 from tests.baking import invoke
-from tests.fleet.conftest import Login
+from tests.fleet.conftest import Login, next_image, status, where
 from tests.waiting import until
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(3000)]
@@ -37,6 +34,8 @@ SEATS = (
 )
 #: How often a node dies while its siblings must go on.
 CYCLES = 20
+#: Share of votes that may come too late.
+LATE = 0.1
 #: Kills a node's daemon, each time when another one runs: in one login, because each costs as much as many votes.
 KILLS = (
     f"for n in $(seq {CYCLES}); do pid=$(systemctl show -P MainPID UNIT); kill -KILL $pid;"
@@ -66,17 +65,6 @@ def fleet(
 def addresses(fleet: Fleet) -> frozenset[str]:
     """All hidden validators."""
     return frozenset(fleet.state.validators.values())
-
-
-def where(fleet: Fleet, node: str) -> Seat:
-    """The machine that a node is on now."""
-    return next(seat for seat in fleet.state.seats if node in {each.name for each in seat.nodes})
-
-
-def status(fleet: Fleet, login: Login, seat: Seat) -> dict[str, dict[str, Any]]:
-    """What a machine says of its nodes, by name."""
-    document = json.loads(login.ask(fleet, seat, "goldnode status --json; true"))
-    return {node["name"]: node for node in document["nodes"]}
 
 
 def unsigned(fleet: Fleet, first: int, names: Iterable[str]) -> list[tuple[int, str]]:
@@ -114,18 +102,17 @@ def test_one_page_has_the_metrics_of_all_nodes(fleet: Fleet) -> None:
 
 @pytest.mark.parametrize(("dies", "siblings"), [("s-2", ["hidden"]), ("v-b", ["v-a", "v-c"])])
 def test_siblings_sign_while_one_dies_and_dies(fleet: Fleet, login: Login, dies: str, siblings: list[str]) -> None:
-    """A sentry beside its validator, a validator beside two others: killed twenty times, siblings never end, and sign.
+    """A sentry beside its validator, a validator beside two others: killed twenty times, siblings sign on.
 
-    Without KVM a busy machine's votes come too late, whoever dies; there only
-    tests/integration/node/test_one_machine.py counts every height, on both networks.
+    Without KVM a vote may come too late for its block; tests/integration/node/test_one_machine.py counts every height.
     """
     seat, first = where(fleet, dies), fleet.world().height()
     login.ask(fleet, seat, KILLS.replace("UNIT", f"goldnode-node@{dies}.service"), timeout=1200)
-    missed = unsigned(fleet, first, siblings)
+    missed, heights = unsigned(fleet, first, siblings), fleet.world().height() - first
     back = until(lambda: status(fleet, login, seat)[dies]["healthy"], 180)
     found = status(fleet, login, seat)
 
-    assert [] == missed or fleet.state.accelerator != Accelerator.KVM
+    assert len(missed) <= LATE * heights * len(siblings), missed
     assert until(lambda: {fleet.state.validators[name] for name in siblings} <= fleet.world().signers(), 180)
     assert back, fleet.console(seat.name)[-3000:]
     assert {node.name: CYCLES if node.name == dies else 0 for node in seat.nodes} == {
@@ -152,11 +139,5 @@ def test_a_new_image_is_the_update_of_every_node(fleet: Fleet, login: Login, sec
 
 @pytest.fixture(scope="module")
 def second_image(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The next image of the fleet's network: one package more."""
-    folder, network = tmp_path_factory.mktemp("second"), fleet.state.wish.network
-    file = folder / f"{network}.yaml"
-    file.write_text((REPOSITORY / "networks" / f"{network}.yaml").read_text() + "packages: [jq]\n")
-    said = invoke("bake", "--network", file, env={"GOLDNODE_OUT": str(folder)}, timeout=900)
-    assert said.code == 0, said.stderr
-    (image,) = folder.glob("*.qcow2")
-    return image
+    """The next image of the fleet's network."""
+    return next_image(fleet.state.wish.network, tmp_path_factory.mktemp("second"))

@@ -26,8 +26,8 @@ from tests.waiting import until
 pytestmark = [pytest.mark.root, pytest.mark.long, pytest.mark.timeout(1200)]
 #: How often a node dies while its siblings must sign every height.
 CYCLES = 20
-#: Seconds between two blocks, at most: the pace is 2, and a busy machine may need a second round for one.
-PACE = 20.0
+#: Seconds between two blocks, at most; the chain's pace is 2.
+PACE = 8.0
 
 
 @pytest.fixture(params=["localnet", "localwasm"])
