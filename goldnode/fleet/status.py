@@ -6,10 +6,18 @@ import contextlib
 from dataclasses import dataclass
 from typing import Any
 
+from rich import box
+from rich.console import Group
+from rich.markup import escape
+from rich.table import Table
+
 from goldnode.errors import HostError
 from goldnode.fleet.fleet import Fleet
+from goldnode.fleet.state import State
 from goldnode.fleet.up import look
 
+#: Digits of a node ID in the table; --json has the whole.
+SHORT = 10
 #: The role of a line that is about one of the world's validators.
 WORLD_ROLE = "world"
 
@@ -82,6 +90,27 @@ def document(fleet: Fleet, found: list[Row]) -> dict[str, Any]:
         "accelerator": fleet.state.accelerator,
         "nodes": nodes,
     }
+
+
+def screen(state: State, found: list[Row]) -> Group:
+    """The same for people: a table as wide as the narrowest terminal, and below it who waits for what."""
+    title = f"{state.wish.network} by {state.accelerator}, mesh {state.wish.mesh}"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("name", overflow="fold")
+    for heading in ("role", "node ID", "state", "height", "peers", "signs", "ready"):
+        table.add_column(heading, no_wrap=True)
+    for row in found:
+        table.add_row(
+            escape(row.name),
+            row.role,
+            row.node_id[:SHORT],
+            row.state,
+            "-" if row.height is None else str(row.height),
+            str(row.peers),
+            {True: "yes", False: "no", None: "-"}[row.signing],
+            "-" if row.ready is None else f"{row.ready:.0f} s",
+        )
+    return Group(table, *(escape(f"{row.name}: {row.reason}") for row in found if row.reason not in ("", row.state)))
 
 
 def _chain(fleet: Fleet) -> tuple[frozenset[str], dict[str, int]]:

@@ -13,8 +13,6 @@ from invoke.exceptions import Exit
 from invoke.tasks import task
 from rich.console import Console
 from rich.live import Live
-from rich.markup import escape
-from rich.table import Table
 
 from goldnode import host
 from goldnode import network as networks
@@ -34,8 +32,6 @@ from goldnode.vm.accel import Wish as Asked
 FOLDER = "where the fleet lives (default: in the cache)"
 #: Seconds between two looks of `status --watch`.
 EVERY = 2.0
-#: Digits of a node ID in the table; --json has the whole.
-SHORT = 10
 #: Lines of a console that `fleet console` begins with.
 TAIL = 60
 
@@ -113,12 +109,12 @@ def status(_: Context, json: bool = False, watch: bool = False, folder: str = ""
         print(json_module.dumps(states.document(fleet, states.rows(fleet)), indent=2))
         return
     if not watch:
-        Console().print(_table(fleet, states.rows(fleet)))
+        Console().print(states.screen(fleet.state, states.rows(fleet)))
         return
-    with Live(_table(fleet, states.rows(fleet))) as live:
+    with Live(states.screen(fleet.state, states.rows(fleet))) as live:
         while True:
             time.sleep(EVERY)
-            live.update(_table(fleet, states.rows(fleet)))
+            live.update(states.screen(fleet.state, states.rows(fleet)))
 
 
 @task(help={"folder": FOLDER})
@@ -158,7 +154,7 @@ def ssh(_: Context, name: str, identity: str = "", folder: str = "") -> None:
 def _tell(fleet: Fleet) -> None:
     """Show the fleet; fails when a node of it is not ready."""
     rows = states.rows(fleet)
-    Console().print(_table(fleet, rows))
+    Console().print(states.screen(fleet.state, rows))
     late = [row for row in rows if row.role != states.WORLD_ROLE and row.own_ready is None]
     for row in late:
         print(f"not ready: {row.name}: {row.state}{f': {row.reason}' if row.reason else ''}")
@@ -193,26 +189,6 @@ def _machine(fleet: Fleet, name: str) -> str:
         if name in {seat.name, *(node.name for node in seat.nodes)}:
             return seat.name
     return fleet.state.seat(name).name
-
-
-def _table(fleet: Fleet, rows: list[states.Row]) -> Table:
-    wish = fleet.state.wish
-    table = Table(title=f"{wish.network} by {fleet.state.accelerator}, mesh {wish.mesh}")
-    for heading in ("name", "role", "node ID", "state", "height", "peers", "signing", "ready after", "waits for"):
-        table.add_column(heading)
-    for row in rows:
-        table.add_row(
-            row.name,
-            row.role,
-            row.node_id[:SHORT],
-            row.state,
-            "-" if row.height is None else str(row.height),
-            str(row.peers),
-            {True: "yes", False: "no", None: "-"}[row.signing],
-            "-" if row.ready is None else f"{row.ready:.0f} s",
-            escape(row.reason),
-        )
-    return table
 
 
 ns = Collection("fleet", up, status, down, move, console, ssh)

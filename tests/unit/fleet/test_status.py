@@ -1,0 +1,31 @@
+"""What a person reads of a fleet."""
+
+from __future__ import annotations
+
+import io
+
+from rich.console import Console
+
+from goldnode.fleet import status
+from goldnode.fleet.plan import Wish, seats
+from goldnode.fleet.state import State
+from goldnode.fleet.status import Row
+
+WISH = Wish(multi_node=1)
+STATE = State(WISH, {}, "tcg", "max", seats(WISH))
+ROWS = [
+    Row("validator-1", "validator", "0123456789abcdef", "signing", 123456, 12, True, ready=1233.4),
+    Row("validator-1-on-14", "validator", "fedcba987654", "configured", signing=False, reason="needs [2] sentries"),
+    Row("world-1", "world", "00112233445566", "following", 123456, 12, False),
+]
+
+
+def test_nothing_is_cut_off_on_the_narrowest_terminal() -> None:
+    """In 80 columns every name and figure is whole, a long name in two lines at most; reasons stand below."""
+    console = Console(width=80, file=io.StringIO(), record=True)
+    console.print(status.screen(STATE, ROWS))
+    lines = [" ".join(line.split()) for line in console.export_text().splitlines()]
+
+    assert "validator-1 validator 0123456789 signing 123456 12 yes 1233 s" in lines
+    assert "world-1 world 0011223344 following 123456 12 no -" in lines
+    assert "validator-1-on-14: needs [2] sentries" == lines[-1]
