@@ -75,7 +75,8 @@ def up(
             share(image, folder / "image.qcow2")
             addresses = {name: key.address for name, key in keys.items()}
             fleet = Fleet(folder, State(wish, addresses, chosen.accelerator, chosen.cpu))
-            fleet.world_peers = _prepare_world(fleet, daemon, keys)
+            pace = world.pace(sum(len(seat.nodes) for seat in planned), chosen.accelerator)
+            fleet.world_peers = _prepare_world(fleet, daemon, keys, pace)
             for cluster in sorted({node.cluster for seat in planned for node in seat.nodes}):
                 store.create(folder / "clusters", cluster, wish.network).meet_at([RENDEZVOUS])
             fleet.start_rendezvous()
@@ -170,7 +171,7 @@ def _bridge(ground: Ground) -> None:
         ground.run(["ip", "address", "add", f"{NETWORK}.{number}/24", "dev", "br0"])
 
 
-def _prepare_world(fleet: Fleet, daemon: Program, keys: Mapping[str, Key]) -> tuple[str, ...]:
+def _prepare_world(fleet: Fleet, daemon: Program, keys: Mapping[str, Key], pace: int) -> tuple[str, ...]:
     """Write the genesis, and fill the homes of the three validators outside.
 
     Returns:
@@ -183,7 +184,7 @@ def _prepare_world(fleet: Fleet, daemon: Program, keys: Mapping[str, Key]) -> tu
     document = genesis.genesis(daemon, validators, datetime.now(UTC))
     write_atomic(fleet.folder / "genesis.json", document)
     for each in outsiders:
-        world.prepare(fleet.folder / "world" / str(each.number), each, outsiders, daemon, document)
+        world.prepare(fleet.folder / "world" / str(each.number), each, outsiders, daemon, document, pace)
     peers = tuple(each.peer for each in outsiders)
     write_atomic(fleet.folder / "world" / "peers", "\n".join(peers) + "\n")
     return peers
