@@ -126,7 +126,7 @@ class Fleet:
                 rendezvous=[RENDEZVOUS],
                 genesis=(self.folder / "genesis.json").read_bytes(),
                 ssh_keys=[wish.ssh_key] if wish.opens(seat.role) else [],
-                extra=extra(seat, wish, self.world_peers),
+                extra=extra(seat, wish, self.world_peers, self.state.pace),
             )
         )
 

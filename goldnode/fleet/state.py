@@ -10,7 +10,7 @@ from typing import Any
 
 from goldnode.errors import UsageError
 from goldnode.files import write_json
-from goldnode.fleet.plan import Node, Seat, Wish
+from goldnode.fleet.plan import PACE, Node, Seat, Wish
 from goldnode.node_config import MeshKind
 
 FILE = "fleet.json"
@@ -26,6 +26,7 @@ class State:
         validators: Address of each hidden validator, by the node's name.
         accelerator: What QEMU runs with, `kvm` or `tcg`.
         cpu: QEMU's processor model.
+        pace: Seconds between two blocks of its chain.
         seats: Its machines.
         powered_on: When each machine was switched on, unix seconds, by name; absent while it is off.
         ready: Seconds from switching on to ready, by this machine's clock, by node.
@@ -35,6 +36,7 @@ class State:
     validators: Mapping[str, str]
     accelerator: str
     cpu: str
+    pace: int = PACE
     seats: tuple[Seat, ...] = ()
     powered_on: Mapping[str, float] = field(default_factory=dict)
     ready: Mapping[str, float] = field(default_factory=dict)

@@ -22,7 +22,7 @@ from goldnode.fleet import genesis, state, world
 from goldnode.fleet.fleet import Fleet, share
 from goldnode.fleet.genesis import Validator
 from goldnode.fleet.ground import Ground
-from goldnode.fleet.plan import NETWORK, RENDEZVOUS, WORLD, Seat, Wish, powers, seats
+from goldnode.fleet.plan import NETWORK, RENDEZVOUS, WORLD, Seat, Wish, pace_of, powers, seats
 from goldnode.fleet.program import Program, program
 from goldnode.fleet.state import State
 from goldnode.fleet.world import Outsider
@@ -74,9 +74,9 @@ def up(
             _bridge(ground)
             share(image, folder / "image.qcow2")
             addresses = {name: key.address for name, key in keys.items()}
-            fleet = Fleet(folder, State(wish, addresses, chosen.accelerator, chosen.cpu))
-            pace = world.pace(sum(len(seat.nodes) for seat in planned), chosen.accelerator)
-            fleet.world_peers = _prepare_world(fleet, daemon, keys, pace)
+            pace = pace_of(sum(len(seat.nodes) for seat in planned), chosen.accelerator)
+            fleet = Fleet(folder, State(wish, addresses, chosen.accelerator, chosen.cpu, pace))
+            fleet.world_peers = _prepare_world(fleet, daemon, keys)
             for cluster in sorted({node.cluster for seat in planned for node in seat.nodes}):
                 store.create(folder / "clusters", cluster, wish.network).meet_at([RENDEZVOUS])
             fleet.start_rendezvous()
@@ -171,7 +171,7 @@ def _bridge(ground: Ground) -> None:
         ground.run(["ip", "address", "add", f"{NETWORK}.{number}/24", "dev", "br0"])
 
 
-def _prepare_world(fleet: Fleet, daemon: Program, keys: Mapping[str, Key], pace: int) -> tuple[str, ...]:
+def _prepare_world(fleet: Fleet, daemon: Program, keys: Mapping[str, Key]) -> tuple[str, ...]:
     """Write the genesis, and fill the homes of the three validators outside.
 
     Returns:
@@ -184,7 +184,7 @@ def _prepare_world(fleet: Fleet, daemon: Program, keys: Mapping[str, Key], pace:
     document = genesis.genesis(daemon, validators, datetime.now(UTC))
     write_atomic(fleet.folder / "genesis.json", document)
     for each in outsiders:
-        world.prepare(fleet.folder / "world" / str(each.number), each, outsiders, daemon, document, pace)
+        world.prepare(fleet.folder / "world" / str(each.number), each, outsiders, daemon, document, fleet.state.pace)
     peers = tuple(each.peer for each in outsiders)
     write_atomic(fleet.folder / "world" / "peers", "\n".join(peers) + "\n")
     return peers

@@ -13,23 +13,13 @@ from typing import Any
 
 from goldnode.daemon import Family
 from goldnode.files import write_atomic, write_json
-from goldnode.fleet.plan import NETWORK, WORLD_P2P
+from goldnode.fleet.plan import NETWORK, PACE, WORLD_P2P, timing
 from goldnode.fleet.program import Program
 from goldnode.node import daemon_config, signing_state
 from goldnode.node.cometbft_keys import Key
-from goldnode.vm.accel import Accelerator
 
 #: Where a validator of the world answers, in its home: no port, so whoever owns the folder may ask.
 RPC = "rpc.sock"
-#: Seconds between two blocks, whatever the network file says, of a fleet that its machines carry easily.
-PACE = 2
-#: Nodes whose votes a host without KVM carries in that time; each further one has the chain wait a second more.
-#: Nine nodes in three machines on two cores missed most blocks at 2 s.
-NODES_AT_PACE = 3
-#: How long the world's validators rest before they tell each other more.  Side by side on one machine they would
-#: agree within milliseconds, and who hears of a block and of its commit at once does not vote on it: a validator
-#: one hop further, behind a sentry, would seldom sign.  Real validators are that far from each other.
-DISTANCE = "500ms"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +52,13 @@ class Outsider:
         return f"{self.node_key.node_id}@{self.address}:{WORLD_P2P}"
 
 
-def pace(nodes: int, accelerator: Accelerator) -> int:
-    """Seconds between two blocks, such that a fleet of so many nodes keeps up with the world."""
-    return PACE if accelerator is Accelerator.KVM else PACE + max(0, nodes - NODES_AT_PACE)
-
-
 def prepare(
     home: Path,
     who: Outsider,
     all_of_them: Sequence[Outsider],
     program: Program,
     genesis: bytes,
-    seconds: int = PACE,
+    pace: int = PACE,
 ) -> None:
     """Fill the home of one of the world's validators.
 
@@ -83,7 +68,7 @@ def prepare(
         all_of_them: The world.
         program: The network's daemon.
         genesis: The chain's genesis file.
-        seconds: Between two blocks.
+        pace: Seconds between two blocks.
     """
     config, data = home / "config", home / "data"
     write_atomic(config / "genesis.json", genesis)
@@ -91,12 +76,12 @@ def prepare(
     write_json(config / "priv_validator_key.json", who.key.validator_document(), 0o600)
     write_json(data / "priv_validator_state.json", signing_state.to_document(signing_state.UNUSED), 0o600)
     others = [each.peer for each in all_of_them if each.number != who.number]
-    merged = daemon_config.merge(program.network.config.get("common", {}), settings(who, others, program, seconds))
+    merged = daemon_config.merge(program.network.config.get("common", {}), settings(who, others, program, pace))
     for name, text in program.defaults.items():
         write_atomic(config / name, daemon_config.render(name, text, merged.get(name, {})))
 
 
-def settings(who: Outsider, others: Sequence[str], program: Program, seconds: int) -> dict[str, dict[str, Any]]:
+def settings(who: Outsider, others: Sequence[str], program: Program, pace: int) -> dict[str, dict[str, Any]]:
     """What its configuration says besides the defaults."""
     return {
         "config.toml": {
@@ -110,8 +95,11 @@ def settings(who: Outsider, others: Sequence[str], program: Program, seconds: in
             "rpc.laddr": f"unix://{RPC}",
             "rpc.pprof_laddr": "",
             "instrumentation.prometheus": False,
-            "consensus.timeout_commit": f"{seconds}s",
-            "consensus.peer_gossip_sleep_duration": DISTANCE,
+            **timing(pace),
+            # Side by side on one machine they would agree within milliseconds, and who hears of a block and of its
+            # commit at once does not vote on it: a validator one hop further, behind a sentry, would seldom sign.
+            # Real validators are that far from each other.
+            "consensus.peer_gossip_sleep_duration": f"{250 * pace}ms",
         },
         "app.toml": {
             "minimum-gas-prices": program.network.minimum_gas_prices,

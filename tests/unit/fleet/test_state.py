@@ -14,7 +14,7 @@ from goldnode.fleet.state import State
 from goldnode.node_config import MeshKind
 
 WISH = Wish(mesh=MeshKind.VPNCLOUD, multi_node=2)
-STATE = State(WISH, {"validator-1": "AB"}, "tcg", "max", seats(WISH))
+STATE = State(WISH, {"validator-1": "AB"}, "tcg", "max", seats=seats(WISH))
 
 
 def test_a_later_command_finds_the_fleet_as_it_was(tmp_path: Path) -> None:

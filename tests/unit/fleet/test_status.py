@@ -12,7 +12,7 @@ from goldnode.fleet.state import State
 from goldnode.fleet.status import Row
 
 WISH = Wish(multi_node=1)
-STATE = State(WISH, {}, "tcg", "max", seats(WISH))
+STATE = State(WISH, {}, "tcg", "max", seats=seats(WISH))
 ROWS = [
     Row("validator-1", "validator", "0123456789abcdef", "signing", 123456, 12, True, ready=1233.4),
     Row("validator-1-on-14", "validator", "fedcba987654", "configured", signing=False, reason="needs [2] sentries"),

@@ -8,10 +8,9 @@ from pathlib import Path
 from goldnode import network
 from goldnode.fleet.plan import NETWORK
 from goldnode.fleet.program import Program
-from goldnode.fleet.world import Outsider, arguments, pace, prepare
+from goldnode.fleet.world import Outsider, arguments, prepare
 from goldnode.node.cometbft_keys import Key
 from goldnode.paths import REPOSITORY
-from goldnode.vm.accel import Accelerator
 
 DEFAULTS = REPOSITORY / "tests" / "unit" / "node" / "defaults"
 OUTSIDERS = [Outsider(n, Key(bytes([n]) * 32), Key(bytes([n + 100]) * 32)) for n in (1, 2, 3)]
@@ -42,11 +41,11 @@ def test_each_of_the_world_dials_the_two_others(tmp_path: Path) -> None:
 
 def test_the_world_waits_for_slow_machines(tmp_path: Path) -> None:
     """Blocks come at a pace that a machine without KVM keeps up with, faster networks notwithstanding."""
-    prepare(tmp_path, OUTSIDERS[0], OUTSIDERS, program(), b"{}", pace(9, Accelerator.TCG))
+    prepare(tmp_path, OUTSIDERS[0], OUTSIDERS, program(), b"{}", pace=5)
     config = tomllib.loads((tmp_path / "config" / "config.toml").read_text())
 
-    assert "8s" == config["consensus"]["timeout_commit"]
-    assert (2, 2) == (pace(3, Accelerator.TCG), pace(9, Accelerator.KVM))
+    assert ("5s", "7500ms") == (config["consensus"]["timeout_commit"], config["consensus"]["timeout_propose"])
+    assert "1250ms" == config["consensus"]["peer_gossip_sleep_duration"]
 
 
 def test_keys_are_the_owners_alone(tmp_path: Path) -> None:
