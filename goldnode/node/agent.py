@@ -88,9 +88,10 @@ class Agent:
         now = self.clock()
         self._take_roster()
         waits_for = "waiting for the daemon to be fetched" if deferred.missing(self.layout) else ""
+        units = self.system.units(*(keeper.facts.layout.unit for keeper in self._keepers.values()))
         for name, keeper in self._keepers.items():
             self._stop_clone(name, keeper)
-            report = keeper.look(now, waits_for)
+            report = keeper.look(now, units[keeper.facts.layout.unit], waits_for)
             self.found.memberships[name].say(self._voices[name].facts(keeper.facts, report, now))
             self._tell(name, report)
         for report in hosted.look(self.found.image.network, self.found.hosted, self.host):

@@ -60,9 +60,9 @@ def apply(plan: Plan, system: System) -> Changes:
             system.load_sysctls(path)
     if any("system" in path.parts and "systemd" in path.parts for path in written):
         system.reload_units()
-    for unit in plan.units:
-        if not system.active(unit):
-            system.start(unit)
+    for name, unit in system.units(*plan.units).items():
+        if not unit.active:
+            system.start(name)
     return Changes(tuple(written), folders)
 
 

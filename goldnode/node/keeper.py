@@ -23,6 +23,7 @@ from goldnode.node.peers import Member, dial, mesh_address
 from goldnode.node.rpc import Rpc
 from goldnode.node.rules import Choice, Held
 from goldnode.node.system import System
+from goldnode.node.unit import Unit
 from goldnode.node_config import MeshKind
 
 log = logging.getLogger(__name__)
@@ -95,28 +96,33 @@ class Keeper:
     #: When a daemon had last passed its gate, at the time that we asked for this one.
     _asked: int = -1
 
-    def look(self, now: float, waits_for: str = "") -> Report:
+    def look(self, now: float, unit: Unit, waits_for: str = "") -> Report:
         """Look at the node, and do what its role asks for.
 
         Args:
             now: Unix seconds.
+            unit: What systemd says of its unit.
             waits_for: Why no daemon of this machine may start yet; empty when they may.
         """
-        node, unit = self.facts.layout, self.facts.layout.unit
+        node = self.facts.layout
         self._notice_roster(now)
         held, reason = node.hold.exists() or node.paused.exists(), ""
         health = Health(State.STOPPED, healthy=False)
         if held:
             reason = f"held; goldnode start {node.name}"
-        elif not self.system.active(unit):
+        elif not unit.active:
             reason = waits_for or self._start(now)
         elif self.free(node.home) < FULL_BYTES:
-            self.system.stop(unit)
+            self.system.stop(node.unit)
             reason = "stopped: the disk is almost full"
         else:
             health = self._health(now)
             reason = self._tend(health, now)
-            if self._crashes(now) and health.state is State.STARTING and reason.startswith((UNKNOWN, LAST_WORDS)):
+            if (
+                self._crashes(unit.restarts, now)
+                and health.state is State.STARTING
+                and reason.startswith((UNKNOWN, LAST_WORDS))
+            ):
                 health = replace(health, state=State.CRASHING)
                 words = reason.removeprefix(UNKNOWN)
                 reason = f"ended {len(self._ends)} times in five minutes: goldnode logs {node.name}"
@@ -139,9 +145,8 @@ class Keeper:
             restarts=self._restarts,
         )
 
-    def _crashes(self, now: float) -> bool:
+    def _crashes(self, restarts: int, now: float) -> bool:
         """Whether the daemon ended by itself often enough, lately, to be in a crash loop."""
-        restarts = self.system.restarts(self.facts.layout.unit)
         self._ends = rules.keep_ends(self._ends, max(0, restarts - self._restarts), now)
         self._restarts = restarts
         return len(self._ends) >= rules.CRASHES

@@ -13,6 +13,7 @@ from pathlib import Path
 from goldnode.errors import HostError
 from goldnode.node import machine
 from goldnode.node.mesh import MeshPlan
+from goldnode.node.unit import PROPERTIES, Unit, parse
 from goldnode.node_config import MeshKind
 from goldnode.run import run
 
@@ -56,7 +57,7 @@ class LiveSystem:
                 _ip(*line.split())
         else:
             unit = f"goldnode-vpncloud@{mesh.node}.service"
-            if changed or not self.active(unit):
+            if changed or not self.units(unit)[unit].active:
                 # Its trust is read at start only.
                 self.restart(unit)
             if not machine.appears(Path("/sys/class/net", mesh.interface), TUNNEL_APPEARS):
@@ -104,16 +105,15 @@ class LiveSystem:
         """Restart a unit without waiting."""
         run(["systemctl", "restart", "--no-block", unit], timeout=PATIENCE)
 
-    def active(self, unit: str) -> bool:
-        """Whether a unit runs, or is about to."""
-        answer = run(["systemctl", "is-active", unit], timeout=PATIENCE, check=False).stdout.strip()
-        return answer in ("active", "activating", "reloading")
+    def units(self, *names: str) -> dict[str, Unit]:
+        """What systemd says of units, by name.
 
-    def restarts(self, unit: str) -> int:
-        """How often systemd started a unit again after it had ended by itself."""
-        words = ["systemctl", "show", "--property", "NRestarts", "--value", unit]
-        said = run(words, timeout=PATIENCE, check=False).stdout.strip()
-        return int(said) if said.isdigit() else 0
+        Raises:
+            CommandError: It does not answer: whether a node runs is then not known, which is not "no".
+        """
+        if not names:
+            return {}
+        return parse(run(["systemctl", "show", "--property", PROPERTIES, *names], timeout=PATIENCE).stdout, names)
 
     def say(self, line: str) -> None:
         """Tell whoever watches the console: the units that call this print there."""

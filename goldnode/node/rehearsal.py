@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from goldnode.node.mesh import MeshPlan
+from goldnode.node.unit import Unit
 
 
 @dataclass(slots=True)
@@ -61,13 +62,9 @@ class Rehearsal:
         self.done.append(f"restart {unit}")
         self.running.add(unit)
 
-    def active(self, unit: str) -> bool:
-        """Whether it was started here."""
-        return unit in self.running
-
-    def restarts(self, unit: str) -> int:
-        """What a test put there."""
-        return self.ends.get(unit, 0)
+    def units(self, *names: str) -> dict[str, Unit]:
+        """What was started here, and what a test put there."""
+        return {name: Unit(name in self.running, self.ends.get(name, 0)) for name in names}
 
     def say(self, line: str) -> None:
         """Remember it."""

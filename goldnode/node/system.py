@@ -6,12 +6,14 @@ running system (tests, ``--root``): it does nothing and remembers what it was as
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
 from goldnode.node.live import LiveSystem
 from goldnode.node.mesh import MeshPlan
 from goldnode.node.rehearsal import Rehearsal
+from goldnode.node.unit import Unit
 
 
 class System(Protocol):
@@ -47,11 +49,8 @@ class System(Protocol):
     def restart(self, unit: str) -> None:
         """Restart a unit without waiting."""
 
-    def active(self, unit: str) -> bool:
-        """Whether a unit runs, or is about to."""
-
-    def restarts(self, unit: str) -> int:
-        """How often systemd started a unit again after it had ended by itself."""
+    def units(self, *names: str) -> Mapping[str, Unit]:
+        """What systemd says of units, by name."""
 
     def say(self, line: str) -> None:
         """Tell whoever watches the console."""

@@ -141,7 +141,7 @@ def _leaving(layout: Layout, before: NodeConfig, after: NodeConfig) -> list[str]
 
 
 def _restart_agent(system: System) -> None:
-    if system.active(AGENT):
+    if system.units(AGENT)[AGENT].active:
         system.restart(AGENT)
 
 

@@ -84,7 +84,7 @@ def handover(layout: Layout, arguments: Namespace) -> None:
 
 
 def _be_stopped(layout: Layout, node: NodeLayout) -> None:
-    if for_root(layout.root).active(node.unit):
+    if for_root(layout.root).units(node.unit)[node.unit].active:
         raise SafetyError(f"{node.name} runs", hint=f"goldnode stop --hold {node.name}")
 
 

@@ -24,6 +24,7 @@ from goldnode.node.layout import Layout
 from goldnode.node.live import LiveSystem
 from goldnode.node.plan import AGENT
 from goldnode.node.stopping import stop_signal
+from goldnode.node.unit import Unit
 from goldnode.paths import REPOSITORY
 from goldnode.run import run
 
@@ -95,19 +96,18 @@ class ProcessSystem(LiveSystem):
         self.stop(unit)
         self.start(unit)
 
-    def active(self, unit: str) -> bool:
-        """Whether it runs; what ended is run again unless a person must look (exit code 8)."""
+    def units(self, *names: str) -> dict[str, Unit]:
+        """Which of them run; what ended is run again unless a person must look (exit code 8)."""
         with self._lock:
             # Nobody asks for a tunnel, so whoever asks for a daemon has both looked at.
             for each in self._wanted:
                 if self._running[each].poll() not in (None, 8):
                     self._ends[each] += 1
                     self._spawn(each)
-            return unit == AGENT or (unit in self._wanted and self._running[unit].poll() is None)
+            return {name: Unit(self._runs(name), self._ends[name]) for name in names}
 
-    def restarts(self, unit: str) -> int:
-        """How often it was run again."""
-        return self._ends[unit]
+    def _runs(self, unit: str) -> bool:
+        return unit == AGENT or (unit in self._wanted and self._running[unit].poll() is None)
 
     def log_tail(self, unit: str) -> str:
         """The end of its log."""
