@@ -131,7 +131,9 @@ def _world(fleet: Fleet) -> list[Row]:
         try:
             status, peers = world.ask("status"), world.peers()
         except HostError as error:
-            found.append(Row(name, WORLD_ROLE, node_id, state="off", reason=error.message))
+            begun = world.socket.exists()
+            state, reason = ("off", error.message) if begun else ("waiting", "begins when all machines are configured")
+            found.append(Row(name, WORLD_ROLE, node_id, state=state, reason=reason))
             continue
         height = int(status["sync_info"]["latest_block_height"])
         signing = status["validator_info"]["address"] in _signers(fleet, number)

@@ -11,9 +11,9 @@ import pytest
 from goldnode.cluster import store
 from goldnode.errors import HostError, UsageError
 from goldnode.files import write_atomic
-from goldnode.fleet import monitor, up
+from goldnode.fleet import monitor, status, up
 from goldnode.fleet.fleet import Fleet
-from goldnode.fleet.plan import CLUSTER, RENDEZVOUS, Wish, seats
+from goldnode.fleet.plan import CLUSTER, NETWORK, RENDEZVOUS, WORLD, Wish, seats
 from goldnode.fleet.state import State
 from goldnode.node.cometbft_keys import Key
 from goldnode.run import run
@@ -34,7 +34,7 @@ def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]:
     run(["qemu-img", "create", "-q", "-f", "qcow2", folder / "image.qcow2", "1M"])
     write_atomic(folder / "genesis.json", b"{}")
     store.create(folder / "clusters", CLUSTER, "localnet").meet_at([RENDEZVOUS])
-    made.world_peers = (f"{'a' * 40}@10.77.66.1:26656",)
+    made.world_peers = tuple(f"{str(n) * 40}@{NETWORK}.{n}:26656" for n in range(1, WORLD + 1))
     made.keep(replace(made.state, seats=seats(Wish(memory=512))))
     for seat in made.state.seats:
         made.furnish(seat, KEYS)
@@ -87,6 +87,13 @@ def test_whoever_ends_is_not_waited_for(fleet: Fleet) -> None:
 
     assert ("sentry-1", "sentry-2", "validator-1") == up.wait_ready(fleet, 60)
     assert ("refused", "no") == (fleet.seen()["sentry-1"].state, fleet.seen()["sentry-1"].reason)
+
+
+def test_a_world_that_has_not_begun_is_not_off(fleet: Fleet) -> None:
+    """While machines boot, the chain is waited for: nothing of it has failed."""
+    rows = [row for row in status.rows(fleet) if row.role == status.WORLD_ROLE]
+
+    assert {("waiting", "begins when all machines are configured")} == {(row.state, row.reason) for row in rows}
 
 
 def test_ready_is_measured_by_this_machines_clock(fleet: Fleet) -> None:

@@ -14,24 +14,20 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import tomlkit
 
 from goldnode import network
-from goldnode.bake import gomodule, vpncloud
-from goldnode.bake.toolchain import go
-from goldnode.daemon import Source
 from goldnode.fleet import world
-from goldnode.fleet.plan import NETWORK
+from goldnode.fleet.plan import NETWORK, PACE, timing
 from goldnode.fleet.program import Program, program
 from goldnode.fleet.rpc import WorldRpc
 from goldnode.fleet.world import Outsider
 from goldnode.node import blocks
 from goldnode.node.cometbft_keys import Key
-from goldnode.node.machine import architecture
 from goldnode.node.ports import Ports
 from goldnode.node_config import MeshKind
 from goldnode.paths import REPOSITORY
@@ -40,14 +36,6 @@ from goldnode.run import run, spawn, stop_group
 from tests.node_lab import Cluster, Tree, seed
 from tests.waiting import until
 
-#: WireGuard for kernels without it; the node's own `ip`, `wg` and configuration work with it unchanged.
-WIREGUARD = Source(
-    module="golang.zx2c4.com/wireguard",
-    version="v0.0.0-20260522210424-ecfc5a8d5446",
-    sum="h1:cqHQ3AycTHvM2R7ikgyX57D+XvtcSnGylsLkOVhta/w=",
-    package=".",
-    toolchain="go1.25.5",
-)
 #: The world's validators.
 WORLD = tuple(Outsider(number, Key(seed(f"node {number}")), Key(seed(f"outside {number}"))) for number in (1, 2))
 RENDEZVOUS_ADDRESS = f"{NETWORK}.1:8700"
@@ -175,7 +163,8 @@ class Fleet:
         tree.write("/etc/goldnode/genesis.json", self.genesis)
         tree.write("/proc/sys/kernel/random/boot_id", f"{number:08d}-0000-4000-8000-{os.getpid():012d}\n")
         join, own = ("", "") if "nodes" in more else (invite or self.cluster.invite(role), name)
-        tree.node_yaml(role, join, own, **{"rendezvous": [RENDEZVOUS], "mesh": str(self.mesh), **more})
+        usual = {"rendezvous": [RENDEZVOUS], "mesh": str(self.mesh), "config": {"config.toml": timing(PACE)}}
+        tree.node_yaml(role, join, own, **{**usual, **more})
         host = Host(self, name, number, tree)
         self.hosts[name] = host
         self.plug(host.space, host.address)
@@ -262,17 +251,3 @@ def fleet(folder: Path, programs: Path, mesh: MeshKind = MeshKind.WIREGUARD, nam
             argv += ["--database", str(folder / "rendezvous.db")]
             made.rendezvous = stack.enter_context(made.inside(made.world, argv, stdout=log))
         yield made
-
-
-def programs(folder: Path, mesh: MeshKind = MeshKind.WIREGUARD, name: str = "localnet") -> Path:
-    """A folder with the daemon and user-space WireGuard or VPNCloud, built from what is pinned, or from the cache."""
-    daemon, arch = program(network.load(name), SILENT), architecture()
-    folder.mkdir(exist_ok=True)
-    (folder / daemon.network.daemon.name).symlink_to(daemon.binary)
-    if mesh is MeshKind.VPNCLOUD:
-        (folder / "vpncloud").symlink_to(vpncloud.build(arch, SILENT).binary)
-    else:
-        named = replace(daemon.network.daemon, name="wireguard")
-        built = gomodule.build(named, WIREGUARD, arch, go=go(SILENT), progress=SILENT)
-        (folder / "wireguard").symlink_to(built.binary)
-    return folder

@@ -16,7 +16,7 @@ from goldnode.node import metrics
 from goldnode.node.health import State, look
 from goldnode.node.rpc import LoopbackRpc
 from goldnode.run import run, spawn
-from tests.integration.node.fleet import programs
+from tests.integration.node.programs import programs
 from tests.waiting import until
 
 

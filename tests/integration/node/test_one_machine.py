@@ -18,7 +18,8 @@ import pytest
 
 from goldnode.node.cometbft_keys import Key
 from goldnode.run import run
-from tests.integration.node.fleet import Fleet, Host, fleet, programs
+from tests.integration.node.fleet import Fleet, Host, fleet
+from tests.integration.node.programs import programs
 from tests.integration.node.scenarios import all_on_one_machine, three_clusters_on_one_machine
 from tests.node_lab import seed
 from tests.waiting import until

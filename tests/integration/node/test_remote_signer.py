@@ -17,7 +17,8 @@ from goldnode.node import signing_state, wireguard
 from goldnode.node.cometbft_keys import Key
 from goldnode.node.machine import architecture
 from goldnode.progress import SILENT
-from tests.integration.node.fleet import fleet, programs
+from tests.integration.node.fleet import fleet
+from tests.integration.node.programs import programs
 from tests.integration.node.scenarios import write_genesis
 from tests.node_lab import seed
 from tests.waiting import until

@@ -17,7 +17,8 @@ from goldnode.node import vpncloud
 from goldnode.node.cometbft_keys import Key
 from goldnode.node_config import MeshKind
 from goldnode.run import run, stop_group
-from tests.integration.node.fleet import Fleet, Host, fleet, programs
+from tests.integration.node.fleet import Fleet, Host, fleet
+from tests.integration.node.programs import programs
 from tests.integration.node.scenarios import hidden_and_sentries
 from tests.node_lab import seed
 from tests.waiting import until

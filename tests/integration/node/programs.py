@@ -1,0 +1,38 @@
+"""The programs that a miniature fleet's machines run, built from what is pinned."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from goldnode import network
+from goldnode.bake import gomodule, vpncloud
+from goldnode.bake.toolchain import go
+from goldnode.daemon import Source
+from goldnode.fleet.program import program
+from goldnode.node.machine import architecture
+from goldnode.node_config import MeshKind
+from goldnode.progress import SILENT
+
+#: WireGuard for kernels without it; the node's own `ip`, `wg` and configuration work with it unchanged.
+WIREGUARD = Source(
+    module="golang.zx2c4.com/wireguard",
+    version="v0.0.0-20260522210424-ecfc5a8d5446",
+    sum="h1:cqHQ3AycTHvM2R7ikgyX57D+XvtcSnGylsLkOVhta/w=",
+    package=".",
+    toolchain="go1.25.5",
+)
+
+
+def programs(folder: Path, mesh: MeshKind = MeshKind.WIREGUARD, name: str = "localnet") -> Path:
+    """A folder with the daemon and user-space WireGuard or VPNCloud, built from what is pinned, or from the cache."""
+    daemon, arch = program(network.load(name), SILENT), architecture()
+    folder.mkdir(exist_ok=True)
+    (folder / daemon.network.daemon.name).symlink_to(daemon.binary)
+    if mesh is MeshKind.VPNCLOUD:
+        (folder / "vpncloud").symlink_to(vpncloud.build(arch, SILENT).binary)
+    else:
+        named = replace(daemon.network.daemon, name="wireguard")
+        built = gomodule.build(named, WIREGUARD, arch, go=go(SILENT), progress=SILENT)
+        (folder / "wireguard").symlink_to(built.binary)
+    return folder
