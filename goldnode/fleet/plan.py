@@ -7,6 +7,7 @@ One network carries everything, in a namespace of its own: the machines from .11
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,8 +28,6 @@ FIRST_NUMBER = 11
 MOST_SENTRIES = 16
 #: Seconds between two blocks, whatever the network file says, of a fleet that its host carries easily.
 PACE = 2
-#: Nodes whose votes come in time at that pace without KVM; every two further ones have the chain wait a second more.
-NODES_AT_PACE = 3
 #: The label that a volume with keys carries; node.yaml names it.
 VOLUME = "LABEL=goldnode-data"
 #: MiB of a machine: the least, and what is usual; each further node of a machine adds 64.
@@ -151,9 +150,13 @@ def successor(seat: Seat, taken: tuple[Seat, ...]) -> Seat:
     return Seat(f"{seat.nodes[0].name}-on-{number}", seat.role, number, seat.nodes)
 
 
-def pace_of(nodes: int, accelerator: Accelerator) -> int:
-    """Seconds between two blocks, such that so many nodes keep up with the world."""
-    return PACE if accelerator is Accelerator.KVM else PACE + max(0, nodes - NODES_AT_PACE) // 2
+def pace_of(planned: Sequence[Seat], accelerator: Accelerator) -> int:
+    """Seconds between two blocks, such that all nodes keep up with the world.
+
+    Without KVM a machine carries one node at the usual pace; each further one has the chain wait a second more.
+    """
+    most = max(len(seat.nodes) for seat in planned)
+    return PACE if accelerator is Accelerator.KVM else PACE + most - 1
 
 
 def timing(pace: int) -> dict[str, str]:

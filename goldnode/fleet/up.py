@@ -74,7 +74,7 @@ def up(
             _bridge(ground)
             share(image, folder / "image.qcow2")
             addresses = {name: key.address for name, key in keys.items()}
-            pace = pace_of(sum(len(seat.nodes) for seat in planned), chosen.accelerator)
+            pace = pace_of(planned, chosen.accelerator)
             fleet = Fleet(folder, State(wish, addresses, chosen.accelerator, chosen.cpu, pace))
             fleet.world_peers = _prepare_world(fleet, daemon, keys)
             for cluster in sorted({node.cluster for seat in planned for node in seat.nodes}):

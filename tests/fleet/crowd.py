@@ -1,0 +1,115 @@
+"""What is asked of machines with several nodes, whichever nodes these are.
+
+Without KVM two cores carry two such machines, not three; so each of the fleets here is one test module.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from goldnode.fleet import up as story
+from goldnode.fleet.fleet import Fleet
+from goldnode.fleet.plan import MEMORY, Seat, Wish
+from goldnode.node.ports import METRICS
+from goldnode.progress import SILENT
+from tests.baking import invoke
+from tests.fleet.conftest import Login, status, where
+from tests.waiting import until
+
+#: How often a node dies while its siblings must go on.
+CYCLES = 20
+#: Share of votes that may come too late.
+LATE = 0.1
+#: Kills a node's daemon, each time when another one has passed its gate: in one login, each costs many votes.
+KILLS = (
+    f"for n in $(seq {CYCLES}); do pid=$(systemctl show -P MainPID UNIT); kill -KILL $pid;"
+    " until p=$(systemctl show -P MainPID UNIT) && [ $p -ne $pid ] &&"
+    " readlink /proc/$p/exe | grep -q ^/usr/lib/goldnode/bin/; do sleep 2; done; done"
+)
+
+
+@contextmanager
+def standing(
+    network: str, seats: Sequence[Seat], folder: Path, login: Login, image: Path | None, sentries: int
+) -> Iterator[Fleet]:
+    """Machines with several nodes, every validator of them signing.
+
+    Args:
+        network: Its name.
+        seats: The machines.
+        folder: Where the fleet lives.
+        login: Opens all of them.
+        image: The image under test, if it is that network's.
+        sentries: How many each validator waits for, at most two.
+    """
+    memory = MEMORY if network == "localnet" else 2 * MEMORY
+    wish = Wish(network, sentries=sentries, memory=memory, ssh_key=login.public, open_validators=True)
+    made = story.up(wish, folder, SILENT, image=image if network == "localnet" else None, planned=seats)
+    try:
+        late = story.look(made)
+        assert set() == late, "\n".join(made.console(seat.name)[-3000:] for seat in made.state.seats)
+        assert until(lambda: addresses(made) <= made.world().signers(), 240), made.console(seats[0].name)[-3000:]
+        yield made
+    finally:
+        story.down(folder)
+
+
+def addresses(fleet: Fleet) -> frozenset[str]:
+    """All hidden validators."""
+    return frozenset(fleet.state.validators.values())
+
+
+def is_told_node_by_node(fleet: Fleet) -> None:
+    """`fleet status` has a line for each node, with its role and ID; the validators sign."""
+    assert until(lambda: addresses(fleet) <= fleet.world().signers(), 120)
+    rows = json.loads(invoke("fleet", "status", "--json", "--folder", fleet.folder).stdout)["nodes"]
+    own = {row["name"]: row for row in rows if row["role"] != "world"}
+
+    assert {node.name: node.role for seat in fleet.state.seats for node in seat.nodes} == {
+        name: row["role"] for name, row in own.items()
+    }
+    assert len(own) == len({row["node_id"] for row in own.values()})
+    assert [] == [name for name, row in own.items() if row["own_ready"] is None]
+
+
+def has_one_page_of_metrics(fleet: Fleet) -> None:
+    """Whoever may read a machine's metrics asks one port and gets every node of it."""
+    for seat in fleet.state.seats:
+        url = f"http://{seat.address}:{METRICS}/metrics"
+        read = f"import urllib.request; print(urllib.request.urlopen({url!r}, timeout=20).read().decode())"
+        page = fleet.ground.run([sys.executable, "-I", "-c", read], timeout=60).stdout
+
+        for node in seat.nodes:
+            assert f'goldnode_state{{node="{node.name}",role="{node.role}"' in page
+
+
+def lets_siblings_sign_while_one_dies(fleet: Fleet, login: Login, dies: str, siblings: Sequence[str]) -> None:
+    """One node is killed twenty times, its siblings sign on, and nothing else is restarted.
+
+    Without KVM a vote may come too late for its block; tests/integration/node/test_one_machine.py counts every height.
+    """
+    seat, first = where(fleet, dies), fleet.world().height()
+    login.ask(fleet, seat, KILLS.replace("UNIT", f"goldnode-node@{dies}.service"), timeout=1200)
+    missed, heights = unsigned(fleet, first, siblings), fleet.world().height() - first
+    back = until(lambda: status(fleet, login, seat)[dies]["healthy"], 180)
+    found = status(fleet, login, seat)
+
+    assert len(missed) <= LATE * heights * len(siblings), (heights, missed)
+    assert until(lambda: {fleet.state.validators[name] for name in siblings} <= fleet.world().signers(), 180)
+    assert back, fleet.console(seat.name)[-3000:]
+    assert {node.name: CYCLES if node.name == dies else 0 for node in seat.nodes} == {
+        name: node["restarts"] for name, node in found.items()
+    }
+
+
+def unsigned(fleet: Fleet, first: int, names: Iterable[str]) -> list[tuple[int, str]]:
+    """Heights since then that one of these validators has not signed; the latest one's votes still come in."""
+    found = []
+    for height in range(first + 2, fleet.world().height()):
+        signers = fleet.world().signers(height)
+        found += [(height - 1, name) for name in names if fleet.state.validators[name] not in signers]
+    return found
