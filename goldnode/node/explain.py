@@ -15,6 +15,7 @@ _SIGNS = (
     (re.compile(r"can't get pubkey|remote signer|accept connection", re.IGNORECASE), "signer"),
     (re.compile(r"no space left", re.IGNORECASE), "disk"),
     (re.compile(r"address already in use", re.IGNORECASE), "port"),
+    (re.compile(r"database entry point either missing or corrupted"), "database"),
     (re.compile(r"^(?:panic|fatal error|Error): [^\n]{1,160}", re.MULTILINE), "end"),
     (re.compile(r"(?:error|panic)[^\n]{0,20}?(?:genesis|app hash|AppHash)[^\n]{0,120}", re.IGNORECASE), "genesis"),
 )
@@ -49,6 +50,8 @@ def explain(log: str, *, alone: bool) -> str:
             return "the disk is full: df -h"
         case "port":
             return "a port of it is in use: ss -ltnp"
+        case "database":
+            return f"{LAST_WORDS} a damaged database: goldnode stop --hold, rm -r data/*.db of its home, goldnode start"
         case "end":
             return f"{LAST_WORDS} {hit.group(0)}"
         case _:

@@ -220,7 +220,8 @@ class Keeper:
         """Do what a running daemon needs; what it waits for, otherwise."""
         facts, node = self.facts, self.facts.layout
         passed = launch.passed(node)
-        held = Held(facts.node_id, launch.loaded(node), self._wanted, self._wanted_since, passed != self._asked)
+        begun = passed != self._asked and health.state is not State.STARTING
+        held = Held(facts.node_id, launch.loaded(node), self._wanted, self._wanted_since, begun)
         choice = rules.may_restart(facts.role.restart, held, facts.members, now)
         if choice.go:
             self._asked = passed

@@ -109,7 +109,7 @@ class LiveSystem:
         """What systemd says of units, by name.
 
         Raises:
-            CommandError: It does not answer: whether a node runs is then not known, which is not "no".
+            CommandError, HostError: It does not answer: whether a node runs is then not known, which is not "no".
         """
         if not names:
             return {}

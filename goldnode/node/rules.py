@@ -69,15 +69,16 @@ class Held:
         loaded: Validators it read as private at its start.
         wanted: Validators of the roster.
         since: When ``wanted`` last changed, unix seconds.
-        passed: Whether the daemon that was asked for last has passed its gate.  Before that it has read nothing
-            yet: it will see what is new, and on a slow machine, restarted at every look, it would never get there.
+        begun: Whether the daemon that was asked for last has passed its gate and answers.  Before its gate it has
+            read nothing: it will see what is new, and restarted at every look it would never get there.  Before it
+            answers it may be making its database, and cut off in that, goleveldb never opens it again.
     """
 
     own: str
     loaded: frozenset[str]
     wanted: frozenset[str]
     since: float
-    passed: bool = True
+    begun: bool = True
 
 
 def may_restart(rule: Restart, held: Held, members: Iterable[Member], now: float) -> Choice:
@@ -87,7 +88,7 @@ def may_restart(rule: Restart, held: Held, members: Iterable[Member], now: float
     for the ones before it, and none goes while it is the only one to hold another validator.
     """
     new = held.wanted - held.loaded
-    if rule is Restart.NEVER or not new or not held.passed:
+    if rule is Restart.NEVER or not new or not held.begun:
         return Choice(go=False, reason="")
     waited = now - held.since
     if waited < DEBOUNCE:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from goldnode.errors import HostError
+
 #: What ``systemctl show`` is asked for.
 PROPERTIES = "ActiveState,NRestarts"
 
@@ -30,9 +32,12 @@ def parse(said: str, names: Sequence[str]) -> dict[str, Unit]:
     """Read what ``systemctl show`` says: a paragraph for each unit, in the order that they were asked for.
 
     Raises:
-        ValueError: There are more or fewer paragraphs than names.
+        HostError: There are more or fewer paragraphs than names: whether a node runs is then not known.
     """
-    paragraphs = [dict(line.split("=", 1) for line in each.splitlines()) for each in said.strip().split("\n\n")]
+    paragraphs = [dict(line.split("=", 1) for line in each.splitlines()) for each in said.split("\n\n") if each.strip()]
+    if len(paragraphs) != len(names):
+        raise HostError(f"systemd told of {len(paragraphs)} units and was asked for {len(names)}: {', '.join(names)}",
+                        hint=f"systemctl status {' '.join(names)}")  # fmt: skip
     return {name: _unit(found) for name, found in zip(names, paragraphs, strict=True)}
 
 

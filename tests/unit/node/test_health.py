@@ -92,6 +92,7 @@ def test_times_have_nanoseconds() -> None:
         ("can't get pubkey: timed out", False, "remote signer"),
         ("write: no space left on device", False, "disk is full"),
         ("listen tcp: bind: address already in use", False, "in use"),
+        ('ERR err="database entry point either missing or corrupted"', False, "ended with a damaged database"),
         ("error during handshake: app hash mismatch", False, "does not start"),
         (
             "12:00 INF x\npanic: runtime error: nil map\n\ngoroutine 1",

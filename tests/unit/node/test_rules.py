@@ -62,9 +62,9 @@ def test_a_new_validator_restarts_after_the_roster_settled() -> None:
     assert [False, True] == [_restart(ONE, set(), {NEW}, [_sentry(TWO)], t) for t in (DEBOUNCE - 1, DEBOUNCE)]
 
 
-def test_a_daemon_before_its_gate_is_not_restarted() -> None:
-    """It will read what is new, however long it takes to get there."""
-    held = Held(ONE, frozenset(), frozenset({NEW}), 1000.0, passed=False)
+def test_a_daemon_that_has_not_begun_is_not_restarted() -> None:
+    """It will read what is new, or is making its database, however long that takes."""
+    held = Held(ONE, frozenset(), frozenset({NEW}), 1000.0, begun=False)
 
     assert not rules.may_restart(Restart.NEW_PRIVATE_PEER, held, [], 1e9).go
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from goldnode.errors import HostError
 from goldnode.node.unit import Unit, parse
 
 #: As systemd 257 says it: a running daemon, one that waits for its next start, and one that nobody started.
@@ -22,5 +23,7 @@ def test_a_unit_without_restarts_has_none() -> None:
 
 def test_an_answer_about_other_units_is_no_answer() -> None:
     """Fewer paragraphs than units are never taken for "it does not run"."""
-    with pytest.raises(ValueError, match="zip"):
+    with pytest.raises(HostError, match="told of 3 units and was asked for 2"):
         parse(SAID, ["a", "b"])
+    with pytest.raises(HostError, match="told of 0 units"):
+        parse("", ["a"])
