@@ -22,8 +22,6 @@ from tests.waiting import until
 
 #: How often a node dies while its siblings must go on.
 CYCLES = 20
-#: Share of votes that may come too late.
-LATE = 0.1
 #: Kills a node's daemon, each time when another one has passed its gate: in one login, each costs many votes.
 KILLS = (
     f"for n in $(seq {CYCLES}); do pid=$(systemctl show -P MainPID UNIT); kill -KILL $pid;"
@@ -88,9 +86,9 @@ def has_one_page_of_metrics(fleet: Fleet) -> None:
 
 
 def lets_siblings_sign_while_one_dies(fleet: Fleet, login: Login, dies: str, siblings: Sequence[str]) -> None:
-    """One node is killed twenty times, its siblings sign on, and nothing else is restarted.
+    """One node is killed twenty times, its siblings sign every height, and nothing else is restarted.
 
-    Without KVM a vote may come too late for its block; tests/integration/node/test_one_machine.py counts every height.
+    The chain makes blocks without them: whose vote came too late would be missing.
     """
     seat, first = where(fleet, dies), fleet.world().height()
     login.ask(fleet, seat, KILLS.replace("UNIT", f"goldnode-node@{dies}.service"), timeout=1200)
@@ -98,8 +96,8 @@ def lets_siblings_sign_while_one_dies(fleet: Fleet, login: Login, dies: str, sib
     back = until(lambda: status(fleet, login, seat)[dies]["healthy"], 180)
     found = status(fleet, login, seat)
 
-    assert len(missed) <= LATE * heights * len(siblings), (heights, missed)
-    assert until(lambda: {fleet.state.validators[name] for name in siblings} <= fleet.world().signers(), 180)
+    assert heights > CYCLES, "the chain stood still, so nobody can have missed anything"
+    assert [] == missed, heights
     assert back, fleet.console(seat.name)[-3000:]
     assert {node.name: CYCLES if node.name == dies else 0 for node in seat.nodes} == {
         name: node["restarts"] for name, node in found.items()
