@@ -131,7 +131,7 @@ def _world(fleet: Fleet) -> list[Row]:
         try:
             status, peers = world.ask("status"), world.peers()
         except HostError as error:
-            begun = world.socket.exists()
+            begun = (fleet.folder / "world" / f"{number}.log").exists()
             state, reason = ("off", error.message) if begun else ("waiting", "begins when all machines are configured")
             found.append(Row(name, WORLD_ROLE, node_id, state=state, reason=reason))
             continue
