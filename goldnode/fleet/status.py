@@ -11,13 +11,12 @@ from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
 
+from goldnode.cluster.status import SHORT
 from goldnode.errors import HostError
 from goldnode.fleet.fleet import Fleet
 from goldnode.fleet.state import State
 from goldnode.fleet.up import look
 
-#: Digits of a node ID in the table; --json has the whole.
-SHORT = 10
 #: The role of a line that is about one of the world's validators.
 WORLD_ROLE = "world"
 

@@ -24,8 +24,8 @@ class Unit:
         restarts: How often it was started again after it had ended by itself.
     """
 
-    active: bool = False
-    restarts: int = 0
+    active: bool
+    restarts: int
 
 
 def parse(said: str, names: Sequence[str]) -> dict[str, Unit]:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+
+import pytest
 
 from goldnode.fleet import up as story
 from goldnode.fleet.fleet import Fleet
@@ -30,30 +31,31 @@ KILLS = (
 )
 
 
-@contextmanager
-def standing(
-    network: str, seats: Sequence[Seat], folder: Path, login: Login, image: Path | None, sentries: int
-) -> Iterator[Fleet]:
-    """Machines with several nodes, every validator of them signing.
+def standing(seats: Sequence[Seat], sentries: int) -> Callable[..., Iterator[Fleet]]:
+    """The fixture of a module: machines with several nodes, every validator of them signing.
 
     Args:
-        network: Its name.
         seats: The machines.
-        folder: Where the fleet lives.
-        login: Opens all of them.
-        image: The image under test, if it is that network's.
         sentries: How many each validator waits for, at most two.
     """
-    memory = MEMORY if network == "localnet" else 2 * MEMORY
-    wish = Wish(network, sentries=sentries, memory=memory, ssh_key=login.public, open_validators=True)
-    made = story.up(wish, folder, SILENT, image=image if network == "localnet" else None, planned=seats)
-    try:
-        late = story.look(made)
-        assert set() == late, "\n".join(made.console(seat.name)[-3000:] for seat in made.state.seats)
-        assert until(lambda: addresses(made) <= made.world().signers(), 240), made.console(seats[0].name)[-3000:]
-        yield made
-    finally:
-        story.down(folder)
+
+    @pytest.fixture(scope="module", params=["localnet", "localwasm"])
+    def fleet(
+        request: pytest.FixtureRequest, login: Login, image: Path | None, tmp_path_factory: pytest.TempPathFactory
+    ) -> Iterator[Fleet]:
+        network, folder = request.param, tmp_path_factory.mktemp("fleet") / request.param
+        memory = MEMORY if network == "localnet" else 2 * MEMORY
+        wish = Wish(network, sentries=sentries, memory=memory, ssh_key=login.public, open_validators=True)
+        made = story.up(wish, folder, SILENT, image=image if network == "localnet" else None, planned=seats)
+        try:
+            late = story.look(made)
+            assert set() == late, "\n".join(made.console(seat.name)[-3000:] for seat in made.state.seats)
+            assert until(lambda: addresses(made) <= made.world().signers(), 240), made.console(seats[0].name)[-3000:]
+            yield made
+        finally:
+            story.down(folder)
+
+    return fleet
 
 
 def addresses(fleet: Fleet) -> frozenset[str]:

@@ -63,7 +63,9 @@ class Stranger:
         """Come into the world with nothing but the sentries' public addresses."""
         seen = self.fleet.seen()
         daemon = self.daemon()
-        world.prepare(self.home, self.who, [], daemon, (self.fleet.folder / "genesis.json").read_bytes())
+        world.prepare(
+            self.home, self.who, [], daemon, (self.fleet.folder / "genesis.json").read_bytes(), self.fleet.state.pace
+        )
         config = self.home / "config" / "config.toml"
         dialled = ",".join(f"{seen[seat.name].node_id}@{seat.address}:{WORLD_P2P}" for seat in sentries)
         config.write_text(config.read_text().replace('persistent_peers = ""', f'persistent_peers = "{dialled}"'))

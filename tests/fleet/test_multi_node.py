@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from goldnode.fleet.fleet import Fleet
@@ -19,16 +16,7 @@ SEATS = (
         "house", MULTI_NODE, FIRST_NUMBER, (Node("hidden", "validator"), Node("s-1", "sentry"), Node("s-2", "sentry"))
     ),
 )
-
-
-@pytest.fixture(scope="module", params=["localnet", "localwasm"])
-def fleet(
-    request: pytest.FixtureRequest, login: Login, image: Path | None, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Fleet]:
-    """The machine, its validator signing."""
-    folder = tmp_path_factory.mktemp("fleet") / request.param
-    with crowd.standing(request.param, SEATS, folder, login, image, sentries=2) as made:
-        yield made
+fleet = crowd.standing(SEATS, sentries=2)
 
 
 def test_every_node_is_a_line_of_its_own(fleet: Fleet) -> None:

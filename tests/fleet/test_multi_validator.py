@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,16 +21,7 @@ SEATS = (
     Seat("trio", MULTI_NODE, FIRST_NUMBER, tuple(Node(f"v-{c}", "validator", c) for c in "abc")),
     Seat("posts", MULTI_NODE, FIRST_NUMBER + 1, tuple(Node(f"s-{c}", "sentry", c) for c in "abc")),
 )
-
-
-@pytest.fixture(scope="module", params=["localnet", "localwasm"])
-def fleet(
-    request: pytest.FixtureRequest, login: Login, image: Path | None, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Fleet]:
-    """Both machines, all three validators signing."""
-    folder = tmp_path_factory.mktemp("fleet") / request.param
-    with crowd.standing(request.param, SEATS, folder, login, image, sentries=1) as made:
-        yield made
+fleet = crowd.standing(SEATS, sentries=1)
 
 
 def test_every_node_is_a_line_of_its_own(fleet: Fleet) -> None:
