@@ -4,7 +4,7 @@ Packer starts plugins, a plugin starts QEMU, and each leads its own life when th
 Two small processes stand between, the watch and the keeper, which the watch forks:
 
 - The watch looks at its standard input; when that closes (whoever started us is gone), or on
-  SIGTERM, SIGINT or SIGHUP, it closes the pipe that is the keeper's standard input.
+  SIGTERM, SIGINT or SIGHUP (unless nohup has it ignored), it closes the pipe that is the keeper's standard input.
 - The keeper does the same with that pipe: it asks the program to end and waits a little.
 - Both adopt orphans (``PR_SET_CHILD_SUBREAPER``), and when the one below them has ended, they kill
   every descendant until there is none.
@@ -60,6 +60,8 @@ def main(argv: list[str]) -> int:
 def keep(argv: list[str]) -> int:
     """Start the program, and end it when somebody wants that; returns its exit code."""
     adopt_orphans()
+    # Whoever was started by nohup or a script's `&` ignores SIGINT, and so would all that it starts.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     program = subprocess.Popen(argv, stdin=subprocess.DEVNULL, start_new_session=True)
     ended = os.pidfd_open(program.pid)
     if wanted_to_end(ended):
@@ -82,7 +84,8 @@ def wanted_to_end(ended: int) -> bool:
         Whether the process still runs.
     """
     wake_read, wake_write = os.pipe()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    hangup = [] if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else [signal.SIGHUP]  # nohup goes on
+    for number in (signal.SIGTERM, signal.SIGINT, *hangup):
         signal.signal(number, lambda *_: os.write(wake_write, b"!"))
     ready, _, _ = select.select([ended, 0, wake_read], [], [])
     return ended not in ready

@@ -10,15 +10,15 @@ from invoke.context import Context
 from invoke.tasks import task
 from rich.console import Console
 
-from goldnode import host
 from goldnode import network as networks
 from goldnode.bake import cloud, golden
 from goldnode.bake import platform as platforms
 from goldnode.daemon import DaemonKind
 from goldnode.errors import UsageError
-from goldnode.host import Need
 from goldnode.node_config import MeshKind
+from goldnode.tasks import host
 from goldnode.tasks.console import needing, progress, stderr, step_table
+from goldnode.tasks.host import Need
 from goldnode.vm.accel import Wish
 
 MB = 1_000_000

@@ -17,8 +17,8 @@ from goldnode.bench import jvm as jvm_bench
 from goldnode.bench import publish as publish_bench
 from goldnode.bench import rendezvous as rendezvous_bench
 from goldnode.errors import UsageError
-from goldnode.host import Need
 from goldnode.tasks.console import needing, progress
+from goldnode.tasks.host import Need
 
 
 @task(help={"json": "print the measurements as JSON"})

@@ -11,9 +11,9 @@ from invoke.context import Context
 from invoke.tasks import task
 
 from goldnode.errors import InputError, UsageError
-from goldnode.host import Need
 from goldnode.run import spawn
 from goldnode.tasks.console import needing, stderr
+from goldnode.tasks.host import Need
 from goldnode.vm import machine
 from goldnode.vm.accel import Wish, choose
 

@@ -25,9 +25,9 @@ from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColum
 from rich.progress import Progress as Bars
 from rich.table import Table
 
-from goldnode import host
 from goldnode.errors import GoldnodeError, HostError
 from goldnode.progress import Progress, Step
+from goldnode.tasks import host
 
 #: Errors and progress go here, so that stdout stays what a program can read.
 stderr = Console(stderr=True, highlight=False)
@@ -58,7 +58,7 @@ def step_table(seconds: dict[str, float]) -> Table:
 
 
 def needing(*needs: host.Need) -> Callable[[Task[Any]], Task[Any]]:
-    """Have the machine's part seen to before the task runs (``goldnode/host.py``)."""
+    """Have the machine's part seen to before the task runs (``goldnode/tasks/host.py``)."""
 
     def wrap(task: Task[Any]) -> Task[Any]:
         task.body = _before(task.body, needs)

@@ -14,7 +14,6 @@ from invoke.tasks import task
 from rich.console import Console
 from rich.live import Live
 
-from goldnode import host
 from goldnode import network as networks
 from goldnode.errors import UsageError
 from goldnode.fleet import move as moving
@@ -22,11 +21,12 @@ from goldnode.fleet import status as states
 from goldnode.fleet import up as story
 from goldnode.fleet.fleet import Fleet
 from goldnode.fleet.plan import MEMORY, Wish
-from goldnode.host import Need
 from goldnode.node_config import MeshKind
 from goldnode.paths import cache
+from goldnode.tasks import host
 from goldnode.tasks.bake import needs_of
 from goldnode.tasks.console import needing, progress
+from goldnode.tasks.host import Need
 from goldnode.vm.accel import Wish as Asked
 
 FOLDER = "where the fleet lives (default: in the cache)"

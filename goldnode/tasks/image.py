@@ -13,11 +13,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from goldnode.errors import UsageError
-from goldnode.host import Need
 from goldnode.image import digest as file_tree
 from goldnode.image.check import Report, check_image, open_image
 from goldnode.image.summary import Summary, summarise
 from goldnode.tasks.console import needing, progress
+from goldnode.tasks.host import Need
 
 #: Findings of one rule that are printed; the rest is counted.
 SHOWN = 5

@@ -15,18 +15,19 @@ from invoke.tasks import task
 from rich.console import Console
 from rich.table import Table
 
-from goldnode import host, paths
 from goldnode import network as networks
+from goldnode import paths
 from goldnode.bake import golden, manifest
 from goldnode.errors import UsageError
-from goldnode.host import Need
 from goldnode.publish import difference, inventory, strict
 from goldnode.publish import release as releases
 from goldnode.publish import verify as verification
 from goldnode.publish.binding import Role, release_name
 from goldnode.publish.targets import Target, Where, publish_to
+from goldnode.tasks import host
 from goldnode.tasks.bake import needs_of
 from goldnode.tasks.console import needing, progress
+from goldnode.tasks.host import Need
 from goldnode.tasks.test import ask, require_root
 
 

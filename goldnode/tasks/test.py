@@ -24,12 +24,13 @@ from invoke.tasks import task
 from rich.console import Console
 from rich.table import Table
 
-from goldnode import host, paths
+from goldnode import paths
 from goldnode.bake import manifest
 from goldnode.errors import HostError, UsageError
-from goldnode.host import Need
 from goldnode.run import clean_env
+from goldnode.tasks import host
 from goldnode.tasks.console import needing
+from goldnode.tasks.host import Need
 from goldnode.vm import accel
 
 
@@ -56,6 +57,7 @@ BUDGET = {
     Tier.LONG: 5400,
 }
 NO_TESTS = 5
+PROOF_NEEDS = (Need.BAKE, Need.MACHINE, Need.C_COMPILER, Need.JDK, Need.PROOF, Need.TEST_PACKAGES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,6 @@ class Outcome:
     seconds: float
 
 
-@needing(Need.BAKE, Need.MACHINE, Need.C_COMPILER, Need.JDK, Need.PROOF, Need.TEST_PACKAGES)
 @task(
     name="test",
     iterable=["tier"],
@@ -84,8 +85,7 @@ def prove(_: Context, tier: list[str], match: str = "", junit: str = "") -> None
     unknown = sorted(set(tier) - set(Tier))
     if unknown:
         raise UsageError(f"there is no tier {', '.join(unknown)}", hint=f"./invoke test --tier {Tier.UNIT}")
-    if Tier.LONG in tier:
-        host.require([Need.RUST])
+    host.require([*PROOF_NEEDS, *([Need.RUST] if Tier.LONG in tier else [])])
     chosen = [Tier(name) for name in tier] or [each for each in Tier if each is not Tier.LONG]
     with TemporaryDirectory() as scratch:
         reports = Path(junit or scratch).resolve()

@@ -77,6 +77,40 @@ def test_the_guard_itself_is_killed(which: str) -> None:
     assert gone(below)
 
 
+@pytest.mark.parametrize("name", ["SIGINT", "SIGHUP"])
+def test_started_where_a_signal_is_ignored(name: str) -> None:
+    """Started by a script's `&` or by nohup, the program below still ends when it is asked to."""
+    ignored = signal.signal(signal.Signals[name], signal.SIG_IGN)
+    try:
+        process, left = start("exec sleep 600")
+    finally:
+        signal.signal(signal.Signals[name], ignored)
+    with process:
+        process.send_signal(signal.SIGTERM)
+        process.wait(20)
+
+    assert 128 + signal.SIGINT == process.returncode
+    assert not alive(left)
+
+
+def test_nohup_outlives_its_terminal() -> None:
+    """A hang-up that whoever started us ignores is ignored by the guard, too."""
+    ignored = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        process, left = start("exec sleep 600")
+    finally:
+        signal.signal(signal.SIGHUP, ignored)
+    with process:
+        process.send_signal(signal.SIGHUP)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.5)
+        lived_on = alive(left)
+        process.terminate()
+        process.wait(20)
+
+    assert lived_on
+
+
 def test_the_guards_group_is_killed() -> None:
     """SIGKILL for the whole group the guard leads, as `run` sends it at last, leaves nothing either."""
     process, _ = start("exec sleep 600", start_new_session=True)

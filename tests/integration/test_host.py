@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from goldnode import host
 from goldnode.errors import HostError
-from goldnode.host import Need, Tool
+from goldnode.tasks import host
+from goldnode.tasks.host import Need, Tool
 
 
 def program(folder: Path, name: str, script: str) -> Path:

@@ -7,7 +7,6 @@ Standard library only: it runs before the test packages are there.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import sys
@@ -16,9 +15,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from goldnode import files, paths
 from goldnode.errors import HostError
 from goldnode.run import CommandError, run
+from goldnode.tasks import environment
 
 #: Where Debian keeps programs that a plain user's PATH leaves out.
 SYSTEM_PATHS = ("/usr/sbin", "/sbin")
@@ -143,18 +142,7 @@ def _privilege() -> list[str] | None:
 
 def _test_packages() -> None:
     """Bring the environment up to requirements/test.lock; instant when it already is."""
-    lock = paths.REPOSITORY / "requirements" / "test.lock"
-    stamp = Path(sys.prefix) / "goldnode-test.stamp"
-    wanted = hashlib.sha256(lock.read_bytes() + sys.version.encode()).hexdigest()
-    with files.locked(Path(sys.prefix) / "goldnode-test.lock"):
-        if stamp.exists() and stamp.read_text() == wanted:
-            return
-        print("installing the test packages from requirements/test.lock (once) ...", file=sys.stderr, flush=True)
-        try:
-            run([Path(sys.prefix) / "bin" / "pip", "install", "--quiet", "--require-hashes", "--no-build-isolation",
-                 "-r", lock])  # fmt: skip
-        except CommandError as error:
-            raise HostError(
-                f"the test packages could not be installed: {error.message}", hint="./invoke test"
-            ) from error
-        files.write_atomic(stamp, wanted)
+    try:
+        environment.install(Path(sys.prefix), environment.TEST, "test")
+    except environment.InstallError as error:
+        raise HostError(str(error), hint="./invoke test, when the package index answers again") from error
