@@ -4,7 +4,7 @@
 context manager guarantees that nothing of it outlives the block.  Both put the program in a
 process group of its own, so that Ctrl-C reaches us first and we decide what the child is told.
 For children that must die even when *we* are killed with SIGKILL (Packer and its QEMU), see
-``goldnode/guard.py``.  Standard library only: the node imports this at boot.
+``goldnode/vm/guard.py``.  Standard library only: the node imports this at boot.
 """
 
 from __future__ import annotations

@@ -14,11 +14,11 @@ from typing import Any
 
 from goldnode import files, paths
 from goldnode.bake import content, golden, manifest, vmbake
-from goldnode.bake.obtain import obtain
+from goldnode.bake.build_dir import workshop
 from goldnode.bake.platform import CREDENTIALS
-from goldnode.bake.workshop import workshop
+from goldnode.bake.programs.obtain import obtain
+from goldnode.config.network import Network
 from goldnode.errors import BakeError
-from goldnode.network import Network
 from goldnode.progress import Progress
 
 #: Google allows the shortest names, and only lower-case letters, digits and dashes.

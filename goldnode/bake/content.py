@@ -12,19 +12,18 @@ import io
 import json
 import stat
 import tarfile
-import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from goldnode import paths
+from goldnode.bake import zipapp
 from goldnode.bake.base import EPOCH, package_list
-from goldnode.bake.payload import LIB, Payload
-from goldnode.daemon import DaemonKind
-from goldnode.network import Network
+from goldnode.bake.programs.payload import LIB, Payload
+from goldnode.config.daemon import DaemonKind
+from goldnode.config.network import Network
 
 #: The first date a zip can hold.
-ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 NODE_MAIN = "from goldnode.node.__main__ import main\n\nraise SystemExit(main())\n"
 
 
@@ -73,16 +72,13 @@ def write(entries: Iterable[Entry], target: Path) -> str:
 
 
 def node_program() -> bytes:
-    """The node's program as one zipapp: root modules, ``node`` and ``rendezvous``; sorted, undated."""
-    package = paths.REPOSITORY / "goldnode"
-    sources = [*package.glob("*.py"), *(package / "node").rglob("*.py"), *(package / "rendezvous").rglob("*.py")]
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(zipfile.ZipInfo("__main__.py", ZIP_DATE), NODE_MAIN)
-        for source in sorted(sources):
-            name = str(source.relative_to(paths.REPOSITORY))
-            archive.writestr(zipfile.ZipInfo(name, ZIP_DATE), source.read_bytes(), zipfile.ZIP_DEFLATED)
-    return b"#!/usr/bin/python3 -I\n" + buffer.getvalue()
+    """The node's program as one zipapp; the rendezvous is in it, because a node can serve one."""
+    return zipapp.pack(NODE_MAIN, node_modules())
+
+
+def node_modules() -> list[Path]:
+    """The sources in the node's program."""
+    return zipapp.reached_from(["goldnode.node", "goldnode.rendezvous"])
 
 
 def _roles() -> Iterator[Entry]:

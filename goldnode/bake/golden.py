@@ -22,15 +22,15 @@ from goldnode import files, paths
 from goldnode.bake import base as bases
 from goldnode.bake import content, manifest, vmbake
 from goldnode.bake import stock as stockbake
-from goldnode.bake.obtain import obtain
+from goldnode.bake.build_dir import workshop
 from goldnode.bake.platform import Platform
-from goldnode.bake.workshop import workshop
+from goldnode.bake.programs.obtain import obtain
+from goldnode.config.network import Network
 from goldnode.errors import ImageError
 from goldnode.image.check import Report, check_image, open_image
 from goldnode.image.digest import tree_digest
 from goldnode.image.disk import own_ranges
 from goldnode.image.packages import installed
-from goldnode.network import Network
 from goldnode.progress import Progress, Step
 from goldnode.run import run
 from goldnode.vm import accel

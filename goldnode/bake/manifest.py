@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from goldnode import paths
-from goldnode.bake.payload import Payload
+from goldnode.bake.programs.payload import Payload
+from goldnode.config.network import WIREGUARD, Network
 from goldnode.errors import ImageError
-from goldnode.network import WIREGUARD, Network
 from goldnode.run import CommandError, run
 from goldnode.vm.accel import Acceleration
 

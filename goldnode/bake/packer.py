@@ -3,7 +3,7 @@
 packerpy knows Packer's commands and how arguments are spelled, but it returns what was printed
 only after the end, and it knows neither time limits nor cancelling.  A bake takes a minute and may
 hang, so this layer reads Packer's machine-readable lines as they come, ends Packer with everything
-it started (``goldnode/guard.py``), and keeps Packer's own log for the case of a failure.
+it started (``goldnode/vm/guard.py``), and keeps Packer's own log for the case of a failure.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from typing import Any
 
 from packerpy import PackerExecutable
 
-from goldnode import guard
 from goldnode.errors import BakeError, HostError
 from goldnode.run import NOT_HERE, spawn, stop_group
+from goldnode.vm import guard
 
 #: Where the operator keeps current Packer's plugins, if not where Packer looks by itself.
 PLUGIN_SETTINGS = ("PACKER_CONFIG_DIR", "PACKER_PLUGIN_PATH")

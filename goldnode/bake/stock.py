@@ -14,7 +14,7 @@ from goldnode import files
 from goldnode.bake import access, vmbake
 from goldnode.bake.base import Base
 from goldnode.bake.platform import Platform
-from goldnode.network import Network
+from goldnode.config.network import Network
 from goldnode.progress import Progress
 from goldnode.vm.accel import Acceleration
 

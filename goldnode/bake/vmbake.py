@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from goldnode import files, paths
-from goldnode.bake import access, gate
+from goldnode.bake import access, ssh_wait
 from goldnode.bake.base import Base
 from goldnode.bake.packer import Event, Packer
+from goldnode.config.network import Network
 from goldnode.errors import BakeError
-from goldnode.network import Network
 from goldnode.progress import Progress
 from goldnode.vm.accel import Acceleration
 
@@ -93,9 +93,9 @@ def run_packer(
         BakeError: It failed; the logs are kept under ``out/failed/``.
     """
     entry = access.grant(shop)
-    guest = gate.free_port()
+    guest = ssh_wait.free_port()
     output, console = shop / "packer", shop / "console.log"
-    with gate.gate(guest, console, access.READY) as port:
+    with ssh_wait.gate(guest, console, access.READY) as port:
         variables = {
             **machine(base, payload, shop, acceleration),
             "ssh_private_key_file": str(entry.private_key),

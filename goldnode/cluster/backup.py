@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from goldnode.cluster.store import FILES, NAME_TEXT, Cluster
 from goldnode.errors import InputError, UsageError
 from goldnode.files import write_atomic
-from goldnode.wire import from_base64, to_base64
+from goldnode.protocol.wire import from_base64, to_base64
 
 MAGIC = b"goldnode cluster backup 1\n"
 #: Fewest characters of a passphrase.

@@ -11,13 +11,13 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
-from goldnode import limits
 from goldnode.cluster.store import Cluster, Minted
+from goldnode.discovery.roster import Peer
 from goldnode.errors import InputError, UsageError
-from goldnode.invite import Invite, mint
-from goldnode.policy import Policy, sign_policy
-from goldnode.roster import Peer
-from goldnode.wire import KEY, NODE_ID_TEXT
+from goldnode.protocol import limits
+from goldnode.protocol.invite import Invite, mint
+from goldnode.protocol.policy import Policy, sign_policy
+from goldnode.protocol.wire import KEY, NODE_ID_TEXT
 
 
 @dataclass(frozen=True, slots=True)

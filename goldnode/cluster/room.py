@@ -10,15 +10,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from goldnode.alarm import Alarm, Kind
-from goldnode.client import Endpoint, Listing
 from goldnode.cluster import govern
 from goldnode.cluster.store import Cluster
+from goldnode.discovery.alarm import Alarm, Kind
+from goldnode.discovery.client import Endpoint, Listing
+from goldnode.discovery.roster import Reading
 from goldnode.errors import ExchangeError, UsageError
-from goldnode.policy import verify_policy
-from goldnode.record import verify_tombstone
-from goldnode.roster import Reading
-from goldnode.seal import room_key
+from goldnode.protocol.policy import verify_policy
+from goldnode.protocol.record import verify_tombstone
+from goldnode.protocol.seal import room_key
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from goldnode.cluster.room import Look
 from goldnode.cluster.store import Cluster
-from goldnode.roster import Peer
+from goldnode.discovery.roster import Peer
 
 #: Digits of a node ID in the table; every task takes a beginning, and --json has the whole.
 SHORT = 10

@@ -2,7 +2,7 @@
 
     root.key          the root's seed: whoever has it decides who belongs to the cluster
     cluster.json      name, network, rendezvous, what was minted
-    membership.json   the epoch's key, the policy, the roster (goldnode/membership.py)
+    membership.json   the epoch's key, the policy, the roster (goldnode/discovery/membership.py)
 
 All files are 0600.  The operator reads the room like a member that never writes.  A box in every
 policy is the operator's own, under a key that follows from the root, so that a copy restored from
@@ -20,13 +20,13 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from goldnode.client import Endpoint
+from goldnode.discovery.client import Endpoint
+from goldnode.discovery.membership import Membership, Reader
 from goldnode.errors import ExchangeError, InputError, UsageError
 from goldnode.files import write_atomic, write_json
-from goldnode.invite import Grant
-from goldnode.membership import Membership, Reader
-from goldnode.seal import box_keys, derive
-from goldnode.wire import KEY, key_from_seed, public_of, refuse, seed_of
+from goldnode.protocol.invite import Grant
+from goldnode.protocol.seal import box_keys, derive
+from goldnode.protocol.wire import KEY, key_from_seed, public_of, refuse, seed_of
 
 NAME_TEXT = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 FILES = ("root.key", "cluster.json", "membership.json")

@@ -17,7 +17,7 @@ from typing import Any
 import jinja2
 import yaml
 
-from goldnode import node_config, node_entry
+from goldnode.config import node_config, node_entry
 from goldnode.errors import InputError, UsageError
 from goldnode.files import write_atomic
 from goldnode.paths import REPOSITORY

@@ -15,14 +15,14 @@ from goldnode.cluster.store import Cluster
 from goldnode.errors import UsageError
 from goldnode.fleet import console as consoles
 from goldnode.fleet import monitor, state, volume
-from goldnode.fleet.ground import Ground
+from goldnode.fleet.external_validators import RPC
+from goldnode.fleet.namespace import Ground
 from goldnode.fleet.plan import NETWORK, RENDEZVOUS, WORLD, Node, Seat, another_sentry, extra, own_extra, successor
 from goldnode.fleet.rpc import WorldRpc
 from goldnode.fleet.state import State
-from goldnode.fleet.world import RPC
-from goldnode.invite import write_invite
-from goldnode.node.cometbft_keys import Key
+from goldnode.node.keys.cometbft_keys import Key
 from goldnode.paths import REPOSITORY
+from goldnode.protocol.invite import write_invite
 from goldnode.vm import machine
 from goldnode.vm.accel import Acceleration, Accelerator
 

@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from goldnode.daemon import Family
+from goldnode.config.daemon import Family
 from goldnode.fleet.program import Program
-from goldnode.node.cometbft_keys import Key
+from goldnode.node.keys.cometbft_keys import Key
 from goldnode.run import run
 
 #: What one unit of voting power bonds on an SDK chain (its power reduction).

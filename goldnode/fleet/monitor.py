@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from goldnode.errors import HostError
-from goldnode.fleet.ground import connected
+from goldnode.fleet.namespace import connected
 
 SOCKET = "monitor.sock"
 #: What makes QEMU listen there, started in the machine's folder.

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from goldnode.config.node_config import MAX_NODES, MULTI_NODE, MeshKind
 from goldnode.errors import UsageError
-from goldnode.node_config import MAX_NODES, MULTI_NODE, MeshKind
 from goldnode.vm.accel import Accelerator
 
 #: The fleet's network; it exists in the fleet's namespace only.

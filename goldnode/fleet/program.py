@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from goldnode.bake.obtain import obtain
+from goldnode.bake.programs.obtain import obtain
+from goldnode.config.network import Network
 from goldnode.errors import UsageError
-from goldnode.network import Network
-from goldnode.node.machine import architecture
+from goldnode.node.system.machine import architecture
 from goldnode.progress import Progress
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from goldnode.errors import HostError
-from goldnode.fleet.ground import connected
+from goldnode.fleet.namespace import connected
 
 #: The flag of a signature that is for the block, as CometBFT writes it.
 FOR_THE_BLOCK = 2

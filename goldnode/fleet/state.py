@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from goldnode.config.node_config import MeshKind
 from goldnode.errors import UsageError
 from goldnode.files import write_json
 from goldnode.fleet.plan import PACE, Node, Seat, Wish
-from goldnode.node_config import MeshKind
 
 FILE = "fleet.json"
 VERSION = 1

@@ -13,20 +13,20 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from goldnode import network as networks
 from goldnode.bake import golden
 from goldnode.cluster import store
+from goldnode.config import network as networks
 from goldnode.errors import UsageError
 from goldnode.files import write_atomic
-from goldnode.fleet import genesis, state, world
+from goldnode.fleet import external_validators, genesis, state
+from goldnode.fleet.external_validators import Outsider
 from goldnode.fleet.fleet import Fleet, share
 from goldnode.fleet.genesis import Validator
-from goldnode.fleet.ground import Ground
+from goldnode.fleet.namespace import Ground
 from goldnode.fleet.plan import NETWORK, RENDEZVOUS, WORLD, Seat, Wish, pace_of, powers, seats
 from goldnode.fleet.program import Program, program
 from goldnode.fleet.state import State
-from goldnode.fleet.world import Outsider
-from goldnode.node.cometbft_keys import Key
+from goldnode.node.keys.cometbft_keys import Key
 from goldnode.progress import Progress
 from goldnode.vm import accel
 
@@ -184,7 +184,9 @@ def _prepare_world(fleet: Fleet, daemon: Program, keys: Mapping[str, Key]) -> tu
     document = genesis.genesis(daemon, validators, datetime.now(UTC))
     write_atomic(fleet.folder / "genesis.json", document)
     for each in outsiders:
-        world.prepare(fleet.folder / "world" / str(each.number), each, outsiders, daemon, document, fleet.state.pace)
+        external_validators.prepare(
+            fleet.folder / "world" / str(each.number), each, outsiders, daemon, document, fleet.state.pace
+        )
     peers = tuple(each.peer for each in outsiders)
     write_atomic(fleet.folder / "world" / "peers", "\n".join(peers) + "\n")
     return peers
@@ -193,7 +195,7 @@ def _prepare_world(fleet: Fleet, daemon: Program, keys: Mapping[str, Key]) -> tu
 def _start_world(fleet: Fleet, daemon: Program) -> None:
     for number in range(1, WORLD + 1):
         home, log = fleet.folder / "world" / str(number), fleet.folder / "world" / f"{number}.log"
-        fleet.ground.start(f"world-{number}", world.arguments(daemon), cwd=home, log=log, env=daemon.env)
+        fleet.ground.start(f"world-{number}", external_validators.arguments(daemon), cwd=home, log=log, env=daemon.env)
 
 
 def _wait_configured(fleet: Fleet, patience: float) -> None:

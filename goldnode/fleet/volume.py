@@ -12,10 +12,10 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from goldnode.node import archive
-from goldnode.node.cometbft_keys import Key
+from goldnode.node.keys import archive
+from goldnode.node.keys.cometbft_keys import Key
 from goldnode.node.layout import Layout
-from goldnode.node.volume import LABEL
+from goldnode.node.system.volume import LABEL
 from goldnode.run import run
 
 #: Sparse: the chain lives there too.

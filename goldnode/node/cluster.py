@@ -1,6 +1,6 @@
 """This node's place in its cluster, in the terms of this program.
 
-The rendezvous client (``goldnode.member``) knows records, grants and policies; the planner and
+The rendezvous client (``goldnode.discovery.member``) knows records, grants and policies; the planner and
 the rules know ``peers.Member``.  This is the only module that knows both.
 """
 
@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from goldnode.discovery.member import Member as Membership
+from goldnode.discovery.roster import Peer
 from goldnode.errors import InputError
-from goldnode.invite import read_invite
-from goldnode.member import Member as Membership
-from goldnode.node.cometbft_keys import Key
-from goldnode.node.peers import Member
-from goldnode.roster import Peer
-from goldnode.wire import key_from_seed
+from goldnode.node.keys.cometbft_keys import Key
+from goldnode.node.plan.peers import Member
+from goldnode.protocol.invite import read_invite
+from goldnode.protocol.wire import key_from_seed
 
 #: What stands where an invite was, once it has been used.
 JOINED = "gn1_joined"

@@ -11,19 +11,22 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from goldnode.config.node_config import MeshKind, NodeConfig
+from goldnode.config.node_entry import NodeEntry
+from goldnode.config.role import Kind
+from goldnode.discovery.member import Member as Membership
 from goldnode.errors import GoldnodeError, SafetyError
 from goldnode.files import write_atomic
-from goldnode.member import Member as Membership
-from goldnode.node import apply, blocks, cluster, identity, keys, machine, node_yaml, scrub, vpncloud, wireguard
-from goldnode.node.inputs import Image, NodeFacts
+from goldnode.node import cluster, node_yaml, scrub
+from goldnode.node.keys import identity, keys
 from goldnode.node.layout import Layout, NodeLayout
-from goldnode.node.peers import Member
-from goldnode.node.plan import plan
-from goldnode.node.ports import Ports
-from goldnode.node.system import System
-from goldnode.node_config import MeshKind, NodeConfig
-from goldnode.node_entry import NodeEntry
-from goldnode.role import Kind
+from goldnode.node.plan import blocks, vpncloud, wireguard
+from goldnode.node.plan.inputs import Image, NodeFacts
+from goldnode.node.plan.peers import Member
+from goldnode.node.plan.plan import plan
+from goldnode.node.plan.ports import Ports
+from goldnode.node.system import apply, machine
+from goldnode.node.system.system import System
 
 Random = Callable[[int], bytes]
 

@@ -10,16 +10,16 @@ import json
 import tempfile
 from pathlib import Path
 
-from goldnode.artifact import ArtifactStore, Deferred
-from goldnode.daemon import Daemon, Family
+from goldnode.config.daemon import Daemon, Family
+from goldnode.config.network import Network
 from goldnode.errors import ArtifactError
+from goldnode.fetch.artifact import ArtifactStore, Deferred
+from goldnode.fetch.retry import Patience
+from goldnode.fetch.unpack import unpack
 from goldnode.files import write_atomic
-from goldnode.network import Network
 from goldnode.node.layout import Layout
-from goldnode.patience import Patience
 from goldnode.progress import Progress
 from goldnode.run import run
-from goldnode.unpack import unpack
 
 #: Seconds without a byte that one run of the fetch unit may wait; systemd starts it again.
 PATIENCE = 300.0

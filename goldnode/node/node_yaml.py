@@ -6,12 +6,14 @@ something else at its next reboot.
 
 from __future__ import annotations
 
-from goldnode import node_config
+from goldnode.config import node_config
+from goldnode.config.node_config import NodeConfig
 from goldnode.files import write_atomic
-from goldnode.node import fit, machine, scrub
-from goldnode.node.inputs import Image
+from goldnode.node import scrub
 from goldnode.node.layout import Layout
-from goldnode.node_config import NodeConfig
+from goldnode.node.plan import fit
+from goldnode.node.plan.inputs import Image
+from goldnode.node.system import machine
 
 
 def in_force(layout: Layout, image: Image) -> NodeConfig:

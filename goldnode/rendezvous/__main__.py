@@ -9,8 +9,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from goldnode import limits
 from goldnode.errors import GoldnodeError, UsageError
+from goldnode.protocol import limits
 from goldnode.rendezvous.address import parse_proxies
 from goldnode.rendezvous.config import Config
 from goldnode.rendezvous.server import Options, serve

@@ -18,20 +18,20 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from goldnode.codes import Code
 from goldnode.errors import ExchangeError
+from goldnode.protocol.codes import Code
+from goldnode.protocol.wire import refuse
 from goldnode.rendezvous import calls
 from goldnode.rendezvous.address import bucket
 from goldnode.rendezvous.config import Config
-from goldnode.rendezvous.hub import Hub
 from goldnode.rendezvous.inquiry import ClientGoneError, Inquiry, Receive, read_address, read_head
 from goldnode.rendezvous.limiter import Limiter
 from goldnode.rendezvous.metrics import Metrics
+from goldnode.rendezvous.notifier import Hub
 from goldnode.rendezvous.problem import RefusalError, problem, unavailable
 from goldnode.rendezvous.reply import PIECE, Reply, Send, deliver, text_reply
 from goldnode.rendezvous.rooms import Rooms
 from goldnode.rendezvous.store import Census, Store, StoreError
-from goldnode.wire import refuse
 
 log = logging.getLogger(__name__)
 

@@ -12,10 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from goldnode import limits
-from goldnode.codes import Code
-from goldnode.policy import verify_policy
-from goldnode.record import verify_record, verify_tombstone, verify_touch
+from goldnode.protocol import limits
+from goldnode.protocol.codes import Code
+from goldnode.protocol.policy import verify_policy
+from goldnode.protocol.record import verify_record, verify_tombstone, verify_touch
+from goldnode.protocol.request import IF_MATCH, IF_NONE_MATCH, verify_request
+from goldnode.protocol.wire import HASH_TEXT, refuse, to_base64
+from goldnode.protocol.wire import read_body as read_structure
 from goldnode.rendezvous import rules
 from goldnode.rendezvous.address import bucket
 from goldnode.rendezvous.config import Config
@@ -27,9 +30,6 @@ from goldnode.rendezvous.reply import Reply, json_reply
 from goldnode.rendezvous.rooms import Rooms, Watch, policy_place
 from goldnode.rendezvous.rules import Change, Condition
 from goldnode.rendezvous.store import Row
-from goldnode.request import IF_MATCH, IF_NONE_MATCH, verify_request
-from goldnode.wire import HASH_TEXT, refuse, to_base64
-from goldnode.wire import read_body as read_structure
 
 
 @dataclass(frozen=True, slots=True)

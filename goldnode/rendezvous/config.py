@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from goldnode import limits
 from goldnode.errors import UsageError
+from goldnode.protocol import limits
 from goldnode.rendezvous.address import Network
 from goldnode.rendezvous.limiter import Rate
 

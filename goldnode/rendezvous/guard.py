@@ -14,8 +14,8 @@ from typing import ClassVar
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from goldnode.protocol.wire import refuse
 from goldnode.rendezvous.problem import problem
-from goldnode.wire import refuse
 
 #: Seconds from the connection, or from the last answer, to the end of the next request's headers.
 IDLE_SECONDS = 20

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
-from goldnode import limits
-from goldnode.codes import Code
+from goldnode.protocol import limits
+from goldnode.protocol.codes import Code
+from goldnode.protocol.request import IF_MATCH, IF_NONE_MATCH, PROOF, ROOM_KEY, TIME
+from goldnode.protocol.wire import HASH_TEXT, refuse
 from goldnode.rendezvous.address import Network, client_address
 from goldnode.rendezvous.problem import RefusalError
-from goldnode.request import IF_MATCH, IF_NONE_MATCH, PROOF, ROOM_KEY, TIME
-from goldnode.wire import HASH_TEXT, refuse
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 

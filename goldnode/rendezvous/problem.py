@@ -1,6 +1,6 @@
 """How a refusal looks on the wire: `application/problem+json`, a stable code, and what to do.
 
-The codes and their status are the protocol's (goldnode/codes.py); the sentences here are for the
+The codes and their status are the protocol's (goldnode/protocol/codes.py); the sentences here are for the
 person who reads a log.  Every refusal carries the server's time, so that a wrong clock can be
 seen from any of them.
 """
@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 import math
 
-from goldnode import limits
-from goldnode.codes import STATUS, Code
 from goldnode.errors import ExchangeError
+from goldnode.protocol import limits
+from goldnode.protocol.codes import STATUS, Code
 from goldnode.rendezvous.reply import Reply
 
 #: What went wrong, in a few words, and what to do about it.

@@ -12,13 +12,13 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from goldnode import limits
-from goldnode.codes import Code
+from goldnode.protocol import limits
+from goldnode.protocol.codes import Code
+from goldnode.protocol.wire import to_base64
 from goldnode.rendezvous.limiter import Limiter
 from goldnode.rendezvous.problem import RefusalError, unavailable
 from goldnode.rendezvous.rules import Change
 from goldnode.rendezvous.store import Kind, Listing, Row, Store
-from goldnode.wire import to_base64
 
 #: Times a write is decided anew because somebody else was faster.
 ATTEMPTS = 8

@@ -10,13 +10,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from goldnode import limits
-from goldnode.codes import Code
-from goldnode.policy import SignedPolicy
-from goldnode.record import Record, Tombstone, Touch
+from goldnode.protocol import limits
+from goldnode.protocol.codes import Code
+from goldnode.protocol.policy import SignedPolicy
+from goldnode.protocol.record import Record, Tombstone, Touch
+from goldnode.protocol.wire import refuse
 from goldnode.rendezvous.problem import RefusalError
 from goldnode.rendezvous.store import Kind, Row, Value
-from goldnode.wire import refuse
 
 _ETAG = re.compile(r'"([1-9][0-9]{0,18})"')
 

@@ -21,7 +21,7 @@ from goldnode.errors import HostError
 from goldnode.rendezvous.app import App
 from goldnode.rendezvous.config import Config
 from goldnode.rendezvous.guard import IDLE_SECONDS, GuardedProtocol
-from goldnode.rendezvous.hub import Hub
+from goldnode.rendezvous.notifier import Hub
 from goldnode.rendezvous.sqlite import SqliteStore
 
 #: Seconds between two rounds of forgetting what ran out of time.

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from goldnode.errors import HostError
 from goldnode.rendezvous.groupcommit import Applied, GroupWriter
-from goldnode.rendezvous.hub import Hub
+from goldnode.rendezvous.notifier import Hub
 from goldnode.rendezvous.store import Census, Kind, Listing, Row, Value
 
 SCHEMA_VERSION = 1

@@ -10,12 +10,12 @@ from invoke.context import Context
 from invoke.tasks import task
 from rich.console import Console
 
-from goldnode import network as networks
 from goldnode.bake import cloud, golden
 from goldnode.bake import platform as platforms
-from goldnode.daemon import DaemonKind
+from goldnode.config import network as networks
+from goldnode.config.daemon import DaemonKind
+from goldnode.config.node_config import MeshKind
 from goldnode.errors import UsageError
-from goldnode.node_config import MeshKind
 from goldnode.tasks import host
 from goldnode.tasks.console import needing, progress, stderr, step_table
 from goldnode.tasks.host import Need

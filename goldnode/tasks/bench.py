@@ -1,4 +1,4 @@
-"""Measurements, one task each; what is measured, and how, stands in goldnode/bench/."""
+"""Measurements, one task each; what is measured, and how, stands in benchmarks/."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from invoke.tasks import task
 from rich.console import Console
 from rich.table import Table
 
-from goldnode.bench import bake as bake_bench
-from goldnode.bench import boot as boot_bench
-from goldnode.bench import jvm as jvm_bench
-from goldnode.bench import publish as publish_bench
-from goldnode.bench import rendezvous as rendezvous_bench
+from benchmarks import bake as bake_bench
+from benchmarks import boot as boot_bench
+from benchmarks import jvm as jvm_bench
+from benchmarks import publish as publish_bench
+from benchmarks import rendezvous as rendezvous_bench
 from goldnode.errors import UsageError
 from goldnode.tasks.console import needing, progress
 from goldnode.tasks.host import Need

@@ -15,14 +15,14 @@ from invoke.tasks import task
 from rich.console import Console
 from rich.live import Live
 
-from goldnode import network as networks
-from goldnode.client import Endpoint
 from goldnode.cluster import backup as backups
 from goldnode.cluster import govern, room, status, store, user_data
+from goldnode.config import network as networks
+from goldnode.config.node_entry import HOSTED_ROLES, SERVICE_ROLES
+from goldnode.discovery.client import Endpoint
 from goldnode.errors import InputError, UsageError
-from goldnode.invite import Invite, write_invite
-from goldnode.node_entry import HOSTED_ROLES, SERVICE_ROLES
 from goldnode.paths import clusters
+from goldnode.protocol.invite import Invite, write_invite
 
 NAME = "the cluster's name"
 RENDEZVOUS = "URL of a rendezvous, as http://203.0.113.10:8700; remembered; may be repeated"

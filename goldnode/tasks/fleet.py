@@ -14,14 +14,14 @@ from invoke.tasks import task
 from rich.console import Console
 from rich.live import Live
 
-from goldnode import network as networks
+from goldnode.config import network as networks
+from goldnode.config.node_config import MeshKind
 from goldnode.errors import UsageError
 from goldnode.fleet import move as moving
 from goldnode.fleet import status as states
 from goldnode.fleet import up as story
 from goldnode.fleet.fleet import Fleet
 from goldnode.fleet.plan import MEMORY, Wish
-from goldnode.node_config import MeshKind
 from goldnode.paths import cache
 from goldnode.tasks import host
 from goldnode.tasks.bake import needs_of

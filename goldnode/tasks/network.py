@@ -13,15 +13,15 @@ from invoke.tasks import task
 from rich.console import Console
 from rich.table import Column, Table
 
-from goldnode import network as nouns
-from goldnode import network_check
-from goldnode.artifact import ArtifactStore
-from goldnode.bake import lockfile, registry
+from goldnode.authoring import chain_registry, lockfile
+from goldnode.config import network as nouns
+from goldnode.config import network_check
+from goldnode.config.network import Network
 from goldnode.errors import Fault, InputError, UsageError
+from goldnode.fetch.artifact import ArtifactStore
+from goldnode.fetch.retry import Patience
 from goldnode.files import write_atomic
-from goldnode.network import Network
 from goldnode.paths import cache
-from goldnode.patience import Patience
 from goldnode.tasks.console import progress
 
 
@@ -116,7 +116,7 @@ def import_(_: Context, name: str, from_: str, force: bool = False) -> None:
     path = nouns.NETWORKS / f"{name}.yaml"
     if path.exists() and not force:
         raise UsageError(f"{path} exists", hint=f"./invoke network import {name} --from {from_} --force")
-    imported = registry.read(Path(from_))
+    imported = chain_registry.read(Path(from_))
     write_atomic(path, imported.text)
     for remark in imported.remarks:
         print(f"  {remark}")

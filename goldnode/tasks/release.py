@@ -15,9 +15,9 @@ from invoke.tasks import task
 from rich.console import Console
 from rich.table import Table
 
-from goldnode import network as networks
 from goldnode import paths
 from goldnode.bake import golden, manifest
+from goldnode.config import network as networks
 from goldnode.errors import UsageError
 from goldnode.publish import difference, inventory, strict
 from goldnode.publish import release as releases

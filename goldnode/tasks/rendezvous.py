@@ -7,8 +7,8 @@ from pathlib import Path
 from invoke.context import Context
 from invoke.tasks import task
 
-from goldnode import limits
 from goldnode.paths import cache
+from goldnode.protocol import limits
 from goldnode.rendezvous.__main__ import LISTEN, run
 from goldnode.rendezvous.address import parse_proxies
 from goldnode.rendezvous.config import Config

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from goldnode import files, guard
+from goldnode import files
 from goldnode.errors import BakeError, ImageError
 from goldnode.run import CommandError, run, spawn, stop_group
+from goldnode.vm import guard
 from goldnode.vm.accel import Acceleration
 
 OVMF = Path("/usr/share/ovmf/OVMF.fd")

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from goldnode import network as networks
 from goldnode.bake import golden, manifest
+from goldnode.config import network as networks
 from goldnode.progress import SILENT
-from tests import sealed
+from tests.support import sealed
 
 
 @pytest.fixture(scope="session")

@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from goldnode import guard
 from goldnode.node.layout import Layout
 from goldnode.run import run, spawn
+from goldnode.vm import guard
 from goldnode.vm.machine import read_console
 
 SEED = "var/lib/cloud/seed/nocloud"

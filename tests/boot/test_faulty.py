@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from tests.boot.container import container
-from tests.node_lab import Cluster
+from tests.support.node_lab import Cluster
 
 pytestmark = [pytest.mark.root, pytest.mark.any_image]
 CASES = Path(__file__).parent / "cases"

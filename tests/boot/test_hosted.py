@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from goldnode import network as networks
 from goldnode.bake import golden
 from goldnode.cluster import user_data
+from goldnode.config import network as networks
 from goldnode.progress import SILENT
 from goldnode.run import run
-from tests import sealed
 from tests.boot.container import Container, container
-from tests.waiting import until
+from tests.support import sealed
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.root, pytest.mark.long]
 NAMES = ("alice", "bob", "carol")

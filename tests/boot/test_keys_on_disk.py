@@ -14,12 +14,12 @@ import pytest
 
 from goldnode.cluster import user_data
 from goldnode.files import write_json
-from goldnode.node import archive, identity
-from goldnode.node.cometbft_keys import Key
+from goldnode.node.keys import archive, identity
+from goldnode.node.keys.cometbft_keys import Key
+from goldnode.node.keys.signing_state import SigningState, to_document
 from goldnode.node.layout import Layout, NodeLayout
-from goldnode.node.signing_state import SigningState, to_document
 from tests.boot.container import container
-from tests.node_lab import Cluster, seed
+from tests.support.node_lab import Cluster, seed
 
 pytestmark = pytest.mark.root
 NAME = "val-1"

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from goldnode import network as networks
 from goldnode.cluster import user_data
+from goldnode.config import network as networks
 from goldnode.fleet.genesis import Validator, plain
-from goldnode.fleet.lone import FORWARD, HOST, RENDEZVOUS, Machine, Place
-from goldnode.node.cometbft_keys import Key
+from goldnode.fleet.single_vm import FORWARD, HOST, RENDEZVOUS, Machine, Place
+from goldnode.node.keys.cometbft_keys import Key
 from goldnode.vm import accel, machine
 from goldnode.vm.machine import Firmware, Spec
-from tests.cluster_lab import seed
-from tests.node_lab import Cluster
+from tests.support.cluster_lab import seed
+from tests.support.node_lab import Cluster
 
 pytestmark = [pytest.mark.long, pytest.mark.any_image]
 GENESIS_TIME = datetime(2026, 1, 1, tzinfo=UTC)

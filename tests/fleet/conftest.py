@@ -13,8 +13,8 @@ from goldnode.fleet.fleet import Fleet
 from goldnode.fleet.plan import Seat
 from goldnode.paths import REPOSITORY
 from goldnode.run import run
-from tests import sealed
-from tests.baking import invoke
+from tests.support import sealed
+from tests.support.baking import invoke
 
 
 @dataclass(frozen=True)

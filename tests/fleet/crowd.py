@@ -15,11 +15,11 @@ import pytest
 from goldnode.fleet import up as story
 from goldnode.fleet.fleet import Fleet
 from goldnode.fleet.plan import MEMORY, Seat, Wish
-from goldnode.node.ports import METRICS
+from goldnode.node.plan.ports import METRICS
 from goldnode.progress import SILENT
-from tests.baking import invoke
 from tests.fleet.conftest import Login, status, where
-from tests.waiting import until
+from tests.support.baking import invoke
+from tests.support.waiting import until
 
 #: How often a node dies while its siblings must go on.
 CYCLES = 20

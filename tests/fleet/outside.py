@@ -7,16 +7,16 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 
-from goldnode import network as networks
-from goldnode.fleet import world
+from goldnode.config import network as networks
+from goldnode.fleet import external_validators
+from goldnode.fleet.external_validators import RPC, Outsider
 from goldnode.fleet.fleet import Fleet
 from goldnode.fleet.plan import NETWORK, WORLD_P2P, Seat
 from goldnode.fleet.program import Program, program
 from goldnode.fleet.rpc import WorldRpc
-from goldnode.fleet.world import RPC, Outsider
-from goldnode.node.cometbft_keys import Key
+from goldnode.node.keys.cometbft_keys import Key
 from goldnode.progress import SILENT
-from tests.waiting import until
+from tests.support.waiting import until
 
 #: Ports at a time, and seconds given to each: a firewall that drops says nothing.
 AT_ONCE, PATIENCE = 1024, 1.0
@@ -63,7 +63,7 @@ class Stranger:
         """Come into the world with nothing but the sentries' public addresses."""
         seen = self.fleet.seen()
         daemon = self.daemon()
-        world.prepare(
+        external_validators.prepare(
             self.home, self.who, [], daemon, (self.fleet.folder / "genesis.json").read_bytes(), self.fleet.state.pace
         )
         config = self.home / "config" / "config.toml"
@@ -71,7 +71,9 @@ class Stranger:
         config.write_text(config.read_text().replace('persistent_peers = ""', f'persistent_peers = "{dialled}"'))
         self.fleet.ground.run(["ip", "address", "add", f"{NETWORK}.{self.who.number}/24", "dev", "br0"], check=False)
         log = self.home.parent / f"{self.who.number}.log"
-        self.fleet.ground.start(self.who.name, world.arguments(daemon), cwd=self.home, log=log, env=daemon.env)
+        self.fleet.ground.start(
+            self.who.name, external_validators.arguments(daemon), cwd=self.home, log=log, env=daemon.env
+        )
         assert until((self.home / RPC).is_socket, 60), log.read_text()[-3000:]
 
     def stop(self) -> None:

@@ -15,11 +15,11 @@ import pytest
 from goldnode.fleet import up as story
 from goldnode.fleet.fleet import Fleet
 from goldnode.fleet.plan import Seat, Wish
-from goldnode.node.ports import METRICS
+from goldnode.node.plan.ports import METRICS
 from goldnode.progress import SILENT
 from tests.fleet.conftest import Login, signs
 from tests.fleet.outside import Stranger, scan
-from tests.waiting import until
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.long
 VALIDATOR = "validator-1"

@@ -14,9 +14,9 @@ import pytest
 
 from goldnode.fleet import up as story
 from goldnode.fleet.fleet import Fleet
-from tests.baking import invoke
 from tests.fleet.conftest import Login, next_image, signs, status, where
-from tests.waiting import until
+from tests.support.baking import invoke
+from tests.support.waiting import until
 
 #: The first test also waits for wasmd to be built, two images to be baked, and the machines to boot.
 pytestmark = [pytest.mark.long, pytest.mark.timeout(2700)]

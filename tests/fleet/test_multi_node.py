@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from goldnode.config.node_config import MULTI_NODE
 from goldnode.fleet.fleet import Fleet
 from goldnode.fleet.plan import FIRST_NUMBER, Node, Seat
-from goldnode.node_config import MULTI_NODE
 from tests.fleet import crowd
 from tests.fleet.conftest import Login
 

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from goldnode.config.node_config import MULTI_NODE
 from goldnode.fleet import move as moving
 from goldnode.fleet import up as story
 from goldnode.fleet.fleet import Fleet
 from goldnode.fleet.plan import FIRST_NUMBER, Node, Seat
-from goldnode.node_config import MULTI_NODE
 from goldnode.progress import SILENT
 from tests.fleet import crowd
 from tests.fleet.conftest import Login, next_image, where
-from tests.waiting import until
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(3000)]
 SEATS = (

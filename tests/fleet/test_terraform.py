@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from goldnode import network as networks
 from goldnode.bake import golden
+from goldnode.config import network as networks
 from goldnode.errors import UsageError
 from goldnode.fleet.fleet import Fleet
 from goldnode.paths import REPOSITORY
 from goldnode.progress import SILENT
 from goldnode.run import Completed, run
-from tests.baking import processes
 from tests.fleet.conftest import signs
-from tests.go_tools import TERRAFORM
-from tests.waiting import until
+from tests.support.baking import processes
+from tests.support.go_tools import TERRAFORM
+from tests.support.waiting import until
 
 FOLDER = REPOSITORY / "terraform" / "local"
 VALIDATOR = "validator-1"

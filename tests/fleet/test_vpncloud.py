@@ -11,19 +11,19 @@ from pathlib import Path
 
 import pytest
 
-from goldnode import network
 from goldnode.bake import golden
+from goldnode.config import network
+from goldnode.config.node_config import MeshKind
 from goldnode.fleet import up as story
 from goldnode.fleet.fleet import Fleet
 from goldnode.fleet.plan import Wish
 from goldnode.image.check import open_image
-from goldnode.node_config import MeshKind
 from goldnode.progress import SILENT
 from goldnode.publish import sbom
 from goldnode.run import run
 from tests.fleet.conftest import Login, signs
 from tests.fleet.outside import scan
-from tests.waiting import until
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.long
 VALIDATOR, SENTRY = "validator-1", "sentry-1"

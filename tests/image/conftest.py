@@ -14,8 +14,8 @@ from goldnode import paths
 from goldnode.bake import manifest
 from goldnode.image.check import open_image
 from goldnode.image.rule import Image
-from tests import sealed as unpacked
-from tests.baking import bake
+from tests.support import sealed as unpacked
+from tests.support.baking import bake
 
 
 @pytest.fixture(scope="session")

@@ -14,8 +14,8 @@ import pytest
 from goldnode.bake.manifest import SCHEMA
 from goldnode.files import sha256_file
 from goldnode.run import run
-from tests.baking import invoke, processes, start
-from tests.waiting import until
+from tests.support.baking import invoke, processes, start
+from tests.support.waiting import until
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from goldnode import paths, role
+from goldnode import paths
+from goldnode.config import role
 from goldnode.run import run
 
 pytestmark = [pytest.mark.root, pytest.mark.any_image]

@@ -16,8 +16,8 @@ from cyclonedx.validation.json import JsonStrictValidator
 from goldnode.publish.binding import RELEASE, SIGNATURE, SUMS, Role
 from goldnode.publish.signature import NAMESPACE
 from goldnode.run import run
-from tests.baking import invoke
-from tests.checkout import checkout, commit
+from tests.support.baking import invoke
+from tests.support.checkout import checkout, commit
 
 #: A release bakes, and boots the image over and over; the first test also waits for the first release.
 pytestmark = [pytest.mark.long, pytest.mark.root, pytest.mark.timeout(3600)]

@@ -9,7 +9,7 @@ import pytest
 
 from goldnode.errors import HostError
 from goldnode.run import CommandError, detach, run, spawn
-from tests.waiting import alive, gone, until
+from tests.support.waiting import alive, gone, until
 
 
 def test_a_program_gets_words_text_and_a_clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from goldnode import node_config
 from goldnode.cluster.user_data import Machine, Node, render
+from goldnode.config import node_config
 from goldnode.paths import REPOSITORY
 
 FOLDER = REPOSITORY / "cloud-init"

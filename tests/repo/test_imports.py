@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,27 +11,35 @@ from pathlib import Path
 import pytest
 
 from goldnode import paths
+from goldnode.bake.content import node_modules
 
 PACKAGE = paths.REPOSITORY / "goldnode"
-#: What each subpackage may import besides the root modules and itself; tasks and bench may import all.
+#: What each part may import besides the plumbing (the files beside these folders) and itself; tasks may import all.
 MAY_IMPORT = {
     "": frozenset[str](),
-    "bake": frozenset({"image", "vm"}),
-    "cluster": frozenset[str](),
-    "fleet": frozenset({"bake", "cluster", "node", "vm"}),
+    "protocol": frozenset[str](),
+    "fetch": frozenset[str](),
     "image": frozenset[str](),
-    "node": frozenset[str](),
-    "publish": frozenset({"bake", "image"}),
-    "rendezvous": frozenset[str](),
     "vm": frozenset[str](),
+    "config": frozenset({"fetch"}),
+    "discovery": frozenset({"protocol"}),
+    "rendezvous": frozenset({"protocol"}),
+    "authoring": frozenset({"config", "fetch"}),
+    "cluster": frozenset({"config", "discovery", "protocol"}),
+    "node": frozenset({"config", "discovery", "fetch", "protocol"}),
+    "bake": frozenset({"config", "fetch", "image", "vm"}),
+    "publish": frozenset({"bake", "config", "fetch", "image"}),
+    "fleet": frozenset({"bake", "cluster", "config", "discovery", "fetch", "node", "protocol", "vm"}),
 }
 #: What Debian's Python on a node has besides the standard library: all of it is in the image.
 ON_A_NODE = frozenset({"cryptography", "yaml", "tomlkit", "jinja2", "jsonschema"})
 NODE_PARTS = {"node": ON_A_NODE, "rendezvous": ON_A_NODE | {"uvicorn", "h11"}}
+#: How high the house is, and how much fits into a room before nobody finds anything in it.
+FLOORS, PLUMBING, FILES = 10, 8, 20
 
 
 def part_of(file: Path) -> str:
-    """The subpackage a file belongs to; empty for the root."""
+    """The folder of the package that a file belongs to; empty for the plumbing."""
     relative = file.relative_to(PACKAGE)
     return relative.parts[0] if len(relative.parts) > 1 else ""
 
@@ -45,11 +54,15 @@ def imports(file: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+def imported_files(file: Path) -> set[Path]:
+    """The modules of ours that a file imports; a package's face, its ``__init__``, counts for nothing."""
+    candidates = (paths.REPOSITORY.joinpath(*name.split(".")).with_suffix(".py") for name in imports(file))
+    return {found for found in candidates if found.is_file() and PACKAGE in found.parents}
+
+
 def parts(file: Path) -> set[str]:
-    """The subpackages of goldnode a file imports."""
-    own = {folder.name for folder in PACKAGE.iterdir() if folder.is_dir()}
-    words = (name.split(".") for name in imports(file))
-    return {word[1] for word in words if word[0] == "goldnode" and len(word) > 1 and word[1] in own}
+    """The parts of goldnode that a file imports."""
+    return {part_of(found) for found in imported_files(file)} - {""}
 
 
 def top_level_imports(file: Path) -> set[str]:
@@ -63,9 +76,25 @@ def _names(node: ast.Import | ast.ImportFrom) -> list[str]:
     return [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
 
 
+def folders() -> list[Path]:
+    """The package and every package in it."""
+    return [PACKAGE, *sorted(found.parent for found in PACKAGE.glob("*/**/__init__.py"))]
+
+
+def drawing(folder: Path) -> dict[str, set[str]]:
+    """What stands in a folder, files and folders, each with what it imports of the others."""
+    drawn: dict[str, set[str]] = {}
+    for file in folder.rglob("*.py"):
+        room = file.relative_to(folder).parts[0]
+        if room != "__init__.py":
+            found = {target.relative_to(folder).parts[0] for target in imported_files(file) if folder in target.parents}
+            drawn.setdefault(room, set()).update(found - {room})
+    return drawn
+
+
 @pytest.mark.parametrize("part", sorted(MAY_IMPORT))
 def test_parts_import_only_what_their_machine_has(part: str) -> None:
-    """Each part imports the root, itself, and what the table names."""
+    """Each part imports the plumbing, itself, and what the table names."""
     files = [file for file in PACKAGE.rglob("*.py") if part_of(file) == part]
     wrong = {
         str(file.relative_to(PACKAGE)): sorted(bad)
@@ -77,15 +106,38 @@ def test_parts_import_only_what_their_machine_has(part: str) -> None:
 
 
 def test_every_part_is_in_the_table() -> None:
-    """A new subpackage says whom it may import."""
+    """A new part says whom it may import."""
     found = {folder.name for folder in PACKAGE.iterdir() if (folder / "__init__.py").exists()}
 
-    assert found - {"tasks", "bench"} == set(MAY_IMPORT) - {""}
+    assert found - {"tasks"} == set(MAY_IMPORT) - {""}
 
 
-@pytest.mark.parametrize("part", ["", *sorted(NODE_PARTS)])
+@pytest.mark.parametrize("folder", folders(), ids=lambda folder: str(folder.relative_to(paths.REPOSITORY)))
+def test_no_circle(folder: Path) -> None:
+    """What stands in one folder imports downwards only."""
+    list(graphlib.TopologicalSorter(drawing(folder)).static_order())  # raises CycleError, naming the circle
+
+
+def test_the_house_is_not_too_high() -> None:
+    """At most ten floors: a room stands above all that it imports."""
+    drawn, floor = drawing(PACKAGE), dict[str, int]()
+    for room in graphlib.TopologicalSorter(drawn).static_order():
+        floor[room] = 1 + max((floor[below] for below in drawn[room]), default=0)
+
+    assert max(floor.values()) <= FLOORS
+
+
+@pytest.mark.parametrize("folder", folders(), ids=lambda folder: str(folder.relative_to(paths.REPOSITORY)))
+def test_rooms_stay_small(folder: Path) -> None:
+    """No folder holds more files than one can take in; the package's own root holds plumbing only."""
+    files = [file for file in folder.glob("*.py") if file.name != "__init__.py"]
+
+    assert len(files) <= (PLUMBING if folder == PACKAGE else FILES)
+
+
+@pytest.mark.parametrize("part", ["", "protocol", "discovery", "config", "fetch", *sorted(NODE_PARTS)])
 def test_a_node_needs_only_what_debian_gives_it(part: str) -> None:
-    """Root, node and rendezvous import the standard library and Debian's few packages."""
+    """What runs on a node imports the standard library and Debian's few packages."""
     allowed = NODE_PARTS.get(part, ON_A_NODE) | set(sys.stdlib_module_names) | {"goldnode"}
     files = [file for file in PACKAGE.rglob("*.py") if part_of(file) == part]
     wrong = {
@@ -93,3 +145,10 @@ def test_a_node_needs_only_what_debian_gives_it(part: str) -> None:
     }
 
     assert {} == wrong
+
+
+def test_a_node_carries_what_it_imports_and_nothing_else() -> None:
+    """The program on the image holds nothing of the operator's side."""
+    found = {part_of(file) for file in node_modules()} - {""}
+
+    assert {"node", "rendezvous", "protocol", "discovery", "config", "fetch"} == found

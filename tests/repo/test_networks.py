@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from goldnode import network, network_check
+from goldnode.config import network, network_check
 from goldnode.paths import REPOSITORY
 
 README = (network.NETWORKS / "README.md").read_text(encoding="utf-8")
@@ -117,8 +117,10 @@ def test_no_hash_is_invented(name: str) -> None:
 def test_the_node_reads_networks_with_the_standard_library_alone() -> None:
     """On the node there is no jsonschema, and nobody wants to wait for YAML."""
     code = (
-        "import sys; sys.path.insert(0, sys.argv[1]); import goldnode.network, goldnode.artifact, goldnode.download, "
-        "goldnode.unpack, goldnode.version; print(sorted({'yaml', 'jsonschema', 'tomlkit', 'rich'} & set(sys.modules)))"
+        "import sys; sys.path.insert(0, sys.argv[1]); "
+        "import goldnode.config.network, goldnode.fetch.artifact, goldnode.fetch.download, "
+        "goldnode.fetch.unpack, goldnode.fetch.version; "
+        "print(sorted({'yaml', 'jsonschema', 'tomlkit', 'rich'} & set(sys.modules)))"
     )
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-c", code, REPOSITORY], capture_output=True, text=True, check=True

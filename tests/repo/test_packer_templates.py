@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from goldnode import paths
 from goldnode.bake.platform import Platform
 from goldnode.run import run
-from tests.keystone import Keystone, letting_in
+from tests.support.keystone import Keystone, letting_in
 
 PACKER = paths.REPOSITORY / "packer"
 PLUGINS = PACKER / "plugins" / "plugins.pkr.hcl"

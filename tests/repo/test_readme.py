@@ -9,7 +9,7 @@ import pytest
 
 from goldnode import errors, paths
 from goldnode.bake import manifest
-from goldnode.network import load
+from goldnode.config.network import load
 from goldnode.tasks import words
 
 README = (paths.REPOSITORY / "README.md").read_text()

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 import yaml
 
-from goldnode import node_config
+from goldnode.config import node_config
 from goldnode.paths import REPOSITORY
 from goldnode.run import run
-from tests.go_tools import HCLFMT, TERRAFORM
 from tests.repo import hcl, terraform_bindings
+from tests.support.go_tools import HCLFMT, TERRAFORM
 
 TERRAFORM_FOLDER = REPOSITORY / "terraform"
 CLOUDS = ("aws", "digitalocean", "gcp", "hetzner")

@@ -13,7 +13,7 @@ import yaml
 
 from goldnode.paths import REPOSITORY
 from goldnode.run import run
-from tests.go_tools import ACTIONLINT
+from tests.support.go_tools import ACTIONLINT
 
 FOLDER = REPOSITORY / ".github" / "workflows"
 WORKFLOWS = sorted(FOLDER.glob("*.yml"))

@@ -6,20 +6,23 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from goldnode import node_config
-from goldnode.artifact import ArtifactStore
+from goldnode.config import node_config
+from goldnode.config.node_config import MeshKind, NodeConfig
 from goldnode.errors import HostError, InputError, SafetyError
+from goldnode.fetch.artifact import ArtifactStore
 from goldnode.files import write_atomic
-from goldnode.node import blocks, deferred, fit, keys, machine, node_yaml, volume
 from goldnode.node import configure as story
+from goldnode.node import deferred, node_yaml
 from goldnode.node.commands import hosted
-from goldnode.node.inputs import interface, read_image
+from goldnode.node.keys import keys
 from goldnode.node.layout import Layout, NodeLayout
-from goldnode.node.live import LiveSystem
-from goldnode.node.mesh import TABLE
-from goldnode.node.plan import AGENT
-from goldnode.node.system import System, for_root
-from goldnode.node_config import MeshKind, NodeConfig
+from goldnode.node.plan import blocks, fit
+from goldnode.node.plan.inputs import interface, read_image
+from goldnode.node.plan.mesh import TABLE
+from goldnode.node.plan.plan import AGENT
+from goldnode.node.system import machine, volume
+from goldnode.node.system.live import LiveSystem
+from goldnode.node.system.system import System, for_root
 from goldnode.progress import SILENT
 
 NO_ROLE = """\

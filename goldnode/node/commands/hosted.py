@@ -6,13 +6,15 @@ import os
 from argparse import Namespace
 
 from goldnode.errors import HostError, UsageError
-from goldnode.node import blocks, jvm_setup, node_yaml
+from goldnode.node import node_yaml
+from goldnode.node.agent.hosted import inside
 from goldnode.node.commands.naming import choose
-from goldnode.node.hosted import inside
-from goldnode.node.inputs import read_image
-from goldnode.node.jvm_host import SOCKET, JvmHost
-from goldnode.node.jvm_setup import Places
+from goldnode.node.jvm import jvm_setup
+from goldnode.node.jvm.jvm_host import SOCKET, JvmHost
+from goldnode.node.jvm.jvm_setup import Places
 from goldnode.node.layout import Layout
+from goldnode.node.plan import blocks
+from goldnode.node.plan.inputs import read_image
 
 
 def jvm(layout: Layout, arguments: Namespace) -> int:

@@ -5,16 +5,19 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
+from goldnode.discovery.member import Member as Membership
 from goldnode.errors import GoldnodeError, HostError, SafetyError, UsageError
 from goldnode.files import write_atomic, write_json
-from goldnode.member import Member as Membership
-from goldnode.node import archive, blocks, cluster, cometbft_keys, identity, keys, machine
-from goldnode.node import handover as moving
+from goldnode.node import cluster
 from goldnode.node.commands.nodes import one
-from goldnode.node.inputs import read_image
+from goldnode.node.keys import archive, cometbft_keys, identity, keys
+from goldnode.node.keys import handover as moving
 from goldnode.node.layout import Layout, NodeLayout
-from goldnode.node.system import for_root
-from goldnode.wire import key_from_seed
+from goldnode.node.plan import blocks
+from goldnode.node.plan.inputs import read_image
+from goldnode.node.system import machine
+from goldnode.node.system.system import for_root
+from goldnode.protocol.wire import key_from_seed
 
 
 def show(layout: Layout, arguments: Namespace) -> None:

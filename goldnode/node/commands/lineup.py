@@ -6,13 +6,15 @@ from argparse import Namespace
 
 import yaml
 
-from goldnode import node_config
+from goldnode.config import node_config
 from goldnode.errors import InputError, UsageError
-from goldnode.node import keys, lineup, node_yaml
+from goldnode.node import node_yaml
 from goldnode.node.commands import boot
 from goldnode.node.commands.naming import choose
-from goldnode.node.inputs import read_image
+from goldnode.node.keys import keys
 from goldnode.node.layout import Layout
+from goldnode.node.plan import lineup
+from goldnode.node.plan.inputs import read_image
 
 
 def add(layout: Layout, arguments: Namespace) -> int:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from argparse import Namespace
 
 from goldnode.node import configure as story
-from goldnode.node.agent import Agent
-from goldnode.node.inputs import read_image
-from goldnode.node.jvm_host import SOCKET, JvmHost
+from goldnode.node.agent.agent import Agent
+from goldnode.node.jvm.jvm_host import SOCKET, JvmHost
 from goldnode.node.layout import Layout
+from goldnode.node.plan.inputs import read_image
 from goldnode.node.stopping import stop_signal
-from goldnode.node.system import for_root
+from goldnode.node.system.system import for_root
 
 
 def agent(layout: Layout, _: Namespace) -> None:

@@ -10,13 +10,15 @@ from typing import Any
 
 from goldnode.errors import HostError, SafetyError
 from goldnode.files import write_atomic
-from goldnode.node import blocks, console, keys
+from goldnode.node.agent import console
+from goldnode.node.agent.rpc import LoopbackRpc
 from goldnode.node.commands import hosted
 from goldnode.node.commands.naming import choose
+from goldnode.node.keys import keys
 from goldnode.node.layout import Layout, NodeLayout
-from goldnode.node.ports import Ports
-from goldnode.node.rpc import LoopbackRpc
-from goldnode.node.system import for_root
+from goldnode.node.plan import blocks
+from goldnode.node.plan.ports import Ports
+from goldnode.node.system.system import for_root
 
 #: Seconds after which a status file says nothing of the present.
 STALE = 30.0

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from goldnode import network
 from goldnode.bake import cloud, golden, platform
 from goldnode.bake.platform import Platform
+from goldnode.config import network
 from goldnode.errors import BakeError
 from goldnode.progress import SILENT
-from tests.keystone import NOWHERE, letting_in
+from tests.support.keystone import NOWHERE, letting_in
 
 SECRET = "correct horse battery staple"
 

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from goldnode import network, paths
-from goldnode.bake import currentpacker, golden, manifest
+from goldnode import paths
+from goldnode.bake import golden, manifest
 from goldnode.bake.platform import Platform
+from goldnode.config import network
 from goldnode.progress import SILENT
 from goldnode.run import run
+from tests.support import currentpacker
 
 pytestmark = pytest.mark.long
 

@@ -10,11 +10,11 @@ import pytest
 
 from goldnode import paths
 from goldnode.bake import manifest
-from goldnode.bake.payload import Origin, Payload, Provenance
-from goldnode.network import load
+from goldnode.bake.programs.payload import Origin, Payload, Provenance
+from goldnode.config.network import load
 from goldnode.run import run
 from goldnode.vm.accel import Acceleration, Accelerator
-from tests.checkout import checkout
+from tests.support.checkout import checkout
 
 HEX = "0" * 64
 

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from goldnode import guard, paths
-from goldnode.bake.workshop import workshop
+from goldnode import paths
+from goldnode.bake.build_dir import workshop
 from goldnode.errors import BakeError
+from goldnode.vm import guard
 from tests.integration.bake import tiny
-from tests.waiting import gone
+from tests.support.waiting import gone
 
 QEMU = "qemu-system-x86_64 "
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from goldnode import network
 from goldnode.bake import golden
 from goldnode.bake.platform import Platform
+from goldnode.config import network
 from goldnode.image.check import open_image
 from goldnode.image.digest import canonical
 from goldnode.progress import SILENT

@@ -13,11 +13,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from goldnode import guard, network
 from goldnode.bake import vmbake
 from goldnode.bake.base import Base
+from goldnode.config import network
 from goldnode.progress import SILENT
 from goldnode.run import run
+from goldnode.vm import guard
 from goldnode.vm.accel import Acceleration, Accelerator
 
 ACCELERATION = Acceleration(Accelerator.TCG, "max", "asked for")

@@ -14,17 +14,17 @@ import yaml
 from invoke.collection import Collection
 from invoke.program import Program
 
-from goldnode.alarm import Kind
-from goldnode.bake.gate import free_port
+from goldnode.bake.ssh_wait import free_port
+from goldnode.discovery.alarm import Kind
+from goldnode.discovery.member import Member
 from goldnode.errors import ExchangeError, InputError, UsageError
-from goldnode.invite import read_invite
-from goldnode.member import Member
+from goldnode.protocol.invite import read_invite
+from goldnode.protocol.wire import key_from_seed
 from goldnode.tasks import cluster as tasks
-from goldnode.wire import key_from_seed
-from tests.cluster_lab import facts, seed
 from tests.integration.exchange.cluster_of import know_each_other, running, until
 from tests.integration.exchange.hostile import lying
 from tests.integration.rendezvous.support import serving
+from tests.support.cluster_lab import facts, seed
 
 
 class Desk:

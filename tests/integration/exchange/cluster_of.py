@@ -10,10 +10,10 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from subprocess import Popen
 
-from goldnode.exchange import Exchange
-from goldnode.member import Member
-from tests.cluster_lab import Clock, Lab
+from goldnode.discovery.exchange import Exchange
+from goldnode.discovery.member import Member
 from tests.integration.rendezvous.support import process
+from tests.support.cluster_lab import Clock, Lab
 
 #: The server's limits lifted, for tests that put load on it.
 LIFTED = ("--address-rate", "1e6", "--room-rate", "1e6", "--new-rooms", "1e6")

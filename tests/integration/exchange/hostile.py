@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from goldnode.wire import to_base64
+from goldnode.protocol.wire import to_base64
 
 
 @dataclass

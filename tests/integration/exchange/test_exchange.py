@@ -11,20 +11,20 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from goldnode import limits
-from goldnode.alarm import Kind
-from goldnode.bake.gate import free_port
-from goldnode.client import Endpoint
+from goldnode.bake.ssh_wait import free_port
+from goldnode.discovery.alarm import Kind
+from goldnode.discovery.client import Endpoint
+from goldnode.discovery.exchange import BACKOFF_MAX, Exchange, backoff
+from goldnode.discovery.member import Member
+from goldnode.discovery.session import Session
 from goldnode.errors import ExchangeError
-from goldnode.exchange import BACKOFF_MAX, Exchange, backoff
-from goldnode.member import Member
-from goldnode.policy import Policy, sign_policy
-from goldnode.request import sign_request
-from goldnode.seal import room_key, room_of
-from goldnode.session import Session
-from tests.cluster_lab import Lab, facts, seed
+from goldnode.protocol import limits
+from goldnode.protocol.policy import Policy, sign_policy
+from goldnode.protocol.request import sign_request
+from goldnode.protocol.seal import room_key, room_of
 from tests.integration.exchange.cluster_of import know_each_other, lab, running, server, until
 from tests.integration.rendezvous.support import serving
+from tests.support.cluster_lab import Lab, facts, seed
 
 NAMES = ("validator-1", "sentry-1", "sentry-2")
 

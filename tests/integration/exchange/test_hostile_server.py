@@ -11,19 +11,19 @@ from typing import Any
 
 import pytest
 
-from goldnode import client, limits
-from goldnode.alarm import Kind
-from goldnode.announcement import write_document
-from goldnode.client import Endpoint, RefusedError
+from goldnode.discovery.alarm import Kind
+from goldnode.discovery.client import Endpoint, RefusedError
+from goldnode.discovery.member import Member
+from goldnode.discovery.session import Session
 from goldnode.errors import ExchangeError
-from goldnode.member import Member
-from goldnode.policy import Policy
-from goldnode.record import sign_record, sign_tombstone
-from goldnode.seal import Place, seal_record, slot_key
-from goldnode.session import Session
-from goldnode.wire import Purpose, sign
-from tests.cluster_lab import Clock, Lab, facts, seed
+from goldnode.protocol import limits
+from goldnode.protocol.announcement import write_document
+from goldnode.protocol.policy import Policy
+from goldnode.protocol.record import sign_record, sign_tombstone
+from goldnode.protocol.seal import Place, seal_record, slot_key
+from goldnode.protocol.wire import Purpose, sign
 from tests.integration.exchange.hostile import Hostile, lying
+from tests.support.cluster_lab import Clock, Lab, facts, seed
 
 
 class Victim:
@@ -333,7 +333,7 @@ def test_answers_that_are_no_http(victim: Victim, raw: bytes) -> None:
 
 def test_answers_that_never_end(victim: Victim, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that drips bytes is hung up on when the deadline has passed."""
-    monkeypatch.setattr(client, "PATIENCE", 0.4)
+    monkeypatch.setattr("goldnode.discovery.client.PATIENCE", 0.4)
     victim.server.drip = 0.1
     started = time.monotonic()
     with pytest.raises(ExchangeError):

@@ -9,10 +9,10 @@ import sys
 import time
 from pathlib import Path
 
-from goldnode.invite import write_invite
-from goldnode.member import Member
+from goldnode.discovery.member import Member
+from goldnode.protocol.invite import write_invite
+from goldnode.protocol.wire import seed_of
 from goldnode.run import spawn
-from goldnode.wire import seed_of
 from tests.integration.exchange.cluster_of import lab, running, until
 from tests.integration.rendezvous.support import serving
 
@@ -29,7 +29,7 @@ from goldnode.exchange import Exchange
 from goldnode.invite import read_invite
 from goldnode.member import Member
 from goldnode.wire import key_from_seed
-from tests.cluster_lab import facts
+from tests.support.cluster_lab import facts
 state, seed, invite, url = sys.argv[1:]
 print("alive", flush=True)
 member = Member.join(Path(state), key_from_seed(bytes.fromhex(seed)), read_invite(invite))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from goldnode import network as networks
+from goldnode.config import network as networks
 from goldnode.errors import HostError, UsageError
 from goldnode.fleet import genesis, state, status, up
 from goldnode.fleet.fleet import Fleet
@@ -18,11 +18,11 @@ from goldnode.fleet.genesis import Validator
 from goldnode.fleet.plan import Wish
 from goldnode.fleet.program import program
 from goldnode.fleet.state import State
-from goldnode.node.cometbft_keys import Key
+from goldnode.node.keys.cometbft_keys import Key
 from goldnode.paths import REPOSITORY
 from goldnode.progress import SILENT
 from goldnode.run import run
-from tests.waiting import until
+from tests.support.waiting import until
 
 INVOKE = REPOSITORY / "invoke"
 HIDDEN = Key(bytes(range(32)))

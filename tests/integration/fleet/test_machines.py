@@ -15,9 +15,9 @@ from goldnode.fleet import monitor, status, up
 from goldnode.fleet.fleet import Fleet
 from goldnode.fleet.plan import CLUSTER, NETWORK, RENDEZVOUS, WORLD, Wish, seats
 from goldnode.fleet.state import State
-from goldnode.node.cometbft_keys import Key
+from goldnode.node.keys.cometbft_keys import Key
 from goldnode.run import run
-from tests.waiting import until
+from tests.support.waiting import until
 
 KEYS = {"validator-1": Key(bytes(32))}
 

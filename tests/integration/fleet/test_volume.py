@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from goldnode.config.node_entry import ConsensusKey
 from goldnode.fleet import volume
-from goldnode.node import key_rules, keys
-from goldnode.node.cometbft_keys import Key
+from goldnode.node.keys import key_rules, keys
+from goldnode.node.keys.cometbft_keys import Key
 from goldnode.node.layout import Layout
-from goldnode.node.volume import LABEL
-from goldnode.node_entry import ConsensusKey
+from goldnode.node.system.volume import LABEL
 from goldnode.run import run
 
 KEYS = {"validator-1": Key(bytes(32)), "two": Key(bytes([1]) * 32)}

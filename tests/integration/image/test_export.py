@@ -7,10 +7,10 @@ import tarfile
 from pathlib import Path
 
 from goldnode.image.check import open_image
-from goldnode.image.export import write_tar
 from goldnode.image.tree import Kind
 from goldnode.run import run
 from tests.image.planting import Bed
+from tests.support.export import write_tar
 
 
 def test_every_file_is_in_the_archive_as_it_is_on_the_disk(clean_disk: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from goldnode.bake import jvmhost
+from goldnode.bake.programs import jvmhost
 from goldnode.progress import SILENT
 from tests.integration.jvm.hosting import PROGRAMS, Hosted, hosting
 

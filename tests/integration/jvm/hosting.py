@@ -16,8 +16,8 @@ from pathlib import Path
 
 from goldnode import run
 from goldnode.errors import HostError
-from goldnode.node.jvm import ENVIRONMENT, FLAGS
-from goldnode.node.jvm_host import HostedStatus, JvmHost
+from goldnode.node.jvm.jvm import ENVIRONMENT, FLAGS
+from goldnode.node.jvm.jvm_host import HostedStatus, JvmHost
 
 PROGRAMS = Path(__file__).parent / "programs"
 #: Every Java of this machine: the host has to hold on each.

@@ -9,7 +9,7 @@ from threading import Thread
 import pytest
 
 from goldnode.errors import HostError
-from goldnode.node.jvm_host import JvmHost
+from goldnode.node.jvm.jvm_host import JvmHost
 
 
 def test_a_host_that_is_not_there_is_said(tmp_path: Path) -> None:

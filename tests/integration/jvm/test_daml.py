@@ -10,11 +10,11 @@ from threading import Thread
 
 import pytest
 
-from goldnode.bake import jvmhost
-from goldnode.bench.jvm import LOGBACK, Bench
-from goldnode.bench.postgres import Database, database_server
-from goldnode.network import load
-from goldnode.node.jvm import HostedNode, files
+from benchmarks.jvm import LOGBACK, Bench
+from benchmarks.postgres import Database, database_server
+from goldnode.bake.programs import jvmhost
+from goldnode.config.network import load
+from goldnode.node.jvm.jvm import HostedNode, files
 from goldnode.progress import SILENT
 from goldnode.run import run
 from tests.integration.jvm.hosting import PROGRAMS, Hosted, free_port, hosting, until

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from goldnode import paths
-from goldnode.artifact import ArtifactStore
-from goldnode.bake import jars, jvmhost, maven
-from goldnode.bake.payload import PayloadFile
+from goldnode.bake.programs import jars, jvmhost, maven
+from goldnode.bake.programs.payload import PayloadFile
+from goldnode.config.network import load
 from goldnode.errors import ArtifactError, BakeError, HostError
+from goldnode.fetch.artifact import ArtifactStore
 from goldnode.files import sha256_file
-from goldnode.network import load
 from goldnode.progress import SILENT
 
 SLF4J = maven.Jar("a223e6df91b84f19d49c5ebc5f5f97c7f4438419f84a52fa05e1cfc6eed38aa9", "org.slf4j", "slf4j-api", "2.0.0")

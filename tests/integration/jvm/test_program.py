@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from goldnode.bake import jvmhost
+from goldnode.bake.programs import jvmhost
 from goldnode.run import run
 from tests.integration.jvm.hosting import JAVAS
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from goldnode.bench.postgres import Database, database_server
+from benchmarks.postgres import Database, database_server
+from goldnode.config.network import load
 from goldnode.errors import UsageError
-from goldnode.network import load
-from goldnode.node.jvm_setup import Places, setup
+from goldnode.node.jvm.jvm_setup import Places, setup
 from goldnode.run import CommandError
 from tests.integration.jvm.hosting import free_port
 

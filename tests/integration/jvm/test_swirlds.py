@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from goldnode.artifact import ArtifactStore
-from goldnode.bake import jars, jvmhost, maven
+from goldnode.bake.programs import jars, jvmhost, maven
+from goldnode.config.network import load
 from goldnode.errors import UsageError
-from goldnode.network import load
-from goldnode.node.jvm import HostedNode, files
+from goldnode.fetch.artifact import ArtifactStore
+from goldnode.node.jvm.jvm import HostedNode, files
 from goldnode.paths import cache
 from goldnode.progress import SILENT
 from goldnode.run import run

@@ -20,21 +20,21 @@ from typing import Any
 
 import tomlkit
 
-from goldnode import network
-from goldnode.fleet import world
+from goldnode.config import network
+from goldnode.config.node_config import MeshKind
+from goldnode.fleet import external_validators
+from goldnode.fleet.external_validators import Outsider
 from goldnode.fleet.plan import NETWORK, PACE, timing
 from goldnode.fleet.program import Program, program
 from goldnode.fleet.rpc import WorldRpc
-from goldnode.fleet.world import Outsider
-from goldnode.node import blocks
-from goldnode.node.cometbft_keys import Key
-from goldnode.node.ports import Ports
-from goldnode.node_config import MeshKind
+from goldnode.node.keys.cometbft_keys import Key
+from goldnode.node.plan import blocks
+from goldnode.node.plan.ports import Ports
 from goldnode.paths import REPOSITORY
 from goldnode.progress import SILENT
 from goldnode.run import run, spawn, stop_group
-from tests.node_lab import Cluster, Tree, seed
-from tests.waiting import until
+from tests.support.node_lab import Cluster, Tree, seed
+from tests.support.waiting import until
 
 #: The world's validators.
 WORLD = tuple(Outsider(number, Key(seed(f"node {number}")), Key(seed(f"outside {number}"))) for number in (1, 2))
@@ -207,7 +207,7 @@ class Fleet:
 
     @property
     def _rpc(self) -> WorldRpc:
-        return WorldRpc(self.home(WORLD[0]) / world.RPC)
+        return WorldRpc(self.home(WORLD[0]) / external_validators.RPC)
 
     def outside(self, sentries: list[Host]) -> None:
         """Start the world: two validators that make blocks together, peering with the sentries' public side."""
@@ -218,7 +218,7 @@ class Fleet:
             document = tomlkit.parse(config.read_text())
             document["p2p"]["persistent_peers"] = ",".join(peers)
             config.write_text(tomlkit.dumps(document))
-            argv = world.arguments(self.program)
+            argv = external_validators.arguments(self.program)
             with (self.folder / f"{who.name}.log").open("ab") as log:
                 started = self.inside(self.world, argv, stdout=log, cwd=self.home(who), env=self.program.env)
                 self.stack.enter_context(started)

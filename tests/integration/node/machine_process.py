@@ -17,14 +17,15 @@ import threading
 from collections import Counter
 from pathlib import Path
 
-from goldnode.node import configure, machine
-from goldnode.node.agent import Agent
-from goldnode.node.inputs import read_image
+from goldnode.node import configure
+from goldnode.node.agent.agent import Agent
 from goldnode.node.layout import Layout
-from goldnode.node.live import LiveSystem
-from goldnode.node.plan import AGENT
+from goldnode.node.plan.inputs import read_image
+from goldnode.node.plan.plan import AGENT
 from goldnode.node.stopping import stop_signal
-from goldnode.node.unit import Unit
+from goldnode.node.system import machine
+from goldnode.node.system.live import LiveSystem
+from goldnode.node.system.unit import Unit
 from goldnode.paths import REPOSITORY
 from goldnode.run import run
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from goldnode import network
-from goldnode.bake import gomodule, vpncloud
-from goldnode.bake.toolchain import go
-from goldnode.daemon import Source
+from goldnode.bake.programs import gomodule, vpncloud
+from goldnode.bake.programs.toolchain import go
+from goldnode.config import network
+from goldnode.config.daemon import Source
+from goldnode.config.node_config import MeshKind
 from goldnode.fleet.program import program
-from goldnode.node.machine import architecture
-from goldnode.node_config import MeshKind
+from goldnode.node.system.machine import architecture
 from goldnode.progress import SILENT
 
 #: WireGuard for kernels without it; the node's own `ip`, `wg` and configuration work with it unchanged.

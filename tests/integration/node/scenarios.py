@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from goldnode.fleet import genesis, world
+from goldnode.fleet import external_validators, genesis
 from goldnode.fleet.genesis import Validator
-from goldnode.node import archive, configure
-from goldnode.node.cometbft_keys import Key
-from goldnode.node.inputs import read_image
+from goldnode.node import configure
+from goldnode.node.keys import archive
+from goldnode.node.keys.cometbft_keys import Key
+from goldnode.node.plan.inputs import read_image
 from tests.integration.node.fleet import WORLD, Fleet, Host
-from tests.node_lab import Cluster, seed
-from tests.waiting import until
+from tests.support.node_lab import Cluster, seed
+from tests.support.waiting import until
 
 #: The power of each: they need each other.
 POWER = 15
@@ -102,4 +103,4 @@ def write_genesis(fleet: Fleet, hidden: Mapping[Key, int]) -> None:
     made = genesis.genesis(fleet.program, validators, datetime.now(UTC))
     fleet.genesis = made.decode()
     for who in WORLD:
-        world.prepare(fleet.home(who), who, WORLD, fleet.program, made)
+        external_validators.prepare(fleet.home(who), who, WORLD, fleet.program, made)

@@ -13,9 +13,9 @@ import pytest
 
 from goldnode.errors import ArtifactError
 from goldnode.node.commands.boot import fetch
-from goldnode.node.inputs import read_image
-from tests.integration.release_host import ReleaseHost, serving
-from tests.node_lab import Tree
+from goldnode.node.plan.inputs import read_image
+from tests.support.node_lab import Tree
+from tests.support.release_host import ReleaseHost, serving
 
 #: Does of a daemon what the fetch asks for.
 DAEMON = """#!/bin/sh

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from goldnode.node.cometbft_keys import Key
-from goldnode.node.ports import METRICS
+from goldnode.node.keys.cometbft_keys import Key
+from goldnode.node.plan.ports import METRICS
 from goldnode.run import run, stop_group
 from tests.integration.node.fleet import WORLD, Fleet, Host, fleet
 from tests.integration.node.programs import programs
 from tests.integration.node.scenarios import hidden_and_sentries, write_genesis
-from tests.node_lab import Cluster, seed
-from tests.waiting import until
+from tests.support.node_lab import Cluster, seed
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.root
 ADDRESS = Key(seed("hidden")).address

@@ -10,14 +10,14 @@ from collections.abc import Iterator
 import pytest
 import tomlkit
 
-from goldnode.bake.gate import free_port
+from goldnode.bake.ssh_wait import free_port
 from goldnode.errors import HostError
-from goldnode.node import metrics
-from goldnode.node.health import State, look
-from goldnode.node.rpc import LoopbackRpc
+from goldnode.node.agent import metrics
+from goldnode.node.agent.health import State, look
+from goldnode.node.agent.rpc import LoopbackRpc
 from goldnode.run import run, spawn
 from tests.integration.node.programs import programs
-from tests.waiting import until
+from tests.support.waiting import until
 
 
 @pytest.fixture(scope="module")

@@ -16,13 +16,13 @@ from pathlib import Path
 
 import pytest
 
-from goldnode.node.cometbft_keys import Key
+from goldnode.node.keys.cometbft_keys import Key
 from goldnode.run import run
 from tests.integration.node.fleet import Fleet, Host, fleet
 from tests.integration.node.programs import programs
 from tests.integration.node.scenarios import all_on_one_machine, three_clusters_on_one_machine
-from tests.node_lab import seed
-from tests.waiting import until
+from tests.support.node_lab import seed
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.root, pytest.mark.long, pytest.mark.timeout(1200)]
 #: How often a node dies while its siblings must sign every height.

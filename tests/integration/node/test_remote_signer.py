@@ -9,19 +9,20 @@ from typing import Any
 
 import pytest
 
-from goldnode import network
-from goldnode.bake import gomodule
-from goldnode.bake.toolchain import go
+from goldnode.bake.programs import gomodule
+from goldnode.bake.programs.toolchain import go
+from goldnode.config import network
 from goldnode.fleet.plan import NETWORK
-from goldnode.node import signing_state, wireguard
-from goldnode.node.cometbft_keys import Key
-from goldnode.node.machine import architecture
+from goldnode.node.keys import signing_state
+from goldnode.node.keys.cometbft_keys import Key
+from goldnode.node.plan import wireguard
+from goldnode.node.system.machine import architecture
 from goldnode.progress import SILENT
 from tests.integration.node.fleet import fleet
 from tests.integration.node.programs import programs
 from tests.integration.node.scenarios import write_genesis
-from tests.node_lab import seed
-from tests.waiting import until
+from tests.support.node_lab import seed
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.root
 KEY = Key(seed("hidden"))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from goldnode.node.live import LiveSystem
+from goldnode.node.system.live import LiveSystem
 from goldnode.paths import REPOSITORY
 from goldnode.run import run
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from goldnode.node import firewall
-from goldnode.node.firewall import Opening, Private
+from goldnode.node.plan import firewall
+from goldnode.node.plan.firewall import Opening, Private
 from goldnode.paths import REPOSITORY
 from goldnode.run import run
 

@@ -12,16 +12,16 @@ from pathlib import Path
 import pytest
 import yaml
 
+from goldnode.config.node_config import MeshKind
 from goldnode.fleet.plan import NETWORK
-from goldnode.node import vpncloud
-from goldnode.node.cometbft_keys import Key
-from goldnode.node_config import MeshKind
+from goldnode.node.keys.cometbft_keys import Key
+from goldnode.node.plan import vpncloud
 from goldnode.run import run, stop_group
 from tests.integration.node.fleet import Fleet, Host, fleet
 from tests.integration.node.programs import programs
 from tests.integration.node.scenarios import hidden_and_sentries
-from tests.node_lab import seed
-from tests.waiting import until
+from tests.support.node_lab import seed
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.root, pytest.mark.long]
 ADDRESS = Key(seed("hidden")).address

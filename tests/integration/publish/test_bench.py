@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from goldnode.bench import publish as bench
+from benchmarks import publish as bench
 from goldnode.progress import SILENT
 
 

@@ -28,7 +28,7 @@ from goldnode.publish.verify import verify
 from goldnode.run import run, spawn
 from tests.image import miniature
 from tests.integration.publish.miniature_release import DAEMON, bake_miniature, order
-from tests.waiting import until
+from tests.support.waiting import until
 
 MIB = 1 << 20
 

@@ -21,16 +21,16 @@ from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from goldnode import limits
-from goldnode.record import TAG, sign_record, sign_tombstone, sign_touch
+from goldnode.protocol import limits
+from goldnode.protocol.record import TAG, sign_record, sign_tombstone, sign_touch
+from goldnode.protocol.request import sign_request
+from goldnode.protocol.wire import hash_of, key_from_seed, public_of, write_body
 from goldnode.rendezvous.app import App
 from goldnode.rendezvous.config import Config
-from goldnode.rendezvous.hub import Hub
+from goldnode.rendezvous.notifier import Hub
 from goldnode.rendezvous.server import Options, serve
 from goldnode.rendezvous.sqlite import MAX_BYTES, SqliteStore
-from goldnode.request import sign_request
 from goldnode.run import spawn
-from goldnode.wire import hash_of, key_from_seed, public_of, write_body
 
 T = TypeVar("T")
 #: No limit a test could reach by accident.

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from goldnode.errors import HostError
+from goldnode.protocol.wire import to_base64
 from goldnode.rendezvous.__main__ import main, parse_listen, run
 from goldnode.rendezvous.config import Config
-from goldnode.wire import to_base64
 from tests.integration.rendezvous.support import Member, ask, gauge, process, serving, until
 
 #: Dies the moment the commit is on disk, before anybody is told.

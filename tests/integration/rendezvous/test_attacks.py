@@ -13,12 +13,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from goldnode import limits, seal
-from goldnode.record import sign_record
+from goldnode.protocol import limits, seal
+from goldnode.protocol.record import sign_record
+from goldnode.protocol.wire import key_from_seed, public_of, to_base64, write_body
 from goldnode.rendezvous import app, guard, inquiry
 from goldnode.rendezvous.address import parse_proxies
 from goldnode.rendezvous.config import Config
-from goldnode.wire import key_from_seed, public_of, to_base64, write_body
 from tests.integration.rendezvous.support import OPEN, Call, Member, ask, gauge, serving, until
 
 

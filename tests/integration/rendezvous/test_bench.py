@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from goldnode.bench import exchange, peers, rendezvous
-from goldnode.bench.load import connected, drive
-from goldnode.bench.rendezvous import Report
-from goldnode.bench.server import server
+from benchmarks import exchange, peers, rendezvous
+from benchmarks.load import connected, drive
+from benchmarks.rendezvous import Report
+from benchmarks.server import server
 from goldnode.errors import ExchangeError, HostError
 from goldnode.progress import SILENT
 

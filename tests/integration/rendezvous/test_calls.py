@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from goldnode import limits
+from goldnode.protocol import limits
+from goldnode.protocol.wire import to_base64
 from goldnode.rendezvous.config import Config
-from goldnode.wire import to_base64
 from tests.integration.rendezvous.support import START, Answer, Call, Harness, Member
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from goldnode import limits
 from goldnode.paths import REPOSITORY
+from goldnode.protocol import limits
+from goldnode.protocol.wire import to_base64
 from goldnode.run import run
-from goldnode.wire import to_base64
 from tests.integration.rendezvous.support import Call, Member, ask, process
 from tests.integration.rendezvous.test_attacks import raw
 

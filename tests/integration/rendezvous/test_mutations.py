@@ -14,13 +14,13 @@ from random import Random
 
 import pytest
 
-from goldnode import limits
-from goldnode.codes import STATUS, Code
-from goldnode.policy import Policy, sign_policy, verify_policy
-from goldnode.record import verify_record, verify_tombstone
+from goldnode.protocol import limits
+from goldnode.protocol.codes import STATUS, Code
+from goldnode.protocol.policy import Policy, sign_policy, verify_policy
+from goldnode.protocol.record import verify_record, verify_tombstone
+from goldnode.protocol.wire import hash_of, key_from_seed, public_of, read_body, write_body
 from goldnode.rendezvous import app, inquiry
 from goldnode.rendezvous.config import Config
-from goldnode.wire import hash_of, key_from_seed, public_of, read_body, write_body
 from tests.integration.rendezvous.support import Call, Harness, Member
 
 REQUESTS = 10_000

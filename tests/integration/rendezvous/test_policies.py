@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from goldnode import limits
-from goldnode.policy import Policy, sign_policy
-from goldnode.wire import hash_of, key_from_seed, public_of, to_base64, write_body
+from goldnode.protocol import limits
+from goldnode.protocol.policy import Policy, sign_policy
+from goldnode.protocol.wire import hash_of, key_from_seed, public_of, to_base64, write_body
 from tests.integration.rendezvous.support import Answer, Call, Harness, Member
 
 ROOT = key_from_seed(b"root".ljust(32))

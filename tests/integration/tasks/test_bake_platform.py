@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from goldnode import paths
-from tests.keystone import letting_in
+from tests.support.keystone import letting_in
 
 
 def invoke(*words: str, **env: str) -> subprocess.CompletedProcess[str]:

@@ -10,7 +10,7 @@ import pytest
 
 from goldnode.paths import REPOSITORY
 from goldnode.run import run
-from tests.baking import invoke
+from tests.support.baking import invoke
 
 MISTAKES = {
     "bak": (2, "there is no command 'bak'; did you mean bake?", "./invoke --list"),
@@ -71,7 +71,7 @@ def test_debug_shows_the_traceback(typed: str) -> None:
 
     assert 2 == said.code
     assert "Traceback" in said.stderr
-    assert "goldnode/network.py" in said.stderr
+    assert "goldnode/config/network.py" in said.stderr
     assert "invoke.config" not in said.stderr
     assert "goldnode: there is no network nope" in said.stderr
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from invoke.context import Context
 
-from goldnode import network
+from goldnode.config import network
 from goldnode.errors import InputError, UsageError
 from goldnode.paths import REPOSITORY
 from goldnode.run import Completed, run
 from goldnode.tasks.network import check, details, import_, lock, networks, show, summary
-from tests.integration.release_host import serving
+from tests.support.release_host import serving
 
 ID = "ade4d8bc8cbe014af6ebdf3cb7b1e9ad36f412c0"
 FILE = """\

@@ -11,8 +11,8 @@ import pytest
 
 from goldnode.paths import REPOSITORY
 from goldnode.run import Completed, run
-from tests.checkout import checkout
 from tests.integration.publish.conftest import baked, key, release
+from tests.support.checkout import checkout
 
 __all__ = ["baked", "key", "release"]
 

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from goldnode import artifact
-from goldnode.bake import content
+from goldnode.bake import content, zipapp
 from goldnode.bake.base import EPOCH
 from goldnode.bake.content import Entry
-from goldnode.bake.payload import LIB, Origin, Payload, PayloadFile, Provenance
-from goldnode.network import load
+from goldnode.bake.programs.payload import LIB, Origin, Payload, PayloadFile, Provenance
+from goldnode.config.network import load
+from goldnode.fetch import artifact
 from goldnode.paths import REPOSITORY
 
 
@@ -141,7 +141,7 @@ def test_node_program_is_reproducible() -> None:
 
     assert program == content.node_program()
     assert program.startswith(b"#!/usr/bin/python3 -I\n")
-    assert {content.ZIP_DATE} == {info.date_time for info in infos}
+    assert {zipapp.DATE} == {info.date_time for info in infos}
     assert {
         "__main__.py",
         "goldnode/__init__.py",

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from goldnode.bake import manifest
+from goldnode.config.network import load
 from goldnode.errors import ImageError
-from goldnode.network import load
 
 
 def test_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

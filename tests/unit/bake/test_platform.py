@@ -8,8 +8,8 @@ import pytest
 
 from goldnode.bake import cloud, golden, platform, stock
 from goldnode.bake.platform import Platform
+from goldnode.config.network import load
 from goldnode.errors import InputError, UsageError
-from goldnode.network import load
 
 
 def test_unknown_platform() -> None:

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from goldnode import limits
 from goldnode.cluster import govern, status
 from goldnode.cluster.room import Look, endpoints
 from goldnode.cluster.store import Cluster, create
+from goldnode.discovery.roster import Reading
 from goldnode.errors import InputError, UsageError
-from goldnode.invite import Invite
-from goldnode.policy import SignedPolicy, find_key
-from goldnode.record import verify_record
-from goldnode.roster import Reading
-from tests.cluster_lab import NOW, Lab, seed
+from goldnode.protocol import limits
+from goldnode.protocol.invite import Invite
+from goldnode.protocol.policy import SignedPolicy, find_key
+from goldnode.protocol.record import verify_record
+from tests.support.cluster_lab import NOW, Lab, seed
 
 DAY = govern.Wish("sentry", 1, int(NOW) + 86400)
 

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 import yaml
 
-from goldnode import node_config
 from goldnode.cluster.user_data import TEMPLATES, Machine, Node, render, write
+from goldnode.config import node_config
 from goldnode.errors import InputError, UsageError
-from goldnode.invite import write_invite
-from tests.cluster_lab import Lab
+from goldnode.protocol.invite import write_invite
+from tests.support.cluster_lab import Lab
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGZvbyBiYXIgYmF6IHF1eCBxdXV4IGNvcmdlIGdy me@there"
 

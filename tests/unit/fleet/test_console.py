@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from goldnode.fleet.console import Seen, fault, read
-from goldnode.node import console
-from goldnode.node.health import Health, State
-from goldnode.node.keeper import Report
+from goldnode.node.agent import console
+from goldnode.node.agent.health import Health, State
+from goldnode.node.agent.supervisor import Report
 
 ID = "e7f57f03c9710ec7b67ebcc32bc6810fc607c707"
 CONFIGURED = f"[   36.1] goldnode[512]: goldnode: sentry sentry-1: configured, node id {ID}"

@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 
 from goldnode.fleet.genesis import Validator, plain
-from goldnode.node.cometbft_keys import Key
+from goldnode.node.keys.cometbft_keys import Key
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 

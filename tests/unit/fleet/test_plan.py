@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
+from goldnode.config.node_config import MeshKind
 from goldnode.errors import UsageError
 from goldnode.fleet.plan import (
     MEMORY,
@@ -22,7 +23,6 @@ from goldnode.fleet.plan import (
     seats,
     timing,
 )
-from goldnode.node_config import MeshKind
 from goldnode.vm.accel import Accelerator
 
 

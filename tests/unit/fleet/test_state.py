@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from goldnode.config.node_config import MeshKind
 from goldnode.errors import UsageError
 from goldnode.fleet import state
 from goldnode.fleet.plan import Wish, seats
 from goldnode.fleet.state import State
-from goldnode.node_config import MeshKind
 
 WISH = Wish(mesh=MeshKind.VPNCLOUD, multi_node=2)
 STATE = State(WISH, {"validator-1": "AB"}, "tcg", "max", seats=seats(WISH))

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from goldnode.node import keys
-from goldnode.node.signing_state import SigningState, to_document
-from tests.node_lab import Cluster, Person, Tree
+from goldnode.node.keys import keys
+from goldnode.node.keys.signing_state import SigningState, to_document
+from tests.support.node_lab import Cluster, Person, Tree
 
 
 @pytest.fixture

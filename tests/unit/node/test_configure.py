@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from goldnode.errors import InputError, SafetyError
-from goldnode.node import keys
-from goldnode.node.signing_state import SigningState, to_document
-from tests.node_lab import Cluster, Tree
+from goldnode.node.keys import keys
+from goldnode.node.keys.signing_state import SigningState, to_document
+from tests.support.node_lab import Cluster, Tree
 
 
 @pytest.fixture

@@ -11,14 +11,14 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from goldnode.config.node_config import MeshKind
+from goldnode.config.role import PeerRules
 from goldnode.errors import InputError
-from goldnode.node import daemon_config, firewall, peers, vpncloud, wireguard
-from goldnode.node.firewall import Opening, Private
-from goldnode.node.peers import Member
-from goldnode.node.wireguard import Link
-from goldnode.node_config import MeshKind
-from goldnode.role import PeerRules
-from tests.node_lab import DEFAULTS, Cluster, Tree, seed
+from goldnode.node.plan import daemon_config, firewall, peers, vpncloud, wireguard
+from goldnode.node.plan.firewall import Opening, Private
+from goldnode.node.plan.peers import Member
+from goldnode.node.plan.wireguard import Link
+from tests.support.node_lab import DEFAULTS, Cluster, Tree, seed
 
 VAL, ONE, TWO = "a" * 40, "1" * 40, "2" * 40
 FINGERPRINT = "ab" * 32

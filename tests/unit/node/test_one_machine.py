@@ -9,10 +9,10 @@ import pytest
 
 from goldnode.node import cluster
 from goldnode.node.configure import Machine
-from goldnode.node.inputs import read_image
-from goldnode.node.peers import Member, mesh_address
-from goldnode.node.plan import Plan, plan
-from tests.node_lab import Cluster, Tree
+from goldnode.node.plan.inputs import read_image
+from goldnode.node.plan.peers import Member, mesh_address
+from goldnode.node.plan.plan import Plan, plan
+from tests.support.node_lab import Cluster, Tree
 
 NAMES = ("val-1", "s-1", "s-2")
 

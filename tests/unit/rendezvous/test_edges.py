@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from goldnode import limits
-from goldnode.codes import STATUS, Code
 from goldnode.errors import ExchangeError, UsageError
+from goldnode.protocol import limits
+from goldnode.protocol.codes import STATUS, Code
+from goldnode.protocol.wire import refuse
 from goldnode.rendezvous.address import bucket, client_address, parse_proxies
 from goldnode.rendezvous.config import Config
 from goldnode.rendezvous.inquiry import ListQuery, parse_list_query, read_head
 from goldnode.rendezvous.limiter import Limiter, Rate
 from goldnode.rendezvous.metrics import Metrics
 from goldnode.rendezvous.problem import SENTENCES, RefusalError, problem
-from goldnode.wire import refuse
 
 PROXIES = parse_proxies(["10.0.0.0/8", "2001:db8:1::/48"])
 

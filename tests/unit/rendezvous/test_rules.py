@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from goldnode import limits
 from goldnode.errors import ExchangeError
-from goldnode.policy import SignedPolicy
-from goldnode.record import Record, Tombstone, Touch
+from goldnode.protocol import limits
+from goldnode.protocol.policy import SignedPolicy
+from goldnode.protocol.record import Record, Tombstone, Touch
 from goldnode.rendezvous import rules
 from goldnode.rendezvous.problem import RefusalError
 from goldnode.rendezvous.rules import Change, Condition

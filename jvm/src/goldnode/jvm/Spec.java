@@ -16,7 +16,7 @@ import java.util.stream.Stream;
 /**
  * What one node is: the content of {@code NAME.properties} in the host's folder of nodes.
  *
- * <p>goldnode/node/jvm.py writes these files; keys are in docs/multi-node.md.
+ * <p>goldnode/node/jvm/jvm.py writes these files; keys are in docs/multi-node.md.
  *
  * @param name the node's name, the file's name without its ending
  * @param main class whose {@code main} starts it; empty when an adapter does

@@ -1,0 +1,138 @@
+"""How long a bake takes beside what cannot be avoided: one boot of the same disk, and its compression.
+
+Both run in turn, several times, on the same machine: shared machines drift, ratios hold.  The
+ordinary way is a boot through firmware and boot loader with a cloud-init seed, until SSH greets.
+"""
+
+from __future__ import annotations
+
+import socket
+import statistics
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from goldnode import paths
+from goldnode.bake import base as bases
+from goldnode.bake import golden, ssh_wait
+from goldnode.bake.platform import Platform
+from goldnode.config import network as networks
+from goldnode.progress import SILENT, Progress
+from goldnode.run import run
+from goldnode.vm import accel, machine
+
+#: The bake may take this times the floor (issue: speed); the stock bake's share it must stay below.
+GOAL, STOCK_GOAL = 1.25, 0.35
+PATIENCE = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was measured.
+
+    Attributes:
+        bakes: Seconds of our bake, warm base and daemon, per turn.
+        boots: Seconds of the ordinary boot, per turn.
+        compressions: Seconds of the compression, per turn.
+        stock: Seconds of one bake the ordinary way, packages by apt and zlib; None when it was left out.
+        size: Bytes of the image.
+    """
+
+    bakes: tuple[float, ...]
+    boots: tuple[float, ...]
+    compressions: tuple[float, ...]
+    stock: float | None
+    size: int
+
+    @property
+    def ratio(self) -> float:
+        """Median of the turns: bake against boot and compression of the same turn."""
+        floors = (boot + compression for boot, compression in zip(self.boots, self.compressions, strict=True))
+        return statistics.median(bake / floor for bake, floor in zip(self.bakes, floors, strict=True))
+
+    def document(self) -> dict[str, Any]:
+        """For ``--json``."""
+        stock = {
+            "stock_seconds": round(self.stock or 0, 1),
+            "stock_ratio": round(statistics.median(self.bakes) / (self.stock or 1), 2),
+            "stock_goal": STOCK_GOAL,
+        }
+        return {
+            **(stock if self.stock else {}),
+            "bake_seconds": [round(value, 1) for value in self.bakes],
+            "boot_seconds": [round(value, 1) for value in self.boots],
+            "compress_seconds": [round(value, 1) for value in self.compressions],
+            "ratio": round(self.ratio, 2),
+            "goal": GOAL,
+            "image_megabytes": round(self.size / 1e6),
+        }
+
+
+def measure(turns: int, progress: Progress, *, stock: bool) -> Report:
+    """Bake localnet with warm base and daemon, and boot the base the ordinary way, in turn.
+
+    Args:
+        turns: How often.
+        progress: Told how far it is.
+        stock: Bake once the ordinary way too (minutes).
+    """
+    order = golden.Order(networks.load("localnet"), force=True)
+    result = golden.bake(order, SILENT)
+    base = bases.make(bases.BaseSpec(order.arch, golden.base_packages(order)), SILENT)
+    acceleration = accel.choose(order.accel, base.folder / "vmlinuz")
+    bakes, boots, compressions = [], [], []
+    for turn in range(1, turns + 1):
+        with progress.step(f"bake {turn}/{turns}"):
+            bakes.append(_seconds(lambda: golden.bake(order, SILENT)))
+        with progress.step(f"ordinary boot {turn}/{turns}"):
+            boots.append(boot(base.disk, acceleration))
+        with progress.step(f"compress {turn}/{turns}"):
+            compressions.append(compress(result.image))
+    ordinary = None
+    if stock:
+        with progress.step("stock bake"):
+            ordinary = _seconds(lambda: golden.bake(replace(order, platform=Platform.STOCK), SILENT))
+    return Report(tuple(bakes), tuple(boots), tuple(compressions), ordinary, result.image.stat().st_size)
+
+
+def boot(disk: Path, acceleration: accel.Acceleration) -> float:
+    """Seconds from power-on until SSH greets: UEFI, boot loader, cloud-init with a seed CD."""
+    with tempfile.TemporaryDirectory(prefix="goldnode-bench-") as name:
+        folder = Path(name)
+        port = ssh_wait.free_port()
+        spec = machine.Spec(
+            machine.overlay(disk, folder / "disk.qcow2"),
+            seed=machine.seed_iso(folder / "seed.iso", "#cloud-config\n{}\n", instance="bench"),
+            nics=(machine.Nic(machine.user_network({port: 22}, restrict=True), "52:54:00:67:6e:01"),),
+            console=folder / "console.log",
+        )
+        with machine.running(spec, acceleration) as started:
+            while not _greets(port):
+                if time.monotonic() - started.started > PATIENCE:
+                    started.wait_for("login:", 0)
+                time.sleep(0.2)
+            return time.monotonic() - started.started
+
+
+def compress(image: Path) -> float:
+    """Seconds to compress an image's disk as a bake does, from a disk that is not."""
+    with tempfile.TemporaryDirectory(prefix="goldnode-bench-", dir=paths.out()) as name:
+        plain = Path(name) / "plain.qcow2"
+        run(["qemu-img", "convert", "-O", "qcow2", image, plain])
+        return _seconds(lambda: run([*golden.COMPRESS, plain, Path(name) / "small.qcow2"]))
+
+
+def _greets(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=0.5) as guest:
+            return guest.recv(4) == b"SSH-"
+    except OSError:
+        return False
+
+
+def _seconds(work: Any) -> float:
+    started = time.monotonic()
+    work()
+    return time.monotonic() - started

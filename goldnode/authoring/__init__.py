@@ -1,0 +1,1 @@
+"""Commands that write network files for people: import from the chain registry, lock."""

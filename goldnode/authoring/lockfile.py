@@ -1,0 +1,149 @@
+"""Pin what nobody published a hash for: trust on first use, written into the network file.
+
+The file belongs to a person: comments, order and layout stay as they are.  So nothing is dumped
+again; YAML's own positions say where each unpinned artifact stands, and ``sha256``, ``size`` and
+``locked`` (the day) are inserted there, in the style of their surroundings.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import mmap
+import re
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import yaml
+
+from goldnode.config import network_check
+from goldnode.config.source import Where
+from goldnode.errors import ArtifactError
+from goldnode.fetch.artifact import Artifact, ArtifactStore
+from goldnode.fetch.retry import Patience
+from goldnode.fetch.unpack import unpack
+from goldnode.files import write_atomic
+from goldnode.progress import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """What was learned about an artifact by fetching it once.
+
+    Attributes:
+        where: The artifact's path in the network file.
+        url: Where it came from.
+        sha256: What came.
+        size: How many bytes.
+    """
+
+    where: Where
+    url: str
+    sha256: str
+    size: int
+
+
+def lock(path: Path, store: ArtifactStore, today: dt.date, patience: Patience, progress: Progress) -> list[Pin]:
+    """Fetch everything in a network file that has no hash, and record it there.
+
+    Returns:
+        What was pinned; empty when nothing was missing, and then the file is untouched.
+
+    Raises:
+        InputError: The file has faults.
+        ArtifactError: Something cannot be fetched, or is not what the file says of it; the file is untouched.
+    """
+    document = network_check.checked(path)
+    pins = []
+    for where, artifact in unpinned(document):
+        found = store.discover(artifact.url, patience, progress)
+        size = found.stat().st_size
+        if artifact.size not in (None, size):
+            raise ArtifactError(f"{artifact.url} has {size} bytes, the file says {artifact.size}")
+        _inspect(found, replace(artifact, sha256=found.name), where, document["chain_id"])
+        pins.append(Pin(where, artifact.url, found.name, size))
+    if pins:
+        text = path.read_text(encoding="utf-8")
+        write_atomic(path, insert(text, pins, today), path.stat().st_mode & 0o777)
+    return pins
+
+
+def unpinned(document: Mapping[str, object]) -> Iterator[tuple[Where, Artifact]]:
+    """Every artifact of a valid network file without a hash, with its path."""
+
+    def walk(value: object, where: Where) -> Iterator[tuple[Where, Artifact]]:
+        if isinstance(value, dict):
+            if "url" in value and "sha256" not in value:
+                yield where, Artifact.from_document(value)
+            for key, inner in value.items():
+                yield from walk(inner, (*where, key))
+        elif isinstance(value, list):
+            for index, inner in enumerate(value):
+                yield from walk(inner, (*where, index))
+
+    for part in ("daemon", "genesis", "upgrades"):
+        yield from walk(document.get(part), (part,))
+
+
+def insert(text: str, pins: Sequence[Pin], today: dt.date) -> str:
+    """The same text with the pins in it; pure.
+
+    A mapping in braces gets them before its closing brace, one in lines gets lines after its url.
+    """
+    root = yaml.compose(text, yaml.SafeLoader)
+    edits = []
+    for pin in pins:
+        entry = _find(root, pin.where)
+        known = {key.value for key, _ in entry.value}
+        fields = {"sha256": pin.sha256, "size": str(pin.size), "locked": today.isoformat()}
+        new = [f"{key}: {value}" for key, value in fields.items() if key not in known]
+        url_key, url_value = next((key, value) for key, value in entry.value if key.value == "url")
+        if entry.flow_style:
+            edits.append((entry.value[-1][1].end_mark.index, "".join(f", {field}" for field in new)))
+        else:
+            line_end = text.find("\n", url_value.end_mark.index)
+            indent = " " * url_key.start_mark.column
+            edits.append((len(text) if line_end < 0 else line_end, "".join(f"\n{indent}{field}" for field in new)))
+    for index, addition in sorted(edits, reverse=True):
+        text = text[:index] + addition + text[index:]
+    return text
+
+
+def _find(node: yaml.Node | None, where: Where) -> yaml.MappingNode:
+    for step in where:
+        if isinstance(node, yaml.SequenceNode) and isinstance(step, int):
+            node = node.value[step]
+        elif isinstance(node, yaml.MappingNode):
+            node = next(value for key, value in node.value if key.value == step)
+    assert isinstance(node, yaml.MappingNode)  # noqa: S101 - the file was checked
+    return node
+
+
+def _inspect(archive: Path, artifact: Artifact, where: Where, chain_id: str) -> None:
+    """Look inside before trusting: the member must be there, a genesis must be of this chain.
+
+    Raises:
+        ArtifactError: It is not what it should be.
+    """
+    with tempfile.TemporaryDirectory(prefix="goldnode-lock-") as folder:
+        inner = Path(folder) / "inner"
+        unpack(archive, artifact, inner)
+        if where == ("genesis",) and chain_id not in chain_ids(inner):
+            raise ArtifactError(
+                f"{artifact.url} is no genesis of {chain_id}: that chain_id does not stand in it",
+                hint="./invoke network check, after correcting genesis.url or chain_id",
+            )
+
+
+def chain_ids(genesis: Path) -> set[str]:
+    """Every chain_id that stands in a genesis: the chain's own, and those of its IBC counterparts.
+
+    Real ones have hundreds of megabytes, so the file is searched instead of parsed.
+    """
+    if not genesis.stat().st_size:
+        return set()
+    with genesis.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return {
+            match[1].decode("utf-8", "replace") for match in re.finditer(rb'"chain_id"\s*:\s*"([^"]{1,64})"', content)
+        }

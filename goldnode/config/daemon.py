@@ -1,0 +1,176 @@
+"""The program that is a node: what it is called, where it comes from, how it is started.
+
+Part of a network file (``goldnode/config/network.py``); standard library only, the node reads it at boot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from goldnode.fetch.artifact import Artifact
+
+
+class DaemonKind(StrEnum):
+    """What runs a node: a program of its own, or a Java virtual machine shared by several."""
+
+    GO = "go"
+    JVM = "jvm"
+
+
+class Family(StrEnum):
+    """What a Go daemon is made with: decides its commands, its config files and what ``slashing`` means."""
+
+    COMETBFT = "cometbft"
+    COSMOS_SDK = "cosmos-sdk"
+
+
+class JvmMode(StrEnum):
+    """How several nodes share one JVM: by the program's own configuration, or by class loaders."""
+
+    NATIVE = "native"
+    ISOLATED = "isolated"
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """A shared library the daemon needs beside it, taken from a Go module.
+
+    Attributes:
+        name: Its file name on the image, where the loader looks.
+        module: The Go module that carries it.
+        version: That module's version, with its ``v``.
+        sum: The module's ``h1:`` sum.
+        files: Path inside the module, per architecture.
+    """
+
+    name: str
+    module: str
+    version: str
+    sum: str
+    files: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """How the daemon is built from its Go module, as the main module and with its own go.sum.
+
+    Attributes:
+        module: Module path, with its major version suffix.
+        version: Version, with its ``v``.
+        sum: The ``h1:`` sum of the module's zip, as in go.sum.
+        package: Package to build, as ``./cmd/wasmd``.
+        toolchain: Exact Go toolchain, as ``go1.25.5``.
+        cgo: Build with a C compiler.
+        tags: Build tags.
+        ldflags: Linker flags, version stamps among them.
+    """
+
+    module: str
+    version: str
+    sum: str
+    package: str
+    toolchain: str
+    cgo: bool = False
+    tags: tuple[str, ...] = ()
+    ldflags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Jvm:
+    """How a JVM network's nodes run.
+
+    Attributes:
+        mode: Native (the program hosts several nodes itself) or isolated (one class loader each).
+        main: Class whose ``main`` starts a node.
+        jars: File beside the network file with one ``SHA256  group:artifact:version`` per line.
+        adapter: Class of this repository that starts and stops a node more gently than ``main``; empty: none.
+        options: Options of the JVM itself.
+    """
+
+    mode: JvmMode
+    main: str
+    jars: str
+    adapter: str = ""
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Daemon:
+    """The program that is a node.
+
+    Attributes:
+        name: Its file name.
+        version: What ``NAME version`` answers, without a leading ``v``.
+        kind: A program, or something for the JVM.
+        family: What it is made with.
+        home: Its home below the node's own, as ``.osmosisd``.
+        release: Published binaries, per architecture (amd64, arm64).
+        source: How to build it; None when only releases are known.
+        libraries: What it needs beside it, to link against and to ship.
+        start_args: Added to ``start`` (cosmos-sdk) or ``node`` (cometbft).
+        version_args: What makes it tell its version.
+        jvm: Set exactly for kind ``jvm``.
+    """
+
+    name: str
+    version: str
+    kind: DaemonKind
+    family: Family
+    home: str
+    release: Mapping[str, Artifact]
+    source: Source | None
+    libraries: tuple[Library, ...]
+    start_args: tuple[str, ...]
+    version_args: tuple[str, ...]
+    jvm: Jvm | None
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Daemon:
+        """Read the ``daemon`` of a valid network file."""
+        jvm = document.get("jvm")
+        source = document.get("source")
+        return cls(
+            name=document["name"],
+            version=str(document["version"]),
+            kind=DaemonKind(document.get("kind", DaemonKind.GO)),
+            family=Family(document.get("family", Family.COSMOS_SDK)),
+            home=document["home"],
+            release=releases(document),
+            source=_source(source) if source else None,
+            libraries=tuple(
+                Library(entry["name"], entry["module"], entry["version"], entry["sum"], entry["files"])
+                for entry in document.get("libraries", ())
+            ),
+            start_args=tuple(document.get("start_args", ())),
+            version_args=tuple(document.get("version_args", ("version",))),
+            jvm=Jvm(
+                mode=JvmMode(jvm["mode"]),
+                main=jvm["main"],
+                jars=jvm["jars"],
+                adapter=jvm.get("adapter", ""),
+                options=tuple(jvm.get("options", ())),
+            )
+            if jvm
+            else None,
+        )
+
+
+def releases(document: Mapping[str, Any]) -> dict[str, Artifact]:
+    """Published binaries per architecture, of a daemon or of a step of the upgrade ladder."""
+    return {arch: Artifact.from_document(entry) for arch, entry in document.get("release", {}).items()}
+
+
+def _source(document: Mapping[str, Any]) -> Source:
+    return Source(
+        module=document["module"],
+        version=document["version"],
+        sum=document["sum"],
+        package=document["package"],
+        toolchain=document["toolchain"],
+        cgo=document.get("cgo", False),
+        tags=tuple(document.get("tags", ())),
+        ldflags=tuple(document.get("ldflags", ())),
+    )

@@ -1,0 +1,138 @@
+"""node.yaml: what a person writes to make a machine of our image a node.
+
+Five lines are enough; everything else has a default:
+
+    version: 1
+    role: validator
+    name: val-1
+    join: gn1_…
+    rendezvous: [http://203.0.113.10:8700]
+
+Every machine runs a *list* of nodes.  A plain role is a list of length one, made from the
+document itself; ``role: multi-node`` takes the list from ``nodes:``, whose entries inherit what
+they do not say.  Nothing behind this module can tell the two apart.
+
+The published schema is ``cloud-init/node.schema.json``; ``parse`` is what decides.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from goldnode.config import node_entry
+from goldnode.config.document import Reader
+from goldnode.config.node_entry import HOSTED_ROLES, SERVICE_ROLES, NodeEntry
+
+VERSION = 1
+ROLE = re.compile(r"[a-z][a-z0-9-]{0,31}")
+ENDPOINT = re.compile(r"https?://(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/-]*)?")
+DEVICE = re.compile(r"root|/dev/[A-Za-z0-9._/-]+|(?:LABEL|UUID)=[A-Za-z0-9._-]{1,64}")
+SHA256 = re.compile(r"[0-9a-f]{64}")
+SSH_KEY = re.compile(r"(?:ssh|sk-ssh|ecdsa|sk-ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/=]+(?: [^\r\n]*)?")
+#: Most nodes one machine carries: the port blocks of ``goldnode.node.plan.ports`` stay below 32768.
+MAX_NODES = 30
+
+
+class MeshKind(StrEnum):
+    """What carries the private network between a validator and its sentries."""
+
+    WIREGUARD = "wireguard"
+    VPNCLOUD = "vpncloud"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeConfig:
+    """A machine: what its nodes share, and its nodes.
+
+    Attributes:
+        role: The role as written; `multi-node` when the nodes come from ``nodes:``.
+        rendezvous: Endpoints, each an http or https URL.
+        mesh: What carries the private network.
+        data: `root`, or a device, `LABEL=…` or `UUID=…` that holds the nodes' homes.
+        genesis_sha256: Digest of /etc/goldnode/genesis.json; empty when the image holds the genesis.
+        deferred: Whether a validator may start from an image that fetches its daemon at boot.
+        ssh_keys: Keys that may log in; without any, SSH stays closed.
+        unattended_upgrades: Whether Debian's security upgrades run on this machine.
+        serve_rendezvous: Whether the machine is also a rendezvous for others.
+        nodes: At least one.
+    """
+
+    role: str
+    nodes: tuple[NodeEntry, ...]
+    rendezvous: tuple[str, ...] = ()
+    mesh: MeshKind = MeshKind.WIREGUARD
+    data: str = "root"
+    genesis_sha256: str = ""
+    deferred: bool = False
+    ssh_keys: tuple[str, ...] = ()
+    unattended_upgrades: bool = False
+    serve_rendezvous: bool = False
+
+
+MULTI_NODE = "multi-node"
+
+
+def parse(text: str, file: str = "node.yaml") -> NodeConfig:
+    """Read a node.yaml.
+
+    Args:
+        text: The document.
+        file: Its name, for the faults.
+
+    Raises:
+        InputError: Anything is wrong; it carries every fault with line, path and value.
+    """
+    reader = Reader.parse(file, text)
+    if reader.take("version") != VERSION:
+        reader.fault("version", f"must be {VERSION}", fix=f"write version: {VERSION}")
+    role = reader.text("role", ROLE, "a role, such as validator or sentry")
+    mesh = MeshKind(reader.choice("mesh", [kind.value for kind in MeshKind], MeshKind.WIREGUARD))
+    genesis = reader.section("genesis")
+    genesis_sha256 = genesis.text("sha256", SHA256, "the genesis file's sha256, 64 hex digits", "")
+    genesis.close()
+    config = NodeConfig(
+        role=role,
+        nodes=_nodes(reader, role),
+        rendezvous=reader.texts("rendezvous", ENDPOINT, "http or https URLs, as http://203.0.113.10:8700", most=8),
+        mesh=mesh,
+        data=reader.text("data", DEVICE, "root, /dev/NAME, LABEL=NAME or UUID=NAME", "root"),
+        genesis_sha256=genesis_sha256,
+        deferred=reader.choice("deferred", ["allow", "refuse"], "refuse") == "allow",
+        ssh_keys=reader.texts("ssh_keys", SSH_KEY, "lines of an authorized_keys file without options", most=16),
+        unattended_upgrades=reader.flag("unattended_upgrades", default=False),
+        serve_rendezvous=reader.flag("serve_rendezvous", default=role == "rendezvous"),
+    )
+    alone = role in SERVICE_ROLES or all(entry.role in HOSTED_ROLES for entry in config.nodes)
+    if not alone and "rendezvous" not in reader:
+        reader.fault("rendezvous", "missing", fix="write rendezvous: [http://ADDRESS:8700]")
+    if mesh is MeshKind.VPNCLOUD and any(entry.signer_key for entry in config.nodes):
+        reader.fault("mesh", "vpncloud ties no address to a key: a sentry could pose as the remote signer",
+                     fix="write mesh: wireguard")  # fmt: skip
+    reader.finish(hint=f"goldnode check {file}")
+    return config
+
+
+def _nodes(reader: Reader, role: str) -> tuple[NodeEntry, ...]:
+    shared = node_entry.Shared.read(reader, node_entry.Shared())
+    if role != MULTI_NODE:
+        if "nodes" in reader:
+            reader.fault("nodes", "only role: multi-node has nodes", fix="write role: multi-node or remove nodes")
+        return (node_entry.read(reader, role, shared),)
+    for key in ("name", "join", "consensus_key", "signer_key", "signer_from"):
+        if key in reader:
+            reader.fault(key, "stands with each node when the role is multi-node", fix=f"move it below nodes: as {key}")
+    entries = []
+    for each in reader.sections("nodes", most=MAX_NODES):
+        own = each.text("role", ROLE, "a role, such as validator or sentry")
+        if own == MULTI_NODE or own in SERVICE_ROLES:
+            each.fault("role", "is a role of a whole machine, not of one node")
+        entries.append(node_entry.read(each, own, node_entry.Shared.read(each, shared)))
+        each.close()
+    if not entries:
+        reader.fault("nodes", "missing", fix="write at least one node: - {name: val-1, role: validator, join: gn1_…}")
+    names = [entry.name for entry in entries]
+    for name in sorted({name for name in names if name and names.count(name) > 1}):
+        reader.fault("nodes", f"the name {name} stands twice", fix="give each node a name of its own")
+    return tuple(entries)

@@ -1,0 +1,152 @@
+"""One node of node.yaml: what stands with it, whether the machine has one or thirty.
+
+The entries of ``nodes:`` inherit what they do not say from the document; a plain role is an entry
+that the document itself makes.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from goldnode.config.document import Reader
+
+#: Longest a node's name may be: its user is ``gn-NAME``, and a Linux user name has 32 characters.
+NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,22}[a-z0-9])?")
+NAME_MEANING = "a name of 1 to 24 lower-case letters, digits and inner dashes"
+INVITE = re.compile(r"gn1_[a-z2-7]+")
+MESH_KEY = re.compile(r"[A-Za-z0-9+/]{43}=")
+PEER = re.compile(r"[0-9a-f]{40}@(?:\[[0-9a-f:.]+\]|[0-9.]+):[0-9]{1,5}")
+#: Files of a daemon's home in which ``config:`` may set keys.
+CONFIG_FILES = ("config.toml", "app.toml", "client.toml")
+#: Roles that run no node of a network, and so need neither an invite nor a cluster.
+SERVICE_ROLES = frozenset({"rendezvous"})
+#: Roles of nodes that share one JVM: a JVM network has no sentries, so there is nobody to meet.
+HOSTED_ROLES = frozenset({"hosted"})
+#: What only a node of a cluster can have.
+CLUSTER_KEYS = ("join", "min_sentries", "addresses", "peers", "config")
+
+
+class ConsensusKey(StrEnum):
+    """Where a validator's consensus key comes from."""
+
+    GENERATE = "generate"
+    EXISTING = "existing"
+    REMOTE_SIGNER = "remote-signer"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeEntry:
+    """One node of a machine.
+
+    Attributes:
+        name: Unique on the machine; names the user, the unit instance, the home.
+        role: A role that has a folder in ``roles/``.
+        join: The invite, or empty once the node has joined (a scrubbed node.yaml).
+        consensus_key: Where the consensus key comes from, for roles that have one.
+        signer_key: The remote signer's mesh public key; empty without a remote signer.
+        signer_from: Addresses or networks that the signer's machine raises its tunnel from.
+        min_sentries: How many sentries must hold a validator before it starts.
+        addresses: Public addresses a sentry announces; empty means what the machine has.
+        peers: Further peers, `id@ip:port`.
+        config: Keys set last, per file of the daemon's home, dotted: `{"config.toml": {"mempool.size": 9000}}`.
+        metrics: Addresses or networks that may read this node's metrics.
+    """
+
+    name: str
+    role: str
+    join: str = ""
+    consensus_key: ConsensusKey = ConsensusKey.GENERATE
+    signer_key: str = ""
+    signer_from: tuple[str, ...] = ()
+    min_sentries: int = 1
+    addresses: tuple[str, ...] = ()
+    peers: tuple[str, ...] = ()
+    config: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    metrics: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What an entry of ``nodes:`` takes from the document when it does not say it itself."""
+
+    min_sentries: int = 1
+    addresses: tuple[str, ...] = ()
+    peers: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
+    config: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, reader: Reader, base: Shared) -> Shared:
+        """What stands here, and else what ``base`` has."""
+        peers = reader.texts("peers", PEER, "peers with a numeric address, as ID@203.0.113.5:26656")
+        return cls(
+            min_sentries=reader.number("min_sentries", 0, 16, base.min_sentries),
+            addresses=_addresses(reader, "addresses", network=False) or base.addresses,
+            peers=peers or base.peers,
+            metrics=_addresses(reader, "metrics", network=True) or base.metrics,
+            config=_config(reader.section("config")) or base.config,
+        )
+
+
+def read(reader: Reader, role: str, shared: Shared) -> NodeEntry:
+    """One node; every fault goes to the reader."""
+    name = reader.text("name", NAME, NAME_MEANING, role if role in SERVICE_ROLES else None)
+    consensus_key = ConsensusKey(reader.choice("consensus_key", [kind.value for kind in ConsensusKey], "generate"))
+    signer_key = reader.text("signer_key", MESH_KEY, "the signer's WireGuard public key, 44 characters", "")
+    signer_from = _addresses(reader, "signer_from", network=True)
+    remote = consensus_key is ConsensusKey.REMOTE_SIGNER
+    for key, fix in (("signer_key", "the signer's mesh public key"), ("signer_from", "the addresses it dials from")):
+        if remote and key not in reader:
+            reader.fault(key, "missing", fix=f"write {fix}")
+        if key in reader and not remote:
+            reader.fault(key, "only consensus_key: remote-signer has a signer", fix="remove it")
+    if "consensus_key" in reader and role != "validator":
+        reader.fault("consensus_key", f"means nothing to a {role}", fix="remove it")
+    for key in [key for key in CLUSTER_KEYS if role in HOSTED_ROLES and key in reader]:
+        reader.fault(key, f"means nothing to a {role} node: it is in no cluster", fix="remove it")
+    return NodeEntry(
+        name=name,
+        role=role,
+        join=reader.text("join", INVITE, "an invite: gn1_ and lower-case letters and digits", "", secret=True),
+        consensus_key=consensus_key,
+        signer_key=signer_key,
+        signer_from=signer_from,
+        min_sentries=shared.min_sentries,
+        addresses=shared.addresses,
+        peers=shared.peers,
+        config=shared.config,
+        metrics=shared.metrics,
+    )
+
+
+def _addresses(reader: Reader, key: str, *, network: bool) -> tuple[str, ...]:
+    meaning = "addresses or networks, as 10.0.0.0/8" if network else "IP addresses, as 203.0.113.5"
+    values = reader.texts(key, re.compile(r"[0-9a-fA-F:./]{2,49}"), meaning, most=16)
+    for value in values:
+        try:
+            if network:
+                ipaddress.ip_network(value)
+            else:
+                ipaddress.ip_address(value)
+        except ValueError as error:
+            reader.fault(key, str(error))
+    return values
+
+
+def _config(reader: Reader) -> Mapping[str, Mapping[str, Any]]:
+    files: dict[str, Mapping[str, Any]] = {}
+    for name in CONFIG_FILES:
+        if name not in reader:
+            continue
+        section = reader.section(name)
+        files[name] = dict(section.items())
+        for key, value in files[name].items():
+            if not isinstance(value, str | int | float | bool | list):
+                section.fault(key, "must be a text, a number or true or false", fix="write dotted keys: p2p.pex: true")
+    reader.close()
+    return files

@@ -1,0 +1,246 @@
+"""HTTP to one rendezvous: requests out, checked answers in, nothing remembered.
+
+Standard library only, one connection per request.  The server is not trusted: answers have a size
+limit and a deadline however slowly they drip, redirects and proxies are not followed, and whatever
+is inside still has to hold (`goldnode/discovery/member.py`).  https certificates are verified; plain http is
+fine, because everything is sealed and signed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import socket
+import ssl
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from goldnode.errors import ExchangeError, InputError
+from goldnode.protocol import limits
+from goldnode.protocol.facts import number_of
+from goldnode.protocol.policy import is_endpoint
+from goldnode.protocol.request import sign_request
+from goldnode.protocol.wire import HASH_TEXT, from_base64, hash_of, parse_json, public_of, refuse, write_body
+
+#: Seconds for an answer that is not waited for, and on top of a long-poll's wait.
+PATIENCE = 15.0
+_RETRY_MAX = 3600
+_JSON = "application/json"
+
+
+class RefusedError(ExchangeError):
+    """The server answered, and the answer is no.
+
+    Args:
+        status: The HTTP status.
+        retry_after: Seconds the server asks us to stay away; 0 for none.
+    """
+
+    def __init__(self, message: str, *, code: str, hint: str = "", status: int = 0, retry_after: int = 0) -> None:
+        super().__init__(message, code=code, hint=hint)
+        self.status, self.retry_after = status, retry_after
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A room as a server shows it; every record and tombstone is still to be checked.
+
+    Attributes:
+        cursor: What to ask after next time.
+        reset: This is everything, not only what is new.
+        items: Slot and record bytes.
+        gone: Slot and tombstone bytes.
+        policy: Policy bytes, when asked for and new.
+        time: The server's clock, unix milliseconds.
+    """
+
+    cursor: str
+    reset: bool
+    items: tuple[tuple[str, bytes], ...]
+    gone: tuple[tuple[str, bytes], ...]
+    policy: bytes | None
+    time: int
+
+
+class Endpoint:
+    """One rendezvous.
+
+    Args:
+        url: `http://203.0.113.10:8700`, a path in front of `/v1` allowed.
+
+    Raises:
+        InputError: That is no such URL.
+    """
+
+    def __init__(self, url: str) -> None:
+        if not is_endpoint(url):
+            raise InputError(f"{url!r} is no rendezvous URL", hint="write it as http://203.0.113.10:8700")
+        self.url = url.rstrip("/")
+        parts = urlsplit(self.url)
+        self._tls, self._host, self._port, self._prefix = (
+            parts.scheme == "https",
+            parts.hostname,
+            parts.port,
+            parts.path,
+        )
+        self._open: set[socket.socket] = set()
+        self._closed = False
+
+    def list(self, room_key: Ed25519PrivateKey, now_ms: int, *, after: str, wait: int, policy: str) -> Listing:
+        """List a room, or wait for news of it.
+
+        Args:
+            room_key: The room's key.
+            now_ms: Unix milliseconds.
+            after: The cursor of the last answer; empty for everything.
+            wait: Seconds the server may hold the request.
+            policy: The root's fingerprint.
+
+        Raises:
+            ExchangeError: Refused (`RefusedError`), `unreachable`, or the answer is `malformed`.
+        """
+        query = {"after": after, "wait": str(wait)} if after else {}
+        target = f"{_room(room_key)}?{urlencode({**query, 'policy': policy})}"
+        headers = sign_request(room_key, "GET", target, body=b"", now_ms=now_ms)
+        return _listing(self._call("GET", target, b"", headers, wait + PATIENCE))
+
+    def put(self, room_key: Ed25519PrivateKey, slot: str, record: bytes, now_ms: int) -> None:
+        """Put a record into its slot."""
+        self._signed(room_key, "PUT", f"/slots/{slot}", write_body("record", record), now_ms)
+
+    def touch(self, room_key: Ed25519PrivateKey, slot: str, touch: bytes, now_ms: int) -> None:
+        """Keep a slot's record alive."""
+        self._signed(room_key, "POST", f"/slots/{slot}/touch", write_body("touch", touch), now_ms)
+
+    def bury(self, room_key: Ed25519PrivateKey, slot: str, tombstone: bytes, now_ms: int) -> None:
+        """Put a tombstone into a slot."""
+        self._signed(room_key, "DELETE", f"/slots/{slot}", write_body("tombstone", tombstone), now_ms)
+
+    def put_policy(self, fingerprint: str, policy: bytes) -> None:
+        """Put a policy."""
+        self._call("PUT", f"/v1/policies/{fingerprint}", write_body("policy", policy), {}, PATIENCE)
+
+    def get_policy(self, fingerprint: str) -> bytes:
+        """The policy the server holds."""
+        return from_base64(self._call("GET", f"/v1/policies/{fingerprint}", b"", {}, PATIENCE).get("policy"), "policy")
+
+    def caps(self) -> dict[str, Any]:
+        """Limits, versions, and the address the server sees us at (a hint, not to be trusted)."""
+        return self._call("GET", "/v1/caps", b"", {}, PATIENCE)
+
+    def close(self) -> None:
+        """End every request that is under way, and refuse further ones; each fails as `unreachable`."""
+        self._closed = True
+        for wire in list(self._open):
+            _shut(wire)
+
+    def _signed(self, room_key: Ed25519PrivateKey, method: str, rest: str, body: bytes, now_ms: int) -> None:
+        target = _room(room_key) + rest
+        self._call(method, target, body, sign_request(room_key, method, target, body=body, now_ms=now_ms), PATIENCE)
+
+    def _call(
+        self, method: str, target: str, body: bytes, headers: Mapping[str, str], deadline: float
+    ) -> dict[str, Any]:
+        connection = self._connection(deadline)
+        try:
+            connection.connect()
+            with self._watched(connection.sock, deadline):
+                connection.request(method, self._prefix + target, body or None, {**headers, "accept": _JSON})
+                response = connection.getresponse()
+                text = response.read(limits.RESPONSE_BYTES + 1)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            reason = str(error) or type(error).__name__
+            raise ExchangeError(
+                f"{self.url} does not answer: {reason}", code="unreachable", hint=f"curl {self.url}/healthz"
+            ) from error
+        finally:
+            connection.close()
+        if response.status not in (http.client.OK, http.client.CREATED):
+            raise _refusal(self.url, response, text)
+        if len(text) > limits.RESPONSE_BYTES:
+            raise refuse(f"{self.url} sends more than {limits.RESPONSE_BYTES} bytes")
+        return parse_json(text, f"the answer of {self.url}")
+
+    @contextlib.contextmanager
+    def _watched(self, wire: socket.socket, deadline: float) -> Iterator[None]:
+        """Let `close` and the deadline end what happens on this connection, however slowly it drips."""
+        watchdog = threading.Timer(deadline, _shut, [wire])
+        watchdog.daemon = True
+        watchdog.start()
+        self._open.add(wire)
+        try:
+            if self._closed:
+                raise OSError("closed")
+            yield
+        finally:
+            watchdog.cancel()
+            self._open.discard(wire)
+
+    def _connection(self, timeout: float) -> http.client.HTTPConnection:
+        if self._tls:
+            context = ssl.create_default_context()
+            return http.client.HTTPSConnection(self._host or "", self._port, timeout=timeout, context=context)
+        return http.client.HTTPConnection(self._host or "", self._port, timeout=timeout)
+
+
+def _room(room_key: Ed25519PrivateKey) -> str:
+    return f"/v1/rooms/{hash_of(public_of(room_key))}"
+
+
+def _shut(wire: socket.socket) -> None:
+    # shutdown, not close: it wakes the thread that reads, and leaves the descriptor to that thread
+    with contextlib.suppress(OSError):
+        wire.shutdown(socket.SHUT_RDWR)
+
+
+def _refusal(url: str, response: http.client.HTTPResponse, text: bytes) -> RefusedError:
+    try:
+        problem = parse_json(text, "problem")
+    except ExchangeError:
+        problem = {}
+    code, detail, fix = (_plain(problem.get(key)) for key in ("code", "detail", "fix"))
+    after = response.getheader("retry-after") or ""
+    return RefusedError(
+        f"{url} answers {response.status}" + (f": {detail}" if detail else ""),
+        code=code or "unreachable",
+        hint=fix,
+        status=response.status,
+        retry_after=min(int(after), _RETRY_MAX) if after.isascii() and after.isdigit() else 0,
+    )
+
+
+def _plain(value: object) -> str:
+    """Text of a server that a terminal may show: printable ASCII, shortened."""
+    return "".join(char for char in value[:200] if " " <= char <= "~") if isinstance(value, str) else ""
+
+
+def _listing(document: Mapping[str, Any]) -> Listing:
+    cursor, reset, policy = document.get("cursor"), document.get("reset"), document.get("policy")
+    if not isinstance(cursor, str) or not 0 < len(cursor) <= limits.CURSOR_CHARS or not isinstance(reset, bool):
+        raise refuse("a listing has no cursor, or does not say whether it is everything")
+    return Listing(
+        cursor,
+        reset,
+        items=_pieces(document, "items", "record"),
+        gone=_pieces(document, "gone", "tombstone"),
+        policy=None if policy is None else from_base64(policy, "policy"),
+        time=number_of(document, "time"),
+    )
+
+
+def _pieces(document: Mapping[str, Any], name: str, field: str) -> tuple[tuple[str, bytes], ...]:
+    pieces = document.get(name)
+    if not isinstance(pieces, list) or len(pieces) > limits.SLOTS:
+        raise refuse(f"{name} is missing or not a list of at most {limits.SLOTS}")
+    found = []
+    for piece in pieces:
+        slot = piece.get("slot") if isinstance(piece, dict) else None
+        if not isinstance(slot, str) or not HASH_TEXT.fullmatch(slot):
+            raise refuse(f"{name} holds something without a slot")
+        found.append((slot, from_base64(piece.get(field), field)))
+    return tuple(found)

@@ -1,0 +1,64 @@
+"""Who a member is, on its own disk: enrolment, box key, and the last number it wrote under.
+
+The file is rewritten, whole, before each new record leaves: a number is never used twice, also
+not by a process that was killed between writing and sending.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from goldnode.errors import ExchangeError, InputError
+from goldnode.files import write_json
+from goldnode.protocol.enrolment import Enrolment, read_enrolment
+from goldnode.protocol.wire import from_base64, to_base64
+
+_MODE = 0o600
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A member's own file.
+
+    Attributes:
+        enrolment: Who it is.
+        box_seed: Its secret box key.
+        seq: The highest number it wrote under, or found in its slot.
+        boot: The boot ID it last wrote in; empty before the first record.
+    """
+
+    enrolment: Enrolment
+    box_seed: bytes = field(repr=False)
+    seq: int = 0
+    boot: str = ""
+
+
+def read_identity(path: Path) -> Identity:
+    """Read the file.
+
+    Raises:
+        InputError: It is absent or damaged.
+    """
+    try:
+        document = json.loads(path.read_bytes())
+        enrolment = read_enrolment(from_base64(document["enrolment"], "enrolment"))
+        box_seed = from_base64(document["box_seed"], "box_seed")
+        return Identity(enrolment, box_seed, int(document["seq"]), str(document["boot"]))
+    except FileNotFoundError as error:
+        raise InputError(f"{path.parent} holds no membership", hint="join with an invite") from error
+    except (ValueError, KeyError, TypeError, ExchangeError) as error:
+        raise InputError(f"{path} is damaged: {error}", hint=f"mv {path.parent} {path.parent}.damaged") from error
+
+
+def write_identity(path: Path, identity: Identity) -> None:
+    """Write the file, for its owner's eyes only."""
+    document = {
+        "version": 1,
+        "enrolment": to_base64(identity.enrolment.data),
+        "box_seed": to_base64(identity.box_seed),
+        "seq": identity.seq,
+        "boot": identity.boot,
+    }
+    write_json(path, document, _MODE)

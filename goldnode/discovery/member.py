@@ -1,0 +1,236 @@
+"""One node's place in one cluster: its identity, what it says of itself, what it knows of others.
+
+    member = Member.join(state, node_key, read_invite(line))     # once
+    member = Member(state, node_key)                             # from then on
+    member.say(facts)
+    with Exchange(member, urls): ...                             # goldnode/discovery/exchange.py
+    member.members(); member.alarms()
+
+Everything is under one lock and in one directory, so a machine may hold as many members as it has
+nodes.  Each step is a method of its own and leaves the disk whole: killed between any two, the
+member goes on where it was.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from goldnode.discovery.alarm import Alarm, Kind
+from goldnode.discovery.client import Listing
+from goldnode.discovery.identity import Identity, read_identity, write_identity
+from goldnode.discovery.membership import Membership, Reader
+from goldnode.discovery.own_record import OwnRecord, Written
+from goldnode.discovery.roster import Peer, Reading
+from goldnode.errors import ExchangeError, InputError
+from goldnode.protocol.announcement import Announcement
+from goldnode.protocol.enrolment import enrol
+from goldnode.protocol.facts import Facts
+from goldnode.protocol.invite import Invite
+from goldnode.protocol.record import Record, Tombstone, verify_tombstone
+from goldnode.protocol.seal import box_keys, new_box_seed, room_key
+from goldnode.protocol.wire import node_id_of, public_of
+
+_IDENTITY, _MEMBERSHIP = "identity.json", "membership.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What a request needs: the present room and our keys for it."""
+
+    room: str
+    room_key: Ed25519PrivateKey
+    slot: str
+    slot_key: Ed25519PrivateKey
+
+
+class Member:
+    """A member; safe to use from several threads.
+
+    Args:
+        state: Its directory, 0700.
+        node_key: The node's Ed25519 key.
+        clock: Unix seconds.
+        random: Gives that many random bytes.
+
+    Attributes:
+        changed: Notified when the roster, the policy or what we have to say has changed.
+
+    Raises:
+        InputError: There is no membership here, it is damaged, or it is another node's.
+    """
+
+    def __init__(
+        self,
+        state: Path,
+        node_key: Ed25519PrivateKey,
+        *,
+        clock: Callable[[], float] = time.time,
+        random: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        self.clock = clock
+        self.changed = threading.Condition()
+        self._own = OwnRecord(state / _IDENTITY, node_key, random)
+        enrolment = self._own.identity.enrolment
+        if enrolment.node_id != node_id_of(public_of(node_key)):
+            raise InputError(f"{state} belongs to node {enrolment.node_id}", hint="join with a new invite")
+        grant = enrolment.grant
+        self.node_id, self.role, self.fingerprint = enrolment.node_id, enrolment.role, grant.fingerprint
+        reader = Reader(grant.root, enrolment.node_id, grant.invite, self._own.identity.box_seed)
+        self._membership = Membership(state / _MEMBERSHIP, reader, 0, b"")
+        self._version = 0
+
+    @classmethod
+    def join(
+        cls,
+        state: Path,
+        node_key: Ed25519PrivateKey,
+        invite: Invite,
+        *,
+        clock: Callable[[], float] = time.time,
+        random: Callable[[int], bytes] = os.urandom,
+    ) -> Member:
+        """Enrol with an invite; with the same invite again, go on with what is there.
+
+        Raises:
+            ExchangeError: `expired`.
+            InputError: The directory holds something damaged.
+        """
+        identity, grant = state / _IDENTITY, invite.grant
+        if not cls.joined(state) or read_identity(identity).enrolment.grant.data != grant.data:
+            box_seed = new_box_seed()
+            enrolment = enrol(invite, node_key, box_keys(box_seed)[1], clock())
+            state.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # the key first: an identity on disk says that everything is there
+            Membership(state / _MEMBERSHIP, Reader(grant.root), grant.epoch, invite.cluster_key).save()
+            write_identity(identity, Identity(enrolment, box_seed))
+        return cls(state, node_key, clock=clock, random=random)
+
+    @staticmethod
+    def joined(state: Path) -> bool:
+        """Whether `state` holds a membership."""
+        return (state / _IDENTITY).exists()
+
+    def members(self) -> dict[str, Peer]:
+        """The other members, by node ID; from disk while no rendezvous answers."""
+        with self.changed:
+            return self._membership.roster.members
+
+    def accepted_by(self) -> frozenset[str]:
+        """Node IDs of the members that list this node as accepted."""
+        return frozenset(node for node, peer in self.members().items() if self.node_id in peer.announcement.accepted)
+
+    def alarms(self) -> set[Alarm]:
+        """Everything that is wrong; `Exchange.alarms` adds what is wrong with the rendezvous."""
+        with self.changed:
+            own = {Alarm(Kind.CLONE, self.node_id)} if self._own.cloned else set()
+            return self._membership.alarms(self.clock()) | own
+
+    def endpoints(self) -> tuple[str, ...]:
+        """The rendezvous URLs of the policy, beside those the node was given."""
+        with self.changed:
+            return self._membership.policy.endpoints
+
+    def policy(self) -> tuple[int, bytes]:
+        """Version and bytes of the policy held; (0, nothing) for none."""
+        with self.changed:
+            signed = self._membership.signed
+            return (signed.version, signed.data) if signed else (0, b"")
+
+    def keys(self) -> Keys:
+        """The keys of the present room."""
+        with self.changed:
+            room = self._membership.room
+            return Keys(room, room_key(self._membership.cluster_key), self._own.slot(room), self._own.slot_key(room))
+
+    def say(self, facts: Facts) -> None:
+        """Announce these facts from now on; the same again changes nothing.
+
+        Raises:
+            ExchangeError: `malformed`; a fact others would refuse.
+        """
+        with self.changed:
+            if self._own.say(facts):
+                self._membership.know(facts.chain_id, facts.genesis)
+                self.changed.notify_all()
+
+    def current(self) -> Written | None:
+        """The record to put, written anew when it is due; None until `say` was called."""
+        with self.changed:
+            return self._own.current(self._membership, self.clock())
+
+    def due(self) -> float:
+        """Unix seconds at which `current` will give a new record."""
+        with self.changed:
+            return self._own.due(self._membership)
+
+    def farewell(self) -> bytes:
+        """A tombstone for our slot: every member forgets us."""
+        with self.changed:
+            return self._own.farewell(self._membership.room, self.clock())
+
+    def wait(self, version: int, timeout: float) -> int:
+        """Block until the roster or the policy is another than at `version` (0 at first).
+
+        Returns:
+            The present version, to be given next time.
+        """
+        with self.changed:
+            self.changed.wait_for(lambda: self._version != version, timeout)
+            return self._version
+
+    def take(self, listing: Listing) -> dict[str, str]:
+        """Take in what a rendezvous showed, the policy first.
+
+        Returns:
+            What did not hold: the reason, by slot (or `policy`).
+        """
+        bad: dict[str, str] = {}
+        with self.changed:
+            now, keys, before = self.clock(), self.keys(), self._membership.roster.members.keys()
+            changed = listing.policy is not None and self._take_policy(listing.policy, now, bad)
+            if self._membership.room != keys.room:  # what else it showed lies in the room we have just left
+                listing = replace(listing, items=(), gone=())
+            reading = Reading(tuple(self._records(listing.items, now, bad)), tuple(_tombstones(listing.gone, bad)))
+            for record, announcement in reading.records:
+                if record.slot == keys.slot:
+                    self._own.meet(record.seq, announcement.facts.boot, now)
+            for tombstone in reading.tombstones:
+                if tombstone.slot == keys.slot:
+                    self._own.meet(tombstone.seq, None, now)
+            changed |= self._membership.take(reading, now)
+            if before != self._membership.roster.members.keys():
+                self._own.settle(now)
+            self._version += changed
+            self.changed.notify_all()
+        return bad
+
+    def _take_policy(self, data: bytes, now: float, bad: dict[str, str]) -> bool:
+        try:
+            return self._membership.take_policy(data, now)
+        except ExchangeError as error:
+            bad["policy"] = error.message
+            return False
+
+    def _records(
+        self, items: Iterable[tuple[str, bytes]], now: float, bad: dict[str, str]
+    ) -> Iterable[tuple[Record, Announcement]]:
+        for slot, data in items:
+            try:
+                yield self._membership.read(slot, data, now)
+            except ExchangeError as error:
+                bad[slot] = error.message
+
+
+def _tombstones(gone: Iterable[tuple[str, bytes]], bad: dict[str, str]) -> Iterable[Tombstone]:
+    for slot, data in gone:
+        try:
+            yield verify_tombstone(data, slot)
+        except ExchangeError as error:
+            bad[slot] = error.message

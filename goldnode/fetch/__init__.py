@@ -1,0 +1,1 @@
+"""Bytes from outside: downloaded, resumed, checked against their pin, unpacked."""

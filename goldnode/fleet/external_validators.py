@@ -1,0 +1,118 @@
+"""The world outside the fleet: three validators of the same chain, as processes, each on an address of its own.
+
+They know nothing of the fleet.  Sentries dial them as they would dial any network's peers, and
+what a sentry must not tell is looked for in *their* address books and lists of peers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from goldnode.config.daemon import Family
+from goldnode.files import write_atomic, write_json
+from goldnode.fleet.plan import NETWORK, PACE, WORLD_P2P, timing
+from goldnode.fleet.program import Program
+from goldnode.node.keys import signing_state
+from goldnode.node.keys.cometbft_keys import Key
+from goldnode.node.plan import daemon_config
+
+#: Where a validator of the world answers, in its home: no port, so whoever owns the folder may ask.
+RPC = "rpc.sock"
+
+
+@dataclass(frozen=True, slots=True)
+class Outsider:
+    """A validator of the world.
+
+    Attributes:
+        number: Which one, from 1.
+        node_key: Who it is to its peers.
+        key: What it signs with.
+    """
+
+    number: int
+    node_key: Key
+    key: Key
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return f"world-{self.number}"
+
+    @property
+    def address(self) -> str:
+        """Its address on the fleet's network."""
+        return f"{NETWORK}.{self.number}"
+
+    @property
+    def peer(self) -> str:
+        """How it is dialled."""
+        return f"{self.node_key.node_id}@{self.address}:{WORLD_P2P}"
+
+
+def prepare(
+    home: Path,
+    who: Outsider,
+    all_of_them: Sequence[Outsider],
+    program: Program,
+    genesis: bytes,
+    pace: int = PACE,
+) -> None:
+    """Fill the home of one of the world's validators.
+
+    Args:
+        home: Its home.
+        who: Which one.
+        all_of_them: The world.
+        program: The network's daemon.
+        genesis: The chain's genesis file.
+        pace: Seconds between two blocks.
+    """
+    config, data = home / "config", home / "data"
+    write_atomic(config / "genesis.json", genesis)
+    write_json(config / "node_key.json", who.node_key.node_document(), 0o600)
+    write_json(config / "priv_validator_key.json", who.key.validator_document(), 0o600)
+    write_json(data / "priv_validator_state.json", signing_state.to_document(signing_state.UNUSED), 0o600)
+    others = [each.peer for each in all_of_them if each.number != who.number]
+    merged = daemon_config.merge(program.network.config.get("common", {}), settings(who, others, program, pace))
+    for name, text in program.defaults.items():
+        write_atomic(config / name, daemon_config.render(name, text, merged.get(name, {})))
+
+
+def settings(who: Outsider, others: Sequence[str], program: Program, pace: int) -> dict[str, dict[str, Any]]:
+    """What its configuration says besides the defaults."""
+    return {
+        "config.toml": {
+            "moniker": who.name,
+            "p2p.laddr": f"tcp://{who.address}:{WORLD_P2P}",
+            "p2p.external_address": f"{who.address}:{WORLD_P2P}",
+            "p2p.persistent_peers": ",".join(others),
+            "p2p.pex": True,
+            "p2p.addr_book_strict": False,
+            "p2p.allow_duplicate_ip": True,
+            "rpc.laddr": f"unix://{RPC}",
+            "rpc.pprof_laddr": "",
+            "instrumentation.prometheus": False,
+            **timing(pace),
+            # Side by side on one machine they would agree within milliseconds, and who hears of a block and of its
+            # commit at once does not vote on it: a validator one hop further, behind a sentry, would seldom sign.
+            # Real validators are that far from each other.
+            "consensus.peer_gossip_sleep_duration": f"{250 * pace}ms",
+        },
+        "app.toml": {
+            "minimum-gas-prices": program.network.minimum_gas_prices,
+            "api.enable": False,
+            "grpc.enable": False,
+            "grpc-web.enable": False,
+        },
+    }
+
+
+def arguments(program: Program) -> list[str]:
+    """Its command line, in its home."""
+    daemon = program.network.daemon
+    verb = "node" if daemon.family is Family.COMETBFT else "start"
+    return [str(program.binary), verb, "--home", ".", *daemon.start_args]

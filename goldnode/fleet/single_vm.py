@@ -1,0 +1,130 @@
+"""One machine at a time, in namespaces of its own: for boot tests and for measuring a boot.
+
+QEMU's user network gives the guest DHCP and leads it to loopback of the namespace, where a
+rendezvous and whatever serves user-data listen.  No packet leaves the namespace.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from goldnode.errors import HostError
+from goldnode.fleet import monitor
+from goldnode.fleet.namespace import Ground
+from goldnode.paths import REPOSITORY
+from goldnode.vm import machine
+from goldnode.vm.accel import Acceleration
+from goldnode.vm.machine import Nic, Spec
+
+#: Where a guest finds the namespace's loopback.
+HOST = "10.0.2.2"
+RENDEZVOUS = f"http://{HOST}:8700"
+#: Seconds from power-on to whatever is waited for; a lone machine takes 40 without KVM.
+PATIENCE = 400.0
+#: A guest's forwarded port is so much higher inside the namespace.
+FORWARD = 10000
+LOOK = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place for machines.
+
+    Attributes:
+        folder: Everything of it.
+        acceleration: What QEMU runs with.
+    """
+
+    folder: Path
+    acceleration: Acceleration
+
+    @property
+    def ground(self) -> Ground:
+        """Its namespaces."""
+        return Ground(self.folder)
+
+    def open(self) -> None:
+        """Make the namespaces, with a rendezvous."""
+        self.ground.make()
+        self.ground.run(["ip", "link", "set", "lo", "up"])
+        database = str(self.folder / "rendezvous.sqlite")
+        self.serve("rendezvous", "goldnode.rendezvous", "--listen", "127.0.0.1:8700", "--database", database)
+
+    def serve(self, name: str, module: str, *arguments: str) -> None:
+        """Run a module of this repository, or of Python's library, inside."""
+        argv = [sys.executable, "-m", module, *arguments]
+        self.ground.start(name, argv, cwd=REPOSITORY, log=self.folder / f"{name}.log")
+
+    def boot(self, name: str, image: Path, spec: Spec, ports: tuple[int, ...] = ()) -> Machine:
+        """Switch a machine on.
+
+        Args:
+            name: Its name.
+            image: What its disk reads from, when the disk is not there yet.
+            spec: The machine; console and network are ours.
+            ports: TCP ports of the guest that lead into it from the namespace.
+        """
+        place = self.folder / name
+        place.mkdir(exist_ok=True)
+        if not spec.disk.exists():
+            machine.overlay(image, spec.disk)
+        forwards = machine.user_network({FORWARD + port: port for port in ports})
+        console = place / f"console-{len(list(place.glob('console-*')))}.log"
+        nics = (Nic(forwards, "52:54:00:67:6e:01"),)
+        whole = replace(spec, nics=nics, console=console, extra=(*spec.extra, *monitor.ARGUMENTS))
+        started = time.monotonic()
+        argv = machine.command(whole, self.acceleration)
+        self.ground.start(name, argv, cwd=place, log=place / "qemu.log")
+        return Machine(self, name, console, started)
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A machine that was switched on.
+
+    Attributes:
+        place: Where.
+        name: Its name.
+        log: What records its console.
+        started: When, on the monotonic clock.
+    """
+
+    place: Place
+    name: str
+    log: Path
+    started: float
+
+    @property
+    def console(self) -> str:
+        """What it said so far."""
+        return machine.read_console(self.log)
+
+    def wait_for(self, pattern: str, times: int = 1) -> str:
+        """Wait until the console matches that often.
+
+        Returns:
+            The last match's first group, or all of it.
+
+        Raises:
+            HostError: It did not in time, or the machine ended; shows the last lines.
+        """
+        end = time.monotonic() + PATIENCE
+        while len(found := list(re.finditer(pattern, self.console))) < times:
+            ended = self.place.ground.programs().get(self.name, 1) is not None
+            if ended or time.monotonic() > end:
+                tail = "\n".join(self.console.splitlines()[-25:])
+                raise HostError(f"{self.name} was to say {pattern!r}; {'it ended' if ended else 'too late'}:\n{tail}")
+            time.sleep(LOOK)
+        return found[-1][1] if found[-1].groups() else found[-1][0]
+
+    def reset(self) -> None:
+        """Press the reset button."""
+        monitor.tell(self.place.folder / self.name, "system_reset")
+
+    def off(self) -> None:
+        """Cut its power."""
+        self.place.ground.stop(self.name)

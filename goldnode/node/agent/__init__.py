@@ -1,0 +1,1 @@
+"""What keeps a configured machine true while it runs: reconcile, health, records, metrics."""

@@ -1,0 +1,164 @@
+"""The agent: one loop over all nodes of the machine, looking every two seconds.
+
+It takes the roster into plan and firewall, lets each keeper act, says in each record what is true,
+and tells people.  It restarts sentries when their role allows, and never a validator.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+
+from goldnode.discovery.alarm import Alarm, Kind
+from goldnode.discovery.exchange import Exchange
+from goldnode.files import sha256_file, write_atomic, write_json
+from goldnode.node import cluster, deferred, scrub
+from goldnode.node.agent import console, hosted, metrics
+from goldnode.node.agent.health import State
+from goldnode.node.agent.record_builder import Voice
+from goldnode.node.agent.rpc import LoopbackRpc, Rpc
+from goldnode.node.agent.supervisor import Keeper, Report
+from goldnode.node.configure import Machine
+from goldnode.node.jvm.jvm_host import JvmHost
+from goldnode.node.layout import Layout
+from goldnode.node.plan.plan import plan
+from goldnode.node.plan.ports import METRICS
+from goldnode.node.system import apply, machine
+from goldnode.node.system.system import System
+
+#: Seconds between two looks.
+INTERVAL = 2.0
+
+
+@dataclass(slots=True)
+class Agent:
+    """The agent of one machine.
+
+    Attributes:
+        layout: The machine's paths.
+        found: The configured machine.
+        system: The running machine.
+        clock: Unix seconds.
+        since_power_on: Seconds since power-on.
+        rpc: Gives the RPC on a port.
+        host: The JVM host, on a machine that has one.
+    """
+
+    layout: Layout
+    found: Machine
+    system: System
+    clock: Callable[[], float] = time.time
+    since_power_on: Callable[[], float] = machine.seconds_since_power_on
+    rpc: Callable[[int], Rpc] = LoopbackRpc
+    host: JvmHost = field(default_factory=JvmHost)
+    reports: dict[str, Report] = field(default_factory=dict)
+    alarms: set[Alarm] = field(default_factory=set)
+    _keepers: dict[str, Keeper] = field(default_factory=dict)
+    _voices: dict[str, Voice] = field(default_factory=dict)
+    _exchanges: dict[str, Exchange] = field(default_factory=dict)
+    _ready: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        image, mesh, host = self.found.image, self.found.config.mesh, machine.read(self.layout)
+        genesis = image.network.genesis.sha256 if image.network.genesis else ""
+        if not genesis and image.genesis.exists():
+            genesis = sha256_file(image.genesis)
+        for name, facts in self.found.facts.items():
+            self._keepers[name] = Keeper(facts, image, mesh, self.system, self.rpc(facts.ports.rpc))
+            self._voices[name] = Voice(image.network.chain_id, genesis, mesh, host)
+        roles = {entry.name: entry.role for entry in self.found.config.nodes}
+        for name, error in self.found.failures.items():
+            self.reports[name] = hosted.refused(name, roles[name], error)
+
+    def run(self, stop: threading.Event) -> None:
+        """Look every two seconds until told to stop."""
+        config = self.found.config
+        address = "::" if any(entry.metrics for entry in config.nodes) else "127.0.0.1"
+        with ExitStack() as stack:
+            for name, membership in self.found.memberships.items():
+                self._exchanges[name] = stack.enter_context(Exchange(membership, config.rendezvous))
+            stack.enter_context(metrics.serving(address, METRICS, self.page))
+            while not stop.is_set() and not self._outdated():
+                self.look()
+                stop.wait(INTERVAL)
+
+    def look(self) -> None:
+        """One look at everything."""
+        now = self.clock()
+        self._take_roster()
+        waits_for = "waiting for the daemon to be fetched" if deferred.missing(self.layout) else ""
+        units = self.system.units(*(keeper.facts.layout.unit for keeper in self._keepers.values()))
+        for name, keeper in self._keepers.items():
+            self._stop_clone(name, keeper)
+            report = keeper.look(now, units[keeper.facts.layout.unit], waits_for)
+            self.found.memberships[name].say(self._voices[name].facts(keeper.facts, report, now))
+            self._tell(name, report)
+        for report in hosted.look(self.found.image.network, self.found.hosted, self.host):
+            self._tell(report.name, report)
+        self._write_status()
+        scrub.scrub_cloud_init(self.layout)
+
+    def _outdated(self) -> bool:
+        """The daemon's default configuration was fetched since: systemd starts the agent again, with it."""
+        return not self.found.image.defaults and (self.layout.library / "defaults" / "config.toml").exists()
+
+    def page(self) -> str:
+        """The metrics of all nodes."""
+        own = metrics.render(list(self.reports.values()), alarms=len(self.alarms), uptime=self.since_power_on())
+        return own + (self.host.metrics() if self.found.hosted else "")
+
+    def _take_roster(self) -> None:
+        """Plan and apply anew when somebody joined, left, or has loaded somebody."""
+        changed = False
+        for name, keeper in self._keepers.items():
+            members = cluster.members(self.found.memberships[name])
+            if members != keeper.facts.members:
+                keeper.facts = replace(keeper.facts, members=members)
+                changed = True
+        if changed:
+            facts = [keeper.facts for keeper in self._keepers.values()]
+            apply.apply(plan(self.found.config, self.found.image, facts, self.layout), self.system)
+
+    def _stop_clone(self, name: str, keeper: Keeper) -> None:
+        """Two machines with one identity: a validator stops until a person says which one is right."""
+        own = Alarm(Kind.CLONE, keeper.facts.node_id)
+        node = keeper.facts.layout
+        if keeper.facts.role.consensus_key and own in self.found.memberships[name].alarms() and not node.hold.exists():
+            write_atomic(node.hold, "another machine has this node's identity\n")
+            self.system.stop(node.unit)
+            self.system.say(f"{name} STOPPED: another machine has its identity; goldnode start {name} when it is off")
+
+    def _tell(self, name: str, report: Report) -> None:
+        before = self.reports.get(name)
+        self.reports[name] = report
+        answers = report.health.node_id == report.node_id and self._published(name)
+        if name not in self._ready and (answers or report.health.state is State.RUNNING):
+            self._ready.add(name)
+            self.system.say(console.ready(report, self.since_power_on()))
+        elif console.changed(before, report):
+            self.system.say(console.headline(report))
+            lines = [console.headline(each) for each in self.reports.values()]
+            for place in ("/run/issue.d/goldnode.issue", "/run/motd.d/goldnode"):
+                write_atomic(self.layout.at(place), console.banner(lines))
+            self.system.reload_login()
+
+    def _published(self, name: str) -> bool:
+        exchange = self._exchanges.get(name)
+        return exchange is not None and exchange.published()
+
+    def _write_status(self) -> None:
+        alarms = {alarm for each in self._exchanges.values() for alarm in each.alarms()}
+        for alarm in sorted(alarms - self.alarms, key=str):
+            self.system.say(f"alarm: {alarm}")
+        self.alarms = alarms
+        document = {
+            "version": 1,
+            "time": round(self.clock(), 1),
+            "since_power_on": round(self.since_power_on(), 1),
+            "nodes": [{**console.document(r), "ready": r.name in self._ready} for r in self.reports.values()],
+            "alarms": sorted(str(alarm) for alarm in alarms),
+        }
+        write_json(self.layout.status, document)

@@ -1,0 +1,91 @@
+"""What a person sees: console lines, the login banner, the table of ``goldnode status``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from goldnode.node.agent.health import State
+from goldnode.node.agent.supervisor import Report
+
+
+def headline(report: Report) -> str:
+    """A node in one line: for the console, the banner, and when it changes."""
+    parts = [f"{report.role} {report.name}: {report.health.state}"]
+    if report.node_id:
+        parts.append(f"node id {report.node_id}")
+    if report.addresses:
+        parts.append(f"at {', '.join(report.addresses)}")
+    if report.health.height:
+        parts.append(f"height {report.health.height}")
+    if report.health.node_id:
+        parts.append(f"{report.health.peers} peer{'' if report.health.peers == 1 else 's'}")
+    if report.health.missing:
+        parts.append(f"missing {', '.join(each[:8] for each in report.health.missing)}")
+    return ", ".join(parts) + (f": {report.reason}" if report.reason else "")
+
+
+def ready(report: Report, seconds: float) -> str:
+    """The line that says that a node is there, with the seconds since power-on."""
+    peers = f"{report.health.peers} peer{'' if report.health.peers == 1 else 's'}"
+    more = f", node id {report.node_id}, {peers}" if report.node_id else ""
+    return f"{report.role} {report.name} ready {seconds:.1f} s after power-on{more}"
+
+
+def changed(before: Report | None, now: Report) -> bool:
+    """Whether people should hear of it: heights and ages always change, states seldom."""
+    if before is None:
+        return True
+    return (before.health.state, before.reason, before.health.missing) != (
+        now.health.state,
+        now.reason,
+        now.health.missing,
+    )
+
+
+def banner(lines: Sequence[str]) -> str:
+    """The login banner; escapes of agetty are not ours to interpret."""
+    return "\n".join(["goldnode", *(f"  {line}" for line in lines), ""]).replace("\\", "/") + "\n"
+
+
+def document(report: Report) -> dict[str, Any]:
+    """A report as JSON."""
+    health = report.health
+    return {
+        "name": report.name,
+        "role": report.role,
+        "node_id": report.node_id,
+        "state": health.state.value,
+        "healthy": health.healthy,
+        "reason": report.reason,
+        "held": report.held,
+        "restarts": report.restarts,
+        "height": health.height,
+        "block_age": round(health.age, 1),
+        "peers": health.peers,
+        "missing": list(health.missing),
+        "addresses": list(report.addresses),
+        "mesh_address": report.mesh_address,
+        "members": report.members,
+        "loaded": list(report.loaded),
+        "signing": health.state is State.SIGNING,
+        "key": _key(report),
+    }
+
+
+def _key(report: Report) -> dict[str, str] | None:
+    if report.key is None:
+        return None
+    last = str(report.key.state)
+    return {"address": report.key.address, "public_key": report.public_key, "last_signed": last}
+
+
+COLUMNS = ("name", "role", "state", "height", "peers", "node_id", "reason")
+
+
+def table(nodes: Iterable[Mapping[str, Any]]) -> str:
+    """The nodes of the machine as lines in columns."""
+    rows = [COLUMNS, *(tuple(str(node.get(column, "")) for column in COLUMNS) for node in nodes)]
+    widths = [max(len(row[number]) for row in rows) for number in range(len(COLUMNS))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return "\n".join([lines[0].upper().replace("_", " "), *lines[1:]])

@@ -1,0 +1,126 @@
+"""Health: is the node at the tip, are the peers it needs there by name, and does it sign?
+
+``/health`` answers always and ``catching_up`` lies; so the age of the last block counts, the
+wanted peers by ID, and for a validator its own signature in the last commits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from goldnode.errors import HostError
+from goldnode.node.agent.rpc import Rpc, Status
+
+#: Commits of the chain looked at for the own signature.
+COMMITS = 3
+#: A block older than this many block times, and at least this many seconds, is not the tip.
+AGE_BLOCKS = 6.0
+AGE_LEAST = 8.0
+#: Seconds from block to block where the network file says nothing.
+BLOCK_TIME = 6.0
+
+
+class State(StrEnum):
+    """What a node does, in one word."""
+
+    SIGNING = "signing"
+    FOLLOWING = "following"
+    """At the tip, and it need not sign."""
+    NOT_SIGNING = "not signing"
+    """In the validator set, and its signature is not in the last commits."""
+    NOT_IN_SET = "not in the validator set"
+    SYNCING = "syncing"
+    STALLED = "stalled"
+    """No new block, and the daemon does not say that it is syncing."""
+    STARTING = "starting"
+    STOPPED = "stopped"
+    CRASHING = "crash loop"
+    """Ended by itself again and again, and is started again each time."""
+    REFUSED = "refused"
+    """It may not run at all, until a person has looked."""
+    RUNNING = "running"
+    """In the JVM, and accepts connections."""
+    STUCK = "stuck"
+    """In the JVM, and survived its stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What was seen of a node.
+
+    Attributes:
+        state: In one word.
+        healthy: Nothing needs anybody.
+        height: Its latest block; 0 while unknown.
+        age: Seconds since that block; -1 while unknown.
+        peers: How many peers it has.
+        missing: IDs of wanted peers that are not there.
+        node_id: Who answered; empty when nobody did.
+        address: Its validator key's address; empty while unknown.
+    """
+
+    state: State
+    healthy: bool
+    height: int = 0
+    age: float = -1.0
+    peers: int = 0
+    missing: tuple[str, ...] = ()
+    node_id: str = ""
+    address: str = ""
+
+
+def look(rpc: Rpc, *, now: float, signs: bool, wanted: Iterable[str], block_time: float | None) -> Health:
+    """Ask a daemon, and judge.
+
+    Args:
+        rpc: Its RPC.
+        now: Unix seconds.
+        signs: Whether its role signs.
+        wanted: IDs that should be among its peers.
+        block_time: Seconds from block to block; None when the network file does not say.
+    """
+    try:
+        status, present = rpc.status(), rpc.peers()
+        signed = _signed(rpc, status) if signs else False
+    except HostError:
+        return Health(State.STARTING, healthy=False)
+    missing = tuple(sorted(set(wanted) - present))
+    age = max(0.0, now - status.block_time)
+    state = judge(status, age=age, signs=signs, signed=signed, block_time=block_time)
+    good = state in (State.SIGNING, State.FOLLOWING) and not missing
+    return Health(
+        state,
+        healthy=good,
+        height=status.height,
+        age=age,
+        peers=len(present),
+        missing=missing,
+        node_id=status.node_id,
+        address=status.address,
+    )
+
+
+def judge(status: Status, *, age: float, signs: bool, signed: bool, block_time: float | None) -> State:
+    """One word for what was seen."""
+    if age > max(AGE_LEAST, AGE_BLOCKS * (block_time or BLOCK_TIME)):
+        return State.SYNCING if status.catching_up or not status.height else State.STALLED
+    if status.catching_up:
+        return State.SYNCING
+    if not signs:
+        return State.FOLLOWING
+    if not status.power:
+        return State.NOT_IN_SET
+    return State.SIGNING if signed else State.NOT_SIGNING
+
+
+def _signed(rpc: Rpc, status: Status) -> bool:
+    """Whether the own signature is in one of the last commits that a block carries.
+
+    The newest block's commit is what this daemon has seen itself, its own vote included, whether that
+    vote reached anybody or not: a validator whose votes come too late would seem to sign.
+    """
+    newest = status.height - 1
+    last = range(newest, max(0, newest - COMMITS), -1)
+    return any(status.address in rpc.signed(height) for height in last)

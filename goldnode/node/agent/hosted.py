@@ -1,0 +1,55 @@
+"""The nodes inside the machine's JVM, as the agent reports them: the JVM host keeps them, we only ask."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from goldnode.config.daemon import JvmMode
+from goldnode.config.network import Network
+from goldnode.errors import GoldnodeError, HostError
+from goldnode.node.agent.health import Health, State
+from goldnode.node.agent.supervisor import Report
+from goldnode.node.jvm.jvm_host import HostedStatus, JvmHost
+
+_STATES = {
+    "stopped": State.STOPPED,
+    "stopping": State.STOPPED,
+    "starting": State.STARTING,
+    "running": State.STARTING,
+    "waiting": State.CRASHING,
+    "stuck": State.STUCK,
+}
+
+
+def inside(network: Network, name: str) -> str:
+    """What the JVM host calls a node: a program that hosts all of them by itself is one node there."""
+    jvm = network.daemon.jvm
+    return network.daemon.name if jvm and jvm.mode is JvmMode.NATIVE else name
+
+
+def look(network: Network, names: Sequence[str], host: JvmHost) -> list[Report]:
+    """One report per node; while the host does not answer, all of them are starting."""
+    if not names:
+        return []
+    try:
+        seen = {status.name: status for status in host.status()}
+    except HostError as error:
+        return [report(name, Health(State.STARTING, healthy=False), error.message) for name in names]
+    return [_report(name, seen.get(inside(network, name))) for name in names]
+
+
+def _report(name: str, status: HostedStatus | None) -> Report:
+    if status is None:
+        return report(name, Health(State.STOPPED, healthy=False), f"not in the JVM: goldnode start {name}")
+    state = State.RUNNING if status.ready else _STATES[status.state]
+    return report(name, Health(state, healthy=status.ready), status.reason, restarts=status.restarts)
+
+
+def report(name: str, health: Health, reason: str, *, role: str = "hosted", restarts: int = 0) -> Report:
+    """A report of a node that is in no cluster."""
+    return Report(name, role, "", health, reason, False, (), "", 0, (), None, restarts=restarts)
+
+
+def refused(name: str, role: str, error: GoldnodeError) -> Report:
+    """A report of a node that may not run at all."""
+    return report(name, Health(State.REFUSED, healthy=False), error.message, role=role)

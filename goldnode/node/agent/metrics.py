@@ -1,0 +1,101 @@
+"""Prometheus' text format: every node of the machine with labels of its own, one endpoint for all.
+
+Served on loopback; on all addresses when node.yaml names who may read it, and then the firewall
+lets in nobody else.
+"""
+
+from __future__ import annotations
+
+import http.server
+import socket
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+from goldnode.node.agent.health import State
+from goldnode.node.agent.supervisor import Report
+
+_HELP = {
+    "goldnode_healthy": "1 when nothing needs anybody",
+    "goldnode_state": "1 for the state the node is in",
+    "goldnode_restarts": "Times it was started again after it had ended by itself",
+    "goldnode_height": "Latest block",
+    "goldnode_block_age_seconds": "Seconds since the latest block; -1 while unknown",
+    "goldnode_peers": "Peers connected",
+    "goldnode_wanted_peers_missing": "Peers of the own cluster that should be connected and are not",
+    "goldnode_signed_height": "Height the consensus key signed last",
+    "goldnode_private_peers": "Validators held as private peers",
+    "goldnode_members": "Other members of the cluster",
+    "goldnode_alarms": "Things that are wrong with the cluster or the rendezvous",
+    "goldnode_uptime_seconds": "Seconds since power-on",
+}
+
+
+def render(reports: Iterable[Report], *, alarms: int, uptime: float) -> str:
+    """The page."""
+    values: dict[str, list[tuple[str, float]]] = {name: [] for name in _HELP}
+    for report in reports:
+        labels = f'node="{report.name}",role="{report.role}",node_id="{report.node_id}"'
+        health = report.health
+        values["goldnode_healthy"].append((labels, float(health.healthy)))
+        values["goldnode_state"] += [(f'{labels},state="{state}"', float(state is health.state)) for state in State]
+        values["goldnode_restarts"].append((labels, report.restarts))
+        if not report.node_id:
+            # Refused, or in the JVM: there is no chain to tell of.
+            continue
+        values["goldnode_height"].append((labels, health.height))
+        values["goldnode_block_age_seconds"].append((labels, round(health.age, 3)))
+        values["goldnode_peers"].append((labels, health.peers))
+        values["goldnode_wanted_peers_missing"].append((labels, len(health.missing)))
+        values["goldnode_private_peers"].append((labels, len(report.loaded)))
+        values["goldnode_members"].append((labels, report.members))
+        if report.key:
+            values["goldnode_signed_height"].append((labels, report.key.height))
+    values["goldnode_alarms"].append(("", alarms))
+    values["goldnode_uptime_seconds"].append(("", round(uptime, 1)))
+    lines = []
+    for name, samples in values.items():
+        lines += [f"# HELP {name} {_HELP[name]}", f"# TYPE {name} gauge"] if samples else []
+        lines += [f"{name}{{{labels}}} {value:g}" if labels else f"{name} {value:g}" for labels, value in samples]
+    return "\n".join(lines) + "\n"
+
+
+@contextmanager
+def serving(address: str, port: int, page: Callable[[], str]) -> Iterator[int]:
+    """Serve a page at /metrics while the block runs.
+
+    Args:
+        address: `127.0.0.1`, or `::` for all.
+        port: 0 for any free one.
+        page: Gives the text.
+
+    Yields:
+        The port.
+    """
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        timeout = 5.0
+
+        def do_GET(self) -> None:
+            body = page().encode() if self.path == "/metrics" else b""
+            self.send_response(200 if body else 404)
+            self.send_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Nobody reads who read."""
+
+    class Server(http.server.ThreadingHTTPServer):
+        address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        daemon_threads = True
+
+    with Server((address, port), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, name="metrics", daemon=True)
+        thread.start()
+        try:
+            yield server.server_address[1]
+        finally:
+            server.shutdown()
+            thread.join()

@@ -1,0 +1,59 @@
+"""What a node says of itself in its record, from what was seen of it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from goldnode.config.node_config import MeshKind
+from goldnode.node.agent.health import State
+from goldnode.node.agent.supervisor import Report
+from goldnode.node.keys.key_rules import KeyRecord
+from goldnode.node.plan.inputs import NodeFacts
+from goldnode.node.system.machine import Machine
+from goldnode.protocol.facts import Consensus, Facts, Mesh
+
+#: Seconds between two announcements of a validator's height; each is a new record for everybody.
+HEIGHT_INTERVAL = 600.0
+
+
+@dataclass(slots=True)
+class Voice:
+    """One node's voice; remembers only which height it said last, and when.
+
+    Attributes:
+        chain_id: The chain it runs.
+        genesis: Hex SHA-256 of its genesis.
+        mesh: What carries the mesh.
+        host: The machine it runs on.
+    """
+
+    chain_id: str
+    genesis: str
+    mesh: MeshKind
+    host: Machine
+    _said_at: float = float("-inf")
+    _said_height: int = 0
+
+    def facts(self, node: NodeFacts, report: Report, now: float) -> Facts:
+        """What the record says now; the same as long as nothing changes that others need to know."""
+        holds = report.health.state is not State.STOPPED and not node.role.consensus_key
+        return Facts(
+            moniker=node.entry.name,
+            chain_id=self.chain_id,
+            genesis=self.genesis,
+            instance=hashlib.sha256(self.host.binding.encode()).hexdigest(),
+            boot=self.host.boot_id.replace("-", ""),
+            mesh=Mesh(self.mesh.value, node.mesh_public, node.mesh_port(self.mesh)),
+            p2p_port=node.ports.p2p,
+            addresses=node.addresses,
+            consensus=self._consensus(report.key, now),
+            loaded=report.loaded if holds else (),
+        )
+
+    def _consensus(self, record: KeyRecord | None, now: float) -> Consensus | None:
+        if record is None:
+            return None
+        if now - self._said_at >= HEIGHT_INTERVAL:
+            self._said_at, self._said_height = now, record.height
+        return Consensus(record.address.lower(), self._said_height)

@@ -1,0 +1,127 @@
+"""When a daemon may start, must restart, or should dial again: pure decisions from what was seen.
+
+The validator's ID must never reach an address book.  Private IDs are read at start only; so a
+sentry restarts with a new validator as private before it says in its record that it holds it, only
+then does the validator's mesh admit it, and only enough such sentries let the validator start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from goldnode.config.role import Restart, Start
+from goldnode.node.plan.peers import Member
+
+#: Seconds that a change of the roster must last before a daemon is restarted for it.
+DEBOUNCE = 5.0
+#: Seconds each sentry waits for those whose turn is before its own.
+TURN = 45.0
+#: Seconds a wanted peer may be gone before it is dialled again, and between two attempts.
+MISSING = 60.0
+REDIAL = 15.0
+
+
+#: A daemon that ended by itself this often within so many seconds is in a crash loop.
+CRASHES = 3
+CRASH_WINDOW = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A decision and its reason, for people.
+
+    Attributes:
+        go: Do it now.
+        reason: Why, or why not yet.
+    """
+
+    go: bool
+    reason: str
+
+
+def may_start(rule: Start, *, own: str, least: int, members: Iterable[Member], reachable: Iterable[str]) -> Choice:
+    """Whether a daemon may start.
+
+    Args:
+        rule: Its role's.
+        own: Its node ID.
+        least: How many sentries must hold it.
+        members: The others of the cluster.
+        reachable: IDs of members that its mesh reached lately.
+    """
+    if rule is Start.AT_ONCE:
+        return Choice(go=True, reason="")
+    holders = {member.node_id for member in members if own in member.loaded}
+    near = holders & set(reachable)
+    if len(near) >= least:
+        return Choice(go=True, reason="")
+    said = f"{len(holders)} of {least} sentries hold it as a private peer, {len(near)} of them reached over the mesh"
+    return Choice(go=False, reason=f"waiting for sentries: {said}")
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a sentry's daemon holds, and what it should.
+
+    Attributes:
+        own: The sentry's node ID.
+        loaded: Validators it read as private at its start.
+        wanted: Validators of the roster.
+        since: When ``wanted`` last changed, unix seconds.
+        begun: Whether the daemon that was asked for last has passed its gate and answers.  Before its gate it has
+            read nothing: it will see what is new, and restarted at every look it would never get there.  Before it
+            answers it may be making its database, and cut off in that, goleveldb never opens it again.
+    """
+
+    own: str
+    loaded: frozenset[str]
+    wanted: frozenset[str]
+    since: float
+    begun: bool = True
+
+
+def may_restart(rule: Restart, held: Held, members: Iterable[Member], now: float) -> Choice:
+    """Whether a running daemon is to be restarted for a new private peer.
+
+    One sentry at a time: those that still lack the new validator go by node ID, each waiting a turn
+    for the ones before it, and none goes while it is the only one to hold another validator.
+    """
+    new = held.wanted - held.loaded
+    if rule is Restart.NEVER or not new or not held.begun:
+        return Choice(go=False, reason="")
+    waited = now - held.since
+    if waited < DEBOUNCE:
+        return Choice(go=False, reason="a validator joined; waiting for the roster to settle")
+    sentries = [member for member in members if member.role == "sentry"]
+    alone = [v for v in held.loaded & held.wanted if not any(v in sentry.loaded for sentry in sentries)]
+    before = sorted(s.node_id for s in sentries if not new <= s.loaded and s.node_id < held.own)
+    turn = DEBOUNCE + TURN * len(before)
+    if waited < turn and before and held.loaded:
+        return Choice(go=False, reason=f"a validator joined; {len(before)} other sentries restart first")
+    if alone and sentries and waited < turn + TURN:
+        return Choice(go=False, reason="a validator joined; nobody else holds the others yet")
+    return Choice(go=True, reason=f"to hold {len(new)} new validator{'s' if len(new) > 1 else ''} as private")
+
+
+def to_dial(missing_since: Mapping[str, float], dialled: float, now: float) -> tuple[str, ...]:
+    """Which wanted peers to dial again now: gone for a while, and not tried a moment ago."""
+    if now - dialled < REDIAL:
+        return ()
+    return tuple(sorted(peer for peer, since in missing_since.items() if now - since >= MISSING))
+
+
+def keep_missing(before: Mapping[str, float], missing: Iterable[str], now: float) -> dict[str, float]:
+    """Since when each missing peer is missing."""
+    return {peer: before.get(peer, now) for peer in missing}
+
+
+def keep_ends(before: Iterable[float], new: int, now: float) -> tuple[float, ...]:
+    """When a daemon ended by itself, within the window that counts.
+
+    Args:
+        before: The ends known so far, unix seconds.
+        new: How many came since the last look.
+        now: Unix seconds.
+    """
+    return (*(end for end in before if now - end < CRASH_WINDOW), *[now] * new)

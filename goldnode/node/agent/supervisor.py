@@ -1,0 +1,250 @@
+"""Keeps one node as its role says: looks, decides by ``rules``, acts.
+
+One keeper per node; none knows of another.  The order within a look matters: what the daemon has
+loaded is read before it is announced, and announced before a validator elsewhere relies on it.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from goldnode.config.node_config import MeshKind
+from goldnode.errors import GoldnodeError, HostError
+from goldnode.node import preflight
+from goldnode.node.agent import rules
+from goldnode.node.agent.explain import LAST_WORDS, UNKNOWN, explain
+from goldnode.node.agent.health import Health, State, look
+from goldnode.node.agent.rpc import Rpc
+from goldnode.node.agent.rules import Choice, Held
+from goldnode.node.keys import keys
+from goldnode.node.keys.key_rules import KeyRecord, Verdict, decide
+from goldnode.node.plan import wireguard
+from goldnode.node.plan.inputs import Image, NodeFacts
+from goldnode.node.plan.peers import Member, dial, mesh_address
+from goldnode.node.system.system import System
+from goldnode.node.system.unit import Unit
+
+log = logging.getLogger(__name__)
+
+#: Bytes below which a running daemon is stopped; above it ``launch`` lets it start again.
+FULL_BYTES = preflight.FREE_BYTES // 2
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What is true of a node now, for people and programs.
+
+    Attributes:
+        name: Its name.
+        role: Its role.
+        node_id: Its ID.
+        health: What its daemon says.
+        reason: What it waits for, or why it does not run; empty when all is well.
+        held: The operator stopped it for good.
+        addresses: Where it can be dialled.
+        mesh_address: Its address on the mesh.
+        members: How many others the cluster has.
+        loaded: Validators it holds as private.
+        key: Its consensus key's record; None without one.
+        public_key: That key's public half, base64, as chains want it to make a validator; empty without one.
+        restarts: How often it was started again after it had ended by itself.
+    """
+
+    name: str
+    role: str
+    node_id: str
+    health: Health
+    reason: str
+    held: bool
+    addresses: tuple[str, ...]
+    mesh_address: str
+    members: int
+    loaded: tuple[str, ...]
+    key: KeyRecord | None
+    public_key: str = ""
+    restarts: int = 0
+
+
+@dataclass(slots=True)
+class Keeper:
+    """One node's keeper.
+
+    Attributes:
+        facts: What is known of the node; replaced when the roster changes.
+        image: What the bake put on the disk.
+        mesh: What carries the mesh.
+        system: The running machine.
+        rpc: The daemon's RPC.
+        missing_since: Since when each wanted peer is missing.
+        free: Bytes free where a path is.
+    """
+
+    facts: NodeFacts
+    image: Image
+    mesh: MeshKind
+    system: System
+    rpc: Rpc
+    missing_since: dict[str, float] = field(default_factory=dict)
+    free: Callable[[Path], int] = field(default=lambda path: shutil.disk_usage(path).free)
+    _wanted: frozenset[str] = frozenset()
+    _wanted_since: float = 0.0
+    _dialled: float = 0.0
+    _restarts: int = 0
+    _ends: tuple[float, ...] = ()
+    #: When a daemon had last passed its gate, at the time that we asked for this one.
+    _asked: int = -1
+
+    def look(self, now: float, unit: Unit, waits_for: str = "") -> Report:
+        """Look at the node, and do what its role asks for.
+
+        Args:
+            now: Unix seconds.
+            unit: What systemd says of its unit.
+            waits_for: Why no daemon of this machine may start yet; empty when they may.
+        """
+        node = self.facts.layout
+        self._notice_roster(now)
+        held, reason = node.hold.exists() or node.paused.exists(), ""
+        health = Health(State.STOPPED, healthy=False)
+        if held:
+            reason = f"held; goldnode start {node.name}"
+        elif not unit.active:
+            reason = waits_for or self._start(now)
+        elif self.free(node.home) < FULL_BYTES:
+            self.system.stop(node.unit)
+            reason = "stopped: the disk is almost full"
+        else:
+            health = self._health(now)
+            reason = self._tend(health, now)
+            if (
+                self._crashes(unit.restarts, now)
+                and health.state is State.STARTING
+                and reason.startswith((UNKNOWN, LAST_WORDS))
+            ):
+                health = replace(health, state=State.CRASHING)
+                words = reason.removeprefix(UNKNOWN)
+                reason = f"ended {len(self._ends)} times in five minutes: goldnode logs {node.name}"
+                reason += f"; {words}" if words else ""
+        record = keys.note_progress(node) if self.facts.role.consensus_key else None
+        key = keys.read_key(node) if record else None
+        return Report(
+            name=node.name,
+            role=self.facts.role.name,
+            node_id=self.facts.node_id,
+            health=health,
+            reason=reason,
+            held=held,
+            addresses=self.facts.addresses,
+            mesh_address=self.facts.mesh_address,
+            members=len(self.facts.members),
+            loaded=tuple(sorted(preflight.loaded(node))),
+            key=record,
+            public_key=base64.b64encode(key.public).decode() if key else "",
+            restarts=self._restarts,
+        )
+
+    def _crashes(self, restarts: int, now: float) -> bool:
+        """Whether the daemon ended by itself often enough, lately, to be in a crash loop."""
+        self._ends = rules.keep_ends(self._ends, max(0, restarts - self._restarts), now)
+        self._restarts = restarts
+        return len(self._ends) >= rules.CRASHES
+
+    def _notice_roster(self, now: float) -> None:
+        wanted = frozenset(m.node_id for m in self.facts.members if m.role in self.facts.role.peers.private)
+        if wanted != self._wanted:
+            self._wanted, self._wanted_since = wanted, now
+
+    def _start(self, now: float) -> str:
+        """Start the daemon if that is allowed; the reason why it is not, otherwise."""
+        facts, node = self.facts, self.facts.layout
+        choice = self._may_start(now)
+        if not choice.go:
+            return choice.reason
+        try:
+            if facts.role.consensus_key:
+                verdict = decide(keys.gather(node, facts.entry.consensus_key, lambda _: facts.seen_height))
+                if verdict is Verdict.WAIT:
+                    return "waiting for its consensus key: goldnode key import FILE"
+                keys.mark_used(node)
+        except GoldnodeError as error:
+            return f"refused: {error.message}"
+        self._asked = preflight.passed(node)
+        self.system.start(node.unit)
+        return "starting"
+
+    def _may_start(self, now: float) -> Choice:
+        facts = self.facts
+        return rules.may_start(
+            facts.role.start,
+            own=facts.node_id,
+            least=facts.entry.min_sentries,
+            members=facts.members,
+            reachable=self._reachable(now) if facts.links else (),
+        )
+
+    def _reachable(self, now: float) -> list[str]:
+        facts = self.facts
+        if self.mesh is MeshKind.WIREGUARD:
+            ages = wireguard.handshakes(self.system.handshakes(facts.interface), now)
+            return [m.node_id for m in facts.links if ages.get(m.mesh_key, wireguard.FRESH) < wireguard.FRESH]
+        own = facts.mesh_address
+        return [
+            m.node_id
+            for m in facts.links
+            if self.system.answers(mesh_address(facts.fingerprint, m.mesh_key), m.p2p_port, own)
+        ]
+
+    def _health(self, now: float) -> Health:
+        return look(
+            self.rpc,
+            now=now,
+            signs=self.facts.role.consensus_key,
+            wanted=self._wanted_peers(),
+            block_time=self.image.network.block_time,
+        )
+
+    def _wanted_peers(self) -> frozenset[str]:
+        """Who must be among the peers: a sentry's validators, a validator's sentries."""
+        return frozenset(member.node_id for member in self._wanted_members())
+
+    def _wanted_members(self) -> list[Member]:
+        facts = self.facts
+        if facts.role.consensus_key:
+            return [member for member in facts.links if member.role == "sentry"]
+        held = preflight.loaded(facts.layout)
+        return [member for member in facts.links if member.node_id in held]
+
+    def _tend(self, health: Health, now: float) -> str:
+        """Do what a running daemon needs; what it waits for, otherwise."""
+        facts, node = self.facts, self.facts.layout
+        passed = preflight.passed(node)
+        begun = passed != self._asked and health.state is not State.STARTING
+        held = Held(facts.node_id, preflight.loaded(node), self._wanted, self._wanted_since, begun)
+        choice = rules.may_restart(facts.role.restart, held, facts.members, now)
+        if choice.go:
+            self._asked = passed
+            self.system.restart(node.unit)
+            return f"restarting {choice.reason}"
+        if health.state is State.STARTING:
+            return explain(self.system.log_tail(node.unit), alone=self.image.network.single_validator)
+        self.missing_since = rules.keep_missing(self.missing_since, health.missing, now)
+        self._redial(now)
+        return choice.reason
+
+    def _redial(self, now: float) -> None:
+        gone = rules.to_dial(self.missing_since, self._dialled, now)
+        facts = self.facts
+        peers = {each.node_id: dial(each, facts.fingerprint, facts.role.peers) for each in self._wanted_members()}
+        known = tuple(peers[node_id] for node_id in gone if peers.get(node_id))
+        if not known:
+            return
+        self._dialled = now
+        try:
+            self.rpc.dial(known)
+        except HostError as error:
+            log.warning("%s: %s", self.facts.entry.name, error)

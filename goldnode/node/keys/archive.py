@@ -1,0 +1,151 @@
+"""A consensus key on the move: one file that holds the key and its signing state, never one alone.
+
+Exporting ends the key's life on this machine: the record says *exported*, and the daemon is
+refused until the same key comes back with a state that is not older.  So an archive is for
+moving, not for keeping a copy of a key that goes on signing: its state would be stale the next block.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from goldnode.errors import InputError, SafetyError
+from goldnode.files import write_json
+from goldnode.node.keys import cometbft_keys, keys, signing_state
+from goldnode.node.keys.cometbft_keys import Key
+from goldnode.node.keys.key_rules import KeyRecord
+from goldnode.node.keys.signing_state import UNUSED, SigningState
+from goldnode.node.layout import NodeLayout
+
+VERSION = 1
+KIND = "goldnode consensus key"
+
+
+def export(node: NodeLayout, chain_id: str) -> dict[str, Any]:
+    """Take the key of a stopped node out; from then on it does not sign here.
+
+    Args:
+        node: Whose key; the caller has stopped and held its daemon.
+        chain_id: The chain it signs for.
+
+    Returns:
+        The archive: secret.
+
+    Raises:
+        SafetyError: There is no key, it left already, or its state is missing or older than known.
+    """
+    key, state, record = keys.read_key(node), keys.read_state(node), keys.read_record(node)
+    if not node.hold.exists():
+        raise SafetyError(f"{node.name} may still sign", hint=f"goldnode stop --hold {node.name}")
+    if key is None or state is None or record is None:
+        raise SafetyError(f"{node.name} has no consensus key with a signing state", hint="goldnode key show")
+    if record.exported:
+        # A second archive would have the first one's state, and the key may have signed elsewhere since.
+        raise SafetyError(f"{node.name}'s key was exported already", hint="use that archive, or import it back here")
+    if state < record.state:
+        raise SafetyError(f"the signing state says {state}, but the key has signed up to {record.state}")
+    keys.write_record(node, replace(record.reached(state), exported=True))
+    document = {"key": key.validator_document(), "state": signing_state.to_document(state)}
+    return {"version": VERSION, "kind": KIND, "chain_id": chain_id, "used": record.used, **document}
+
+
+def parse(text: str, file: str, chain_id: str) -> tuple[Key, SigningState, bool]:
+    """Read an archive: key, state, and whether the key was ever allowed to sign.
+
+    Raises:
+        InputError: It is no archive, or one for another chain.
+        SafetyError: Key or state in it cannot be read.
+    """
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(
+            f"{file} is no archive of a key: {error}", hint="goldnode key export FILE makes one"
+        ) from error
+    if not isinstance(document, dict) or document.get("kind") != KIND or document.get("version") != VERSION:
+        raise InputError(f"{file} is no archive of a key", hint="goldnode key export FILE makes one")
+    if document.get("chain_id") != chain_id:
+        raise InputError(f"{file} holds a key for {document.get('chain_id')}, and this machine runs {chain_id}")
+    key = cometbft_keys.parse(json.dumps(document.get("key")), file)
+    state = signing_state.parse(json.dumps(document.get("state")), file)
+    return key, state, bool(document.get("used", True))
+
+
+def bring(node: NodeLayout, key: Key, state: SigningState, *, used: bool, seen_height: int = 0) -> None:
+    """Put an imported key and its state in place.
+
+    Args:
+        node: Whose key it becomes.
+        key: The key.
+        state: What it signed last.
+        used: Whether it may ever have signed.
+        seen_height: The greatest height that the cluster recorded for this key.
+
+    Raises:
+        SafetyError: Another key is here, this one never left, or the state is older than known.
+    """
+    if state.height < seen_height:
+        raise SafetyError(
+            f"the archive says height {state.height}, but the cluster saw this key at {seen_height}",
+            hint="export it again where it signed last",
+        )
+    here, record = keys.read_key(node), keys.read_record(node)
+    if here is None:
+        _check_record(record, key, state)
+        keys.place(node, key, state, used=used or state > UNUSED)
+        return
+    if record is None or here.address != key.address or record.address != key.address:
+        raise SafetyError(f"{node.name} has another consensus key, {here.address}; a key is never overwritten")
+    if state < record.state:
+        raise SafetyError(f"the archive says {state}, but the key has signed up to {record.state}")
+    before = keys.read_state(node)
+    if before is None or before < state:
+        write_json(node.signing_state, signing_state.to_document(state), 0o600)
+    keys.write_record(node, replace(record.reached(state), used=record.used or used, exported=False))
+
+
+def bring_unused(node: NodeLayout, key: Key, *, seen_height: int = 0) -> None:
+    """Put a key in place of which a person declares that it never signed.
+
+    Raises:
+        SafetyError: It is known to have signed, or another key is here.
+    """
+    record = keys.read_record(node)
+    if seen_height or (record and record.address == key.address and record.used):
+        raise SafetyError(
+            f"the key {key.address} has signed (a member of the cluster saw height {seen_height})",
+            hint="goldnode key import ARCHIVE, exported where it signed last",
+        )
+    here = keys.read_key(node)
+    if here is None:
+        _check_record(record, key, UNUSED)
+        keys.place(node, key, UNUSED, used=False)
+    elif here.address == key.address and record is None:
+        _adopt_unused(node, key)
+    else:
+        raise SafetyError(f"{node.name} has a consensus key, {here.address}; a key is never overwritten")
+
+
+def _adopt_unused(node: NodeLayout, key: Key) -> None:
+    state = keys.read_state(node)
+    if state is not None and state > UNUSED:
+        raise SafetyError(f"the signing state beside the key says {state}: it has signed", hint="goldnode key show")
+    keys.write_record(node, KeyRecord(key.address))
+
+
+def _check_record(record: KeyRecord | None, key: Key, state: SigningState) -> None:
+    """A lost key may come back, but not behind what it is known to have signed; no other may take its place."""
+    if record is None or not record.used:
+        return
+    if record.address != key.address:
+        raise SafetyError(
+            f"this node's key is {record.address}, and the archive holds {key.address}",
+            hint="use a machine, or a name, of its own for another key",
+        )
+    if state < record.state:
+        raise SafetyError(
+            f"the archive says {state}, but the key has signed up to {record.state}",
+            hint="export it again where it signed last",
+        )

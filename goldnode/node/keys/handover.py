@@ -1,0 +1,109 @@
+"""Moving a node to a new machine or image, with its volume: one mark, consumed once.
+
+``goldnode handover`` stops the daemon for good, waits until everything is on disk, and leaves a
+mark beside the node.  The first machine that finds the mark with a binding other than the one
+that wrote it takes the node over, and turns the mark into a receipt; a second finds the receipt.
+While the mark is there, the old machine refuses to start the node.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+
+from goldnode.errors import SafetyError
+from goldnode.files import write_json
+from goldnode.node.keys import keys
+from goldnode.node.layout import NodeLayout
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A node on its way.
+
+    Attributes:
+        source: Binding of the machine it leaves.
+        state: What its key signed last, as `height/round/step`; empty without a key.
+    """
+
+    source: str
+    state: str
+
+
+def offer(node: NodeLayout, binding: str) -> Mark:
+    """Leave the mark; the caller has stopped and held the daemon.
+
+    Raises:
+        SafetyError: The node is not held, or it was handed over already.
+    """
+    if not node.hold.exists():
+        raise SafetyError(f"{node.name} may still run", hint=f"goldnode stop --hold {node.name}")
+    if node.handover.exists():
+        raise SafetyError(f"{node.name} was handed over already", hint="goldnode handover --cancel NAME")
+    record = keys.note_progress(node)
+    mark = Mark(binding, str(record.state) if record else "")
+    os.sync()
+    write_json(node.handover, {"version": 1, "from": mark.source, "state": mark.state})
+    return mark
+
+
+def read(node: NodeLayout) -> Mark | None:
+    """The mark, None when the node is not on its way.
+
+    Raises:
+        SafetyError: It cannot be read.
+    """
+    try:
+        document = json.loads(node.handover.read_text())
+        return Mark(document["from"], document["state"])
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError) as error:
+        raise SafetyError(f"{node.handover} cannot be read: {error}") from error
+
+
+def consume(node: NodeLayout, binding: str) -> bool:
+    """Take the node over, if a mark of another machine allows it.
+
+    Args:
+        node: The node.
+        binding: The machine that takes it.
+
+    Returns:
+        Whether it is ours now; the hold is lifted then.
+
+    Raises:
+        SafetyError: The signing state is not the one that was handed over.
+    """
+    mark = read(node)
+    if mark is None or mark.source == binding:
+        return False
+    state = keys.read_state(node) if mark.state else None
+    if mark.state and str(state) != mark.state:
+        raise SafetyError(
+            f"{node.name} was handed over at {mark.state}, but its signing state says {state}",
+            hint="use the volume itself, not a snapshot of it",
+        )
+    # A rename succeeds once; whoever comes second finds no mark.
+    receipt = node.handover.with_name(f"handover-{mark.source[:8]}-{binding[:8]}.json")
+    try:
+        node.handover.rename(receipt)
+    except FileNotFoundError:
+        return False
+    node.hold.unlink(missing_ok=True)
+    return True
+
+
+def cancel(node: NodeLayout, binding: str) -> None:
+    """Take the offer back on the machine that made it.
+
+    Raises:
+        SafetyError: There is no mark, or it is another machine's.
+    """
+    mark = read(node)
+    if mark is None:
+        raise SafetyError(f"{node.name} is not being handed over, or another machine took it", hint="goldnode status")
+    if mark.source != binding:
+        raise SafetyError(f"{node.name} was handed over by another machine; only that one can take it back")
+    node.handover.unlink()

@@ -1,0 +1,152 @@
+"""A validator's key and signing state are one object: they appear, move and are refused together.
+
+Three things are looked at before a daemon may run: the key, the state, and our own record of the
+two (``consensus.json``), which says whether the key was ever allowed to sign and how far it is
+known to have come.  ``key_rules.decide`` judges them; this module reads them and does what is allowed.
+
+What always holds, whatever happens in whatever order (tests/unit/node/keys/test_keys_property.py):
+no key file is deleted or overwritten, and no state of height 0 is written where a key may have signed.
+The record says *used* durably before the daemon first starts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from goldnode.config.node_entry import ConsensusKey
+from goldnode.errors import SafetyError
+from goldnode.files import write_json
+from goldnode.node.keys import cometbft_keys, signing_state
+from goldnode.node.keys.cometbft_keys import Key
+from goldnode.node.keys.key_rules import Evidence, KeyRecord, Verdict, decide
+from goldnode.node.keys.signing_state import UNUSED, SigningState
+from goldnode.node.layout import NodeLayout
+
+
+def gather(node: NodeLayout, wanted: ConsensusKey, seen_height: Callable[[str], int] = lambda _: 0) -> Evidence:
+    """Read what there is.
+
+    Args:
+        node: Whose key.
+        wanted: What node.yaml says.
+        seen_height: Tells the greatest height the cluster recorded for an address.
+
+    Raises:
+        SafetyError: A file is there and cannot be read.
+    """
+    key = read_key(node)
+    record = read_record(node)
+    address = key.address if key else None
+    known = address or (record.address if record else "")
+    return Evidence(
+        wanted, address, read_state(node), record, seen_height(known) if known else 0, node.handover.exists()
+    )
+
+
+def settle(node: NodeLayout, evidence: Evidence, seed: Callable[[], bytes]) -> Verdict:
+    """Do what ``decide`` allows, up to a key that is ready.
+
+    Args:
+        node: Whose key.
+        evidence: What ``gather`` found.
+        seed: Gives 32 random bytes.
+
+    Returns:
+        The verdict that was acted on.
+
+    Raises:
+        SafetyError: See ``key_rules.decide``.
+    """
+    verdict = decide(evidence)
+    if verdict is Verdict.GENERATE:
+        place(node, Key(seed()), UNUSED, used=False)
+    elif verdict is Verdict.COMPLETE:
+        _write_new(node.signing_state, signing_state.to_document(UNUSED))
+    elif verdict is Verdict.ADOPT and evidence.address and evidence.state:
+        write_record(node, KeyRecord(evidence.address).reached(evidence.state))
+    return verdict
+
+
+def place(node: NodeLayout, key: Key, state: SigningState, *, used: bool) -> None:
+    """Put a key and its state where there is none: record, state, key, so that a power cut leaves no lone key.
+
+    Raises:
+        SafetyError: A key is there already, or a state that is later than this one.
+    """
+    if node.consensus_key.exists():
+        raise SafetyError(f"{node.consensus_key} exists; a key is never overwritten", hint="goldnode key show")
+    before = read_state(node)
+    if before is not None and before > state:
+        raise SafetyError(f"{node.signing_state} says {before}, later than {state}", hint="goldnode key show")
+    write_record(node, KeyRecord(key.address, used=used).reached(state))
+    write_json(node.signing_state, signing_state.to_document(state), 0o600)
+    _write_new(node.consensus_key, key.validator_document())
+
+
+def mark_used(node: NodeLayout) -> None:
+    """Record, before the daemon first starts, that from now on the key may have signed."""
+    record = read_record(node)
+    if record and not record.used:
+        write_record(node, replace(record, used=True))
+
+
+def note_progress(node: NodeLayout) -> KeyRecord | None:
+    """Take the daemon's signing state into the record, so that a roll-back is noticed later."""
+    record, state = read_record(node), read_state(node)
+    if record is None or state is None or state <= record.state:
+        return record
+    write_record(node, record.reached(state))
+    return record.reached(state)
+
+
+def read_key(node: NodeLayout) -> Key | None:
+    """The consensus key, None without a file."""
+    text = _read(node.consensus_key)
+    return None if text is None else cometbft_keys.parse(text, str(node.consensus_key))
+
+
+def read_state(node: NodeLayout) -> SigningState | None:
+    """The signing state, None without a file."""
+    text = _read(node.signing_state)
+    return None if text is None else signing_state.parse(text, str(node.signing_state))
+
+
+def read_record(node: NodeLayout) -> KeyRecord | None:
+    """Our record of the key, None when this node never had one.
+
+    Raises:
+        SafetyError: The file cannot be read, so what the key did is unknown.
+    """
+    text = _read(node.key_record)
+    try:
+        return None if text is None else KeyRecord(**json.loads(text))
+    except (ValueError, TypeError) as error:
+        raise SafetyError(f"{node.key_record} cannot be read: {error}", hint="restore it from a backup") from error
+
+
+def write_record(node: NodeLayout, record: KeyRecord) -> None:
+    """Write our record of the key."""
+    write_json(node.key_record, asdict(record), 0o644)
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        return None
+
+
+def _write_new(path: Path, document: dict[str, object]) -> None:
+    """Write a file that must not exist yet, whole or not at all: a link fails where a rename would replace."""
+    draft = path.with_name(f".{path.name}.new")
+    write_json(draft, document, 0o640)
+    try:
+        os.link(draft, path)
+    except FileExistsError as error:
+        raise SafetyError(f"{path} exists; it is never overwritten", hint="goldnode key show") from error
+    finally:
+        draft.unlink()

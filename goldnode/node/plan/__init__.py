@@ -1,0 +1,1 @@
+"""Values in, values out: what the machine should look like, decided without touching it."""

@@ -1,0 +1,122 @@
+"""The firewall: an nftables ruleset rendered from what the roles open, and to whom.
+
+One table, replaced whole in one transaction, so that there is never a moment without rules and
+loading it twice changes nothing.  It is kept in /etc/goldnode/nftables.d, which
+/etc/nftables.conf loads before the network is up: a reboot needs nobody to be protected.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from goldnode.config.role import Audience, Port
+
+#: What a peer sends on a connection that this machine forgot when it lost power.  Left without an answer, the peer
+#: keeps that connection for a quarter of an hour, and refuses the new one as a second from the same node.
+FORGOTTEN = 'tcp flags & (syn | rst) == 0x0 reject with tcp reset comment "forgotten connections"'
+#: Answers nobody but root's programs: whoever reads it learns the machine's user-data.
+METADATA = "169.254.169.254"
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """One port, to one set of addresses.
+
+    Attributes:
+        port: Number.
+        protocol: `tcp` or `udp`.
+        sources: Addresses or networks that may reach it; None for the world.
+        comment: Whose it is.
+        interface: The interface it must come in on; empty for any.
+    """
+
+    port: int
+    protocol: str
+    sources: tuple[str, ...] | None
+    comment: str
+    interface: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Private:
+    """Loopback ports that only root and one user may dial."""
+
+    user: str
+    ports: tuple[int, ...]
+
+
+def audience(to: Audience, sources: dict[Audience, Sequence[str]]) -> tuple[str, ...] | None:
+    """Who may reach a port: addresses, or None for the world."""
+    if to is Audience.WORLD:
+        return None
+    return tuple(sources.get(to, ()))
+
+
+def opening(port: Port, number: int, sources: tuple[str, ...] | None, comment: str, interface: str) -> Opening | None:
+    """A port of a role as a rule; None when there is nobody it is open to."""
+    if sources is not None and not sources:
+        return None
+    inside = port.to in (Audience.SENTRIES, Audience.MEMBERS, Audience.SIGNER)
+    return Opening(number, port.protocol, sources, f"{comment} {port.name}", interface if inside else "")
+
+
+def render(openings: Iterable[Opening], private: Iterable[Private], *, public: bool) -> str:
+    """The ruleset; equal input gives equal text.
+
+    Args:
+        openings: What is open, and to whom.
+        private: What is closed on loopback, but to one user.
+        public: Whether others know of this machine anyway, so that it may tell them what it forgot.
+    """
+    accepts = [_accept(each) for each in dict.fromkeys(openings)]
+    closes = [_close(each) for each in private]
+    return "\n".join(
+        [
+            "# Written by goldnode-configure from the roles of this machine's nodes.",
+            "table inet goldnode",
+            "delete table inet goldnode",
+            "table inet goldnode {",
+            "\tchain input {",
+            "\t\ttype filter hook input priority filter; policy drop;",
+            "\t\tiif lo accept",
+            "\t\tct state established,related accept",
+            "\t\tct state invalid drop",
+            "\t\tmeta l4proto { icmp, ipv6-icmp } accept",
+            '\t\tudp sport 67 udp dport 68 accept comment "DHCP"',
+            '\t\tudp sport 547 udp dport 546 accept comment "DHCPv6"',
+            *accepts,
+            *([f"\t\t{FORGOTTEN}"] if public else []),
+            "\t}",
+            "\tchain output {",
+            "\t\ttype filter hook output priority filter; policy accept;",
+            f'\t\tip daddr {METADATA} tcp dport 80 meta skuid != 0 reject comment "user-data is root\'s"',
+            *closes,
+            "\t}",
+            "\tchain forward {",
+            "\t\ttype filter hook forward priority filter; policy drop;",
+            "\t}",
+            "}",
+            "",
+        ]
+    )
+
+
+def _accept(each: Opening) -> str:
+    interface = f'iifname "{each.interface}" ' if each.interface else ""
+    if each.sources is None:
+        return f'\t\t{interface}{each.protocol} dport {each.port} accept comment "{each.comment}"'
+    rules = []
+    for version, word in ((4, "ip"), (6, "ip6")):
+        some = sorted(s for s in each.sources if ipaddress.ip_network(s, strict=False).version == version)
+        if some:
+            found = f"{interface}{word} saddr {{ {', '.join(some)} }} {each.protocol} dport {each.port}"
+            rules.append(f'\t\t{found} accept comment "{each.comment}"')
+    return "\n".join(rules)
+
+
+def _close(each: Private) -> str:
+    ports = ", ".join(str(port) for port in sorted(each.ports))
+    others = f'meta skuid != {{ 0, "{each.user}" }} ct state new'
+    return f'\t\toif lo tcp dport {{ {ports} }} {others} reject comment "{each.user} only"'

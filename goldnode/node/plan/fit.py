@@ -1,0 +1,66 @@
+"""Does a valid node.yaml fit the image it stands on?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from goldnode.config.node_config import NodeConfig
+from goldnode.config.role import Kind
+from goldnode.errors import Fault, InputError
+from goldnode.files import sha256_file
+from goldnode.node.layout import Layout
+from goldnode.node.plan.inputs import Image
+from goldnode.node.plan.plan import UPGRADER
+
+
+def check(config: NodeConfig, image: Image, layout: Layout) -> None:
+    """Check a valid node.yaml against the image it stands on.
+
+    Raises:
+        InputError: It asks for what this image does not have; every fault is listed.
+    """
+    file, faults = "node.yaml", []
+
+    def fault(path: str, value: str, reason: str, fix: str) -> None:
+        faults.append(Fault(file, 0, path, value, reason, fix))
+
+    known = sorted(name for name, role in image.roles.items() if role.kind is not Kind.BASE)
+    for role in sorted({config.role, *(entry.role for entry in config.nodes)} - set(known)):
+        fault("role", role, "this image has no such role", f"write one of {', '.join(known)}")
+    runs = [entry for entry in config.nodes if entry.role in known and image.roles[entry.role].kind is Kind.NODE]
+    if runs and image.network.private:
+        if not config.genesis_sha256:
+            fault(
+                "genesis.sha256", "", f"the network {image.network.name} is private", "write the genesis file's sha256"
+            )
+        elif not image.genesis.exists():
+            fault("genesis", "", "there is no /etc/goldnode/genesis.json", "write it by user-data, beside node.yaml")
+        elif sha256_file(image.genesis) != config.genesis_sha256:
+            fault(
+                "genesis.sha256", config.genesis_sha256[:12], "is not the sha256 of genesis.json", "write the right one"
+            )
+    if config.mesh not in image.network.meshes:
+        fault("mesh", config.mesh, f"this image has no {config.mesh}",
+              "write mesh: wireguard, or bake with it among the meshes: of the network file")  # fmt: skip
+    if image.deferred and not config.deferred and any(image.roles[entry.role].consensus_key for entry in runs):
+        fault("deferred", "refuse", "this image fetches its daemon at boot, which a validator refuses",
+              "write deferred: allow, or use an image that has everything")  # fmt: skip
+    faults += _misfits(config, image, layout)
+    if faults:
+        raise InputError("node.yaml does not fit this image:", hint="goldnode check FILE", faults=faults)
+
+
+def _misfits(config: NodeConfig, image: Image, layout: Layout) -> Iterator[Fault]:
+    """What node.yaml asks of the wrong kind of image."""
+    name, jvm = image.network.name, image.network.daemon.jvm is not None
+    kinds = {entry.role: image.roles[entry.role].kind for entry in config.nodes if entry.role in image.roles}
+    for role, kind in kinds.items():
+        if jvm and kind is Kind.NODE:
+            yield Fault("node.yaml", 0, "role", role, f"the nodes of {name} run in a JVM", "write role: hosted")
+        if not jvm and kind is Kind.HOSTED:
+            yield Fault("node.yaml", 0, "role", role, f"the nodes of {name} are daemons", "write validator or sentry")
+    if Kind.HOSTED in kinds.values() and config.data != "root":
+        yield Fault("node.yaml", 0, "data", config.data, "nodes of a JVM keep their data on the root disk", "remove it")
+    if config.unattended_upgrades and not layout.at(UPGRADER).exists():
+        yield Fault("node.yaml", 0, "unattended_upgrades", "true", "this image is replaced, not patched in place",
+                    "remove it, or bake with unattended-upgrades among the packages: of the network file")  # fmt: skip

@@ -1,0 +1,130 @@
+"""What the planner is given: the image, and what is known of each node."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from goldnode.config import role as roles
+from goldnode.config.network import Network
+from goldnode.config.node_config import MeshKind
+from goldnode.config.node_entry import CONFIG_FILES, NodeEntry
+from goldnode.config.role import Role, Start
+from goldnode.errors import ImageError
+from goldnode.node.layout import Layout, NodeLayout
+from goldnode.node.plan.peers import Member, mesh_address
+from goldnode.node.plan.ports import Ports
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """What the bake put on the disk.
+
+    Attributes:
+        network: The network document.
+        roles: Every role folder's role.yaml, by name.
+        defaults: The daemon's own config files, by name; only those it has.
+        daemon: Path of the program.
+        genesis: Path of the genesis file; on a private network it comes with user-data.
+        deferred: Whether something is still to be fetched.
+    """
+
+    network: Network
+    roles: Mapping[str, Role]
+    defaults: Mapping[str, str]
+    daemon: Path
+    genesis: Path
+    deferred: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFacts:
+    """What is known of one node when its part of the plan is made.
+
+    Attributes:
+        entry: What node.yaml says.
+        role: Its role.
+        layout: Its paths.
+        ports: Its block of ports.
+        node_id: From its node key.
+        mesh_private: Its mesh's private key.
+        mesh_public: The public half.
+        fingerprint: Its cluster's root.
+        addresses: Where others can dial it, for a role that announces; none otherwise.
+        members: The others of its cluster.
+        seen_height: What the cluster saw its consensus key sign last; 0 for none.
+    """
+
+    entry: NodeEntry
+    role: Role
+    layout: NodeLayout
+    ports: Ports
+    node_id: str
+    mesh_private: str
+    mesh_public: str
+    fingerprint: str
+    addresses: tuple[str, ...] = ()
+    members: tuple[Member, ...] = ()
+    seen_height: int = 0
+
+    @property
+    def interface(self) -> str:
+        """Its mesh interface."""
+        return interface(self.ports.index)
+
+    @property
+    def mesh_address(self) -> str:
+        """Its address on the mesh."""
+        return mesh_address(self.fingerprint, self.mesh_public)
+
+    @property
+    def links(self) -> tuple[Member, ...]:
+        """The members its mesh admits.
+
+        A node that must be held first admits only those that say they hold it: a sentry that has not
+        loaded it as private would tell its ID to others.
+        """
+        meshed = [member for member in self.members if member.mesh_key]
+        if self.role.start is Start.WHEN_HELD:
+            return tuple(member for member in meshed if self.node_id in member.loaded)
+        return tuple(meshed)
+
+    def mesh_port(self, kind: MeshKind) -> int:
+        """Its mesh's UDP port."""
+        return self.ports.wireguard if kind is MeshKind.WIREGUARD else self.ports.vpncloud
+
+
+def interface(block: int) -> str:
+    """The mesh interface of the node that has a block; at most 15 characters, so it goes by number."""
+    return f"gnmesh{block}"
+
+
+def read_image(layout: Layout) -> Image:
+    """Read what the bake put on the disk.
+
+    Raises:
+        ImageError: Something that every image has is missing.
+    """
+    library = layout.library
+    try:
+        network = Network.from_document(json.loads((library / "network.json").read_text()))
+        found = sorted((library / "roles").glob("*/role.yaml"))
+        known = {path.parent.name: roles.parse(path.read_text(), str(path)) for path in found}
+        defaults = {
+            name: (library / "defaults" / name).read_text()
+            for name in CONFIG_FILES
+            if (library / "defaults" / name).exists()
+        }
+    except (OSError, ValueError, KeyError) as error:
+        raise ImageError(f"this is no image of goldnode, or a damaged one: {error}", hint="bake it again") from error
+    baked, given = library / "genesis.json", layout.at("/etc/goldnode/genesis.json")
+    return Image(
+        network=network,
+        roles=known,
+        defaults=defaults,
+        daemon=library / "bin" / network.daemon.name,
+        genesis=given if network.private else baked,
+        deferred=(library / "deferred.json").exists(),
+    )

@@ -1,0 +1,35 @@
+"""A node.yaml with one node more, or one less: the text that ``goldnode add`` and ``remove`` put in force; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from goldnode.config.node_config import MULTI_NODE
+
+#: What stands with each node when there are several.
+OWN = ("name", "role", "join", "consensus_key", "signer_key", "signer_from")
+
+
+def added(text: str, entry: Mapping[str, Any]) -> str:
+    """With one node more; a plain role becomes the first entry of ``nodes:``.
+
+    Args:
+        text: A valid node.yaml.
+        entry: The node, as it stands below ``nodes:``.
+    """
+    document: dict[str, Any] = yaml.safe_load(text)
+    if document["role"] != MULTI_NODE:
+        first = {key: document.pop(key) for key in OWN if key in document}
+        document = {"version": document.pop("version"), "role": MULTI_NODE, **document, "nodes": [first]}
+    document["nodes"].append(dict(entry))
+    return yaml.safe_dump(document, sort_keys=False)
+
+
+def without(text: str, name: str) -> str:
+    """With one node less, of a node.yaml that has several."""
+    document: dict[str, Any] = yaml.safe_load(text)
+    document["nodes"] = [entry for entry in document["nodes"] if entry["name"] != name]
+    return yaml.safe_dump(document, sort_keys=False)

@@ -1,0 +1,93 @@
+"""One node's end of the mesh, whichever kind carries it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from goldnode.config.node_config import MeshKind
+from goldnode.node.plan import vpncloud, wireguard
+from goldnode.node.plan.inputs import NodeFacts
+from goldnode.node.plan.peers import mesh_address, mesh_prefix
+
+
+@dataclass(frozen=True, slots=True)
+class MeshPlan:
+    """An interface of the mesh as it should be.
+
+    Attributes:
+        kind: What carries it.
+        node: The node's name.
+        interface: Its name.
+        user: Whose traffic goes through it: two nodes of one cluster may share a machine, and each has
+            a way of its own to the same network.
+        address: Ours.
+        table: Number of its routing table.
+        path: Where the configuration stands.
+        config: What ``wg syncconf`` or ``vpncloud`` reads; secret.
+        device: What ``ip`` is told whenever the interface has been made, by us or by VPNCloud itself.
+    """
+
+    kind: MeshKind
+    node: str
+    interface: str
+    user: str
+    address: str
+    table: int
+    path: Path
+    config: str
+    device: tuple[str, ...]
+
+
+#: First routing table; the n-th node has the n-th.
+TABLE = 26600
+#: Bytes of a packet inside: what is left of the usual 1500 on the way, for either kind.
+MTU = 1380
+
+
+def mesh_plan(kind: MeshKind, node: NodeFacts) -> MeshPlan:
+    """The mesh interface of a node."""
+    table, address, name = TABLE + node.ports.index, node.mesh_address, node.interface
+    device = (
+        # Without nodad the address is ready a moment later only, and on a busy machine the route comes too early.
+        f"-6 address replace {address}/128 dev {name} nodad",
+        f"link set {name} mtu {MTU} up",
+        f"-6 route replace {mesh_prefix(node.fingerprint)} dev {name} src {address} table {table}",
+    )
+    if kind is MeshKind.WIREGUARD:
+        links = [wireguard.Link(member, dial=bool(member.addresses)) for member in node.links]
+        signer = node.entry.signer_key
+        text = wireguard.config(node.mesh_private, node.ports.wireguard, links, node.fingerprint, signer)
+    else:
+        text = vpncloud.config(node, device)
+    return MeshPlan(
+        kind=kind,
+        node=node.entry.name,
+        interface=name,
+        user=node.layout.user,
+        address=address,
+        table=table,
+        path=node.layout.mesh_config(kind),
+        config=text,
+        device=device,
+    )
+
+
+def signer_end(node: NodeFacts) -> str:
+    """What ``wg-quick`` takes on the remote signer's machine; its own secret and our address are left to fill in."""
+    name, signer = node.entry.name, node.entry.signer_key
+    return f"""\
+# The remote signer of {name}.  On its machine: /etc/wireguard/goldnode.conf, then wg-quick up goldnode.
+# The signer dials tcp://[{node.mesh_address}]:{node.ports.signer}
+
+[Interface]
+PrivateKey = THE-SECRET-HALF-OF {signer}
+Address = {mesh_address(node.fingerprint, signer)}/128
+MTU = {MTU}
+
+[Peer]
+PublicKey = {node.mesh_public}
+AllowedIPs = {node.mesh_address}/128
+Endpoint = ADDRESS-OF-THE-MACHINE-OF-{name}:{node.ports.wireguard}
+PersistentKeepalive = {wireguard.KEEPALIVE}
+"""

@@ -1,0 +1,100 @@
+"""One node's part of the plan: the daemon's files and its command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from goldnode.config.daemon import Family
+from goldnode.config.node_entry import ConsensusKey
+from goldnode.errors import InputError
+from goldnode.node.plan import daemon_config, peers
+from goldnode.node.plan.inputs import Image, NodeFacts
+from goldnode.node.plan.peers import PeerLists
+
+_PEER_KEYS = frozenset(PeerLists().settings())
+
+
+def config_files(node: NodeFacts, image: Image) -> dict[Path, str]:
+    """The daemon's config files, by path.
+
+    Later layers win: the daemon's defaults, the network's, the roles', node.yaml's; what a role
+    decides cannot be changed from node.yaml, because a validator with peer exchange is none.
+
+    Raises:
+        InputError: node.yaml sets a key that the role decides.
+    """
+    common = image.roles["common"]
+    decided = daemon_config.merge(common.settings, node.role.settings)
+    _check_overrides(node, decided)
+    network = [image.network.config.get(name, {}) for name in ("common", node.role.name)]
+    roles = daemon_config.fill(decided, _values(node, image))
+    peer_lists = {"config.toml": peer_settings(node, image).settings()}
+    fixed = {"config.toml": {"genesis_file": "config/genesis.json", "node_key_file": "config/node_key.json"}}
+    settings = daemon_config.merge(*network, node.entry.config, roles, peer_lists, fixed, _signing(node, image))
+    return {
+        node.layout.home / "config" / name: daemon_config.render(name, text, settings.get(name, {}))
+        for name, text in image.defaults.items()
+    }
+
+
+def peer_settings(node: NodeFacts, image: Image) -> PeerLists:
+    """Whom the node dials, hides and keeps."""
+    return peers.lists(
+        node.role.peers,
+        node.members,
+        fingerprint=node.fingerprint,
+        network_peers=image.network.persistent_peers,
+        network_seeds=image.network.seeds,
+        own_peers=node.entry.peers,
+    )
+
+
+def arguments(node: NodeFacts, image: Image) -> list[str]:
+    """The daemon's command line."""
+    daemon = image.network.daemon
+    verb = "node" if daemon.family is Family.COMETBFT else "start"
+    return [str(image.daemon), verb, "--home", str(node.layout.home), *daemon.start_args]
+
+
+def _values(node: NodeFacts, image: Image) -> dict[str, Any]:
+    ports, entry = node.ports, node.entry
+    address = node.addresses[0] if node.addresses else ""
+    host = f"[{address}]" if ":" in address else address
+    remote = entry.consensus_key is ConsensusKey.REMOTE_SIGNER
+    return {
+        "name": entry.name,
+        "p2p": ports.p2p,
+        "rpc": ports.rpc,
+        "prometheus": ports.prometheus,
+        "grpc": ports.grpc,
+        "api": ports.api,
+        "mesh_address": node.mesh_address,
+        "external_address": f"{host}:{ports.p2p}" if address else "",
+        "signer_address": f"tcp://[{node.mesh_address}]:{ports.signer}" if remote else "",
+        "minimum_gas_prices": image.network.minimum_gas_prices or None,
+        "chain_id": image.network.chain_id,
+    }
+
+
+def _signing(node: NodeFacts, image: Image) -> dict[str, dict[str, Any]]:
+    settings: dict[str, Any] = {}
+    if node.role.consensus_key and image.network.single_validator:
+        # One validator makes every block: nobody advances the chain past the check while it waits.
+        settings["double_sign_check_height"] = 0
+    if node.entry.consensus_key is ConsensusKey.REMOTE_SIGNER:
+        # Even with a signer CometBFT makes a key file where there is none: it must not look like a validator's.
+        settings |= {f"priv_validator_{kind}_file": f"data/unused_validator_{kind}.json" for kind in ("key", "state")}
+    return {"config.toml": settings}
+
+
+def _check_overrides(node: NodeFacts, decided: daemon_config.Settings) -> None:
+    for file, settings in node.entry.config.items():
+        fixed = {daemon_config.plain(key) for key in decided.get(file, {})}
+        fixed |= _PEER_KEYS if file == "config.toml" else set()
+        for key, _ in daemon_config.flatten(settings):
+            if daemon_config.plain(key) in fixed:
+                raise InputError(
+                    f"node.yaml: {node.entry.name}: config.{file}.{key} is decided by the role {node.role.name}",
+                    hint="remove it, and run: goldnode check /etc/goldnode/node.yaml",
+                )

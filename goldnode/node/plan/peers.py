@@ -1,0 +1,134 @@
+"""Peer lists: from the members of a cluster and the rules of a role to the daemon's strings.
+
+One malformed entry stops the daemon at its start, so everything written passes ``PEER`` here,
+and addresses are numbers: the daemon looks names up once, and drops what does not resolve.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from goldnode.config.node_entry import PEER
+from goldnode.config.role import PeerRules
+
+NODE_ID = re.compile(r"[0-9a-f]{40}")
+#: Public peers may have a name; what does not look like one is left out, and counted.
+PUBLIC_PEER = re.compile(r"[0-9a-f]{40}@(?:\[[0-9a-f:.]+\]|[A-Za-z0-9.-]{1,253}):[0-9]{1,5}")
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Another node of the cluster, as its record says.
+
+    Attributes:
+        node_id: Who it is.
+        role: The role its invite gave it.
+        moniker: Its name for people.
+        mesh_key: Its mesh public key; empty without a mesh.
+        mesh_port: Its mesh's UDP port.
+        p2p_port: Its daemon's port.
+        addresses: Where it can be dialled from anywhere; none for a validator.
+        loaded: The validators it runs with as private and unconditional peers.
+        consensus: A validator's address; empty for others.
+        height: What that validator says it signed last; 0 for others.
+    """
+
+    node_id: str
+    role: str
+    moniker: str = ""
+    mesh_key: str = ""
+    mesh_port: int = 0
+    p2p_port: int = 0
+    addresses: tuple[str, ...] = ()
+    loaded: frozenset[str] = frozenset()
+    consensus: str = ""
+    height: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PeerLists:
+    """What config.toml says about peers, each list sorted and without repetition."""
+
+    persistent: tuple[str, ...] = ()
+    private: tuple[str, ...] = ()
+    unconditional: tuple[str, ...] = ()
+    seeds: tuple[str, ...] = ()
+
+    def settings(self) -> dict[str, str]:
+        """The keys of config.toml."""
+        return {
+            "p2p.persistent_peers": ",".join(self.persistent),
+            "p2p.private_peer_ids": ",".join(self.private),
+            "p2p.unconditional_peer_ids": ",".join(self.unconditional),
+            "p2p.seeds": ",".join(self.seeds),
+        }
+
+
+def mesh_address(fingerprint: str, mesh_key: str) -> str:
+    """A member's address on the mesh: 64 bits of the cluster, 64 of its key, nobody to ask.
+
+    Args:
+        fingerprint: The cluster root's, hex.
+        mesh_key: The member's mesh public key.
+    """
+    cluster = hashlib.sha256(f"goldnode mesh {fingerprint}".encode()).digest()[:7]
+    own = hashlib.sha256(mesh_key.encode()).digest()[:8]
+    return str(ipaddress.IPv6Address(b"\xfd" + cluster + own))
+
+
+def mesh_prefix(fingerprint: str) -> str:
+    """The cluster's mesh network."""
+    return str(ipaddress.ip_network(f"{mesh_address(fingerprint, '')}/64", strict=False))
+
+
+def lists(
+    rules: PeerRules,
+    members: Iterable[Member],
+    *,
+    fingerprint: str,
+    network_peers: Sequence[str] = (),
+    network_seeds: Sequence[str] = (),
+    own_peers: Sequence[str] = (),
+) -> PeerLists:
+    """The peer lists of one node.
+
+    Args:
+        rules: Its role's.
+        members: The others of its cluster.
+        fingerprint: The cluster root's, for mesh addresses.
+        network_peers: The network file's public peers.
+        network_seeds: The network file's seeds.
+        own_peers: What node.yaml names besides.
+    """
+    known = sorted(members, key=lambda member: member.node_id)
+    public = [peer for peer in network_peers if PUBLIC_PEER.fullmatch(peer)] if "network" in rules.persistent else []
+    dialled = [dial(member, fingerprint, rules) for member in known if member.role in rules.persistent]
+    chosen = [*(peer for peer in dialled if peer), *public, *(peer for peer in own_peers if PEER.fullmatch(peer))]
+    return PeerLists(
+        persistent=tuple(dict.fromkeys(chosen)),
+        private=tuple(member.node_id for member in known if member.role in rules.private),
+        unconditional=tuple(member.node_id for member in known if member.role in rules.unconditional),
+        seeds=tuple(s for s in network_seeds if PUBLIC_PEER.fullmatch(s)) if "network" in rules.seeds else (),
+    )
+
+
+def dial(member: Member, fingerprint: str, rules: PeerRules) -> str:
+    """How to dial a member: a public address when it names one, else the mesh; empty when there is no way.
+
+    Whom the rules want on the mesh is dialled there only: a hidden validator never opens a connection
+    to a sentry's public port, where others see who connects.
+    """
+    if not member.p2p_port:
+        return ""
+    if member.addresses and member.role not in rules.mesh:
+        host = member.addresses[0]
+    elif member.mesh_key:
+        host = mesh_address(fingerprint, member.mesh_key)
+    else:
+        return ""
+    peer = f"{member.node_id}@{f'[{host}]' if ':' in host else host}:{member.p2p_port}"
+    return peer if PEER.fullmatch(peer) else ""

@@ -1,0 +1,237 @@
+"""The plan: everything a machine should be, computed from values, before anything is touched.
+
+``plan`` is pure.  What it returns is applied by ``apply`` as often as one likes; the second time
+changes nothing.  The same function plans for a machine with one node and for one with thirty.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from goldnode.config.daemon import Family
+from goldnode.config.node_config import NodeConfig
+from goldnode.config.node_entry import ConsensusKey
+from goldnode.config.role import Audience, Kind, Role
+from goldnode.node.layout import Layout
+from goldnode.node.plan import firewall
+from goldnode.node.plan.inputs import Image, NodeFacts
+from goldnode.node.plan.mesh import MeshPlan, mesh_plan, signer_end
+from goldnode.node.plan.node_plan import arguments, config_files
+from goldnode.node.plan.peers import mesh_address
+from goldnode.node.plan.ports import METRICS
+
+AGENT = "goldnode-agent.service"
+FETCH = "goldnode-fetch.service"
+SSH = "ssh.service"
+#: What installs Debian's security upgrades, where the image has it; and what runs it.
+UPGRADER = "/usr/bin/unattended-upgrade"
+UPGRADE_TIMERS = ("apt-daily.timer", "apt-daily-upgrade.timer")
+UPGRADE_DAILY = 'APT::Periodic::Update-Package-Lists "1";\nAPT::Periodic::Unattended-Upgrade "1";\n'
+
+
+@dataclass(frozen=True, slots=True)
+class FilePlan:
+    """A file as it should be.
+
+    Attributes:
+        path: Where.
+        text: Its content.
+        mode: Its permissions.
+        group: Whose group may do what the mode says; the user is root.
+    """
+
+    path: Path
+    text: str
+    mode: int = 0o644
+    group: str = "root"
+
+
+@dataclass(frozen=True, slots=True)
+class FolderPlan:
+    """A folder as it should be; with ``tree``, what is in it has the same owner.
+
+    A volume that moved to another machine brings the numbers of the old one's users.
+    """
+
+    path: Path
+    mode: int
+    user: str
+    group: str
+    tree: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Possession:
+    """A file that is not ours to write, and should belong to somebody if it exists."""
+
+    path: Path
+    user: str
+    group: str
+
+
+@dataclass(frozen=True, slots=True)
+class LinkPlan:
+    """A symbolic link as it should be."""
+
+    path: Path
+    target: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A machine as it should be.
+
+    Attributes:
+        users: System users, one per node.
+        folders: In the order in which they are made.
+        files: Text files.
+        links: The genesis, where each daemon looks for it.
+        possessions: Keys and the like.
+        meshes: One end of a mesh per node.
+        ruleset: The firewall's file, among ``files``.
+        units: To be running; started without waiting.
+    """
+
+    users: tuple[str, ...] = ()
+    folders: tuple[FolderPlan, ...] = ()
+    files: tuple[FilePlan, ...] = ()
+    links: tuple[LinkPlan, ...] = ()
+    possessions: tuple[Possession, ...] = ()
+    meshes: tuple[MeshPlan, ...] = ()
+    ruleset: Path | None = None
+    units: tuple[str, ...] = ()
+
+
+def plan(config: NodeConfig, image: Image, nodes: Sequence[NodeFacts], layout: Layout) -> Plan:
+    """What the machine should be.
+
+    Args:
+        config: node.yaml.
+        image: What the bake put on the disk.
+        nodes: What is known of each node that may run; a node that was refused is absent.
+        layout: The machine's paths.
+    """
+    ruleset = FilePlan(layout.at("/etc/goldnode/nftables.d/goldnode.nft"), _ruleset(config, image, nodes))
+    files = [ruleset, *_machine_files(config, image, nodes, layout)]
+    for node in nodes:
+        files += [FilePlan(path, text, 0o640, node.layout.user) for path, text in config_files(node, image).items()]
+        files.append(FilePlan(node.layout.launch, _launch(node, image)))
+        if node.entry.signer_key:
+            files.append(FilePlan(layout.at(f"/etc/goldnode/signers/{node.entry.name}.conf"), signer_end(node)))
+    return Plan(
+        users=tuple(node.layout.user for node in nodes),
+        folders=tuple(folder for node in nodes for folder in _folders(node)),
+        files=tuple(files),
+        links=tuple(LinkPlan(node.layout.genesis, image.genesis) for node in nodes),
+        possessions=tuple(each for node in nodes for each in _possessions(node)),
+        meshes=tuple(mesh_plan(config.mesh, node) for node in nodes),
+        ruleset=ruleset.path,
+        units=tuple(_units(config, image)),
+    )
+
+
+def _folders(node: NodeFacts) -> Iterator[FolderPlan]:
+    """The node's user owns its data and nothing else.
+
+    Root writes keys and configuration, and must never follow a link that a broken daemon left: so
+    the daemon may add to its home, but not replace what is root's there (sticky).
+    """
+    user, home = node.layout.user, node.layout.home
+    yield FolderPlan(node.layout.base, 0o750, "root", user)
+    yield FolderPlan(home, 0o1770, "root", user)
+    yield FolderPlan(home / "config", 0o750, "root", user)
+    yield FolderPlan(home / "data", 0o700, user, user, tree=True)
+
+
+def _possessions(node: NodeFacts) -> Iterator[Possession]:
+    user = node.layout.user
+    yield Possession(node.layout.node_key, "root", user)
+    yield Possession(node.layout.consensus_key, "root", user)
+    yield Possession(node.layout.signing_state, user, user)
+
+
+def _machine_files(config: NodeConfig, image: Image, nodes: Sequence[NodeFacts], layout: Layout) -> Iterator[FilePlan]:
+    users = "".join(f'u {node.layout.user} - "goldnode {node.entry.name}" - -\n' for node in nodes)
+    yield FilePlan(layout.at("/etc/sysusers.d/goldnode-nodes.conf"), users)
+    yield FilePlan(layout.at("/etc/goldnode/authorized_keys"), "".join(f"{key}\n" for key in config.ssh_keys), 0o600)
+    if nodes and image.network.daemon.family is Family.COSMOS_SDK:
+        # wasmvm compiles contracts to machine code in memory.
+        path = "/run/systemd/system/goldnode-node@.service.d/10-network.conf"
+        yield FilePlan(layout.at(path), "[Service]\nMemoryDenyWriteExecute=no\n")
+    if config.unattended_upgrades:
+        yield FilePlan(layout.at("/etc/apt/apt.conf.d/20auto-upgrades"), UPGRADE_DAILY)
+    if image.network.sysctls:
+        lines = "".join(f"{key} = {value}\n" for key, value in sorted(image.network.sysctls.items()))
+        yield FilePlan(layout.at("/etc/sysctl.d/70-goldnode-network.conf"), lines)
+
+
+def _launch(node: NodeFacts, image: Image) -> str:
+    """What ``goldnode run NAME`` needs to know; no secret is in it."""
+    document = {
+        "argv": arguments(node, image),
+        "signs": node.role.consensus_key and node.entry.consensus_key is not ConsensusKey.REMOTE_SIGNER,
+        "consensus_key": node.entry.consensus_key.value,
+        "seen_height": node.seen_height,
+        "node_id": node.node_id,
+    }
+    return json.dumps(document, indent=2) + "\n"
+
+
+def _units(config: NodeConfig, image: Image) -> Iterator[str]:
+    if config.ssh_keys:
+        yield SSH
+    services = [config.role] if config.role in image.roles else []
+    services += ["rendezvous"] if config.serve_rendezvous and config.role != "rendezvous" else []
+    yield from (image.roles[name].unit for name in services if image.roles[name].kind is Kind.SERVICE)
+    if image.deferred:
+        yield FETCH
+    yield from UPGRADE_TIMERS if config.unattended_upgrades else ()
+    roles = [image.roles[entry.role] for entry in config.nodes]
+    yield from sorted({role.unit for role in roles if role.kind is Kind.HOSTED})
+    # A machine whose every node was refused has an agent too, which tells why.
+    if any(role.kind in (Kind.NODE, Kind.HOSTED) for role in roles):
+        yield AGENT
+
+
+def _ruleset(config: NodeConfig, image: Image, nodes: Sequence[NodeFacts]) -> str:
+    base = image.roles["common"]
+    machine: dict[Audience, Sequence[str]] = {
+        Audience.SSH: ("0.0.0.0/0", "::/0") if config.ssh_keys else (),
+        Audience.METRICS: sorted({source for node in nodes for source in node.entry.metrics}),
+    }
+    openings = list(_openings(base, {"metrics": METRICS}, machine, "machine", ""))
+    for name in {config.role, *(["rendezvous"] if config.serve_rendezvous else [])} & image.roles.keys():
+        if image.roles[name].kind is Kind.SERVICE:
+            openings += _openings(image.roles[name], {}, machine, name, "")
+    private = []
+    for node in nodes:
+        ports = node.ports
+        numbers = {"p2p": ports.p2p, "signer": ports.signer, "mesh": node.mesh_port(config.mesh)}
+        openings += _openings(node.role, numbers, _sources(node), node.entry.name, node.interface)
+        private.append(firewall.Private(node.layout.user, (ports.rpc, ports.grpc, ports.api, ports.prometheus)))
+    return firewall.render(openings, private, public=any(node.role.announces for node in nodes))
+
+
+def _openings(
+    role: Role, numbers: Mapping[str, int], sources: dict[Audience, Sequence[str]], owner: str, interface: str
+) -> Iterator[firewall.Opening]:
+    for port in role.ports:
+        number = numbers.get(port.name) or int(port.name)
+        found = firewall.opening(port, number, firewall.audience(port.to, sources), owner, interface)
+        if found:
+            yield found
+
+
+def _sources(node: NodeFacts) -> dict[Audience, Sequence[str]]:
+    mesh = {member: mesh_address(node.fingerprint, member.mesh_key) for member in node.links}
+    signer = node.entry.signer_key
+    return {
+        Audience.SENTRIES: [address for member, address in mesh.items() if member.role == "sentry"],
+        Audience.MEMBERS: list(mesh.values()),
+        Audience.SIGNER: [mesh_address(node.fingerprint, signer)] if signer else [],
+        Audience.SIGNER_MACHINE: node.entry.signer_from,
+        Audience.METRICS: node.entry.metrics,
+    }

@@ -1,0 +1,86 @@
+"""WireGuard, the default mesh: keys, and the text that ``wg syncconf`` takes.
+
+No address is ever handed out: a member's follows from the cluster and its own key
+(``peers.mesh_address``), so two members can compute each other's, and nobody needs asking.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from goldnode.node.plan.peers import Member, mesh_address
+
+#: Seconds; below the 30 s after which common NAT gateways forget a UDP flow.
+KEEPALIVE = 25
+#: A handshake is renewed every two minutes while there is traffic; older than this means gone.
+FRESH = 180.0
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A member at the other end of the mesh.
+
+    Attributes:
+        member: Who.
+        dial: Whether we start, and keep the way open; the one without a public address does.
+    """
+
+    member: Member
+    dial: bool
+
+
+def clamp(seed: bytes) -> str:
+    """A private key from 32 random bytes, as WireGuard writes keys."""
+    key = bytearray(seed)
+    key[0] &= 248
+    key[31] = (key[31] & 127) | 64
+    return base64.b64encode(key).decode()
+
+
+def public(private_key: str) -> str:
+    """The public key of a private one."""
+    private = X25519PrivateKey.from_private_bytes(base64.b64decode(private_key))
+    return base64.b64encode(private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)).decode()
+
+
+def config(private_key: str, port: int, links: Iterable[Link], fingerprint: str, signer_key: str = "") -> str:
+    """What ``wg syncconf`` takes.
+
+    Args:
+        private_key: Ours.
+        port: UDP port we listen on.
+        links: The members at the other ends.
+        fingerprint: The cluster root's.
+        signer_key: A remote signer's public key; it dials us.
+    """
+    lines = ["[Interface]", f"PrivateKey = {private_key}", f"ListenPort = {port}"]
+    for link in sorted(links, key=lambda each: each.member.node_id):
+        member = link.member
+        lines += ["", f"# {member.node_id}", "[Peer]", f"PublicKey = {member.mesh_key}"]
+        lines += [f"AllowedIPs = {mesh_address(fingerprint, member.mesh_key)}/128"]
+        if link.dial and member.addresses and member.mesh_port:
+            host = member.addresses[0]
+            lines += [f"Endpoint = {f'[{host}]' if ':' in host else host}:{member.mesh_port}"]
+            lines += [f"PersistentKeepalive = {KEEPALIVE}"]
+    if signer_key:
+        lines += ["", "# remote signer", "[Peer]", f"PublicKey = {signer_key}"]
+        lines += [f"AllowedIPs = {mesh_address(fingerprint, signer_key)}/128"]
+    return "\n".join(lines) + "\n"
+
+
+def handshakes(dump: str, now: float) -> dict[str, float]:
+    """Seconds since the last handshake with each public key, from ``wg show IFACE dump``.
+
+    Keys that never shook hands are absent.
+    """
+    ages = {}
+    for line in dump.splitlines()[1:]:
+        columns = line.split("\t")
+        if len(columns) > 4 and columns[4].isdigit() and int(columns[4]):  # noqa: PLR2004 - column of the time
+            ages[columns[0]] = max(0.0, now - int(columns[4]))
+    return ages

@@ -1,0 +1,139 @@
+"""The last gate before a daemon: whoever starts it, it passes here (``goldnode run NAME``).
+
+Runs as the node's own user inside its sandbox, looks once more at what could make the daemon
+destroy or double-sign, writes down which private peers the daemon is about to read, and becomes
+the daemon.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from goldnode.config.node_entry import ConsensusKey
+from goldnode.errors import HostError, InputError, SafetyError
+from goldnode.files import write_json
+from goldnode.node.keys import keys
+from goldnode.node.keys.key_rules import Verdict, decide
+from goldnode.node.layout import NodeLayout
+from goldnode.node.plan.peers import NODE_ID
+
+#: Bytes that must be free: a daemon that runs out of disk corrupts its database.
+FREE_BYTES = 512 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What is to be started, as the plan wrote it.
+
+    Attributes:
+        argv: The daemon's command line.
+        signs: Whether it signs with a key of this machine.
+        consensus_key: Where node.yaml says the key comes from.
+        seen_height: What the cluster saw the key sign last.
+        node_id: Who it must be.
+    """
+
+    argv: tuple[str, ...]
+    signs: bool
+    consensus_key: ConsensusKey
+    seen_height: int
+    node_id: str
+
+
+def read(node: NodeLayout) -> Launch:
+    """Read what the plan wrote.
+
+    Raises:
+        HostError: This boot has not been configured.
+    """
+    try:
+        document: dict[str, Any] = json.loads(node.launch.read_text())
+    except FileNotFoundError as error:
+        raise HostError(f"{node.name} is no node of this machine", hint="goldnode status") from error
+    return Launch(
+        tuple(document["argv"]),
+        document["signs"],
+        ConsensusKey(document["consensus_key"]),
+        document["seen_height"],
+        document["node_id"],
+    )
+
+
+def check(
+    node: NodeLayout, launch: Launch, free: Callable[[Path], int] = lambda path: shutil.disk_usage(path).free
+) -> None:
+    """Everything that must be so before the daemon may run.
+
+    Raises:
+        SafetyError: Key, signing state or identity do not agree, or were never cleared for use.
+        HostError: The program or disk space is missing.
+        InputError: The configuration cannot be read.
+    """
+    if node.failure.exists():
+        raise SafetyError(f"{node.name} was refused: {node.failure.read_text().strip()}", hint="goldnode status")
+    if not os.access(launch.argv[0], os.X_OK):
+        raise HostError(f"{launch.argv[0]} is not there yet", hint="systemctl status goldnode-fetch")
+    if free(node.home) < FREE_BYTES:
+        raise HostError(f"less than {FREE_BYTES >> 20} MiB are free for {node.home}", hint=f"df -h {node.home}")
+    if not (node.home / "config" / "config.toml").exists():
+        # The daemon would make one, with peer exchange on.
+        raise HostError(f"{node.name} has no configuration yet", hint="systemctl status goldnode-fetch")
+    if not node.node_key.exists():
+        raise SafetyError(f"the node key of {node.name} is gone", hint="goldnode status")
+    if not launch.signs:
+        return
+    evidence = keys.gather(node, launch.consensus_key, lambda _: launch.seen_height)
+    if decide(evidence) is not Verdict.READY:
+        raise SafetyError(f"{node.name} has no consensus key that is ready", hint="goldnode key show")
+    if evidence.record and not evidence.record.used:
+        raise SafetyError(f"{node.name}'s key was not cleared for use", hint=f"goldnode start {node.name}")
+
+
+def private_peers(node: NodeLayout) -> frozenset[str]:
+    """The peers that the daemon will treat as private and as unconditional, from the file it reads.
+
+    Raises:
+        InputError: The file is no TOML.
+    """
+    path = node.home / "config" / "config.toml"
+    try:
+        p2p = tomllib.loads(path.read_text()).get("p2p", {})
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path} is no TOML: {error}", hint="goldnode configure") from error
+    both = [set(str(p2p.get(key, "")).split(",")) for key in ("private_peer_ids", "unconditional_peer_ids")]
+    return frozenset(peer for peer in both[0] & both[1] if NODE_ID.fullmatch(peer))
+
+
+def become(node: NodeLayout, execute: Callable[[str, list[str]], object] = os.execv) -> None:
+    """Pass the gate and become the daemon.
+
+    Raises:
+        GoldnodeError: See ``check``.
+    """
+    launch = read(node)
+    check(node, launch)
+    write_json(node.loaded, sorted(private_peers(node)))
+    execute(launch.argv[0], list(launch.argv))
+
+
+def passed(node: NodeLayout) -> int:
+    """When a daemon last passed the gate, in nanoseconds of its file's clock; 0 when none ever did."""
+    try:
+        return node.loaded.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def loaded(node: NodeLayout) -> frozenset[str]:
+    """Which private peers the daemon read when it last started; none when it never did."""
+    try:
+        return frozenset(peer for peer in json.loads(node.loaded.read_text()) if NODE_ID.fullmatch(peer))
+    except (OSError, ValueError, TypeError):
+        return frozenset()

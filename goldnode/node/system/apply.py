@@ -1,0 +1,106 @@
+"""The applier: brings a machine to what a plan says, and touches nothing that is so already.
+
+Applied twice, the second time writes no byte and restarts nothing.  The order matters: users
+before files that are theirs, the firewall before anything listens, the mesh before the daemons.
+"""
+
+from __future__ import annotations
+
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from goldnode.files import write_atomic
+from goldnode.node.plan.plan import FilePlan, FolderPlan, LinkPlan, Plan
+from goldnode.node.system.system import System
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What an application changed: files written, and folders made."""
+
+    files: tuple[Path, ...] = ()
+    folders: tuple[Path, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.files or self.folders)
+
+
+def apply(plan: Plan, system: System) -> Changes:
+    """Bring the machine to the plan.
+
+    Args:
+        plan: What it should be.
+        system: The running machine, or a rehearsal.
+
+    Returns:
+        What was changed.
+    """
+    early = [file for file in plan.files if "sysusers.d" in file.path.parts]
+    written = [file.path for file in early if _write(file, system)]
+    if written:
+        system.make_users()
+    folders = tuple(folder.path for folder in plan.folders if _make(folder, system))
+    written += [file.path for file in plan.files if file not in early and _write(file, system)]
+    written += [link.path for link in plan.links if _link(link)]
+    for possession in plan.possessions:
+        if possession.path.exists():
+            system.own(possession.path, possession.user, possession.group)
+    # Loaded always: it is one transaction that changes nothing when nothing changed, and somebody
+    # may have flushed the rules since.
+    if plan.ruleset:
+        system.load_firewall(plan.ruleset)
+    for mesh in plan.meshes:
+        changed = _write(FilePlan(mesh.path, mesh.config, 0o600), system)
+        system.raise_mesh(mesh, changed=changed)
+        written += [mesh.path] if changed else []
+    for path in written:
+        if "sysctl.d" in path.parts:
+            # systemd read its settings before this boot's configuration came.
+            system.load_sysctls(path)
+    if any("system" in path.parts and "systemd" in path.parts for path in written):
+        system.reload_units()
+    for name, unit in system.units(*plan.units).items():
+        if not unit.active:
+            system.start(name)
+    return Changes(tuple(written), folders)
+
+
+def _write(file: FilePlan, system: System) -> bool:
+    """Write one file if it differs; returns whether it did."""
+    try:
+        same = file.path.read_bytes() == file.text.encode()
+        mode = stat.S_IMODE(file.path.lstat().st_mode)
+    except FileNotFoundError:
+        same, mode = False, -1
+    if not same:
+        write_atomic(file.path, file.text, file.mode)
+    elif mode != file.mode:
+        file.path.chmod(file.mode)
+    owned = system.own(file.path, "root", file.group)
+    return not same or mode != file.mode or owned
+
+
+def _link(link: LinkPlan) -> bool:
+    if link.path.is_symlink() and link.path.readlink() == link.target:
+        return False
+    draft = link.path.with_name(f".{link.path.name}.link")
+    draft.unlink(missing_ok=True)
+    draft.symlink_to(link.target)
+    draft.replace(link.path)
+    return True
+
+
+def _make(folder: FolderPlan, system: System) -> bool:
+    changed = not folder.path.is_dir()
+    if changed:
+        folder.path.mkdir(parents=True, mode=folder.mode)
+    if stat.S_IMODE(folder.path.lstat().st_mode) != folder.mode:
+        folder.path.chmod(folder.mode)
+        changed = True
+    if system.own(folder.path, folder.user, folder.group):
+        changed = True
+        inside = sorted(folder.path.rglob("*")) if folder.tree else []
+        for path in inside:
+            system.own(path, folder.user, folder.group)
+    return changed

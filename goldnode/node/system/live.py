@@ -1,0 +1,160 @@
+"""The machine itself, as the rest of the node's code asks for it (`goldnode.node.system.system.System`)."""
+
+from __future__ import annotations
+
+import contextlib
+import grp
+import json
+import os
+import pwd
+import socket
+from pathlib import Path
+
+from goldnode.config.node_config import MeshKind
+from goldnode.errors import HostError
+from goldnode.node.plan.mesh import MeshPlan
+from goldnode.node.system import machine
+from goldnode.node.system.unit import PROPERTIES, Unit, parse
+from goldnode.run import run
+
+#: Lines of a log that tell why a daemon ended: a panic says so first, and its goroutines fill some sixty lines.
+TAIL = 120
+#: Seconds any of these commands may take.
+PATIENCE = 60.0
+#: Reads files of kernel settings, as systemd does at boot.
+SYSCTL = "/usr/lib/systemd/systemd-sysctl"
+#: Seconds VPNCloud may take to open its device, on a machine that is busy booting.
+TUNNEL_APPEARS = 30.0
+
+
+class LiveSystem:
+    """The machine itself."""
+
+    def make_users(self) -> None:
+        """Make the users that /etc/sysusers.d names."""
+        run(["systemd-sysusers"], timeout=PATIENCE)
+
+    def own(self, path: Path, user: str, group: str) -> bool:
+        """Give a file to a user; returns whether it was somebody else's."""
+        before, wanted = path.lstat(), (self.uid(user), grp.getgrnam(group).gr_gid)
+        if (before.st_uid, before.st_gid) == wanted:
+            return False
+        # Never through a link: the folder may belong to a daemon that somebody broke into.
+        os.chown(path, *wanted, follow_symlinks=False)
+        return True
+
+    def load_firewall(self, ruleset: Path) -> None:
+        """Load a ruleset, in one transaction."""
+        run(["nft", "-f", ruleset], timeout=PATIENCE)
+
+    def raise_mesh(self, mesh: MeshPlan, *, changed: bool) -> None:
+        """Bring a mesh interface to what its plan says."""
+        if mesh.kind is MeshKind.WIREGUARD:
+            if not _exists(mesh.interface):
+                self.add_wireguard(mesh.interface)
+            run(["wg", "syncconf", mesh.interface, mesh.path], timeout=PATIENCE)
+            for line in mesh.device:
+                _ip(*line.split())
+        else:
+            unit = f"goldnode-vpncloud@{mesh.node}.service"
+            if changed or not self.units(unit)[unit].active:
+                # Its trust is read at start only.
+                self.restart(unit)
+            if not machine.appears(Path("/sys/class/net", mesh.interface), TUNNEL_APPEARS):
+                raise HostError(f"{unit} made no {mesh.interface}", hint=f"journalctl -u {unit}")
+        table, uid = str(mesh.table), str(self.uid(mesh.user))
+        if not _rules(table):
+            _ip("-6", "rule", "add", "pref", table, "from", mesh.address, "lookup", table)
+            _ip("-6", "rule", "add", "pref", table, "uidrange", f"{uid}-{uid}", "lookup", table)
+
+    def uid(self, user: str) -> int:
+        """A user's number."""
+        return pwd.getpwnam(user).pw_uid
+
+    def add_wireguard(self, interface: str) -> None:
+        """Make a WireGuard interface."""
+        _ip("link", "add", interface, "type", "wireguard")
+
+    def lower_mesh(self, node: str, interface: str, table: int) -> None:
+        """Take away the mesh interface of a node that left, and its way through the routing tables."""
+        self.stop(f"goldnode-vpncloud@{node}.service")
+        if _exists(interface):
+            _ip("link", "delete", interface)
+        for _ in range(_rules(str(table))):
+            _ip("-6", "rule", "delete", "table", str(table))
+
+    def load_sysctls(self, path: Path) -> None:
+        """Put a file of kernel settings in force; one that this kernel lacks is said, and the others hold."""
+        done = run([SYSCTL, path], timeout=PATIENCE, check=False)
+        for line in done.stderr.splitlines():
+            self.say(line)
+
+    def reload_units(self) -> None:
+        """Let systemd read its units again."""
+        run(["systemctl", "daemon-reload"], timeout=PATIENCE)
+
+    def start(self, unit: str) -> None:
+        """Start a unit without waiting."""
+        run(["systemctl", "start", "--no-block", unit], timeout=PATIENCE)
+
+    def stop(self, unit: str) -> None:
+        """Stop a unit and wait."""
+        run(["systemctl", "stop", unit], timeout=2 * PATIENCE)
+
+    def restart(self, unit: str) -> None:
+        """Restart a unit without waiting."""
+        run(["systemctl", "restart", "--no-block", unit], timeout=PATIENCE)
+
+    def units(self, *names: str) -> dict[str, Unit]:
+        """What systemd says of units, by name.
+
+        Raises:
+            CommandError, HostError: It does not answer: whether a node runs is then not known, which is not "no".
+        """
+        if not names:
+            return {}
+        return parse(run(["systemctl", "show", "--property", PROPERTIES, *names], timeout=PATIENCE).stdout, names)
+
+    def say(self, line: str) -> None:
+        """Tell whoever watches the console: the units that call this print there."""
+        print(f"goldnode: {line}", flush=True)
+
+    def reload_login(self) -> None:
+        """Let login prompts show the new banner."""
+        # agetty makes the file when it starts, which may be after this unit's view of /run was made.
+        with contextlib.suppress(OSError):
+            os.utime("/run/agetty.reload")
+
+    def addresses(self) -> tuple[str, ...]:
+        """Addresses of this machine that others can dial."""
+        return machine.public_addresses()
+
+    def handshakes(self, interface: str) -> str:
+        """What ``wg show INTERFACE dump`` says."""
+        return run(["wg", "show", interface, "dump"], timeout=PATIENCE, check=False).stdout
+
+    def answers(self, address: str, port: int, source: str) -> bool:
+        """Whether somebody accepts a TCP connection from one of our addresses."""
+        try:
+            socket.create_connection((address, port), timeout=1.0, source_address=(source, 0)).close()
+        except OSError:
+            return False
+        return True
+
+    def log_tail(self, unit: str) -> str:
+        """The last lines a unit logged."""
+        return run(["journalctl", "-u", unit, "-n", str(TAIL), "-o", "cat"], timeout=PATIENCE, check=False).stdout
+
+
+def _ip(*words: str) -> None:
+    run(["ip", *words], timeout=PATIENCE)
+
+
+def _exists(interface: str) -> bool:
+    return run(["ip", "link", "show", "dev", interface], timeout=PATIENCE, check=False).returncode == 0
+
+
+def _rules(table: str) -> int:
+    """How many routing rules lead to a table."""
+    rules = json.loads(run(["ip", "-6", "-json", "rule", "show"], timeout=PATIENCE).stdout or "[]")
+    return sum(str(rule.get("table")) == table for rule in rules)

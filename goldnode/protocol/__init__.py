@@ -1,0 +1,1 @@
+"""What travels between members and the rendezvous, and what is signed: formats and limits, no I/O."""

@@ -1,0 +1,219 @@
+"""The root's word on who belongs to the cluster: revocations, approvals, endpoints, the epoch.
+
+A policy is public ciphertext under the root's signature.  The server checks the signature and
+that the version rises (`verify_policy`); members open it (`open_policy`), and learn from it a new
+cluster key when the epoch has changed.  Its version only rises, so nobody can bring an old one back.
+Layout: docs/rendezvous-protocol.md, section 7.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from goldnode.protocol import limits, seal
+from goldnode.protocol.codes import Code
+from goldnode.protocol.invite import INVITE_ID
+from goldnode.protocol.wire import (
+    KEY,
+    NODE_ID_TEXT,
+    SIGNATURE,
+    Fields,
+    Purpose,
+    hash_of,
+    holds,
+    parse_json,
+    public_of,
+    refuse,
+    sign,
+    u8,
+    u32,
+    u64,
+)
+
+_BOX = KEY + 16
+_URL_CHARS = 128
+#: What a member cites while it holds no policy.
+NO_POLICY_HASH = "0" * 64
+
+
+@dataclass(frozen=True, slots=True)
+class SignedPolicy:
+    """A policy whose root signature holds; its body is still sealed.
+
+    Attributes:
+        data: The exact bytes.
+        root: The root's public key.
+        version: Rises with every policy of this root.
+        epoch: The epoch whose key seals the body.
+        ephemeral: The public half of the key the boxes were made with.
+        boxes: The epoch's key, once per member, untagged.
+        salt: Fresh for this policy.
+        sealed: The body's ciphertext.
+    """
+
+    data: bytes
+    root: bytes
+    version: int
+    epoch: int
+    ephemeral: bytes
+    boxes: tuple[bytes, ...]
+    salt: bytes
+    sealed: bytes
+
+    @property
+    def hash(self) -> str:
+        """What records cite beside the version: hex SHA-256 of the exact bytes."""
+        return hashlib.sha256(self.data).hexdigest()
+
+    @property
+    def context(self) -> bytes:
+        """The associated data of boxes and body."""
+        return seal.policy_context(self.root, self.version, self.epoch)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a policy says.
+
+    Attributes:
+        revoked_nodes: Node IDs that are no members any more.
+        revoked_invites: Hex IDs of invites nobody enrols with any more.
+        approved: Node IDs admitted whatever their invite says.
+        endpoints: Rendezvous URLs, beside those each node was given.
+        time: When it was written, unix milliseconds.
+    """
+
+    revoked_nodes: frozenset[str] = field(default_factory=frozenset)
+    revoked_invites: frozenset[str] = field(default_factory=frozenset)
+    approved: frozenset[str] = field(default_factory=frozenset)
+    endpoints: tuple[str, ...] = ()
+    time: int = 0
+
+
+def sign_policy(
+    root: Ed25519PrivateKey,
+    policy: Policy,
+    *,
+    version: int,
+    epoch: int,
+    cluster_key: bytes,
+    members: Sequence[bytes],
+    random: Callable[[int], bytes],
+) -> bytes:
+    """Write, seal and sign a policy.
+
+    Args:
+        root: The cluster's root key.
+        policy: What it says.
+        version: Greater than that of every policy before.
+        epoch: The epoch of `cluster_key`.
+        cluster_key: Sealed to each member, and seals the body.
+        members: Public box keys of all who remain.
+        random: Gives that many random bytes.
+    """
+    public, ephemeral, salt = public_of(root), random(KEY), random(KEY)
+    context = seal.policy_context(public, version, epoch)
+    boxes = seal.seal_boxes(cluster_key, ephemeral, members, context)
+    head = u8(limits.VERSION) + public + u64(version) + u32(epoch) + seal.box_keys(ephemeral)[1] + u8(len(boxes))
+    data = head + b"".join(boxes) + salt + seal.seal_policy(cluster_key, salt, context, _write_body(policy))
+    data += sign(root, Purpose.POLICY, data)
+    if len(data) > limits.POLICY_BYTES:
+        raise refuse(f"the policy would have {len(data)} bytes, more than {limits.POLICY_BYTES}", Code.TOO_LARGE)
+    return data
+
+
+def verify_policy(data: bytes, fingerprint: str) -> SignedPolicy:
+    """Check a policy from the network against the root it claims to come from; opens nothing.
+
+    Raises:
+        ExchangeError: `too-large`, `malformed`, `unknown-version`, `wrong-root` or `bad-policy-signature`.
+    """
+    if len(data) > limits.POLICY_BYTES:
+        raise refuse(f"the policy has {len(data)} bytes, more than {limits.POLICY_BYTES}", Code.TOO_LARGE)
+    fields = Fields(data, "the policy")
+    fields.version()
+    root, version, epoch = fields.take(KEY), fields.number(8), fields.number(4)
+    if not 1 <= version <= limits.SEQ_MAX or not epoch:
+        raise refuse("the policy's version or epoch is out of range")
+    ephemeral, count = fields.take(KEY), fields.number(1)
+    if count > limits.BOXES:
+        raise refuse(f"the policy has {count} boxes, more than {limits.BOXES}")
+    boxes = tuple(fields.take(_BOX) for _ in range(count))
+    salt = fields.take(KEY)
+    sealed = fields.take(max(fields.left() - SIGNATURE, 0))
+    signed, signature = fields.before(), fields.take(SIGNATURE)
+    if hash_of(root) != fingerprint:
+        raise refuse("the policy is another root's", Code.WRONG_ROOT)
+    if not holds(root, Purpose.POLICY, signed, signature):
+        raise refuse("the policy's signature does not hold", Code.BAD_POLICY_SIGNATURE)
+    return SignedPolicy(data, root, version, epoch, ephemeral, boxes, salt, sealed)
+
+
+def open_policy(signed: SignedPolicy, cluster_key: bytes) -> Policy | None:
+    """Read a policy with the key of its epoch; None when this is not the key.
+
+    Raises:
+        ExchangeError: `malformed`; the root signed something this program does not understand.
+    """
+    body = seal.open_policy(cluster_key, signed.salt, signed.context, signed.sealed)
+    return None if body is None else _read_body(body)
+
+
+def find_key(signed: SignedPolicy, box_seed: bytes) -> bytes | None:
+    """The epoch's key, from the box that is ours; None when the policy leaves us out."""
+    return seal.open_boxes(box_seed, signed.ephemeral, signed.boxes, signed.context)
+
+
+def is_endpoint(url: object) -> bool:
+    """Whether this is a rendezvous URL as people and policies may write it."""
+    if not isinstance(url, str) or len(url) > _URL_CHARS or not url.isascii() or not url.isprintable():
+        return False
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return False
+    plain = not (parts.query or parts.fragment or parts.username or parts.password) and " " not in url
+    return plain and parts.scheme in ("http", "https") and bool(parts.hostname) and port != 0
+
+
+def _write_body(policy: Policy) -> bytes:
+    document = {
+        "revoked_nodes": sorted(policy.revoked_nodes),
+        "revoked_invites": sorted(policy.revoked_invites),
+        "approved": sorted(policy.approved),
+        "endpoints": list(policy.endpoints),
+        "time": policy.time,
+    }
+    return json.dumps(document).encode("ascii")
+
+
+def _read_body(body: bytes) -> Policy:
+    document = parse_json(body, "the policy's body")
+    endpoints = document.get("endpoints")
+    time = document.get("time")
+    if not isinstance(endpoints, list) or len(endpoints) > limits.ENDPOINTS or not all(map(is_endpoint, endpoints)):
+        raise refuse("the policy's endpoints are not at most 8 http or https URLs")
+    if type(time) is not int or not 0 <= time <= limits.SEQ_MAX:
+        raise refuse("the policy's time is not unix milliseconds")
+    return Policy(
+        revoked_nodes=_ids(document.get("revoked_nodes"), limits.REVOKED_NODES),
+        revoked_invites=_ids(document.get("revoked_invites"), limits.REVOKED_INVITES, 2 * INVITE_ID),
+        approved=_ids(document.get("approved"), limits.MEMBERS),
+        endpoints=tuple(endpoints),
+        time=time,
+    )
+
+
+def _ids(value: Any, most: int, digits: int = 40) -> frozenset[str]:
+    fits = isinstance(value, list) and len(value) <= most and all(isinstance(item, str) for item in value)
+    if not fits or not all(len(item) == digits and NODE_ID_TEXT.fullmatch(item.ljust(40, "0")) for item in value):
+        raise refuse("a list of the policy is too long or holds something that is no ID")
+    return frozenset(value)

@@ -1,0 +1,179 @@
+"""Keys derived from the cluster key, and what is sealed under them.
+
+One key seals one message: a fresh salt or ephemeral key goes into every derivation, so the nonce
+can stay zero and nothing must be counted (docs/rendezvous-protocol.md, sections 2, 5 and 7).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from goldnode.protocol import limits
+from goldnode.protocol.wire import (
+    KEY,
+    SIGNATURE,
+    Fields,
+    hash_of,
+    key_from_seed,
+    public_of,
+    refuse,
+    seed_of,
+    u8,
+    u32,
+    u64,
+)
+
+_NONCE = bytes(12)
+_LENGTH = 2
+#: Most bytes an announcement may have.
+ANNOUNCEMENT_BYTES = limits.PADDED_SIZES[-1] - _LENGTH - SIGNATURE
+
+
+def derive(secret: bytes, salt: bytes, info: bytes) -> bytes:
+    """HKDF-SHA256, 32 bytes."""
+    return HKDF(algorithm=SHA256(), length=KEY, salt=salt, info=info).derive(secret)
+
+
+def room_key(cluster_key: bytes) -> Ed25519PrivateKey:
+    """The key that signs requests to the epoch's room; `hash_of(public_of(key))` is the room."""
+    return key_from_seed(derive(cluster_key, b"", b"goldnode/v1/room"))
+
+
+def slot_key(node_key: Ed25519PrivateKey, room: str) -> Ed25519PrivateKey:
+    """A node's key for one room: nobody can link its slots in two rooms."""
+    return key_from_seed(derive(seed_of(node_key), bytes.fromhex(room), b"goldnode/v1/slot"))
+
+
+def room_of(cluster_key: bytes) -> str:
+    """The room of an epoch."""
+    return hash_of(public_of(room_key(cluster_key)))
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where and when a record belongs.
+
+    Attributes:
+        room: Hex ID of the room.
+        slot: Hex ID of the slot.
+        seq: The record's number in the slot.
+    """
+
+    room: str
+    slot: str
+    seq: int
+
+    @property
+    def data(self) -> bytes:
+        """The record's associated data, and the front of what its node signs."""
+        return u8(limits.VERSION) + bytes.fromhex(self.room) + bytes.fromhex(self.slot) + u64(self.seq)
+
+
+def seal_record(cluster_key: bytes, place: Place, salt: bytes, signature: bytes, announcement: bytes) -> bytes:
+    """Pad and seal an announcement with its node's signature."""
+    plain = len(announcement).to_bytes(_LENGTH, "big") + signature + announcement
+    size = next(size for size in limits.PADDED_SIZES if size >= len(plain))
+    cipher = ChaCha20Poly1305(_record_key(cluster_key, place, salt))
+    return cipher.encrypt(_NONCE, plain.ljust(size, b"\0"), place.data)
+
+
+def open_record(cluster_key: bytes, place: Place, salt: bytes, ciphertext: bytes) -> tuple[bytes, bytes]:
+    """Open what `seal_record` sealed.
+
+    Returns:
+        The node signature and the announcement's bytes; neither is checked yet.
+
+    Raises:
+        ExchangeError: `malformed`; sealed under another key, for another place, or padded wrongly.
+    """
+    try:
+        plain = ChaCha20Poly1305(_record_key(cluster_key, place, salt)).decrypt(_NONCE, ciphertext, place.data)
+    except InvalidTag as error:
+        raise refuse("the record is not sealed under this cluster's key for this place") from error
+    fields = Fields(plain, "the sealed part")
+    length = fields.number(_LENGTH)
+    signature, announcement = fields.take(SIGNATURE), fields.take(length)
+    if any(fields.take(fields.left())):
+        raise refuse("the sealed part is not padded with zeros")
+    return signature, announcement
+
+
+def box_keys(seed: bytes) -> tuple[X25519PrivateKey, bytes]:
+    """A node's box key from its 32 secret bytes, and its public half."""
+    key = X25519PrivateKey.from_private_bytes(seed)
+    return key, key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+
+def new_box_seed() -> bytes:
+    """32 secret bytes for a new box key."""
+    return X25519PrivateKey.generate().private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
+
+
+def seal_boxes(cluster_key: bytes, ephemeral: bytes, members: Sequence[bytes], context: bytes) -> list[bytes]:
+    """Seal the cluster key to each member.
+
+    Args:
+        cluster_key: What every member shall learn.
+        ephemeral: 32 secret bytes, fresh for this policy.
+        members: The members' public box keys.
+        context: The policy's associated data.
+
+    Returns:
+        The boxes in the order of their bytes, which says nothing of whose they are.
+    """
+    secret, public = box_keys(ephemeral)
+    boxes = []
+    for member in members:
+        with contextlib.suppress(ValueError):  # a point of small order, announced to disturb: no box for that one
+            shared = secret.exchange(X25519PublicKey.from_public_bytes(member))
+            key = derive(shared, public + member, b"goldnode/v1/box")
+            boxes.append(ChaCha20Poly1305(key).encrypt(_NONCE, cluster_key, context))
+    return sorted(boxes)
+
+
+def open_boxes(box_seed: bytes, ephemeral_public: bytes, boxes: Sequence[bytes], context: bytes) -> bytes | None:
+    """The cluster key, from whichever box is ours; None when none is, or when we have no box key."""
+    if not box_seed:
+        return None
+    secret, public = box_keys(box_seed)
+    try:
+        shared = secret.exchange(X25519PublicKey.from_public_bytes(ephemeral_public))
+    except ValueError:  # a point of small order: no secret comes of it
+        return None
+    cipher = ChaCha20Poly1305(derive(shared, ephemeral_public + public, b"goldnode/v1/box"))
+    for box in boxes:
+        with contextlib.suppress(InvalidTag):
+            return cipher.decrypt(_NONCE, box, context)
+    return None
+
+
+def seal_policy(cluster_key: bytes, salt: bytes, context: bytes, body: bytes) -> bytes:
+    """Seal a policy's body for whoever holds the epoch's key."""
+    return ChaCha20Poly1305(derive(cluster_key, salt, b"goldnode/v1/policy")).encrypt(_NONCE, body, context)
+
+
+def open_policy(cluster_key: bytes, salt: bytes, context: bytes, sealed: bytes) -> bytes | None:
+    """Open a policy's body; None when this is not the key."""
+    try:
+        return ChaCha20Poly1305(derive(cluster_key, salt, b"goldnode/v1/policy")).decrypt(_NONCE, sealed, context)
+    except InvalidTag:
+        return None
+
+
+def policy_context(root: bytes, version: int, epoch: int) -> bytes:
+    """A policy's associated data."""
+    return u8(limits.VERSION) + root + u64(version) + u32(epoch)
+
+
+def _record_key(cluster_key: bytes, place: Place, salt: bytes) -> bytes:
+    return derive(cluster_key, salt, b"goldnode/v1/record" + bytes.fromhex(place.slot) + u64(place.seq))

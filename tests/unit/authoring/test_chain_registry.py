@@ -1,0 +1,163 @@
+"""Chain-registry data, as dirty as it is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from goldnode.authoring import chain_registry
+from goldnode.config import network_check
+from goldnode.config.network_rules import peer_fault
+from goldnode.errors import InputError
+
+ID = "ade4d8bc8cbe014af6ebdf3cb7b1e9ad36f412c0"
+SHA = "ab" * 32
+CHAIN: dict[str, Any] = {
+    "pretty_name": "Example",
+    "chain_id": "example-1",
+    "daemon_name": "exampled",
+    "node_home": "$HOME/.example",
+    "bech32_prefix": "ex",
+    "fees": {"fee_tokens": [{"denom": "uex", "fixed_min_gas_price": 0.000001}, {"denom": "ibc/1"}]},
+    "codebase": {
+        "recommended_version": "v1.2.0",
+        "binaries": {
+            "linux/amd64": f"https://h/d.tar.gz?checksum=sha256:{SHA}",
+            "linux/arm64": f"https://h/e?checksum={SHA.upper()}",
+            "darwin/arm64": "https://h/f",
+        },
+        "genesis": {"genesis_url": "https://h/genesis.json.gz"},
+    },
+    "peers": {
+        "seeds": [
+            {"id": ID, "address": " host:26656"},
+            {"id": "team", "address": "host:26656"},
+            {"id": ID, "address": f"{ID}@host:26656"},
+            {"id": ID.upper(), "address": "host:26656"},
+        ],
+    },
+    "apis": {
+        "rpc": [{"address": "https://a/"}, {"address": "a.b:443"}, {"address": "https://a:1"}, {"address": "http://b"}]
+    },
+}
+VERSIONS: dict[str, Any] = {
+    "versions": [
+        {"name": "v3", "height": 300, "tag": "v1.3.0", "binaries": {"linux/amd64": "https://h/g?checksum=md5:1"}},
+        {"name": "v1", "height": 0, "recommended_version": "v1.1.0"},
+        {"name": "v2", "height": 200, "recommended_version": "v1.2.0"},
+        {"name": "v4"},
+    ]
+}
+
+
+def imported(**changes: Any) -> tuple[dict[str, Any], str]:
+    """The document and the remarks of the example with some fields changed."""
+    result = chain_registry.convert({**CHAIN, **changes}, VERSIONS, "chain.json")
+    return yaml.safe_load(result.text), "\n".join(result.remarks)
+
+
+def test_a_dirty_chain_becomes_a_clean_network(tmp_path: Path) -> None:
+    """What comes out passes the checker."""
+    path = tmp_path / "example.yaml"
+    path.write_text(chain_registry.convert(CHAIN, VERSIONS, "chain.json").text)
+
+    assert network_check.faults(network_check.read(path)) == []
+
+
+def test_checksums_move_out_of_urls() -> None:
+    """With and without `sha256:`, in either case; what is no sha256 is left out and said."""
+    document, remarks = imported()
+
+    assert document["daemon"]["release"] == {
+        "amd64": {"url": "https://h/d.tar.gz", "sha256": SHA, "member": "exampled"},
+        "arm64": {"url": "https://h/e", "sha256": SHA},
+    }
+    assert document["genesis"] == {"url": "https://h/genesis.json.gz"}
+    assert "the amd64 binary: guessed that the archive holds it as exampled" in remarks
+    assert "genesis: nobody published a sha256" in remarks
+
+    codebase = {**CHAIN["codebase"], "binaries": {"linux/amd64": "https://h/d?checksum=md5:12"}}
+
+    assert "left out a checksum that is no sha256: md5:12" in imported(codebase=codebase)[1]
+
+
+def test_every_bad_peer_is_left_out_and_reported() -> None:
+    """A space and upper case are mended; a wrong id and a doubled one cost the entry; duplicates go."""
+    document, remarks = imported()
+
+    assert document["seeds"] == [f"{ID}@host:26656"]
+    assert "mended" in remarks
+    assert "left out 'team@host:26656': it has an id that is not 40 hex digits" in remarks
+    assert f"left out '{ID}@{ID}@host:26656': it is not id@host:port" in remarks
+    assert "which stands there twice" in remarks
+
+
+def test_the_rest_is_translated() -> None:
+    """Version without v, home without $HOME, gas without exponent, one RPC server per host, the ladder from here on."""
+    document, remarks = imported()
+
+    assert document["daemon"]["version"] == "1.2.0"
+    assert document["daemon"]["home"] == ".example"
+    assert document["minimum_gas_prices"] == "0.000001uex"
+    assert document["rpc_servers"] == ["https://a", "http://b"]
+    assert "rpc: left out 'a.b:443': it is no http URL" in remarks
+    assert document["upgrades"] == [
+        {"name": "v2", "height": 200, "version": "1.2.0"},
+        {"name": "v3", "height": 300, "version": "1.3.0", "release": {"amd64": {"url": "https://h/g"}}},
+    ]
+
+
+def test_little_is_enough() -> None:
+    """No peers, no servers, no fees: the fields are absent, not empty."""
+    document, _ = imported(peers=None, apis={"rpc": [{"address": "https://only"}]}, fees=None, bech32_prefix=None)
+
+    assert set(document) == {"version", "description", "chain_id", "daemon", "genesis", "upgrades"}
+
+
+@pytest.mark.parametrize(("tag", "expected"), [("v31.0.0", "31.0.0"), ("protocol/v9.6.1", "9.6.1"), ("4.1.0", "4.1.0")])
+def test_tags_become_versions(tag: str, expected: str) -> None:
+    """A daemon says its version without the tag's prefix."""
+    assert chain_registry.plain_version(tag) == expected
+
+
+def test_what_no_network_can_do_without_is_named() -> None:
+    """All missing fields at once."""
+    with pytest.raises(InputError, match=r"chain_id, daemon_name, node_home, codebase\.recommended_version") as caught:
+        chain_registry.convert({"codebase": None}, {}, "chain.json")
+
+    assert "genesis_url, codebase.binaries" in caught.value.message
+
+
+def test_a_folder_or_a_file_is_read(tmp_path: Path) -> None:
+    """versions.json is found beside chain.json, and may be absent."""
+    (tmp_path / "chain.json").write_text(json.dumps(CHAIN))
+    alone = chain_registry.read(tmp_path / "chain.json").text
+    (tmp_path / "versions.json").write_text(json.dumps(VERSIONS))
+
+    assert "upgrades" not in alone
+    assert "upgrades" in chain_registry.read(tmp_path).text
+
+
+@pytest.mark.parametrize("content", ["{", "[]"])
+def test_what_is_no_chain_is_refused(tmp_path: Path, content: str) -> None:
+    """Broken JSON and another document are the file's fault."""
+    (tmp_path / "chain.json").write_text(content)
+
+    with pytest.raises(InputError, match=r"chain\.json"):
+        chain_registry.read(tmp_path)
+
+
+@settings(max_examples=60)
+@given(st.lists(st.fixed_dictionaries({"id": st.text(max_size=45), "address": st.text(max_size=30)}), max_size=4))
+def test_no_peer_list_spoils_the_network(peers: list[dict[str, str]]) -> None:
+    """Whatever the registry holds as seeds, what is kept passes the checker's own rule."""
+    document, _ = imported(peers={"seeds": [*peers, {"id": ID, "address": "good:1"}]})
+
+    assert document["seeds"][-1] == f"{ID}@good:1"
+    assert all(peer_fault(seed) is None for seed in document["seeds"])

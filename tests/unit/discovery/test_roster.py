@@ -1,0 +1,221 @@
+"""The roster: what a reading may change, and what it may not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from goldnode.discovery.alarm import Alarm, Kind
+from goldnode.discovery.roster import Context, Reading, Roster, check_fit, merge
+from goldnode.discovery.views import find_lags, split_views
+from goldnode.errors import ExchangeError
+from goldnode.protocol import limits
+from goldnode.protocol.announcement import Announcement
+from goldnode.protocol.policy import Policy
+from goldnode.protocol.record import Tombstone, sign_tombstone, verify_record, verify_tombstone
+from goldnode.protocol.seal import slot_key
+from tests.support.cluster_lab import NOW, Lab, facts, seed
+
+LAB = Lab()
+ME = Context(LAB.node_id("me"), "mine", "lab-1", seed("genesis").hex(), NOW)
+HOUR = limits.REFRESH_INTERVAL
+
+
+def reading(*announcements: tuple[str, int, Announcement]) -> Reading:
+    """Records by name, number and content."""
+    return Reading(
+        tuple((verify_record(LAB.record(name, said, seq), LAB.slot(name)), said) for name, seq, said in announcements)
+    )
+
+
+def tombstone(name: str, seq: int) -> Tombstone:
+    """A farewell."""
+    return verify_tombstone(sign_tombstone(slot_key(LAB.node(name), LAB.room), seq), LAB.slot(name))
+
+
+def with_members(*names: str) -> Roster:
+    """A roster that has admitted these."""
+    return merge(Roster(), reading(*((name, 10, LAB.announcement(name)) for name in names)), ME)
+
+
+def test_a_valid_record_makes_a_member() -> None:
+    """Reading a record admits its node."""
+    assert {LAB.node_id("a")} == with_members("a").members.keys()
+
+
+def test_absence_removes_nobody() -> None:
+    """An empty answer, a wiped server, a hidden record: the roster stays as it is."""
+    roster = with_members("a", "b")
+
+    assert roster == merge(roster, Reading(), ME)
+
+
+def test_an_old_record_changes_nothing() -> None:
+    """A replayed record is below the mark."""
+    said = LAB.announcement("a")
+    roster = merge(Roster(), reading(("a", 10, said)), ME)
+    moved = replace(said, facts=replace(said.facts, p2p_port=1))
+
+    assert roster == merge(roster, reading(("a", 9, moved), ("a", 10, moved)), ME)
+
+
+def test_a_newer_record_replaces_the_facts_and_keeps_the_first_sight() -> None:
+    """What a member says anew counts; since when it is known stays."""
+    said = LAB.announcement("a")
+    roster = merge(Roster(), reading(("a", 10, said)), ME)
+    moved = replace(said, facts=replace(said.facts, p2p_port=1))
+
+    peer = merge(roster, reading(("a", 11, moved)), replace(ME, now=NOW + 9)).members[LAB.node_id("a")]
+
+    assert (1, 11, NOW) == (peer.announcement.facts.p2p_port, peer.seq, peer.first_seen)
+
+
+def test_our_own_record_is_no_peer() -> None:
+    """A member does not list itself."""
+    assert {} == with_members("me").members
+
+
+def test_a_tombstone_with_a_greater_number_removes() -> None:
+    """Who says farewell is gone, and its old record does not bring it back."""
+    said = LAB.announcement("a")
+    roster = merge(Roster(), reading(("a", 10, said)), ME)
+
+    gone = merge(roster, Reading((), (tombstone("a", 11),)), ME)
+
+    assert {} == gone.members
+    assert {} == merge(gone, reading(("a", 10, said)), ME).members
+    assert {LAB.node_id("a")} == merge(gone, reading(("a", 12, said)), ME).members.keys()
+
+
+def test_an_old_tombstone_removes_nobody() -> None:
+    """A replayed farewell is below the mark."""
+    roster = with_members("a")
+
+    assert roster == merge(roster, Reading((), (tombstone("a", 10),)), ME)
+
+
+def test_a_policy_removes_whom_it_revokes() -> None:
+    """Revocation is the only way others can put a member out."""
+    policy = Policy(revoked_nodes=frozenset({LAB.node_id("a")}))
+
+    roster = merge(with_members("a", "b"), Reading(), replace(ME, policy=policy))
+
+    assert {LAB.node_id("b")} == roster.members.keys()
+
+
+def test_a_cited_policy_keeps_newcomers_out() -> None:
+    """While a member cites a newer policy than ours, who is in stays in and nobody new comes."""
+    said = replace(LAB.announcement("a"), policy=(5, seed("policy").hex()))
+    roster = merge(Roster(), reading(("a", 10, said)), ME)
+
+    later = merge(roster, reading(("b", 10, LAB.announcement("b"))), ME)
+    informed = merge(later, Reading(), replace(ME, policy_version=5))
+
+    assert {LAB.node_id("b"): Kind.POLICY_BEHIND} == later.refused
+    assert {LAB.node_id("a"), LAB.node_id("b")} == informed.members.keys()
+
+
+def test_our_own_invite_has_our_place() -> None:
+    """Whoever copies our invite finds its place taken by ourselves."""
+    invite = LAB.invite()
+    mine = replace(ME, invite=invite.grant.invite)
+
+    roster = merge(Roster(), reading(("thief", 10, LAB.announcement("thief", LAB.enrol("thief", invite)))), mine)
+
+    assert {LAB.node_id("thief"): Kind.QUOTA} == roster.refused
+
+
+def test_a_boot_that_comes_back_is_a_clone() -> None:
+    """A member whose boot ID flips to a former one runs twice."""
+    said = LAB.announcement("a")
+    other = replace(said, facts=facts("a", boot="other"))
+    roster = merge(Roster(), reading(("a", 10, said)), ME)
+    roster = merge(roster, reading(("a", 11, other)), ME)
+
+    flipped = merge(roster, reading(("a", 12, said)), ME)
+
+    assert (frozenset(), frozenset({LAB.node_id("a")})) == (roster.clones, flipped.clones)
+
+
+def test_a_new_role_is_judged_anew() -> None:
+    """A member that comes back with another invite is a newcomer under that one."""
+    roster = with_members("a")
+    again = LAB.announcement("a", LAB.enrol("a", LAB.invite("validator", approve=True)))
+
+    waiting = merge(roster, reading(("a", 11, again)), ME)
+    admitted = merge(waiting, Reading(), replace(ME, policy=Policy(approved=frozenset({LAB.node_id("a")}))))
+
+    assert "sentry" == waiting.members[LAB.node_id("a")].announcement.enrolment.role
+    assert "validator" == admitted.members[LAB.node_id("a")].announcement.enrolment.role
+
+
+def test_who_waits_is_forgotten_with_its_clock() -> None:
+    """A candidate's record stops counting when its time is too long ago."""
+    policy = Policy(approved=frozenset({LAB.node_id("a")}))
+    waiting = merge(Roster(), reading(("a", 10, LAB.announcement("a", LAB.enrol("a", LAB.invite(approve=True))))), ME)
+
+    later = merge(waiting, Reading(), replace(ME, now=NOW + limits.CLOCK_SKEW + 1, policy=policy))
+
+    assert {} == later.members
+
+
+@pytest.mark.parametrize(
+    ("context", "word"),
+    [
+        (replace(ME, chain_id="other-1"), "chain"),
+        (replace(ME, genesis="0" * 64), "genesis"),
+        (replace(ME, now=NOW + limits.CLOCK_SKEW + 1), "off"),
+        (replace(ME, now=NOW - limits.CLOCK_SKEW - 1), "off"),
+    ],
+)
+def test_a_record_must_fit_its_reader(context: Context, word: str) -> None:
+    """Another chain, another genesis, another time: not for us."""
+    with pytest.raises(ExchangeError, match=word):
+        check_fit(LAB.announcement("a"), context)
+
+
+def test_a_hidden_record_is_noticed_after_two_intervals() -> None:
+    """A member's view of something we were never shown becomes an alarm, in its time and not before."""
+    hidden = LAB.node_id("b")
+    said = replace(LAB.announcement("a"), accepted=(hidden,), seen={hidden: 99})
+    roster = merge(Roster(), reading(("a", 10, said)), ME)
+    lags = find_lags(roster, {}, NOW)
+
+    assert set() == split_views(roster, find_lags(roster, lags, NOW + HOUR), ME.node_id, NOW + HOUR)
+    assert {Alarm(Kind.SPLIT_VIEW, hidden, "is hidden from us")} == split_views(
+        roster, find_lags(roster, lags, NOW + 2 * HOUR), ME.node_id, NOW + 2 * HOUR
+    )
+
+
+def test_a_late_record_ends_the_suspicion() -> None:
+    """News that travels slowly is no attack."""
+    b = LAB.node_id("b")
+    said = replace(LAB.announcement("a"), accepted=(b,), seen={b: 99})
+    roster = merge(Roster(), reading(("a", 10, said)), ME)
+    lags = find_lags(roster, {}, NOW)
+
+    arrived = merge(roster, reading(("b", 99, LAB.announcement("b"))), ME)
+
+    assert {} == find_lags(arrived, lags, NOW + HOUR)
+
+
+def test_news_that_is_still_on_its_way_is_no_alarm() -> None:
+    """A view that lacks a record of a moment ago accuses nobody."""
+    b = LAB.node_id("b")
+    said = replace(LAB.announcement("a"), accepted=(b,), seen={b: 5})
+    roster = merge(Roster(), reading(("a", 10, said), ("b", 50, LAB.announcement("b"))), ME)
+
+    assert set() == split_views(roster, {}, ME.node_id, NOW)
+
+
+def test_a_member_that_is_shown_old_records_is_named() -> None:
+    """A fresh view that lacks what lay there two intervals before: that member is kept in the dark."""
+    b = LAB.node_id("b")
+    late = int((NOW + 2 * HOUR + 60) * 1000)
+    said = replace(LAB.announcement("a"), accepted=(b,), seen={b: 5}, time=late)
+    roster = merge(Roster(), reading(("a", 10, said), ("b", 50, LAB.announcement("b"))), ME)
+
+    found = split_views(roster, {}, ME.node_id, NOW)
+
+    assert {Alarm(Kind.SPLIT_VIEW, LAB.node_id("a"), "is shown old records")} == found

@@ -1,0 +1,152 @@
+"""Health: the tip by its age, peers by name, and one's own signature."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from goldnode.errors import HostError
+from goldnode.node.agent import console, metrics
+from goldnode.node.agent.explain import explain
+from goldnode.node.agent.health import State, look
+from goldnode.node.agent.rpc import Status, seconds
+from goldnode.node.agent.supervisor import Report
+from goldnode.node.keys.key_rules import KeyRecord
+
+OWN, PEER, ADDRESS = "1" * 40, "2" * 40, "AB" * 20
+
+
+@dataclass
+class Daemon:
+    """A daemon that answers what it is told to."""
+
+    status_: Status = field(default_factory=lambda: Status(OWN, 100, 1000.0, False, ADDRESS, 10))
+    signers: frozenset[str] = frozenset({ADDRESS})
+    silent: bool = False
+    late: bool = False
+
+    def status(self) -> Status:
+        """What it was told."""
+        if self.silent:
+            raise HostError("nobody there")
+        return self.status_
+
+    def peers(self) -> frozenset[str]:
+        """One peer."""
+        return frozenset({PEER})
+
+    def signed(self, height: int) -> frozenset[str]:
+        """The same for every height; a late vote is in nobody's commit but its own daemon's newest."""
+        assert height > 0
+        return self.signers if not self.late or height == self.status_.height else frozenset()
+
+    def dial(self, peers: tuple[str, ...]) -> None:
+        """Nobody is dialled."""
+
+
+def _status(height: int = 100, time: float = 1000.0, *, catching_up: bool = False, power: int = 10) -> Status:
+    return Status(OWN, height, time, catching_up, ADDRESS, power)
+
+
+@pytest.mark.parametrize(
+    ("daemon", "signs", "state"),
+    [
+        (Daemon(), True, State.SIGNING),
+        (Daemon(signers=frozenset()), True, State.NOT_SIGNING),
+        (Daemon(late=True), True, State.NOT_SIGNING),
+        (Daemon(_status(power=0)), True, State.NOT_IN_SET),
+        (Daemon(signers=frozenset()), False, State.FOLLOWING),
+        (Daemon(_status(catching_up=True)), True, State.SYNCING),
+        (Daemon(_status(time=900.0)), True, State.STALLED),
+        (Daemon(_status(time=900.0, catching_up=True)), True, State.SYNCING),
+        (Daemon(_status(height=0, time=0.0)), False, State.SYNCING),
+        (Daemon(silent=True), True, State.STARTING),
+    ],
+)
+def test_states(daemon: Daemon, signs: bool, state: State) -> None:
+    """Each state is told from what was seen; `catching_up` is not believed when blocks are old."""
+    assert state is look(daemon, now=1001.0, signs=signs, wanted=(), block_time=1.0).state
+
+
+def test_a_missing_peer_is_no_health() -> None:
+    """Signing without a wanted peer is said, by its ID."""
+    found = look(Daemon(), now=1001.0, signs=True, wanted=(PEER, "3" * 40), block_time=1.0)
+
+    assert (("3" * 40,), False) == (found.missing, found.healthy)
+
+
+def test_times_have_nanoseconds() -> None:
+    """CometBFT's times are read to the microsecond."""
+    assert seconds("2026-11-20T18:00:00.123456789Z") == pytest.approx(1795197600.123456)
+    assert seconds("2026-11-20T18:00:00Z") == pytest.approx(1795197600.0)
+
+
+@pytest.mark.parametrize(
+    ("log", "alone", "said"),
+    [
+        ("", False, "starting"),
+        ("failed: found signature from the same key in block", False, "double-sign check)"),
+        ("found signature from the same key", True, "single validator"),
+        ('ERR UPGRADE "v32" NEEDED at height: 5', False, "waiting for upgrade v32"),
+        ("can't get pubkey: timed out", False, "remote signer"),
+        ("write: no space left on device", False, "disk is full"),
+        ("listen tcp: bind: address already in use", False, "in use"),
+        ('ERR err="database entry point either missing or corrupted"', False, "ended with a damaged database"),
+        ("error during handshake: app hash mismatch", False, "does not start"),
+        (
+            "12:00 INF x\npanic: runtime error: nil map\n\ngoroutine 1",
+            False,
+            "ended with panic: runtime error: nil map",
+        ),
+        ("Error: unknown flag: --x\nUsage:", False, "ended with Error: unknown flag: --x"),
+        ("no space left\nfound signature from the same key", False, "double-sign"),
+    ],
+)
+def test_waiting_is_explained(log: str, alone: bool, said: str) -> None:
+    """What a daemon that does not answer waits for is told from the end of its log."""
+    assert said in explain(log, alone=alone)
+
+
+def _report(name: str = "val-1") -> Report:
+    health = look(Daemon(), now=1001.0, signs=True, wanted=("3" * 40,), block_time=1.0)
+    key = KeyRecord(ADDRESS, used=True, height=99, step=3)
+    return Report(name, "validator", OWN, health, "", False, (), "fd00::1", 2, (), key, "cHVi")
+
+
+def test_metrics_have_labels_of_each_node() -> None:
+    """One page, one set of labels per node, each family announced once."""
+    page = metrics.render([_report("val-1"), _report("val-2")], alarms=1, uptime=12.34)
+
+    labels = f'{{node="val-2",role="validator",node_id="{OWN}"}}'
+    assert f"goldnode_height{labels} 100" in page.splitlines()
+    assert f"goldnode_signed_height{labels} 99" in page.splitlines()
+    assert page.count("# TYPE goldnode_height gauge") == 1
+    assert {"goldnode_alarms 1", "goldnode_uptime_seconds 12.3"} <= set(page.splitlines())
+
+
+def test_the_console_says_what_counts() -> None:
+    """Role, node ID, height, peers, who is missing; and the seconds since power-on when ready."""
+    report = _report()
+
+    assert f"validator val-1: signing, node id {OWN}, height 100, 1 peer, missing 33333333" == console.headline(report)
+    assert f"validator val-1 ready 41.2 s after power-on, node id {OWN}, 1 peer" == console.ready(report, 41.23)
+
+
+def test_only_changes_are_told() -> None:
+    """A new height is no news, a new state is."""
+    before = _report()
+
+    assert (True, False) == (console.changed(None, before), console.changed(before, _report()))
+
+
+def test_the_table_has_a_line_per_node() -> None:
+    """Columns align, and each node is one line."""
+    table = console.table([console.document(_report("a")), console.document(_report("longer"))])
+
+    assert ["NAME", "a", "longer"] == [line.split()[0] for line in table.splitlines()]
+
+
+def test_a_banner_holds_no_escapes() -> None:
+    """What a node is called cannot make agetty print something else."""
+    assert "\\" not in console.banner(["a\\4b"])
