@@ -123,7 +123,7 @@ class _Draft:
             "minimum_gas_prices": self.gas(),
             "seeds": self.peers("seeds"),
             "persistent_peers": self.peers("persistent_peers"),
-            "rpc_servers": self.servers(),
+            "catch_up": self.catch_up(),
             "upgrades": self.ladder(),
         }
         return {key: value for key, value in wanted.items() if value}
@@ -176,6 +176,11 @@ class _Draft:
                 if peer != raw:
                     self.remarks.append(f"{kind}: mended {raw!r} to {peer}")
         return kept
+
+    def catch_up(self) -> dict[str, Any]:
+        """Servers for a state sync, when there are two."""
+        servers = self.servers()
+        return {"state_sync": {"servers": servers}} if servers else {}
 
     def servers(self) -> list[str]:
         """RPC servers, one per host."""

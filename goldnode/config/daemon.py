@@ -131,7 +131,6 @@ class Daemon:
     def from_document(cls, document: Mapping[str, Any]) -> Daemon:
         """Read the ``daemon`` of a valid network file."""
         jvm = document.get("jvm")
-        source = document.get("source")
         return cls(
             name=document["name"],
             version=str(document["version"]),
@@ -139,11 +138,8 @@ class Daemon:
             family=Family(document.get("family", Family.COSMOS_SDK)),
             home=document["home"],
             release=releases(document),
-            source=_source(source) if source else None,
-            libraries=tuple(
-                Library(entry["name"], entry["module"], entry["version"], entry["sum"], entry["files"])
-                for entry in document.get("libraries", ())
-            ),
+            source=source(document),
+            libraries=libraries(document),
             start_args=tuple(document.get("start_args", ())),
             version_args=tuple(document.get("version_args", ("version",))),
             jvm=Jvm(
@@ -163,14 +159,26 @@ def releases(document: Mapping[str, Any]) -> dict[str, Artifact]:
     return {arch: Artifact.from_document(entry) for arch, entry in document.get("release", {}).items()}
 
 
-def _source(document: Mapping[str, Any]) -> Source:
+def source(document: Mapping[str, Any]) -> Source | None:
+    """How a daemon, or a step of the upgrade ladder, is built; None when it is not."""
+    entry = document.get("source")
+    if not entry:
+        return None
     return Source(
-        module=document["module"],
-        version=document["version"],
-        sum=document["sum"],
-        package=document["package"],
-        toolchain=document["toolchain"],
-        cgo=document.get("cgo", False),
-        tags=tuple(document.get("tags", ())),
-        ldflags=tuple(document.get("ldflags", ())),
+        module=entry["module"],
+        version=entry["version"],
+        sum=entry["sum"],
+        package=entry["package"],
+        toolchain=entry["toolchain"],
+        cgo=entry.get("cgo", False),
+        tags=tuple(entry.get("tags", ())),
+        ldflags=tuple(entry.get("ldflags", ())),
+    )
+
+
+def libraries(document: Mapping[str, Any]) -> tuple[Library, ...]:
+    """Shared libraries of a daemon, or of a step of the upgrade ladder."""
+    return tuple(
+        Library(entry["name"], entry["module"], entry["version"], entry["sum"], entry["files"])
+        for entry in document.get("libraries", ())
     )

@@ -14,7 +14,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from goldnode.config.daemon import Daemon, releases
+from goldnode.config.catch_up import CatchUp
+from goldnode.config.daemon import Daemon, Library, Source, libraries, releases, source
 from goldnode.errors import UsageError
 from goldnode.fetch.artifact import Artifact
 from goldnode.paths import REPOSITORY
@@ -29,12 +30,28 @@ WIREGUARD = "wireguard"
 
 @dataclass(frozen=True, slots=True)
 class Upgrade:
-    """A step of the upgrade ladder: from ``height`` on, the chain runs ``version``."""
+    """A step of the upgrade ladder: from ``height`` on, the chain runs ``version``.
+
+    Attributes:
+        name: The upgrade plan's name: what the daemon writes into upgrade-info.json when it stops for it.
+        height: First height that the new version makes.
+        version: What the new daemon answers, without a leading ``v``.
+        release: Published binaries of the new version, per architecture.
+        source: How to build the new version; None when only releases are known.
+        libraries: What the new version needs beside it.
+        halt_height: Height at which the version before has to be stopped, for a release that was not
+            voted on and for which no daemon stops by itself; None where the chain says it.
+        pre_upgrade_copy: Keep a copy of the state (reflinks, else hard links) for the way back.
+    """
 
     name: str
     height: int
     version: str
     release: Mapping[str, Artifact]
+    source: Source | None = None
+    libraries: tuple[Library, ...] = ()
+    halt_height: int | None = None
+    pre_upgrade_copy: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +77,7 @@ class Network:
         bech32_prefix: First part of the chain's addresses.
         seeds: ``id@host:port`` each.
         persistent_peers: Public peers a sentry keeps dialling, ``id@host:port`` each.
-        rpc_servers: Public RPC servers, for whoever sets up state sync; no role does.
+        catch_up: How a node without state reaches the tip.
         config: Overrides: role (or ``common``) → file → TOML tables.
         upgrades: The ladder, lowest height first.
         sysctls: Kernel settings the daemon asks for.
@@ -83,7 +100,7 @@ class Network:
     bech32_prefix: str
     seeds: tuple[str, ...]
     persistent_peers: tuple[str, ...]
-    rpc_servers: tuple[str, ...]
+    catch_up: CatchUp
     config: Mapping[str, Mapping[str, Mapping[str, Any]]]
     upgrades: tuple[Upgrade, ...]
     sysctls: Mapping[str, str]
@@ -115,7 +132,7 @@ class Network:
             bech32_prefix=document.get("bech32_prefix", ""),
             seeds=tuple(document.get("seeds", ())),
             persistent_peers=tuple(document.get("persistent_peers", ())),
-            rpc_servers=tuple(document.get("rpc_servers", ())),
+            catch_up=CatchUp.from_document(document.get("catch_up", {})),
             config=document.get("config", {}),
             upgrades=tuple(map(_upgrade, document.get("upgrades", ()))),
             sysctls={key: str(value) for key, value in document.get("sysctls", {}).items()},
@@ -181,4 +198,13 @@ def names() -> list[str]:
 
 
 def _upgrade(document: Mapping[str, Any]) -> Upgrade:
-    return Upgrade(document["name"], document["height"], str(document["version"]), releases(document))
+    return Upgrade(
+        name=document["name"],
+        height=document["height"],
+        version=str(document["version"]),
+        release=releases(document),
+        source=source(document),
+        libraries=libraries(document),
+        halt_height=document.get("halt_height"),
+        pre_upgrade_copy=document.get("pre_upgrade_copy", False),
+    )

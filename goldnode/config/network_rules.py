@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from goldnode.config.catch_up import SnapshotFormat
 from goldnode.config.source import Where
 from goldnode.fetch.artifact import Format
 
@@ -44,7 +45,7 @@ def findings(document: Mapping[str, Any], file: Path) -> Iterator[Finding]:
     yield from _daemon(_mapping(document.get("daemon")), file)
     yield from _upgrades(document)
     yield from _ports(_mapping(document.get("ports")))
-    yield from _servers(document)
+    yield from _catch_up(_mapping(document.get("catch_up")))
     yield from _meshes(document)
 
 
@@ -66,6 +67,14 @@ def peer_fault(text: str) -> tuple[str, str] | None:
     if not port.isdecimal() or not 0 < int(port) < 1 << 16:
         return "has no port from 1 to 65535", f"write {node_id}@{host or address}:26656"
     return None if _host(host) else ("has no valid host", "write a name, an IPv4 address, or [an IPv6 address]")
+
+
+def host_of(url: str) -> str:
+    """The host a URL names, in lower case; empty when it names none."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
 
 
 def _host(host: str) -> bool:
@@ -151,6 +160,11 @@ def _upgrades(document: Mapping[str, Any]) -> Iterator[Finding]:
     for (_, lower, _), (index, height, _) in pairwise(ladder):
         if height <= lower:
             yield ("upgrades", index, "height"), f"is not above {lower}, the step before", "order the ladder by height"
+    for index, step in enumerate(map(_mapping, _sequence(document.get("upgrades")))):
+        halt, height = step.get("halt_height"), step.get("height")
+        if isinstance(halt, int) and isinstance(height, int) and halt not in (height - 1, height):
+            fix = "write the height of the step, or the one before it"
+            yield ("upgrades", index, "halt_height"), f"is not where the version of height {height} begins", fix
     names = [name for _, _, name in ladder]
     for index, _, name in ladder:
         if name in names[:index]:
@@ -166,11 +180,17 @@ def _ports(ports: Mapping[str, Any]) -> Iterator[Finding]:
             seen[offset] = name
 
 
-def _servers(document: Mapping[str, Any]) -> Iterator[Finding]:
-    servers = list(_texts(document.get("rpc_servers")))
-    hosts = {urlsplit(server).hostname for _, server in servers}
-    if servers and len(hosts) < STATE_SYNC_SERVERS:
-        yield ("rpc_servers",), "names a single host: state sync compares two independent ones", "add another"
+def _catch_up(catch_up: Mapping[str, Any]) -> Iterator[Finding]:
+    where: Where = ("catch_up", "state_sync", "servers")
+    entries = _sequence(_mapping(catch_up.get("state_sync")).get("servers"))
+    urls = [entry if isinstance(entry, str) else _mapping(entry).get("url") for entry in entries]
+    hosts = {host_of(url) for url in urls if isinstance(url, str)}
+    if hosts and len(hosts) < STATE_SYNC_SERVERS:
+        yield where, "names a single host: state sync compares two independent ones", "add another"
+    snapshot = _mapping(catch_up.get("snapshot"))
+    url = snapshot.get("url")
+    if isinstance(url, str) and not snapshot.get("format") and SnapshotFormat.of(url) is None:
+        yield ("catch_up", "snapshot", "format"), "is missing: the URL does not tell it", "write format: tar.lz4"
 
 
 def _meshes(document: Mapping[str, Any]) -> Iterator[Finding]:

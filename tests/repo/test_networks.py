@@ -18,8 +18,8 @@ from goldnode.paths import REPOSITORY
 
 README = (network.NETWORKS / "README.md").read_text(encoding="utf-8")
 SCHEMA = json.loads(network_check.SCHEMA.read_text(encoding="utf-8"))
-#: Fields of a release are documented once, where the daemon's release is.
-RELEASES = re.compile(r"upgrades\[\]\.release\..*")
+#: Fields of a release, a source and libraries are documented once, where the daemon's are.
+RELEASES = re.compile(r"upgrades\[\]\.(release|source|libraries)[.\[].*")
 #: Hashes that somebody published: chain-registry's checksums, and Osmosis' own LFS pointer for the genesis.
 PUBLISHED = {
     "osmosis": ("d435408b845e79a2594594a315d9d22797fdbb7871a5936df68f51f0df557957",

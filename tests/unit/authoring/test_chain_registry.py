@@ -105,7 +105,7 @@ def test_the_rest_is_translated() -> None:
     assert document["daemon"]["version"] == "1.2.0"
     assert document["daemon"]["home"] == ".example"
     assert document["minimum_gas_prices"] == "0.000001uex"
-    assert document["rpc_servers"] == ["https://a", "http://b"]
+    assert document["catch_up"] == {"state_sync": {"servers": ["https://a", "http://b"]}}
     assert "rpc: left out 'a.b:443': it is no http URL" in remarks
     assert document["upgrades"] == [
         {"name": "v2", "height": 200, "version": "1.2.0"},

@@ -92,7 +92,7 @@ def test_everything_without_a_hash_is_found() -> None:
         "daemon": {"release": {"amd64": pinned, "arm64": bare}},
         "genesis": bare,
         "upgrades": [{"release": {"amd64": pinned}}, {"release": {"amd64": bare}}],
-        "rpc_servers": ["https://h"],
+        "catch_up": {"state_sync": {"servers": ["https://h"]}},
     }
 
     assert [where for where, _ in unpinned(document)] == [

@@ -131,3 +131,22 @@ def test_what_a_file_names_beside_itself_is_looked_for_there(tmp_path: Path) -> 
     own = network.load(tmp_path / "daml.yaml")
 
     assert (tmp_path, tmp_path) == (own.folder, own.with_mesh("vpncloud").folder)
+
+
+def test_a_step_of_the_ladder_says_all_that_the_switch_needs() -> None:
+    """How the new version is built, where the old one is stopped, whether a copy is kept; nothing unless said."""
+    source = {
+        "module": "example.org/x",
+        "version": "v2.0.0",
+        "sum": "h1:x",
+        "package": "./cmd/x",
+        "toolchain": "go1.25.5",
+    }
+    plain = {"name": "v2", "height": 100, "version": "2.0.0"}
+    full = {**plain, "name": "v3", "height": 200, "source": source, "halt_height": 199, "pre_upgrade_copy": True}
+
+    first, second = Network.from_document({**DOCUMENT, "upgrades": [plain, full]}).upgrades
+
+    assert (None, (), None, False) == (first.source, first.libraries, first.halt_height, first.pre_upgrade_copy)
+    assert second.source is not None
+    assert ("./cmd/x", 199, True) == (second.source.package, second.halt_height, second.pre_upgrade_copy)

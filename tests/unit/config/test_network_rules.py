@@ -129,9 +129,36 @@ def test_ports_do_not_collide() -> None:
 
 
 def test_state_sync_servers_are_independent() -> None:
-    """The same host twice proves nothing."""
-    assert wheres({"rpc_servers": ["https://a:443", "https://a:26657"]}) == [("rpc_servers",)]
-    assert wheres({"rpc_servers": ["https://a", "https://b"]}) == []
+    """The same host twice proves nothing, however it is written."""
+    found = ("catch_up", "state_sync", "servers")
+
+    def servers(*entries: object) -> list[tuple[str | int, ...]]:
+        return wheres({"catch_up": {"state_sync": {"servers": list(entries)}}})
+
+    assert servers("https://a:443", "https://a:26657") == [found]
+    assert servers("https://a", {"url": "https://a/rpc", "provider": "Ann"}) == [found]
+    assert servers("https://a", {"url": "https://b"}) == []
+
+
+def test_a_snapshots_format_is_known() -> None:
+    """It is read off the URL, or written."""
+
+    def snapshot(**entry: object) -> list[tuple[str | int, ...]]:
+        return wheres({"catch_up": {"snapshot": entry}})
+
+    assert snapshot(url="https://a/latest") == [("catch_up", "snapshot", "format")]
+    assert snapshot(url="https://a/latest", format="tar.zst") == []
+    assert snapshot(url="https://a/latest.tar.lz4") == []
+
+
+def test_a_halt_is_where_the_next_version_begins() -> None:
+    """A daemon that is stopped at another height than its successor begins at would leave a gap, or two at work."""
+
+    def step(halt: int) -> list[tuple[str | int, ...]]:
+        return wheres({"upgrades": [{"name": "v2", "height": 100, "version": "2", "halt_height": halt}]})
+
+    assert step(90) == [("upgrades", 0, "halt_height")]
+    assert step(99) == step(100) == []
 
 
 def test_a_name_is_the_files() -> None:
@@ -155,7 +182,7 @@ def test_a_jar_list_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("wrong", [None, 1, "x", [1], {"a": 1}])
 def test_wrong_types_are_left_to_the_schema(wrong: object) -> None:
     """No rule trips over a value of another type."""
-    fields = ("seeds", "genesis", "upgrades", "ports", "rpc_servers", "name")
+    fields = ("seeds", "genesis", "upgrades", "ports", "catch_up", "name")
 
     for field in fields:
         assert isinstance(list(findings({field: wrong}, FILE)), list)
