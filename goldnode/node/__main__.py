@@ -59,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     verb("apply", "boot.apply", "give this machine another node.yaml").add_argument("file", type=Path)
     verb("fetch", "boot.fetch", "fetch what the image defers, verified (goldnode-fetch.service)")
     verb("agent", "loop.agent", "keep the nodes as their roles say (goldnode-agent.service)")
-    verb("run", "gate.run", "become a node's daemon (goldnode-node@.service)").add_argument("name")
+    verb("run", "preflight.run", "become a node's daemon (goldnode-node@.service)").add_argument("name")
     verb("status", "nodes.status", "what every node does").add_argument("--json", action="store_true")
     shown = _named(verb("logs", "nodes.logs", "a node's log"))
     shown.add_argument("-f", "--follow", action="store_true", help="go on as it grows")

@@ -25,10 +25,10 @@ PROGRAM = """
 import sys
 from dataclasses import replace
 from pathlib import Path
-from goldnode.exchange import Exchange
-from goldnode.invite import read_invite
-from goldnode.member import Member
-from goldnode.wire import key_from_seed
+from goldnode.discovery.exchange import Exchange
+from goldnode.protocol.invite import read_invite
+from goldnode.discovery.member import Member
+from goldnode.protocol.wire import key_from_seed
 from tests.support.cluster_lab import facts
 state, seed, invite, url = sys.argv[1:]
 print("alive", flush=True)

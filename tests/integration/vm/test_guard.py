@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,14 @@ def start(script: str, first: str = ":", *, start_new_session: bool = False) -> 
     )
     assert process.stdout is not None
     return process, int(process.stdout.readline())
+
+
+@pytest.fixture(autouse=True)
+def hangups() -> Iterator[None]:
+    """The tests may themselves have been started by nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 def parent(pid: int) -> int:
