@@ -15,7 +15,9 @@ import os
 import shlex
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -59,6 +61,46 @@ class Completed:
     returncode: int
     stdout: str
     stderr: str
+
+
+class Programs:
+    """What a thread runs, so that another can end all of it."""
+
+    def __init__(self) -> None:
+        self._lock, self._living, self._ended = threading.Lock(), set[subprocess.Popen[bytes]](), False
+
+    def add(self, process: subprocess.Popen[bytes]) -> None:
+        """Remember a program; one that starts after the end is killed at once."""
+        with self._lock:
+            self._living.add(process)
+            if self._ended:
+                kill_group(process)
+
+    def discard(self, process: subprocess.Popen[bytes]) -> None:
+        """Forget a program that has ended."""
+        with self._lock:
+            self._living.discard(process)
+
+    def end(self) -> None:
+        """Ask every program to end, and let none begin."""
+        with self._lock:
+            self._ended = True
+            for process in self._living:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGTERM)
+
+
+_programs: ContextVar[Programs | None] = ContextVar("programs", default=None)
+
+
+@contextlib.contextmanager
+def running(programs: Programs) -> Iterator[None]:
+    """Register what this thread starts inside the block."""
+    token = _programs.set(programs)
+    try:
+        yield
+    finally:
+        _programs.reset(token)
 
 
 def clean_env(extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -129,10 +171,15 @@ def spawn(
         )
     except FileNotFoundError as missing:
         raise HostError(f"{words[0]} is not installed", hint=NOT_HERE) from missing
+    programs = _programs.get()
+    if programs:
+        programs.add(process)
     try:
         yield process
     finally:
         stop_group(process)
+        if programs:
+            programs.discard(process)
         for pipe in (process.stdin, process.stdout, process.stderr):
             if pipe:
                 with contextlib.suppress(OSError):  # What was still to be written has no reader any more.

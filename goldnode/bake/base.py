@@ -27,6 +27,7 @@ from pathlib import Path
 from goldnode import files, paths
 from goldnode.bake import grub
 from goldnode.errors import BakeError, HostError
+from goldnode.image.allowed import left_out
 from goldnode.image.check import check_image
 from goldnode.progress import Progress
 from goldnode.run import CommandError, run
@@ -41,14 +42,6 @@ EPOCH = 1767225600
 EXT4_FEATURES = (
     "none,has_journal,ext_attr,resize_inode,dir_index,filetype,extent,64bit,flex_bg,"
     "sparse_super,large_file,huge_file,dir_nlink,extra_isize,metadata_csum"
-)
-#: Left out of the image at installation; the licences stay.
-DPKG_OPTIONS = (
-    "path-exclude=/usr/share/man/*",
-    "path-exclude=/usr/share/info/*",
-    "path-exclude=/usr/share/locale/*",
-    "path-exclude=/usr/share/doc/*",
-    "path-include=/usr/share/doc/*/copyright",
 )
 
 
@@ -67,9 +60,9 @@ class BaseSpec:
     @property
     def key(self) -> str:
         """Digest of every input that we decide; the mirror's state on the day is in the manifest instead."""
-        inputs = [dataclasses.asdict(self), SUITE, BIOS_AT, ESP_AT, ROOT_AT, EPOCH, EXT4_FEATURES, DPKG_OPTIONS]
+        inputs = [dataclasses.asdict(self), SUITE, BIOS_AT, ESP_AT, ROOT_AT, EPOCH, EXT4_FEATURES, dpkg_options()]
         digest = hashlib.sha256(json.dumps(inputs).encode())
-        for part in (_assemble, grub, _packages, _hooks):
+        for part in (_assemble, grub, _packages, _early_hooks, _hooks):
             digest.update(inspect.getsource(part).encode())
         for file in sorted((paths.REPOSITORY / "packer" / "base").rglob("*")):
             if file.is_file():
@@ -103,6 +96,11 @@ def package_list(name: str) -> tuple[str, ...]:
     return tuple(line for line in lines if line and not line.startswith("#"))
 
 
+def dpkg_options() -> tuple[str, ...]:
+    """Options of dpkg for the files in ``packer/packages/left-out.txt``, which stay out of the image."""
+    return tuple(f"path-{'exclude' if out else 'include'}={pattern}" for pattern, out in left_out())
+
+
 def find(spec: BaseSpec) -> Base | None:
     """The base of these inputs, when it has been made before."""
     folder = paths.cache() / "bases" / spec.key
@@ -114,7 +112,19 @@ def find(spec: BaseSpec) -> Base | None:
 
 
 def make(spec: BaseSpec, progress: Progress) -> Base:
-    """Return the base of ``spec``, from the cache or newly made.
+    """Return the base of ``spec``, from the cache or newly made, and searched.
+
+    Raises:
+        HostError: A tool is missing, or the package mirror cannot be used.
+        BakeError: A package left a secret in it.
+    """
+    made = assemble(spec, progress)
+    search(made, progress)
+    return made
+
+
+def assemble(spec: BaseSpec, progress: Progress) -> Base:
+    """Return the base of ``spec``, from the cache or newly made; nothing may be shipped from it before ``search``.
 
     Raises:
         HostError: A tool is missing, or the package mirror cannot be used.
@@ -129,9 +139,6 @@ def make(spec: BaseSpec, progress: Progress) -> Base:
                 tree = _packages(spec, draft)
             with progress.step("base: disk"):
                 _assemble(spec, tree, draft)
-            tree.unlink()
-            with progress.step("base: search for secrets"):
-                _refuse_secrets(draft / "done" / "disk.qcow2")
             (draft / "done").rename(root / spec.key)
     made = find(spec)
     if made is None:
@@ -139,12 +146,25 @@ def make(spec: BaseSpec, progress: Progress) -> Base:
     return made
 
 
-def _refuse_secrets(disk: Path) -> None:
-    """Search every byte of a new base, so that a bake needs to search only what it writes.
+def search(base: Base, progress: Progress) -> None:
+    """Search every byte of a base once, so that a bake needs to search only what it writes.
 
     Raises:
-        BakeError: A package left a private key or the like on the disk.
+        BakeError: A package left a private key or the like on the disk; the base is gone from the cache.
     """
+    searched = base.folder / "searched"
+    if searched.exists():
+        return
+    with progress.step("base: search for secrets"):
+        try:
+            _refuse_secrets(base.disk)
+        except BakeError:
+            shutil.rmtree(base.folder)
+            raise
+    searched.touch()
+
+
+def _refuse_secrets(disk: Path) -> None:
     found = [
         f"{result.rule.id}: {finding.where} {finding.what}"
         for result in check_image(disk).broken
@@ -162,9 +182,8 @@ def _packages(spec: BaseSpec, draft: Path) -> Path:
     tree = draft / "tree.tar"
     argv = ["mmdebstrap", "--quiet", "--variant=minbase", f"--architectures={spec.arch}"]
     argv += [f"--include={','.join(spec.packages)}", '--aptopt=APT::Install-Recommends "false"']
-    argv += [f"--dpkgopt={option}" for option in DPKG_OPTIONS]
-    # update-alternatives links Java's manual pages and stops without the folder, which DPKG_OPTIONS leave out.
-    argv += ["--essential-hook=mkdir -p $1/usr/share/man/man1"]
+    argv += [f"--dpkgopt={option}" for option in dpkg_options()]
+    argv += [f"--essential-hook={hook}" for hook in _early_hooks()]
     argv += [f"--customize-hook={hook}" for hook in _hooks()]
     try:
         run([*argv, SUITE, tree], env={"SOURCE_DATE_EPOCH": str(EPOCH)})
@@ -174,6 +193,19 @@ def _packages(spec: BaseSpec, draft: Path) -> Path:
             hint="check that this machine reaches a Debian mirror (apt-get update), then bake again",
         ) from error
     return tree
+
+
+def _early_hooks() -> tuple[str, ...]:
+    """What has to be there before the packages are: mmdebstrap runs each with the tree as $1."""
+    initramfs = paths.REPOSITORY / "packer" / "base" / "initramfs"
+    modules, settings = "$1/usr/share/initramfs-tools/modules.d", "$1/etc/initramfs-tools/conf.d"
+    return (
+        # update-alternatives links Java's manual pages and stops without the folder, which is left out.
+        "mkdir -p $1/usr/share/man/man1",
+        f"mkdir -p {modules} {settings}",
+        f"cp --no-preserve=mode,ownership,timestamps {initramfs}/storage.modules {modules}/goldnode",
+        f"cp --no-preserve=mode,ownership,timestamps {initramfs}/storage.conf {settings}/goldnode",
+    )
 
 
 def _hooks() -> tuple[str, ...]:
@@ -218,7 +250,19 @@ rm -rf {root}
     (done / "vmlinuz").chmod(0o644)
     (done / "initrd.img").chmod(0o644)
     disk = grub.lay_out(draft, bios_at=BIOS_AT, esp_at=ESP_AT, root_at=ROOT_AT, seed=spec.key)
-    run(["qemu-img", "convert", "-O", "qcow2", "-c", "-o", "compression_type=zstd", disk, done / "disk.qcow2"])
+    run(
+        [
+            "qemu-img",
+            "convert",
+            "-O",
+            "qcow2",
+            "-c",
+            "-o",
+            "compression_type=zstd,cluster_size=256k",
+            disk,
+            done / "disk.qcow2",
+        ]
+    )
     lines = (draft / "packages.tsv").read_text().splitlines()
     files.write_json(done / "packages.json", sorted(line.split("\t") for line in lines))
     for leftover in (disk, draft / "root.ext4"):

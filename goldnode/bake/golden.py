@@ -25,6 +25,7 @@ from goldnode.bake import stock as stockbake
 from goldnode.bake.build_dir import workshop
 from goldnode.bake.platform import Platform
 from goldnode.bake.programs.obtain import obtain
+from goldnode.beside import beside
 from goldnode.config.network import Network
 from goldnode.errors import ImageError
 from goldnode.image.check import Report, check_image, open_image
@@ -36,7 +37,19 @@ from goldnode.run import run
 from goldnode.vm import accel
 
 #: zstd, in parallel and out of order: 1.5 s where zlib takes 14 (the qcow2's bytes differ from run to run).
-COMPRESS = ("qemu-img", "convert", "-O", "qcow2", "-c", "-o", "compression_type=zstd", "-m", "16", "-W")
+#: Clusters of 256 KiB make it 4 % smaller than the usual 64.
+COMPRESS = (
+    "qemu-img",
+    "convert",
+    "-O",
+    "qcow2",
+    "-c",
+    "-o",
+    "compression_type=zstd,cluster_size=256k",
+    "-m",
+    "16",
+    "-W",
+)
 
 
 class Arch(StrEnum):
@@ -44,6 +57,10 @@ class Arch(StrEnum):
 
     AMD64 = "amd64"
     ARM64 = "arm64"
+
+
+#: The last of a bake's times: less than the sum, because steps run beside each other.
+WALL = "from start to end"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +126,12 @@ def bake(order: Order, progress: Progress) -> Result:
         ImageError: The sealed image breaks a hygiene rule.
         HostError: A tool or disk space is missing.
     """
-    clock = Clock(progress)
+    clock, started = Clock(progress), time.monotonic()
     network = order.network
-    payload = obtain(network, order.arch, artifacts_dir=order.artifacts, strict=order.strict, progress=clock)
     stock = order.platform is Platform.STOCK
-    base = bases.make(bases.BaseSpec(order.arch, base_packages(order)), clock)
+    with beside(lambda: bases.assemble(bases.BaseSpec(order.arch, base_packages(order)), clock)) as assembled:
+        payload = obtain(network, order.arch, artifacts_dir=order.artifacts, strict=order.strict, progress=clock)
+        base = assembled.result()
     target = manifest.names(network, order.arch, deferred=bool(payload.deferred), stock=stock)
     entries = content.entries(network, payload, order.arch)
     with files.locked(paths.cache() / "bakes" / f"{order.platform}-{target.image.name}.lock"), workshop() as shop:
@@ -124,7 +142,9 @@ def bake(order: Order, progress: Progress) -> Result:
             return Result(target.image, known, baked=False)
         acceleration = accel.choose(order.accel, base.folder / "vmlinuz")
         run_packer = stockbake.run_packer if stock else vmbake.run_packer
-        sealed = run_packer(base, tar, shop, acceleration, clock, network=network)
+        with beside(lambda: bases.search(base, clock)) as searched:
+            sealed = run_packer(base, tar, shop, acceleration, clock, network=network)
+            searched.result()
         image, packages = _finish(sealed, shop, target.image, clock)
         document = manifest.compose(
             network,
@@ -134,7 +154,7 @@ def bake(order: Order, progress: Progress) -> Result:
             base={"key": base.key, "suite": bases.SUITE, "disk_sha256": files.sha256_file(base.disk)},
             packages=packages,
             accelerator=acceleration,
-            seconds=clock.seconds,
+            seconds=clock.seconds | {WALL: time.monotonic() - started},
             image=image,
         )
         target.image.parent.mkdir(exist_ok=True)

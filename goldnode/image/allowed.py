@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import fnmatch
+import functools
+
+from goldnode import paths
+
 #: Accounts of Debian's base system, of packages that we install, and goldnode's own.
 USERS = frozenset({
     # base-passwd, on every Debian
@@ -42,11 +47,22 @@ PRIVILEGED = frozenset({
 #: Folders that are open to all, with the sticky bit, on every Debian.
 WORLD_WRITABLE = frozenset({"/tmp", "/var/tmp", "/run/lock", "/dev/shm", "/dev/mqueue", "/var/mail"})  # noqa: S108
 
-#: Where packages' files are left out of the image on purpose (dpkg path-exclude).
-UNSHIPPED = (
-    "/usr/share/doc/", "/usr/share/man/", "/usr/share/info/", "/usr/share/locale/", "/usr/share/lintian/",
-    "/usr/share/bug/", "/usr/share/groff/", "/usr/share/linda/",
-)  # fmt: skip
+#: Where Debian's own cloud images leave packages' files out, besides what left_out() names.
+UNSHIPPED = ("/usr/share/lintian/", "/usr/share/bug/", "/usr/share/groff/", "/usr/share/linda/")
+
+
+@functools.cache
+def left_out() -> tuple[tuple[str, bool], ...]:
+    """Patterns in packer/packages/left-out.txt: files that the base leaves out, or (False) keeps after all."""
+    lines = (paths.REPOSITORY / "packer" / "packages" / "left-out.txt").read_text().splitlines()
+    return tuple((line.removeprefix("+"), line[0] != "+") for line in lines if line and not line.startswith("#"))
+
+
+def is_left_out(path: str) -> bool:
+    """Whether a packaged file is missing on purpose; as in dpkg, the last pattern that fits decides."""
+    fitting = [out for pattern, out in left_out() if fnmatch.fnmatchcase(path, pattern)]
+    return path.startswith(UNSHIPPED) or (bool(fitting) and fitting[-1])
+
 
 #: Packages that build software, or images.
 BUILD_TOOLS = frozenset({

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from goldnode.image.allowed import BUILD_TOOLS, UNSHIPPED
+from goldnode.image.allowed import BUILD_TOOLS, is_left_out
 from goldnode.image.packages import installed, packages
 from goldnode.image.rule import Finding, Image, absent, rule
 from goldnode.image.tree import Kind
@@ -50,9 +50,11 @@ def packaged_files(image: Image) -> Iterator[Finding]:
         for line in image.root.lines(sums.path):
             digest, _, name = line.partition("  ")
             path = f"/{name}"
-            if path in diverted or path.startswith(UNSHIPPED):
+            if path in diverted:
                 continue
             file = image.root.follow(path)
+            if file is None and is_left_out(path):
+                continue
             if file is None:
                 yield Finding(path, f"is missing ({sums.path.rsplit('/', 1)[1]})")
             elif file.kind is Kind.FILE and image.root.digest(file, "md5") != digest:
