@@ -6,6 +6,7 @@ Sorted and undated, so that the same sources make the same bytes.
 from __future__ import annotations
 
 import ast
+import functools
 import io
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -64,8 +65,13 @@ def _packages(file: Path) -> Iterator[Path]:
         yield folder / "__init__.py"
 
 
-def _imports(file: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+@functools.cache
+def _imports(file: Path) -> tuple[str, ...]:
+    return tuple(_named(ast.parse(file.read_text(encoding="utf-8"))))
+
+
+def _named(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
