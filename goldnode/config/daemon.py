@@ -55,27 +55,42 @@ class Library:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """How the daemon is built from its Go module, as the main module and with its own go.sum.
+    """How the daemon is built from its sources, as the main module and with its own go.sum.
+
+    Two ways lead to the sources: the Go module proxy (``module`` and ``version``), or git (``git`` and
+    ``commit``) where a repository is no module that a proxy serves.  A draft has only ``git`` and
+    ``tag``; ``network lock`` makes the rest of it.
 
     Attributes:
-        module: Module path, with its major version suffix.
-        version: Version, with its ``v``.
-        sum: The ``h1:`` sum of the module's zip, as in go.sum.
+        module: Module path, with its major version suffix; empty when git is the way.
+        version: Version, with its ``v``; empty when git is the way.
+        sum: The ``h1:`` sum of the module's zip, as in go.sum; by git, of the commit's files; empty in a draft.
         package: Package to build, as ``./cmd/wasmd``.
         toolchain: Exact Go toolchain, as ``go1.25.5``.
         cgo: Build with a C compiler.
         tags: Build tags.
         ldflags: Linker flags, version stamps among them.
+        git: The repository; empty when only the module is known.
+        tag: The release's tag in it.
+        commit: The commit that the tag named when it was pinned.
     """
 
-    module: str
-    version: str
-    sum: str
-    package: str
-    toolchain: str
+    module: str = ""
+    version: str = ""
+    sum: str = ""
+    package: str = ""
+    toolchain: str = ""
     cgo: bool = False
     tags: tuple[str, ...] = ()
     ldflags: tuple[str, ...] = ()
+    git: str = ""
+    tag: str = ""
+    commit: str = ""
+
+    @property
+    def label(self) -> str:
+        """The sources in one word, for people and manifests."""
+        return f"{self.module}@{self.version}" if self.module else f"{self.git}@{self.commit or self.tag}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,15 +179,9 @@ def source(document: Mapping[str, Any]) -> Source | None:
     entry = document.get("source")
     if not entry:
         return None
+    words = {name: str(entry.get(name, "")) for name in Source.__slots__ if name not in ("cgo", "tags", "ldflags")}
     return Source(
-        module=entry["module"],
-        version=entry["version"],
-        sum=entry["sum"],
-        package=entry["package"],
-        toolchain=entry["toolchain"],
-        cgo=entry.get("cgo", False),
-        tags=tuple(entry.get("tags", ())),
-        ldflags=tuple(entry.get("ldflags", ())),
+        **words, cgo=entry.get("cgo", False), tags=tuple(entry.get("tags", ())), ldflags=tuple(entry.get("ldflags", ()))
     )
 
 

@@ -155,8 +155,12 @@ class Network:
         """What a bake for ``arch`` needs and has no hash for; empty when the network can be baked."""
         missing = []
         release = self.daemon.release.get(arch)
-        if release and not release.sha256 and not self.daemon.source:
+        source = self.daemon.source
+        buildable = source is not None and bool(source.sum)
+        if release and not release.sha256 and not buildable:
             missing.append(Unpinned(f"daemon.release.{arch}", release.url))
+        if source and not source.sum and not (release and release.sha256):
+            missing.append(Unpinned("daemon.source", source.git))
         if self.genesis and not self.genesis.sha256:
             missing.append(Unpinned("genesis", self.genesis.url))
         return tuple(missing)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -16,6 +17,8 @@ from typing import Any, cast
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
+from jsonschema.protocols import Validator
+from jsonschema.validators import extend
 
 from goldnode.config import network_rules
 from goldnode.config import source as sources
@@ -41,7 +44,16 @@ def read(path: Path) -> Source:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise sources.unreadable(str(path), 0, "it is not UTF-8 text") from error
-    return sources.read(str(path), text, MAX_BYTES)
+    return parse(str(path), text)
+
+
+def parse(file: str, text: str) -> Source:
+    """Read the text of a network file, under the name it has or will have.
+
+    Raises:
+        InputError: It is not YAML, uses aliases, or is far too large.
+    """
+    return sources.read(file, text, MAX_BYTES)
 
 
 def faults(source: Source) -> list[Fault]:
@@ -72,8 +84,21 @@ def checked(path: Path) -> dict[str, Any]:
 
 
 @cache
-def _validator() -> Draft202012Validator:
-    return Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
+def _validator() -> Validator:
+    strict: type[Validator] = extend(Draft202012Validator, {"pattern": _pattern})  # type: ignore[no-untyped-call]
+    return strict(json.loads(SCHEMA.read_text(encoding="utf-8")))
+
+
+def _pattern(_: Validator, pattern: str, instance: Any, __: Any) -> Iterator[ValidationError]:
+    """JSON Schema's ``$`` is the end of the string, Python's also stands before a last line feed."""
+    if isinstance(instance, str) and not _compiled(pattern).search(instance):
+        yield ValidationError("is not of the right form")
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    end = re.sub(r"(\\.|\[(?:\\.|[^\]\\])*\])|\$", lambda found: found[1] or r"\Z", pattern)
+    return re.compile(end, re.ASCII)
 
 
 def _explain(error: ValidationError) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ A rule looks only at values whose type is right: a wrong type is the schema's fi
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
@@ -21,10 +22,19 @@ from goldnode.fetch.artifact import Format
 Finding = tuple[Where, str, str]
 
 NODE_ID = re.compile(r"[0-9a-f]{40}")
-HOST = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*")
+HOST = re.compile(r"(?=.{1,253}\Z)(?!-)[A-Za-z0-9-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*")
+PORT = re.compile(r"[0-9]{1,5}")
+#: The form of every URL in a network file, as `network.schema.json` has it.
+URL = re.compile(r"https?://[A-Za-z0-9._-]+(:[0-9]{1,5})?(/[^\s\"'<>\\]*)?")
+#: Names by which clouds offer a machine its own secrets.
+METADATA = frozenset({"metadata", "metadata.google.internal", "instance-data", "instance-data.ec2.internal"})
+#: Set to 1 by who serves artifacts on this very machine; names and addresses of it are refused otherwise.
+LOOPBACK_ALLOWED = "GOLDNODE_LOOPBACK"
 JAR = re.compile(r"[0-9a-f]{64}  [\w.-]+:[\w.-]+:[\w.-]+(:[\w.-]+)?")
 #: Offsets that every node uses inside its block of 100 ports.
 TAKEN = {17: "api", 56: "p2p", 57: "rpc", 59: "remote signer", 60: "prometheus", 90: "grpc"}
+#: Pages of a forge about a file, a tag or a folder.
+FORGE_PAGE = re.compile(r"//(github\.com|gitlab\.com|codeberg\.org)/[^/]+/[^/]+(/-)?/(blob|tree|releases/tag)/")
 #: State sync trusts what two independent servers agree on.
 STATE_SYNC_SERVERS = 2
 
@@ -41,6 +51,8 @@ def findings(document: Mapping[str, Any], file: Path) -> Iterator[Finding]:
         yield ("name",), "differs from the file's name", f"write {file.stem}, or leave it out"
     yield from _peers(document, "seeds")
     yield from _peers(document, "persistent_peers")
+    yield from _urls(document)
+    yield from _gas_prices(document.get("minimum_gas_prices"))
     yield from _artifacts(document)
     yield from _daemon(_mapping(document.get("daemon")), file)
     yield from _upgrades(document)
@@ -49,10 +61,14 @@ def findings(document: Mapping[str, Any], file: Path) -> Iterator[Finding]:
     yield from _meshes(document)
 
 
-def peer_fault(text: str) -> tuple[str, str] | None:
+def peer_fault(text: str, *, importing: bool = False) -> tuple[str, str] | None:
     """Why a daemon would choke on a peer, and what to write; None when it is fine.
 
     One malformed entry in config.toml keeps CometBFT from starting at all.
+
+    Args:
+        text: ``id@host:port``.
+        importing: It comes from a registry, where an address that is not public is a mistake.
     """
     if text != text.strip():
         return "has a space around it", f"write {text.strip()}"
@@ -64,9 +80,65 @@ def peer_fault(text: str) -> tuple[str, str] | None:
     if not NODE_ID.fullmatch(node_id):
         return "has an id that is not 40 hex digits", "ask the operator for the output of show-node-id"
     host, _, port = address.rpartition(":")
-    if not port.isdecimal() or not 0 < int(port) < 1 << 16:
+    if not PORT.fullmatch(port) or not 0 < int(port) < 1 << 16:
         return "has no port from 1 to 65535", f"write {node_id}@{host or address}:26656"
-    return None if _host(host) else ("has no valid host", "write a name, an IPv4 address, or [an IPv6 address]")
+    if not _host(host):
+        return "has no valid host", "write a name, an IPv4 address, or [an IPv6 address]"
+    if importing and not _is_public(host.strip("[]")):
+        return "has an address that is not public", "ask the operator for the public one"
+    return None
+
+
+def url_fault(url: str, *, importing: bool = False) -> str:
+    """Why nothing should be fetched from a URL of the right form; empty when it is fine.
+
+    Whoever wrote the URL could otherwise make the operator's machine ask itself, or the cloud's
+    metadata service, for something (OWASP: server-side request forgery).
+
+    Args:
+        url: http or https.
+        importing: It comes from a registry, where an address of a private network is a mistake.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = (parts.hostname or "").rstrip("."), parts.port
+    except ValueError:
+        return "is no URL"
+    if port == 0:
+        return "has port 0"
+    if host in METADATA:
+        return "names a cloud's metadata service"
+    address = _address(host)
+    if address is None:
+        looks_numeric = re.fullmatch(r"[0-9]+|0[xX][0-9a-fA-F]*", host.rpartition(".")[2])
+        if looks_numeric or not re.fullmatch(r"(?=.{1,253}\Z)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*", host):
+            return "has no valid host"
+        local = host == "localhost" or host.endswith((".localhost", ".local", ".internal"))
+        return "names this machine or a private network" if local and not _loopback_allowed() else ""
+    if address.is_link_local or address.is_multicast or address.is_unspecified or address.is_reserved:
+        return "names an address that is nobody's server"
+    if address.is_loopback:
+        return "" if _loopback_allowed() else "names this very machine"
+    return "names an address of a private network" if importing and not address.is_global else ""
+
+
+def _loopback_allowed() -> bool:
+    return os.environ.get(LOOPBACK_ALLOWED) == "1"
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+def _is_public(host: str) -> bool:
+    """Whether others can reach a peer there; a name is taken on trust, unless it says that it is local."""
+    address = _address(host)
+    if address is not None:
+        return address.is_global and not address.is_multicast
+    return "." in host and not host.lower().endswith((".localhost", ".local", ".internal"))
 
 
 def host_of(url: str) -> str:
@@ -104,6 +176,28 @@ def _peers(document: Mapping[str, Any], field: str) -> Iterator[Finding]:
         seen.setdefault(peer, index)
 
 
+def _urls(value: Any, where: Where = ()) -> Iterator[Finding]:
+    """Every URL of the file that nothing should be fetched from."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _urls(inner, (*where, key))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _urls(inner, (*where, index))
+    elif isinstance(value, str) and where[-1] != "description" and URL.fullmatch(value):
+        wrong = url_fault(value)
+        if wrong:
+            yield where, wrong, f"name a public server; for one on this machine set {LOOPBACK_ALLOWED}=1"
+
+
+def _gas_prices(prices: Any) -> Iterator[Finding]:
+    if not isinstance(prices, str) or "," not in prices:
+        return
+    zero = [bool(re.match(r"0+(\.0+)?[a-zA-Z]", price)) for price in prices.split(",")]
+    if any(zero) and not all(zero):
+        yield ("minimum_gas_prices",), "holds a price of 0, at which every transaction is free", "remove it"
+
+
 def _artifacts(document: Mapping[str, Any]) -> Iterator[Finding]:
     daemon = _mapping(document.get("daemon"))
     places: list[tuple[Where, Any]] = [(("genesis",), document.get("genesis"))]
@@ -117,14 +211,22 @@ def _artifacts(document: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _artifact(where: Where, entry: Mapping[str, Any]) -> Iterator[Finding]:
     url, form, member = entry.get("url"), entry.get("format"), entry.get("member")
-    if not isinstance(url, str):
+    if not isinstance(url, str) or not URL.fullmatch(url):
         return
-    if "checksum=" in urlsplit(url).query:
+    if "checksum=" in url:
         yield (*where, "url"), "carries a checksum that nobody would look at", "move it to sha256"
+    if FORGE_PAGE.search(url):
+        yield (
+            (*where, "url"),
+            "is a web page, not a file",
+            "write the address of the file itself, with /raw/ for /blob/",
+        )
     wrapped = form if form in Format.__members__.values() else Format.of(url)
     if wrapped in (Format.ZIP, Format.TAR_GZ) and not member:
         yield (*where, "member"), f"is missing: {wrapped} holds several files", "add the file's name inside the archive"
-    if wrapped in (Format.RAW, Format.GZ) and member:
+    if wrapped is Format.RPC and where != ("genesis",):
+        yield (*where, "format"), "is for a genesis only", "remove it"
+    if wrapped in (Format.RAW, Format.GZ, Format.RPC) and member:
         yield (*where, "member"), f"has no meaning for {wrapped}", "remove it, or set format"
     if entry.get("locked") and not entry.get("sha256"):
         yield (*where, "locked"), "stands without the sha256 that was locked", "./invoke network lock NAME"
@@ -136,6 +238,10 @@ def _daemon(daemon: Mapping[str, Any], file: Path) -> Iterator[Finding]:
     source = _mapping(daemon.get("source"))
     if source and daemon.get("libraries") and source.get("cgo") is not True:
         yield ("daemon", "source", "cgo"), "must be true: libraries are linked only with cgo", "write cgo: true"
+    ways = (("module", "version"), ("git", "commit"))
+    if source.get("sum") and not any(all(source.get(key) for key in way) for way in ways):
+        fix = "write module and version, or git and commit"
+        yield ("daemon", "source"), "names no sources: it has neither a module nor a commit", fix
     jars = _mapping(daemon.get("jvm")).get("jars")
     if isinstance(jars, str):
         yield from _jars(file.parent / jars)

@@ -32,6 +32,8 @@ class Format(StrEnum):
     GZ = "gz"
     ZIP = "zip"
     TAR_GZ = "tar.gz"
+    #: A genesis inside an RPC server's answer to /genesis; never guessed from a URL.
+    RPC = "rpc"
 
     @classmethod
     def of(cls, url: str) -> Format:

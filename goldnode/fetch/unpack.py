@@ -1,4 +1,4 @@
-"""One file out of what was downloaded: raw, .gz, .zip or .tar.gz.
+"""One file out of what was downloaded: raw, .gz, .zip, .tar.gz, or an RPC server's answer.
 
 Only the named member is read, under our own name, and never more than the limit: an archive
 cannot write elsewhere, or fill the disk.  Standard library only: a node unpacks what was deferred.
@@ -7,6 +7,8 @@ cannot write elsewhere, or fill the disk.  Standard library only: a node unpacks
 from __future__ import annotations
 
 import gzip
+import io
+import json
 import shutil
 import tarfile
 import zipfile
@@ -56,8 +58,22 @@ def _opened(archive: Path, artifact: Artifact) -> AbstractContextManager[IO[byte
             return _zip(archive, artifact)
         case Format.GZ:
             return _gzip(archive)
+        case Format.RPC:
+            return _answer(archive, artifact)
         case Format.RAW:
             return archive.open("rb")
+
+
+@contextmanager
+def _answer(archive: Path, artifact: Artifact) -> Iterator[IO[bytes]]:
+    """The genesis inside ``{"jsonrpc": …, "result": {"genesis": …}}``; no RPC server sends a large one so."""
+    try:
+        answer = json.loads(archive.read_bytes())
+        genesis = answer["result"]["genesis"]
+        content = json.dumps(genesis, ensure_ascii=False, separators=(",", ":")).encode()
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ArtifactError(f"{artifact.url} is no RPC server's answer with a genesis in it") from error
+    yield io.BytesIO(content)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import difflib
 import json as json_module
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,7 +14,8 @@ from invoke.tasks import task
 from rich.console import Console
 from rich.table import Column, Table
 
-from goldnode.authoring import chain_registry, lockfile
+from goldnode.authoring import chain_registry, lockfile, registry_sweep, renewal
+from goldnode.authoring.registry_json import printable
 from goldnode.config import network as nouns
 from goldnode.config import network_check
 from goldnode.config.network import Network
@@ -104,24 +106,70 @@ def lock(_: Context, name: str) -> None:
     help={
         "name": "name of the new network",
         "from_": "a chain.json, or a chain's folder, of the chain-registry",
-        "force": "replace an existing network file",
+        "update": "bring an existing network file up to date: pins, comments and fields of yours stay",
+        "dry_run": "show what would be written, and write nothing",
     },
 )
-def import_(_: Context, name: str, from_: str, force: bool = False) -> None:
+def import_(_: Context, name: str, from_: str, update: bool = False, dry_run: bool = False) -> None:
     """Make a network file from chain-registry data; what is malformed is left out and reported."""
     if not nouns.NAME.fullmatch(name):
         raise UsageError(
-            f"{name!r} is no name of a network: a-z, 0-9 and inner dashes", hint="./invoke network import --help"
+            f"{printable(name)!r} is not a name for a network: use a-z, 0-9 and inner dashes",
+            hint="./invoke network import --help",
         )
     path = nouns.NETWORKS / f"{name}.yaml"
-    if path.exists() and not force:
-        raise UsageError(f"{path} exists", hint=f"./invoke network import {name} --from {from_} --force")
+    if path.exists() and not update:
+        raise UsageError(f"{path} exists", hint=f"./invoke network import {name} --from {from_} --update")
     imported = chain_registry.read(Path(from_))
-    write_atomic(path, imported.text)
-    for remark in imported.remarks:
+    old, new, remarks = "", imported.text, list(imported.remarks)
+    if path.exists():
+        network_check.checked(path)
+        old = path.read_text(encoding="utf-8")
+        new, changes = renewal.renewed(str(path), old, imported.document)
+        remarks += changes
+    _reject(network_check.faults(network_check.parse(str(path), new)), path)
+    for remark in remarks:
         print(f"  {remark}")
-    network_check.checked(path)
-    print(f"{path} written; next: ./invoke network lock {name}")
+    if old:
+        lines = difflib.unified_diff(old.splitlines(), new.splitlines(), str(path), "from the registry", lineterm="")
+        print("\n".join(lines))
+    if dry_run:
+        print(f"{path} was not written: --dry-run" if old else new, end="\n" if old else "")
+    elif old == new:
+        print(f"{path} is up to date")
+    else:
+        write_atomic(path, new)
+        print(f"{path} written; next: ./invoke network lock {name}")
+
+
+@task(
+    name="import-all",
+    help={
+        "from_": "a clone of the chain-registry",
+        "into": "folder for the network files (default: nothing is written)",
+        "page": "write the table of outcomes to this file, as Markdown",
+        "json": "print the outcomes as JSON",
+    },
+)
+def import_all(_: Context, from_: str, into: str = "", page: str = "", json: bool = False) -> None:
+    """Import every live chain of a registry, and say what became of each."""
+    outcomes = registry_sweep.sweep(Path(from_), Path(into) if into else None)
+    if page:
+        write_atomic(Path(page), registry_sweep.table(outcomes))
+    if json:
+        print(json_module.dumps([asdict(outcome) for outcome in outcomes], indent=2))
+        return
+    table = Table("chain", "daemon", "comes from", "remarks")
+    for outcome in outcomes:
+        table.add_row(outcome.name, outcome.daemon, outcome.reason or outcome.way, str(outcome.remarks))
+    Console().print(table)
+    made = sum(not outcome.reason for outcome in outcomes)
+    print(f"{made} of {len(outcomes)} live chains make a network file" + (f", written to {into}" if into else ""))
+
+
+def _reject(faults: list[Fault], path: Path) -> None:
+    if faults:
+        raise InputError(f"{path} would have faults, so it was not written:", faults=faults)
 
 
 def summary(network: Network) -> Summary:
@@ -150,8 +198,9 @@ def details(network: Network) -> list[tuple[str, str]]:
         ),
     ]
     if daemon.source:
-        rows.append(("source", f"{daemon.source.module}@{daemon.source.version}\n{daemon.source.sum}"))
-        rows.append(("toolchain", f"{daemon.source.toolchain}, cgo {'on' if daemon.source.cgo else 'off'}"))
+        rows.append(("source", f"{daemon.source.label}\n{daemon.source.sum or 'unpinned'}"))
+        if daemon.source.toolchain:
+            rows.append(("toolchain", f"{daemon.source.toolchain}, cgo {'on' if daemon.source.cgo else 'off'}"))
     rows += [("library", f"{entry.name} from {entry.module}@{entry.version}") for entry in daemon.libraries]
     if network.genesis:
         rows.append(("genesis", f"{network.genesis.url}\nsha256 {network.genesis.sha256 or 'unpinned'}"))
@@ -171,4 +220,4 @@ def _faults(path: Path) -> list[Fault]:
         return list(error.faults)
 
 
-ns = Collection(check, show, lock, import_)
+ns = Collection(check, show, lock, import_, import_all)

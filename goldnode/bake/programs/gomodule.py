@@ -84,8 +84,9 @@ def libraries(daemon: Daemon, arch: str, *, go: Path, progress: Progress) -> tup
 def key(daemon: Daemon, source: Source, arch: str, compiler: str) -> str:
     """Digest of everything that decides the bytes of a build."""
     shipped = [asdict(library) for library in daemon.libraries]
+    sources = {name: value for name, value in asdict(source).items() if value != ""}
     inputs = {"recipe": RECIPE, "name": daemon.name, "arch": arch, "compiler": compiler, "libraries": shipped,
-              **asdict(source)}  # fmt: skip
+              **sources}  # fmt: skip
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
 
 

@@ -11,10 +11,10 @@ import pytest
 from invoke.context import Context
 
 from goldnode.config import network
-from goldnode.errors import InputError, UsageError
+from goldnode.errors import InputError, SafetyError, UsageError
 from goldnode.paths import REPOSITORY
 from goldnode.run import Completed, run
-from goldnode.tasks.network import check, details, import_, lock, networks, show, summary
+from goldnode.tasks.network import check, details, import_, import_all, lock, networks, show, summary
 from tests.support.release_host import serving
 
 ID = "ade4d8bc8cbe014af6ebdf3cb7b1e9ad36f412c0"
@@ -124,7 +124,7 @@ def test_import_refuses_to_replace_a_network(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="exists") as caught:
         import_.body(Context(), "osmosis", str(tmp_path))
 
-    assert "--force" in caught.value.hint
+    assert "--update" in caught.value.hint
 
 
 def test_import_writes_a_network_that_passes(
@@ -137,8 +137,8 @@ def test_import_writes_a_network_that_passes(
         "node_home": "$HOME/.d",
         "codebase": {
             "recommended_version": "v1",
-            "binaries": {"linux/amd64": "https://h/d"},
-            "genesis": {"genesis_url": "https://h/g"},
+            "binaries": {"linux/amd64": "https://h.org/d"},
+            "genesis": {"genesis_url": "https://h.org/g"},
         },
         "peers": {"seeds": [{"id": "team", "address": "h:1"}]},
     }
@@ -158,3 +158,102 @@ def test_every_network_can_be_shown(name: str) -> None:
 
     assert summary(shipped).sources
     assert dict(details(shipped))["chain id"] == shipped.chain_id
+
+
+EXAMPLE = {
+    "status": "live",
+    "chain_id": "imported-1",
+    "daemon_name": "exampled",
+    "node_home": "$HOME/.example",
+    "codebase": {
+        "recommended_version": "v2.0.0",
+        "binaries": {
+            "linux/amd64": "https://h.org/exampled-2.0.0",
+            "linux/arm64": "https://h.org/exampled-2.0.0-arm64",
+        },
+        "genesis": {"genesis_url": "https://h.org/g.json"},
+    },
+    "fees": {"fee_tokens": [{"denom": "uex", "fixed_min_gas_price": 0.1}]},
+    "peers": {"seeds": [{"id": ID, "address": "seed.org:1"}]},
+}
+
+
+def registry(folder: Path, **changes: object) -> Path:
+    """A chain's folder of a registry."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "chain.json").write_text(json.dumps(EXAMPLE | changes))
+    return folder
+
+
+def test_an_update_keeps_what_people_wrote_and_shows_what_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Pins, comments, own fields and own peers stay; a new peer comes in; a second update changes nothing."""
+    monkeypatch.setattr(network, "NETWORKS", tmp_path)
+    path = tmp_path / "example.yaml"
+    mine = f"""\
+# Mine.
+version: 1
+chain_id: imported-1
+daemon:
+  name: exampled
+  version: 2.0.0  # what we run
+  home: .example
+  release:
+    amd64: {{url: https://h.org/exampled-2.0.0, sha256: {"ab" * 32}, locked: 2026-11-20}}
+  start_args: [--trace]
+genesis:
+  url: https://h.org/g.json  # ours
+  sha256: {"cd" * 32}
+minimum_gas_prices: 0.5uex  # more than they ask for
+persistent_peers: [{ID}@friend.org:1]
+single_validator: false
+"""
+    path.write_text(mine)
+    chain = registry(tmp_path / "chain")
+
+    import_.body(Context(), "example", str(chain), update=True, dry_run=True)
+    untouched = path.read_text()
+    import_.body(Context(), "example", str(chain), update=True)
+    told = capsys.readouterr().out
+    text = path.read_text()
+    import_.body(Context(), "example", str(chain), update=True)
+
+    assert mine == untouched
+    assert [line for line in mine.splitlines() if line not in text.splitlines()] == []
+    assert network.load(path).seeds == (f"{ID}@seed.org:1",)
+    assert network.load(path).daemon.release["arm64"].url == "https://h.org/exampled-2.0.0-arm64"
+    assert "+seeds:" in told
+    assert "kept 0.5uex; the registry says 0.1uex" in told
+    assert "is up to date" in capsys.readouterr().out
+    assert text == path.read_text()
+
+
+def test_an_update_never_makes_another_chain_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another chain's data, and another hash for a pinned URL, are refused; the file stays."""
+    monkeypatch.setattr(network, "NETWORKS", tmp_path)
+    import_.body(Context(), "example", str(registry(tmp_path / "chain")))
+    before = (tmp_path / "example.yaml").read_text()
+
+    with pytest.raises(SafetyError, match="is of imported-1, the registry's chain is other-1"):
+        import_.body(Context(), "example", str(registry(tmp_path / "other", chain_id="other-1")), update=True)
+
+    assert before == (tmp_path / "example.yaml").read_text()
+
+
+def test_a_whole_registry_is_imported_by_one_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Live chains get a file each that passes, the others their reason; the page is a table of both."""
+    clone = tmp_path / "registry"
+    registry(clone / "good")
+    registry(clone / "testnets" / "Good_Test", chain_id="good-test-1")
+    registry(clone / "poor", codebase={})
+    registry(clone / "dead", status="killed")
+
+    import_all.body(Context(), str(clone), into=str(tmp_path / "out"), page=str(tmp_path / "page.md"), json=True)
+    rows = json.loads(capsys.readouterr().out)
+
+    assert ["good", "poor", "good-test"] == [row["name"] for row in rows]
+    assert "codebase.recommended_version is missing" in rows[1]["reason"]
+    assert ["good-test.yaml", "good.yaml"] == sorted(path.name for path in (tmp_path / "out").iterdir())
+    check.body(Context(), [str(path) for path in (tmp_path / "out").iterdir()])
+    assert "| good | imported-1 | exampled 2.0.0 | release |" in (tmp_path / "page.md").read_text()

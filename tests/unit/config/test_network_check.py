@@ -47,7 +47,7 @@ def test_all_faults_come_at_once(tmp_path: Path) -> None:
 version: 2
 chain_id: [x]
 daemon:
-  name: Exampled
+  name: 9xampled
   version: 1.2
   hom: .example
   release:
@@ -64,7 +64,7 @@ sysctls: {kernel: 1}
         "1: version (2): is not of the right form; write version: 1",
         "2: chain_id: must be string; write the chain id as genesis.json has it",
         "3: daemon.home: is missing; add it; networks/README.md explains every field",
-        "4: daemon.name (Exampled): is not of the right form; write the program's file name",
+        "4: daemon.name (9xampled): is not of the right form; write the program's file name",
         "5: daemon.version (1.2): must be string; put it in quotes",
         "6: daemon.hom (.example): is not a field of a network file; did you mean home?",
         (
@@ -196,3 +196,45 @@ def test_any_value_anywhere_yields_faults_not_crashes(field: str, value: object)
     source = Source("example.yaml", {field: value}, {})
 
     assert network_check.faults(source)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "reason"),
+    [
+        ("chain_id", '"example-1\\n"', "not of the right form"),
+        ("bech32_prefix", '"ex\\n"', "not of the right form"),
+        ("minimum_gas_prices", '"1uex\\n"', "not of the right form"),
+        ("minimum_gas_prices", '"0.1uex,0ufree"', "every transaction is free"),
+        ("description", '"a\\nb"', "not of the right form"),
+        ("seeds", f'["{"a" * 40}@host:\N{ARABIC-INDIC DIGIT FIVE}"]', "no port"),
+        ("chain_id", "example-\N{ARABIC-INDIC DIGIT FIVE}", "not of the right form"),
+        ("genesis", '{url: "http://169.254.169.254/g"}', "nobody's server"),
+        ("genesis", '{url: "http://metadata.google.internal/g"}', "metadata service"),
+        ("genesis", '{url: "http://0x7f.1/g"}', "no valid host"),
+        ("genesis", '{url: "http://2130706433/g"}', "no valid host"),
+        ("genesis", '{url: "https://github.com/o/r/blob/main/g.json"}', "web page"),
+    ],
+)
+def test_what_looks_right_and_is_not_is_found(tmp_path: Path, field: str, value: str, reason: str) -> None:
+    """A line feed at the end, digits of another script, addresses that answer only this machine, a free token."""
+    lines = [line for line in GOOD.splitlines() if not line.startswith(f"{field}:")]
+
+    assert any(reason in fault for fault in faults(tmp_path, "\n".join([*lines, f"{field}: {value}"])))
+
+
+@pytest.mark.parametrize("home", [".", ".ssh", ".ssh/x", "a/./b", "../x", ".config", '".example\\n"'])
+def test_a_daemons_home_is_its_own(tmp_path: Path, home: str) -> None:
+    """A home that is somebody else's would be cleaned and given away."""
+    assert any("daemon.home" in fault for fault in faults(tmp_path, GOOD.replace("home: .example", f"home: {home}")))
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8000/g", "http://localhost/g", "http://mirror.internal/g"])
+def test_this_machine_serves_artifacts_only_when_the_operator_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    """Whoever wrote the file must not make the operator's machine ask itself."""
+    text = GOOD.replace("https://example.org/genesis.json", url)
+
+    assert faults(tmp_path, text) == []
+    monkeypatch.delenv("GOLDNODE_LOOPBACK")
+    assert any("genesis.url" in fault and "GOLDNODE_LOOPBACK=1" in fault for fault in faults(tmp_path, text))

@@ -40,7 +40,7 @@ def archive(folder: Path, form: Format, member: str = "bin/daemon") -> Path:
     return path
 
 
-@pytest.mark.parametrize("form", list(Format))
+@pytest.mark.parametrize("form", [form for form in Format if form is not Format.RPC])
 def test_every_format_gives_the_file(tmp_path: Path, form: Format) -> None:
     """Raw, gz, zip and tar.gz yield the same bytes with the mode asked for."""
     target = tmp_path / "out" / "daemon"
@@ -103,3 +103,27 @@ def test_a_bomb_does_not_fill_the_disk(tmp_path: Path, form: Format, monkeypatch
         unpack(archive(tmp_path, form), Artifact("u", format=form, member="bin/daemon"), tmp_path / "out")
 
     assert not (tmp_path / "out").exists()
+
+
+def test_the_genesis_is_taken_out_of_an_rpc_servers_answer(tmp_path: Path) -> None:
+    """What stands under result.genesis, and nothing around it."""
+    whole, target = tmp_path / "answer", tmp_path / "genesis.json"
+    whole.write_text('{"jsonrpc": "2.0", "id": -1, "result": {"genesis": {"chain_id": "a-1", "initial_height": "1"}}}')
+
+    unpack(whole, Artifact("https://h/genesis", format=Format.RPC), target)
+
+    assert target.read_text() == '{"chain_id":"a-1","initial_height":"1"}'
+
+
+@pytest.mark.parametrize(
+    "content", ["{}", "[1]", "<html>", '{"result": 1}', '{"error": {"code": -32603}}', "[" * 100_000]
+)
+def test_another_answer_is_not_a_genesis(tmp_path: Path, content: str) -> None:
+    """An error of the server, a page, too many brackets: refused by name, nothing is left."""
+    whole, target = tmp_path / "answer", tmp_path / "genesis.json"
+    whole.write_text(content)
+
+    with pytest.raises(ArtifactError, match="no RPC server's answer"):
+        unpack(whole, Artifact("https://h/genesis", format=Format.RPC), target)
+
+    assert not target.exists()
