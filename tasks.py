@@ -11,7 +11,11 @@ if {"invoke", "inv"} & {Path(sys.argv[0]).name, Path(sys.argv[0]).parent.name}:
     main = Path(__file__).with_name("goldnode") / "tasks" / "__main__.py"
     os.execv(sys.executable, [sys.executable, str(main), *sys.argv[1:]])  # noqa: S606
 
-from goldnode.tasks import bake, bench, boot, cluster, console, fleet, image, network, release, rendezvous, test
+from goldnode.tasks import console
+from goldnode.tasks.terminal import lazy
+
+with lazy.waiting():
+    from goldnode.tasks import bake, bench, boot, cluster, fleet, image, network, release, rendezvous, test
 
 ns = Collection()
 for task in (

@@ -81,7 +81,9 @@ def revoke(
     policy = cluster.membership.policy
     revoked = policy.revoked_nodes | set(nodes)
     if len(revoked) > limits.REVOKED_NODES:
-        raise InputError(f"a cluster can revoke {limits.REVOKED_NODES} nodes", hint="./invoke cluster new NAME2")
+        raise InputError(
+            f"a cluster can revoke {limits.REVOKED_NODES} nodes", hint="./invoke cluster new NAME2 --network NETWORK"
+        )
     return rotate(cluster, replace(policy, revoked_nodes=revoked, approved=policy.approved - revoked), now, random)
 
 

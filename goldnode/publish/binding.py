@@ -136,7 +136,10 @@ def read(folder: Path) -> Release:
     try:
         document = json.loads(path.read_bytes())
     except OSError as error:
-        raise ImageError(f"{path} is missing: {folder} is no release", hint="./invoke release") from error
+        raise ImageError(
+            f"{path} is missing: {folder} is no release",
+            hint="./invoke release --network NETWORK --version 1.0.0 --sign KEY",
+        ) from error
     except ValueError as error:
         raise ImageError(f"{path} is not JSON") from error
     if wrong := list(_wrong(document)):

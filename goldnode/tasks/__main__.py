@@ -10,6 +10,12 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[0] = str(ROOT)
 
 from goldnode.tasks.program import Program  # noqa: E402
-from goldnode.tasks.words import join  # noqa: E402
+from goldnode.tasks.terminal.streams import survive_readers  # noqa: E402
+from tasks import ns  # noqa: E402
 
-Program().run(["./invoke", "--search-root", str(ROOT), *join(sys.argv[1:])])
+survive_readers()
+try:
+    Program(ns).run(["./invoke", *sys.argv[1:]])
+finally:
+    sys.stdout.flush()
+    sys.stderr.flush()

@@ -69,9 +69,10 @@ def needing(*needs: host.Need) -> Callable[[Task[Any]], Task[Any]]:
 
 
 def guard_all(collection: Collection) -> Collection:
-    """Put ``guarded`` around every task of a collection and those below it."""
+    """Put ``guarded`` around every task of a collection and those below it; no option gets a letter by chance."""
     for task in collection.tasks.values():
         task.body = guarded(task.body)
+        task.auto_shortflags = False
     for below in collection.collections.values():
         guard_all(below)
     return collection
@@ -90,9 +91,6 @@ def guarded(body: Callable[..., Any]) -> Callable[..., Any]:
             raise ending(
                 "interrupted; nothing half done is left", "run the same command to go on", INTERRUPTED
             ) from error
-        except BrokenPipeError:
-            sys.stderr.close()  # Whoever read our output has gone, as `| head` does.
-            raise Exit(code=0) from None
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 where = error.filename or "a temporary folder"

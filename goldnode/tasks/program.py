@@ -1,29 +1,36 @@
 """Invoke as we start it: what a person typed wrongly ends in one sentence, a hint and exit code 2.
 
-Invoke itself says "No idea what 'bak' is!" and shows a traceback for `--memory lots`.
-``--debug`` stands before or behind the command, and shows what we run and our own tracebacks.
+Invoke itself says "No idea what 'bak' is!", shows a traceback for `--memory lots` and for an
+option that is missing, and runs a second command where a word too many is the name of one.
 """
 
 from __future__ import annotations
 
 import difflib
+import inspect
 import logging
 import re
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
-from typing import Any
+from typing import Any, NoReturn
 
 from invoke import program
-from invoke.exceptions import ParseError
+from invoke.collection import Collection
+from invoke.exceptions import Exit, ParseError
 from invoke.parser.argument import Argument
-from invoke.parser.parser import ParseMachine
+from invoke.parser.context import ParserContext
+from invoke.parser.parser import ParseMachine, Parser, ParseResult
+from invoke.tasks import Task
 from invoke.util import enable_logging
 
 from goldnode.bake import manifest
 from goldnode.errors import UsageError
+from goldnode.tasks import words
 from goldnode.tasks.console import ending
+from goldnode.tasks.terminal import completion
+from goldnode.tasks.terminal import help as helping
 
 #: Invoke's own sentences about what it does not know, and about arguments that are missing.
 UNKNOWN = re.compile(r"No idea what '(.*)' is!")
@@ -32,38 +39,109 @@ MISSING = re.compile(r"did not receive required positional arguments: (.*)")
 NAME = re.compile(r"'([^']+)'")
 #: What an option of a type takes.
 KINDS = {int: "a whole number", float: "a number"}
+#: One letter means one thing, in every command that has it.
+SHORT = {"network": "n"}
 
 
 class Program(program.Program):
     """The program behind ``./invoke``."""
 
-    def __init__(self) -> None:
-        super().__init__(name="goldnode", binary="./invoke", binary_names=["invoke"])
+    def __init__(self, commands: Collection) -> None:
+        super().__init__(name="goldnode", binary="./invoke", namespace=commands)
         # What Invoke does inside is nobody's business, not even with --debug.
         logging.getLogger("invoke").setLevel(logging.WARNING)
+
+    def core_args(self) -> list[Argument]:
+        """The options of no command; Invoke's others are about shell commands, of which there are none."""
+        return [
+            Argument(names=("complete",), kind=bool, default=False),
+            Argument(names=("list", "l"), optional=True),
+            Argument(names=("print-completion-script",), kind=str, default=""),
+            Argument(names=("version", "V"), kind=bool, default=False),
+        ]
+
+    def parse_core(self, argv: list[str] | None) -> None:
+        """Read the options of no command."""
+        self.typed = words.read((argv or [])[1:])
+        self.normalize_argv(["./invoke", *self.typed.words])
+        with self._understood():
+            self.parse_core_args()
+        if self.typed.debug:
+            enable_logging()
+        if self.args.version.value:
+            self.print_version()
+            raise Exit
+        if shell := self.args["print-completion-script"].value:
+            if shell not in completion.SCRIPTS:
+                what = f"--print-completion-script {shell}: {', '.join(completion.SCRIPTS)} are known"
+                raise ending(what, "./invoke --print-completion-script bash", UsageError.exit_code)
+            print(completion.SCRIPTS[shell], end="")
+            raise Exit
+
+    def parse_tasks(self) -> None:
+        """Read the command and its options; no options of no command stand behind it."""
+        self.parser = Parser(initial=ParserContext(), contexts=self._contexts())
+        self.tasks = ParseResult()
+        if self.typed.help or self.args.list.value or self.args.complete.value:
+            return
+        if self.core.remainder:
+            self._refuse(f"nothing may stand behind --: {self.core.remainder}", None)
+        with self._understood():
+            self.tasks = self.parser.parse_argv(self.core.unparsed)
+            self.tasks.pop(0)
+        if not self.tasks:
+            return
+        first, *further = self.tasks
+        if further:
+            self._refuse(f"{words.typed(first.name or '')} has no use for {further[0].name!r}", first.name)
+        missing = [name for name in required(self.collection[first.name]) if not first.args[name].got_value]
+        if missing:
+            options = ", ".join(f"--{helping.option(first.args[name])}" for name in missing)
+            self._refuse(f"{words.typed(first.name or '')} needs {options}", first.name)
+
+    def parse_cleanup(self) -> None:
+        """Do what is asked of no command: help, the list, completion."""
+        if self.args.complete.value:
+            typed = self.core.remainder.split(" ")
+            print("\n".join(completion.candidates(self.parser.contexts, typed)))
+            raise Exit
+        listed = self.args.list.value
+        group = listed if isinstance(listed, str) else ""
+        if group and group not in words.GROUPS:
+            self._refuse(f"there is no group of commands {group!r}", None)
+        if self.typed.help and not listed and self.core.unparsed:
+            self._help_of(self.core.unparsed[0])
+        elif self.typed.help or listed or not self.tasks:
+            tasks: dict[str, Task[Any]] = {name: self.collection[name] for name in self.collection.task_names}
+            print(helping.overview(tasks, group))
+        else:
+            return
+        raise Exit
+
+    def update_config(self, merge: bool = True) -> None:
+        """Leave Invoke's configuration alone: it is about shell commands."""
 
     def print_version(self) -> None:
         """Which commit this checkout is at: goldnode has no version of its own, releases of images have."""
         print(f"goldnode at commit {manifest.source()['commit'] or 'unknown'}")
 
-    def parse_core(self, argv: list[str] | None) -> None:
-        """Read the options before the command."""
-        with self._understood():
-            super().parse_core(argv)
+    def _help_of(self, name: str) -> None:
+        if name not in self.parser.contexts:
+            self._refuse(self._explain(f"No idea what {name!r} is!", None), None)
+        task = self.collection[name]
+        print(helping.explanation(self.parser.contexts[name], task, required(task)))
 
-    def parse_tasks(self) -> None:
-        """Read the command and its options."""
-        with self._understood():
-            super().parse_tasks()
-        if self.args.debug.value:
-            enable_logging()
-
-    def print_task_help(self, name: str) -> None:
-        """Show a command's options; Invoke shows a value only behind those that take a text or a whole number."""
-        for argument in self.parser.contexts[name].args.values():
-            if argument.kind not in (bool, int):
-                argument.kind = str  # nothing is parsed after the help
-        super().print_task_help(name)
+    def _contexts(self) -> list[ParserContext]:
+        helps = {name: self.collection[name].help.copy() for name in self.collection.task_names}
+        contexts: list[ParserContext] = self.collection.to_contexts()  # which empties them
+        for name, sentences in helps.items():
+            self.collection[name].help = sentences
+        for context in contexts:
+            for argument in context.args.values():
+                if letter := SHORT.get(argument.name):
+                    argument.names = (*argument.names, letter)
+                    context.flags.alias(f"-{letter}", to=f"--{argument.names[0]}")  # type: ignore[no-untyped-call]
+        return contexts
 
     @contextmanager
     def _understood(self) -> Iterator[None]:
@@ -71,16 +149,20 @@ class Program(program.Program):
             yield
         except ParseError as error:
             command = error.context.name if error.context else None
-            raise ending(self._explain(str(error), command), _help(command), UsageError.exit_code) from error
+            self._refuse(self._explain(str(error), command), command, error)
         except ValueError as error:
             what, command = _explain_value(error)
-            raise ending(what, _help(command), UsageError.exit_code) from error
+            self._refuse(what, command, error)
+
+    def _refuse(self, what: str, command: str | None, cause: Exception | None = None) -> NoReturn:
+        hint = f"./invoke {words.typed(command)} --help" if command else "./invoke --list"
+        raise ending(what, hint, UsageError.exit_code) from cause
 
     def _explain(self, said: str, command: str | None) -> str:
         """Invoke's sentence in our words."""
-        typed = _typed(command) if command else "./invoke"
+        typed = words.typed(command) if command else "./invoke"
         if missing := MISSING.search(said):
-            return f"{typed} needs {', '.join(f'--{name}' for name in NAME.findall(missing[1]))}"
+            return f"{typed} needs {' '.join(name.upper() for name in NAME.findall(missing[1]))}"
         unknown = UNKNOWN.fullmatch(said)
         if unknown is None:
             return ARGUMENT.sub(r"--\1", said).rstrip("!")
@@ -90,7 +172,15 @@ class Program(program.Program):
         if command:
             return f"{typed} has no use for {word!r}"
         near = difflib.get_close_matches(word, self.collection.task_names, n=1)
-        return f"there is no command {_typed(word)!r}" + (f"; did you mean {_typed(near[0])}?" if near else "")
+        known = f"; did you mean {words.typed(near[0])}?" if near else ""
+        return f"there is no command {words.typed(word)!r}{known}"
+
+
+def required(task: Task[Any]) -> list[str]:
+    """The options without which a command cannot run."""
+    optional = {*task.positional, *task.iterable}
+    _, *parameters = inspect.signature(task.body).parameters.values()
+    return [each.name for each in parameters if each.default is each.empty and each.name not in optional]
 
 
 def _explain_value(error: ValueError) -> tuple[str, str | None]:
@@ -100,23 +190,7 @@ def _explain_value(error: ValueError) -> tuple[str, str | None]:
     if not arguments:
         raise error
     argument, value = arguments[-1]
-    kind: Any = argument.kind
-    wanted = choice(kind) if issubclass(kind, StrEnum) else KINDS[kind]
     contexts = [it["self"].context for it in within if isinstance(it.get("self"), ParseMachine)]
-    option = argument.name.strip("_").replace("_", "-")
-    return f"--{option} {value}: {wanted} is wanted", contexts[-1].name
-
-
-def choice(kind: type[StrEnum]) -> str:
-    """All words of a kind, as `auto, kvm or tcg`."""
-    *first, last = kind
-    return f"{', '.join(first)} or {last}"
-
-
-def _help(command: str | None) -> str:
-    return f"./invoke {_typed(command)} --help" if command else "./invoke --list"
-
-
-def _typed(name: str) -> str:
-    """A command as people type it: `network check` for `network.check`."""
-    return name.replace(".", " ", 1)
+    kind: Any = argument.kind
+    wanted = helping.choice(kind) if issubclass(kind, StrEnum) else KINDS[kind]
+    return f"--{helping.option(argument)} {value}: {wanted} is wanted", contexts[-1].name

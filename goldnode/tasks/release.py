@@ -33,6 +33,7 @@ from goldnode.tasks.test import ask, require_root
 
 @needing(Need.BAKE, Need.MACHINE, Need.PROOF, Need.TEST_PACKAGES)
 @task(
+    positional=[],
     iterable=["report"],
     help={
         "network": "name of the network, or path of its file",

@@ -7,6 +7,7 @@ what was skipped and why.  The last line counts everything, for whoever reads on
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -136,7 +137,7 @@ def require_root() -> None:
     if os.geteuid():
         raise HostError(
             "the tests of an image need root: they look into it, and boot it, as a container",
-            hint="sudo ./invoke and the same words again",
+            hint=f"sudo ./invoke {shlex.join(sys.argv[1:])}",
         )
 
 

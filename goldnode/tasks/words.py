@@ -1,32 +1,69 @@
 """Commands of two words: people type `network check`, Invoke knows `network.check`.
 
-A group alone lists what is in it.
+A group alone lists what is in it.  `--help` and `--debug` are taken out here, wherever they stand:
+Invoke gives what follows a command to its first positional argument, whatever it is.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 #: The collections that tasks.py puts together.
 GROUPS = frozenset({"bench", "cluster", "fleet", "image", "network"})
 #: Commands that take any number of words, which Invoke only takes as an option that is repeated.
 LISTS = {"network.check": "--name"}
+HELP, DEBUG = frozenset({"--help", "-h"}), frozenset({"--debug", "-d"})
 
 
-def join(arguments: list[str]) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """A command line.
+
+    Attributes:
+        words: What Invoke shall parse, the command spelled its way.
+        help: An explanation is wanted, of the command or of everything.
+        debug: What is run shall be shown, and tracebacks.
+    """
+
+    words: list[str]
+    help: bool = False
+    debug: bool = False
+
+
+def read(arguments: Sequence[str]) -> Typed:
+    """Understand a command line; what stands behind `--` is left as it is."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    before = arguments[:end]
+    kept = [word for word in before if word not in HELP | DEBUG]
+    return Typed(
+        [*join(kept), *arguments[end:]],
+        help=not HELP.isdisjoint(before),
+        debug=not DEBUG.isdisjoint(before),
+    )
+
+
+def join(arguments: Sequence[str]) -> list[str]:
     """Spell the command the way Invoke does; a group alone lists what is in it."""
     for at, word in enumerate(arguments):
         if word.startswith("-"):
             continue
         if word not in GROUPS:
-            return arguments
+            return list(arguments)
         following = arguments[at + 1 : at + 2]
         if not following or following[0].startswith("-"):
             return ["--list", word]
         command = f"{word}.{following[0]}"
         return [*arguments[:at], command, *_spread(arguments[at + 2 :], LISTS.get(command, ""))]
-    return arguments
+    return list(arguments)
 
 
-def _spread(rest: list[str], option: str) -> list[str]:
+def typed(name: str) -> str:
+    """A command as people type it: `network check` for `network.check`."""
+    return name.replace(".", " ", 1)
+
+
+def _spread(rest: Sequence[str], option: str) -> list[str]:
     """Put ``option`` before every word that stands alone; nothing changes when there is none."""
     spread: list[str] = []
     for word in rest:

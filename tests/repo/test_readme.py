@@ -10,7 +10,6 @@ import pytest
 from goldnode import errors, paths
 from goldnode.bake import manifest
 from goldnode.config.network import load
-from goldnode.tasks import words
 
 README = (paths.REPOSITORY / "README.md").read_text()
 DOCUMENTS = sorted(
@@ -18,20 +17,6 @@ DOCUMENTS = sorted(
     for file in [*paths.REPOSITORY.glob("*.md"), *(paths.REPOSITORY / "docs").rglob("*.md")]
     if file.name != "CHANGELOG.md"
 )
-
-
-def commands(text: str) -> set[str]:
-    """Every `./invoke …` a text tells people to type, as Invoke spells it."""
-    typed = re.findall(r"\./invoke ([a-z][a-z0-9-]*(?: [a-z][a-z0-9-]*)?)", text)
-    return {words.join(line.split())[0] for line in typed}
-
-
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_commands_exist(document: Path) -> None:
-    """Every command a document names is one that `./invoke` knows."""
-    from tasks import ns  # noqa: PLC0415 - builds every task
-
-    assert set() == commands(document.read_text()) - set(ns.task_names) - {"--list"}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

@@ -17,7 +17,19 @@ MISTAKES = {
     "network chek localnet": (2, "there is no command 'network chek'; did you mean network check?", "./invoke --list"),
     "--nonsense": (2, "./invoke has no option --nonsense", "./invoke --list"),
     "bake --networks localnet": (2, "bake has no option --networks", "./invoke bake --help"),
-    "network show": (2, "network show needs --name", "./invoke network show --help"),
+    "network show": (2, "network show needs NAME", "./invoke network show --help"),
+    "cluster approve c1": (2, "cluster approve needs NODE", "./invoke cluster approve --help"),
+    "cluster new c1": (2, "cluster new needs --network", "./invoke cluster new --help"),
+    "cluster invite c1": (2, "cluster invite needs --role", "./invoke cluster invite --help"),
+    "fleet move val": (2, "fleet move needs --image", "./invoke fleet move --help"),
+    "publish {folder}": (2, "publish needs --to", "./invoke publish --help"),
+    "release --version 1.0.0": (2, "release needs --network, --sign", "./invoke release --help"),
+    "nope --help": (2, "there is no command 'nope'", "./invoke --list"),
+    "--list nope": (2, "there is no group of commands 'nope'", "./invoke --list"),
+    "boot {disk} test": (2, "boot has no use for 'test'", "./invoke boot --help"),
+    "bake --version": (2, "bake has no option --version", "./invoke bake --help"),
+    "networks -- more": (2, "nothing may stand behind --: more", "./invoke --list"),
+    "--print-completion-script csh": (2, "--print-completion-script csh: bash, zsh, fish are known", "./invoke"),
     "network show a b": (2, "network show has no use for 'b'", "./invoke network show --help"),
     "bake --network": (2, "Flag --network needed value and was not given one", "./invoke bake --help"),
     "bake --network nope": (2, "there is no network nope (", "./invoke networks"),
@@ -80,4 +92,4 @@ def test_help_shows_what_takes_a_value() -> None:
     """A word, a number, what may be repeated; and what is a switch."""
     said = invoke("bake", "--help").stdout
 
-    assert all(each in said for each in ("--arch=STRING", "--accel=STRING", "--set=STRING", "--force  "))
+    assert all(each in said for each in ("--arch ARCH", "--accel ACCEL", "--set SET", "--force  "))

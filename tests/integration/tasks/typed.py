@@ -7,9 +7,8 @@ import io
 import json
 import sys
 
-from goldnode.paths import REPOSITORY
 from goldnode.tasks.program import Program
-from goldnode.tasks.words import join
+from tasks import ns
 
 
 def typed(words: list[str]) -> tuple[int, str, str]:
@@ -17,7 +16,7 @@ def typed(words: list[str]) -> tuple[int, str, str]:
     out, err, code = io.StringIO(), io.StringIO(), 0
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
-            Program().run(["./invoke", "--search-root", str(REPOSITORY), *join(words)])
+            Program(ns).run(["./invoke", *words])
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else 0
     return code, out.getvalue(), err.getvalue()

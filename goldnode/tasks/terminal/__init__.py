@@ -1,0 +1,1 @@
+"""How the command line speaks with people and their shells: help, completion, tables, streams."""
