@@ -1,0 +1,332 @@
+"""The rules of the signing lease: who may sign which heights, values in, values out.
+
+A lease says which signer may sign the heights ``lo`` to ``hi``.  It is one document in a store that
+compares and swaps.  Nothing here reads a clock, asks a peer, or trusts another machine: that no
+height is ever granted twice follows from the order of the store's writes alone.  docs/lease.md has
+the argument; the names R2 to R8 below are its rules (R1 is the signer's, ``signer/``).
+
+``Keeper`` is what a keeper remembers; it dies with its process.  ``advance`` tells what to do next,
+``answered`` and ``settle`` what an answer means.  tests/unit/node/keys/test_lease_property.py drives
+these functions through random schedules, and takes each rule out to see two signatures.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from goldnode.node.keys.signing_state import UNUSED, SigningState
+
+#: Number of a revision of a lease that is not there.
+ABSENT = "0"
+#: Fewest blocks that a grant reaches ahead.
+LEAST_BLOCKS = 10
+#: Seconds of blocks that a grant reaches ahead.
+AHEAD = 60.0
+
+
+class LeaseState(StrEnum):
+    """What the document in the store says."""
+
+    PENDING = "pending"
+    """Won, and opens no height: it can be neither released nor resumed (R7)."""
+    HELD = "held"
+    RELEASED = "released"
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One state of the store: ``<incarnation>.<number>``.
+
+    Attributes:
+        incarnation: Which life of the store; random, new after every restore (S2).
+        number: Which write within it; `0` when there is no lease.
+    """
+
+    incarnation: str
+    number: str = ABSENT
+
+    def __str__(self) -> str:
+        return f"{self.incarnation}.{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The document.
+
+    Attributes:
+        state: See ``LeaseState``.
+        holder: Which node wrote it; stays the same over its reboots.
+        session: Which process of the signer it is for.
+        nonce: Of this write alone.
+        incarnation: The store's, when it was written.
+        lo: First height of the grant; 0 while it is pending.
+        hi: No height above it was ever granted.
+        released: The latest that may have been signed, after a release.
+    """
+
+    state: LeaseState
+    holder: str
+    session: str
+    nonce: str
+    incarnation: str
+    lo: int = 0
+    hi: int = 0
+    released: SigningState = UNUSED
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the store has: its revision, and the lease if there is one."""
+
+    revision: Revision
+    lease: Lease | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One swap: put ``lease`` where the store still is at ``expected`` (R4)."""
+
+    expected: Revision
+    lease: Lease
+
+
+class Answer(StrEnum):
+    """How a swap ended that was not won."""
+
+    REFUSED = "refused"
+    """The store was at another revision; which, is not told: it must never be used (R4)."""
+    UNANSWERED = "unanswered"
+    """It may have happened, or may happen yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What the keeper sees when it decides.
+
+    Attributes:
+        holder: This node's own name in the store.
+        session: The signer's process.
+        last: What the signer's disk says was signed last.
+        verified: Height of the last block that this node verified itself.
+        in_sync: Whether the daemon follows the chain's tip; a lease is won only then.
+        ahead: N, in blocks.
+        takeover: Whether a lease that another node has may be taken.
+        new_in: The incarnation in which this node made its key; empty when the key may have signed.
+    """
+
+    holder: str
+    session: str
+    last: SigningState
+    verified: int
+    in_sync: bool
+    ahead: int
+    takeover: bool = False
+    new_in: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Heights that a signer's process may sign; both ends count."""
+
+    session: str
+    lo: int
+    hi: int
+
+
+@dataclass(frozen=True, slots=True)
+class Keeper:
+    """What a keeper remembers.
+
+    Attributes:
+        session: The signer's process that all of this is about (R8).
+        revision: The store's, after our last write that was answered; None without a lease.
+        lease: What that write said.
+        won_at: H*: the height being worked on, seen after a pending lease was won; 0 before.
+        write: A write that is under way.
+    """
+
+    session: str = ""
+    revision: Revision | None = None
+    lease: Lease | None = None
+    won_at: int = 0
+    write: Write | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What to do next.
+
+    Attributes:
+        keeper: What to remember from now on.
+        write: To be sent to the store.
+        grant: To be handed to the signer.
+        revoke: The signer's grant is to be withdrawn.
+        reason: Why nothing is signed yet; empty when nothing hinders it.
+    """
+
+    keeper: Keeper
+    write: Write | None = None
+    grant: Grant | None = None
+    revoke: bool = False
+    reason: str = ""
+
+
+def ahead(block_time: float) -> int:
+    """N: a minute's worth of blocks, and at least ten."""
+    return max(LEAST_BLOCKS, round(AHEAD / block_time))
+
+
+def may_swap(store: Revision, expected: Revision) -> bool:
+    """Whether a store at one revision takes a write that expects another: both parts must agree (R4)."""
+    return store.incarnation == expected.incarnation and store.number == expected.number
+
+
+def begin(keeper: Keeper, session: str) -> Keeper:
+    """The memory for a signer's process; another process's grant and lease are nothing to it (R8)."""
+    return keeper if keeper.session == session else Keeper(session)
+
+
+def advance(keeper: Keeper, now: Situation, reading: Reading | None, nonce: str) -> Step:
+    """What to do next, with no write under way.
+
+    Args:
+        keeper: Its memory.
+        now: What it sees.
+        reading: What the store has, read after the last answer; needed without a lease only.
+        nonce: Random, for a write.
+    """
+    if keeper.lease is None or keeper.revision is None:
+        return _acquire(keeper, now, reading, nonce) if reading else Step(keeper, reason="the store does not answer")
+    if keeper.lease.state is LeaseState.PENDING:
+        return _open(keeper, now, nonce)
+    if keeper.lease.hi - now.verified > now.ahead * 3 // 4:
+        return Step(keeper)
+    return _send(keeper, keeper.revision, _held(now, keeper.lease, keeper.lease.lo, nonce))
+
+
+def release(keeper: Keeper, stopped_at: SigningState, nonce: str) -> Step:
+    """Publish what was signed last, after the signer has stopped for good (R5).
+
+    Args:
+        keeper: Its memory; without a lease that is held there is nothing to release.
+        stopped_at: What the signer's disk said under its lock when it stopped.
+        nonce: Random.
+    """
+    lease = keeper.lease
+    if lease is None or keeper.revision is None or lease.state is not LeaseState.HELD:
+        return Step(keeper)
+    last = max(stopped_at, SigningState(lease.lo - 1))
+    return _send(keeper, keeper.revision, replace(lease, state=LeaseState.RELEASED, nonce=nonce, released=last))
+
+
+def answered(keeper: Keeper, answer: Revision | Answer) -> Step:
+    """What the answer to the write under way means.
+
+    Args:
+        keeper: Its memory, with a write under way.
+        answer: The revision that the write made, or why there is none.
+    """
+    write = keeper.write
+    if write is None or answer is Answer.UNANSWERED:
+        return Step(keeper, reason="the store does not answer")
+    if isinstance(answer, Answer) or answer.incarnation != write.expected.incarnation:
+        return _lost(keeper)
+    return _won(keeper, write.lease, answer)
+
+
+def settle(keeper: Keeper, reading: Reading) -> Step:
+    """What became of a write that was not answered: ours by its own nonce alone, else it may still come (R4)."""
+    write = keeper.write
+    if write is None:
+        return Step(keeper)
+    same = reading.revision.incarnation == write.expected.incarnation
+    if same and reading.lease and reading.lease.nonce == write.lease.nonce:
+        return _won(keeper, write.lease, reading.revision)
+    if reading.revision == write.expected:
+        return Step(keeper, write=write)
+    return _lost(keeper)
+
+
+def _acquire(keeper: Keeper, now: Situation, reading: Reading, nonce: str) -> Step:
+    revision, lease = reading.revision, reading.lease
+    if not now.in_sync:
+        return Step(keeper, reason="the daemon has not caught up with the chain")
+    if lease is None:
+        if now.new_in == revision.incarnation and now.last == UNUSED:
+            return _send(keeper, revision, _held(now, _blank(now, revision, nonce), 1, nonce))
+        return _pend(keeper, now, revision, 0, nonce)
+    same = lease.incarnation == revision.incarnation
+    if lease.state is LeaseState.RELEASED:
+        if same:
+            return _start_warm(keeper, now, reading.revision, lease, nonce)
+        return _pend(keeper, now, revision, lease.hi, nonce)
+    if lease.holder == now.holder and same and lease.state is LeaseState.HELD:
+        return _resume(keeper, now, revision, lease, nonce)
+    if lease.holder != now.holder and not now.takeover:
+        return Step(keeper, reason=f"another machine has the signing lease, up to height {lease.hi} (R4)")
+    return _pend(keeper, now, revision, lease.hi, nonce)
+
+
+def _start_warm(keeper: Keeper, now: Situation, revision: Revision, lease: Lease, nonce: str) -> Step:
+    """After a clean release in this incarnation: from the height after it, at once (R6)."""
+    lo = max(lease.released.height, now.last.height) + 1
+    if now.verified + now.ahead < lo:
+        return Step(keeper, reason=f"this node is behind height {lo}, where signing goes on")
+    return _send(keeper, revision, _held(now, replace(lease, released=UNUSED, hi=lo - 1), lo, nonce))
+
+
+def _resume(keeper: Keeper, now: Situation, revision: Revision, lease: Lease, nonce: str) -> Step:
+    """A new process goes on above all that the one before it may have signed (R8)."""
+    lo = max(lease.hi, now.last.height) + 1
+    if now.verified + now.ahead < lo:
+        return Step(keeper, reason=f"signing goes on at height {lo}: the signer was started again (R8)")
+    return _send(keeper, revision, _held(now, lease, lo, nonce))
+
+
+def _pend(keeper: Keeper, now: Situation, revision: Revision, hi: int, nonce: str) -> Step:
+    """A winning acquisition opens nothing, and carries the stored hi (R7)."""
+    return _send(keeper, revision, replace(_blank(now, revision, nonce), hi=hi))
+
+
+def _open(keeper: Keeper, now: Situation, nonce: str) -> Step:
+    """Open a pending lease by a renewal, above all that anybody may have been granted (R7)."""
+    lease, revision = keeper.lease, keeper.revision
+    if lease is None or revision is None:
+        return Step(keeper)
+    # The height being worked on, not the one before it: a grant of that moment may reach N blocks above
+    # the last verified block, and lo must be above it (ADR 0260).
+    keeper = keeper if keeper.won_at else replace(keeper, won_at=now.verified + 1)
+    lo = max(keeper.won_at + now.ahead, lease.hi + 1, now.last.height + 1)
+    if now.verified + now.ahead < lo:
+        return Step(keeper, reason=f"the lease is ours; signing begins at height {lo} (R7)")
+    return _send(keeper, revision, _held(now, lease, lo, nonce))
+
+
+def _blank(now: Situation, revision: Revision, nonce: str) -> Lease:
+    return Lease(LeaseState.PENDING, now.holder, now.session, nonce, revision.incarnation)
+
+
+def _held(now: Situation, before: Lease, lo: int, nonce: str) -> Lease:
+    """A grant up to N blocks above the own verified height (R2); callers see to it that hi never falls."""
+    hi = now.verified + now.ahead
+    return replace(before, state=LeaseState.HELD, holder=now.holder, session=now.session, nonce=nonce, lo=lo, hi=hi)
+
+
+def _send(keeper: Keeper, expected: Revision, lease: Lease) -> Step:
+    write = Write(expected, lease)
+    return Step(replace(keeper, write=write), write=write)
+
+
+def _won(keeper: Keeper, lease: Lease, revision: Revision) -> Step:
+    if lease.state is LeaseState.RELEASED:
+        return Step(Keeper(keeper.session), revoke=True, reason="released")
+    won = replace(keeper, lease=lease, revision=revision, write=None)
+    if lease.state is LeaseState.PENDING:
+        return Step(replace(won, won_at=0), reason="the lease is ours; no height is open yet (R7)")
+    return Step(won, grant=Grant(keeper.session, lease.lo, lease.hi))
+
+
+def _lost(keeper: Keeper) -> Step:
+    """Whatever we had is another's, or of another incarnation: begin anew, H* too (R7)."""
+    return Step(Keeper(keeper.session), revoke=True, reason="the lease was lost to another write (R4)")
