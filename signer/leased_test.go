@@ -1,0 +1,124 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/cometbft/cometbft/privval"
+	cmtproto "github.com/cometbft/cometbft/proto/tendermint/types"
+)
+
+func made(t *testing.T) (*leased, string) {
+	t.Helper()
+	folder := t.TempDir()
+	state := filepath.Join(folder, "state.json")
+	pv := privval.GenFilePV(filepath.Join(folder, "key.json"), state)
+	pv.Save()
+	opened, err := os.Open(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &leased{pv: pv, folder: opened, session: "s"}, state
+}
+
+func vote(height int64, hash byte) *cmtproto.Vote {
+	id := make([]byte, 32)
+	id[0] = hash
+	return &cmtproto.Vote{Type: cmtproto.PrevoteType, Height: height, BlockID: cmtproto.BlockID{
+		Hash: id, PartSetHeader: cmtproto.PartSetHeader{Total: 1, Hash: id}}}
+}
+
+func must(t *testing.T, l *leased, o order) status {
+	t.Helper()
+	s, err := l.obey(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// A height is signed from lo to hi, and neither below nor above nor without a grant.
+func TestOnlyGrantedHeightsAreSigned(t *testing.T) {
+	l, _ := made(t)
+	for height, granted := range map[int64]bool{4: false, 8: false} {
+		if (l.SignVote("c", vote(height, 1)) == nil) != granted {
+			t.Fatalf("height %d without a grant", height)
+		}
+	}
+	must(t, l, order{Op: "grant", Session: "s", grant: grant{5, 7}})
+	for _, height := range []int64{4, 5, 6, 7, 8} {
+		v := vote(height, 1)
+		err := l.SignVote("c", v)
+		if (err == nil) != (height >= 5 && height <= 7) {
+			t.Fatalf("height %d: %v", height, err)
+		}
+		if err != nil && (v.Signature != nil || v.ExtensionSignature != nil) {
+			t.Fatalf("height %d: a refusal carries a signature", height)
+		}
+	}
+}
+
+// Another block at the same height, round and step is refused; the very same vote gets the very same signature.
+func TestOneSignatureForOneStep(t *testing.T) {
+	l, _ := made(t)
+	must(t, l, order{Op: "grant", Session: "s", grant: grant{1, 9}})
+	first, again, other := vote(3, 1), vote(3, 1), vote(3, 2)
+	if err := l.SignVote("c", first); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.SignVote("c", again); err != nil || string(first.Signature) != string(again.Signature) {
+		t.Fatal("the same bytes got another signature", err)
+	}
+	if l.SignVote("c", other) == nil || other.Signature != nil {
+		t.Fatal("a second block was signed")
+	}
+}
+
+// R1: whatever has been signed is in the file by the time that the signature is there.
+func TestTheStateIsWrittenFirst(t *testing.T) {
+	l, state := made(t)
+	must(t, l, order{Op: "grant", Session: "s", grant: grant{1, 9}})
+	for height := int64(1); height <= 9; height++ {
+		if err := l.SignVote("c", vote(height, 1)); err != nil {
+			t.Fatal(err)
+		}
+		written, err := os.ReadFile(state)
+		if err != nil || !strings.Contains(string(written), fmt.Sprintf(`"height": "%d"`, height)) {
+			t.Fatalf("signed %d, and the file says %s", height, written)
+		}
+	}
+}
+
+// R5: after a stop nothing is signed, no grant is taken, and the answer says what was signed last.
+func TestAStopIsForGood(t *testing.T) {
+	l, _ := made(t)
+	must(t, l, order{Op: "grant", Session: "s", grant: grant{1, 9}})
+	if err := l.SignVote("c", vote(4, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if s := must(t, l, order{Op: "stop", Session: "s"}); s.Height != 4 || !s.Stopped {
+		t.Fatal(s)
+	}
+	if _, err := l.obey(order{Op: "grant", Session: "s", grant: grant{5, 9}}); err == nil {
+		t.Fatal("a grant was taken after the stop")
+	}
+	if l.SignVote("c", vote(5, 1)) == nil {
+		t.Fatal("signed after the stop")
+	}
+}
+
+// R8: an order for another process is refused.
+func TestOrdersNameTheirProcess(t *testing.T) {
+	l, _ := made(t)
+	for _, op := range []string{"grant", "revoke", "stop"} {
+		if _, err := l.obey(order{Op: op, Session: "before", grant: grant{1, 9}}); err == nil {
+			t.Fatal(op)
+		}
+	}
+	if s := must(t, l, order{Op: "status"}); s.Hi != 0 || s.Stopped {
+		t.Fatal(s)
+	}
+}
