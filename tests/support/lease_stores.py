@@ -13,7 +13,8 @@ from typing import Any
 
 import boto3
 
-from goldnode.node.keys.stores import Store, open_store
+from goldnode.node.keys.open_store import open_store
+from goldnode.node.keys.stores import Store
 from goldnode.run import run, spawn, stop_group
 from tests.support.waiting import until
 

@@ -11,7 +11,7 @@ import fcntl
 import json
 import re
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -28,10 +28,6 @@ VERSION = 1
 #: What a person writes behind `lease:`.
 LEASE_URL = re.compile(r"(?:etcd|s3|file)://[A-Za-z0-9._~:/?&=%,\[\]-]{1,300}")
 MEANING = "etcd://HOST:2379[,HOST:2379…]/PREFIX, s3://BUCKET/PREFIX or file:///PATH"
-#: Where credentials of a store lie on a node: ca.pem, client.pem, client.key, s3.json.
-CREDENTIALS = "/etc/goldnode/lease"
-#: Seconds that a store has for one answer.
-PATIENCE = 5.0
 
 
 class Store(Protocol):
@@ -119,27 +115,6 @@ def forget(lease: Lease, incarnation: str) -> Lease:
     """A lease of a restored store: nothing it grants or releases counts, its hi does (R6, R7)."""
     nonce = secrets.token_hex(16)
     return replace(lease, state=LeaseState.PENDING, session="", nonce=nonce, incarnation=incarnation, lo=0)
-
-
-def open_store(url: str, address: str, root: Callable[[str], Path], *, timeout: float = PATIENCE) -> Store:
-    """The store that `lease:` names, for the lease of one key.
-
-    Args:
-        url: As in node.yaml.
-        address: The key's.
-        root: Where a path of the machine is.
-        timeout: Seconds for one answer.
-    """
-    # Each knows the interface above.
-    from goldnode.node.keys.etcd_store import EtcdStore  # noqa: PLC0415
-    from goldnode.node.keys.s3_store import S3Store  # noqa: PLC0415
-
-    where, credentials = place(url), root(CREDENTIALS)
-    if where.kind == "etcd":
-        return EtcdStore(where, address, credentials, timeout)
-    if where.kind == "s3":
-        return S3Store(where, address, credentials, timeout)
-    return FileStore(root(where.prefix), address)
 
 
 class FileStore:

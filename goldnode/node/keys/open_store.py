@@ -1,0 +1,35 @@
+"""From what stands behind ``lease:`` to a store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from goldnode.node.keys.etcd_store import EtcdStore
+from goldnode.node.keys.s3_store import S3Store
+from goldnode.node.keys.stores import FileStore, Store, place
+
+#: Where credentials of a store lie on a node: ca.pem, client.pem, client.key, s3.json.
+CREDENTIALS = "/etc/goldnode/lease"
+#: Seconds that a store has for one answer.
+PATIENCE = 5.0
+
+
+def open_store(url: str, address: str, root: Callable[[str], Path], *, timeout: float = PATIENCE) -> Store:
+    """The store that `lease:` names, for the lease of one key.
+
+    Args:
+        url: As in node.yaml.
+        address: The key's.
+        root: Where a path of the machine is.
+        timeout: Seconds for one answer.
+
+    Raises:
+        InputError: It names none.
+    """
+    where, credentials = place(url), root(CREDENTIALS)
+    if where.kind == "etcd":
+        return EtcdStore(where, address, credentials, timeout)
+    if where.kind == "s3":
+        return S3Store(where, address, credentials, timeout)
+    return FileStore(root(where.prefix), address)
