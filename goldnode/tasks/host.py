@@ -94,6 +94,9 @@ TOOLS: dict[Need, tuple[Tool, ...]] = {
         Tool("/etc/protocols", "netbase"),
         Tool("wg", "wireguard-tools"),
         Tool("ssh-keygen", "openssh-client"),
+        Tool("sfdisk", "fdisk"),
+        Tool("cryptsetup", "cryptsetup-bin"),
+        Tool("pvcreate", "lvm2"),
     ),
     Need.TEST_PACKAGES: (),
 }

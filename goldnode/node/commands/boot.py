@@ -21,6 +21,7 @@ from goldnode.node.plan.inputs import interface, read_image
 from goldnode.node.plan.mesh import TABLE
 from goldnode.node.plan.plan import AGENT
 from goldnode.node.system import machine, volume
+from goldnode.node.system.disks import LiveDisks
 from goldnode.node.system.live import LiveSystem
 from goldnode.node.system.system import System, for_root
 from goldnode.progress import SILENT
@@ -50,7 +51,7 @@ def configure(layout: Layout, _: Namespace) -> int:
     image = read_image(layout)
     config = node_yaml.in_force(layout, image)
     if isinstance(system, LiveSystem):
-        volume.ensure(layout, config.data, volume.LiveDisks(layout.nodes, machine.appears))
+        volume.ensure(layout, config.data, LiveDisks(layout.nodes))
     found, changes = story.configure(layout, image, system)
     for name, facts in found.facts.items():
         print(f"goldnode: {facts.role.name} {name}: configured, node id {facts.node_id}")

@@ -1,15 +1,15 @@
 """The data volume: mounted where the nodes are kept, recognised, and never replaced by something else.
 
 A machine whose nodes live on a volume must not start without it: it would make new keys, or find
-an old state.  So the volume's UUID is recorded when it is first used, and a boot without that
-volume is refused.  It is formatted only when it is blank.
+an old state.  So the volume's UUID is recorded when it is first used; from then on the volume is
+known by it, whatever name the kernel gives the device.  It is formatted only when it is blank
+(``blank``).  ``decide`` is pure; ``disks`` is the machine's side.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
@@ -17,14 +17,14 @@ from typing import Protocol
 from goldnode.errors import HostError, SafetyError
 from goldnode.files import write_json
 from goldnode.node.layout import Layout
-from goldnode.run import run
 
 ROOT = "root"
 #: The label of a file system that we made.
 LABEL = "goldnode-data"
-OPTIONS = "noatime,nodev,nosuid,noexec"
-#: Seconds a device may take to appear: clouds attach volumes after the machine has started.
-APPEARS = 30.0
+#: Smallest device that is formatted: a daemon does not start with less than half of it free (``preflight``).
+SMALLEST = 1 << 30
+#: What a kernel of ours mounts.
+MOUNTABLE = ("ext4", "ext3", "ext2", "xfs", "btrfs")
 
 
 class Step(StrEnum):
@@ -35,6 +35,15 @@ class Step(StrEnum):
     FORMAT = "format and mount"
 
 
+class AbsentError(HostError):
+    """The volume is not there yet.
+
+    Its exit code is its own (EX_TEMPFAIL of sysexits.h): goldnode-configure.service starts again on this one only.
+    """
+
+    exit_code = 75
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """What is known of the volume.
@@ -42,12 +51,17 @@ class Found:
     Attributes:
         data: What node.yaml says: `root`, a device, `LABEL=…` or `UUID=…`.
         device: The device's path; empty while there is none.
-        filesystem: Its type; empty when the device is blank.
+        filesystem: What is on it, in blkid's words; empty when blkid knows of nothing.
         uuid: Its UUID.
         label: Its label.
         recorded: UUID of the volume used before; empty when none was.
         mounted: UUID of what is mounted there now; empty when nothing is.
         nodes_on_root: Nodes are kept on the root disk already.
+        blank: It holds zeros wherever one looks.
+        content: What it holds instead of a file system, as a clause; empty when it holds one, or nothing.
+        repair: The command that mends or shows that.
+        size: Bytes.
+        read_only: The device takes no writes.
     """
 
     data: str
@@ -58,6 +72,11 @@ class Found:
     recorded: str = ""
     mounted: str = ""
     nodes_on_root: bool = False
+    blank: bool = False
+    content: str = ""
+    repair: str = ""
+    size: int = 0
+    read_only: bool = False
 
 
 def decide(found: Found) -> Step:
@@ -65,7 +84,7 @@ def decide(found: Found) -> Step:
 
     Raises:
         SafetyError: Going on could make a second node out of one, or destroy data.
-        HostError: The device is not there.
+        HostError: The device is not there, too small, or takes no writes.
     """
     if found.data == ROOT:
         if found.recorded:
@@ -74,13 +93,7 @@ def decide(found: Found) -> Step:
                 hint=f"write data: UUID={found.recorded}",
             )
         return Step.NOTHING
-    if not found.device:
-        raise HostError(f"the data volume {found.data} is not attached", hint="attach it, then: goldnode configure")
-    if found.recorded and found.uuid != found.recorded:
-        raise SafetyError(
-            f"{found.data} is another volume ({found.uuid or 'blank'}) than the nodes' ({found.recorded})",
-            hint="attach the right one; nothing was changed",
-        )
+    _check_attached(found)
     if found.mounted:
         if found.mounted != found.uuid:
             raise SafetyError(f"something else is mounted where the nodes are kept ({found.mounted})")
@@ -90,27 +103,65 @@ def decide(found: Found) -> Step:
             "this machine's nodes are on its root disk, and node.yaml now names a volume",
             hint="write data: root, or move the node: goldnode handover",
         )
-    if not found.filesystem:
-        return Step.FORMAT
-    if found.label != LABEL and not found.data.startswith(("LABEL=", "UUID=")):
+    if found.read_only:
+        raise HostError(f"{found.device} is read-only, and a node writes all the time",
+                        hint="attach it for writing, then: goldnode configure")  # fmt: skip
+    return Step.MOUNT if found.filesystem and not found.content else _decide_format(found)
+
+
+def _check_attached(found: Found) -> None:
+    named = found.data.removeprefix("UUID=") if found.data.startswith("UUID=") else ""
+    if found.recorded and named not in ("", found.recorded):
+        raise SafetyError(
+            f"{found.data} is another volume than the nodes' ({found.recorded})",
+            hint=f"write data: UUID={found.recorded}; nothing was changed",
+        )
+    if not found.device:
+        name = f"UUID={found.recorded}, which holds this machine's nodes," if found.recorded else found.data
+        raise AbsentError(f"the data volume {name} is not attached",
+                          hint="attach it: this machine waits for it, and goes on by itself")  # fmt: skip
+    if found.recorded and found.uuid != found.recorded:
+        raise SafetyError(
+            f"{found.device} is another volume ({found.uuid or 'without a file system'}) than the nodes' "
+            f"({found.recorded})",
+            hint="attach the right one; nothing was changed",
+        )
+    ours = found.label == LABEL or found.recorded or found.data.startswith(("LABEL=", "UUID="))
+    if found.filesystem and not found.content and not ours:
         raise SafetyError(
             f"{found.device} holds a file system ({found.filesystem}, label {found.label or 'none'}) of others",
             hint=f"name it on purpose: data: UUID={found.uuid}",
         )
-    return Step.MOUNT
+
+
+def _decide_format(found: Found) -> Step:
+    if not found.blank:
+        raise SafetyError(
+            f"{found.device} is not blank: it holds {found.content}; it was left as it is",
+            hint=f"{found.repair}; to throw away what is on it: {format_command(found.device)}",
+        )
+    if found.size < SMALLEST:
+        raise HostError(f"{found.device} has {found.size >> 20} MiB, and a node's volume needs {SMALLEST >> 20}",
+                        hint="attach a larger one; hundreds of GB are usual")  # fmt: skip
+    return Step.FORMAT
+
+
+def format_command(device: str) -> str:
+    """What a person types to format a device on purpose."""
+    return f"mkfs.ext4 -L {LABEL} -m 0 {device}"
 
 
 class Disks(Protocol):
     """The machine's block devices."""
 
-    def find(self, data: str) -> Found:
-        """The device that node.yaml means, and what is on it."""
+    def find(self, data: str, recorded: str) -> Found:
+        """The device that is meant, and what is on it."""
 
     def format(self, device: str) -> None:
         """Make a file system on a blank device."""
 
-    def mount(self, device: str, folder: Path) -> None:
-        """Mount a device."""
+    def mount(self, found: Found, folder: Path) -> None:
+        """Mount a device, and let its file system fill it."""
 
 
 def ensure(layout: Layout, data: str, disks: Disks) -> None:
@@ -121,54 +172,35 @@ def ensure(layout: Layout, data: str, disks: Disks) -> None:
         HostError: See ``decide``.
     """
     record = layout.state / "volume.json"
-    recorded = json.loads(record.read_text())["uuid"] if record.exists() else ""
-    seen = disks.find(data) if data != ROOT else Found(data)
+    recorded, damage = _recorded(record)
+    seen = disks.find(data, recorded) if data != ROOT else Found(data)
     on_root = not seen.mounted and layout.nodes.is_dir() and any(layout.nodes.iterdir())
-    found = Found(
-        data, seen.device, seen.filesystem, seen.uuid, seen.label, recorded, seen.mounted, nodes_on_root=on_root
-    )
+    found = replace(seen, recorded=recorded, nodes_on_root=on_root)
+    if damage and (data == ROOT or found.blank):
+        raise SafetyError(
+            f"{record} {damage}, so nobody knows which volume holds this machine's nodes",
+            hint=f'blkid, then: printf \'{{"uuid": "UUID"}}\' >{record}',
+        )
     step = decide(found)
     if step is Step.FORMAT:
         disks.format(found.device)
-        found = disks.find(data)
+        found = disks.find(found.device, "")
     if step is not Step.NOTHING:
         layout.nodes.mkdir(parents=True, exist_ok=True)
-        disks.mount(found.device, layout.nodes)
+        disks.mount(found, layout.nodes)
     if data != ROOT and not recorded:
         write_json(record, {"version": 1, "uuid": found.uuid, "data": data})
+        if damage:
+            print(f"goldnode: {record} {damage}; written anew, for the volume {found.uuid}")
 
 
-class LiveDisks:
-    """The real ones.
-
-    Args:
-        folder: Where the volume is mounted.
-        wait: Waits until a path exists, at most that many seconds.
-    """
-
-    def __init__(self, folder: Path, wait: Callable[[Path, float], bool]) -> None:
-        self._folder, self._wait = folder, wait
-
-    def find(self, data: str) -> Found:
-        """The device that node.yaml means, and what is on it."""
-        kind, _, name = data.partition("=")
-        path = Path(f"/dev/disk/by-{kind.lower()}/{name}") if name else Path(data)
-        if not self._wait(path, APPEARS):
-            return Found(data)
-        # -p asks the device itself: a cache would call a freshly attached one blank.
-        answer = run(["blkid", "-p", "-o", "export", path], timeout=60, check=False)
-        facts = dict(line.split("=", 1) for line in answer.stdout.splitlines() if "=" in line)
-        if not facts.get("TYPE") and (facts.get("PTTYPE") or answer.returncode not in (0, 2)):
-            raise SafetyError(f"{path} is not blank, and holds no file system", hint=f"blkid -p {path}")
-        mounted = run(["findmnt", "-n", "-o", "UUID", "--mountpoint", self._folder], timeout=60, check=False).stdout
-        return Found(
-            data, str(path), facts.get("TYPE", ""), facts.get("UUID", ""), facts.get("LABEL", ""), "", mounted.strip()
-        )
-
-    def format(self, device: str) -> None:
-        """Make a file system on a blank device."""
-        run(["mkfs.ext4", "-q", "-L", LABEL, "-m", "0", device], timeout=600)
-
-    def mount(self, device: str, folder: Path) -> None:
-        """Mount a device."""
-        run(["mount", "-o", OPTIONS, device, folder], timeout=120)
+def _recorded(record: Path) -> tuple[str, str]:
+    """UUID of the volume used before, and what is wrong with the record; either is empty."""
+    try:
+        document = json.loads(record.read_bytes())
+    except FileNotFoundError:
+        return "", ""
+    except (OSError, ValueError):
+        return "", "cannot be read"
+    uuid = document.get("uuid") if isinstance(document, dict) else None
+    return (uuid, "") if isinstance(uuid, str) and uuid else ("", "names no volume")

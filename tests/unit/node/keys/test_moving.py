@@ -114,7 +114,7 @@ def test_copies_are_set_aside_whole(tmp_path: Path) -> None:
     assert 2 == len(list(node.base.parent.glob(".s-1.copy-of-another-machine*/home/config/node_key.json")))
 
 
-BLANK = Found("/dev/vdb", device="/dev/vdb")
+BLANK = Found("/dev/vdb", device="/dev/vdb", blank=True, size=volume.SMALLEST)
 OURS = Found("/dev/vdb", device="/dev/vdb", filesystem="ext4", uuid="u-1", label=volume.LABEL)
 
 
@@ -139,7 +139,7 @@ def test_a_volume_is_used(found: Found, step: Step) -> None:
     [
         (Found("root", recorded="u-1"), "data: root"),
         (replace(OURS, recorded="u-2"), "another volume"),
-        (replace(BLANK, recorded="u-2"), "blank"),
+        (replace(BLANK, recorded="u-2"), "without a file system"),
         (replace(OURS, mounted="u-9"), "something else is mounted"),
         (replace(BLANK, nodes_on_root=True), "on its root disk"),
         (replace(OURS, label="photos"), "of others"),
@@ -164,18 +164,18 @@ class Disks:
     found: Found
     done: list[str] = field(default_factory=list)
 
-    def find(self, data: str) -> Found:
+    def find(self, data: str, recorded: str) -> Found:
         """What is on it now."""
-        return replace(self.found, data=data)
+        return replace(self.found, data=data, recorded=recorded)
 
     def format(self, device: str) -> None:
         """From now on it is ours."""
         self.done.append(f"format {device}")
         self.found = OURS
 
-    def mount(self, device: str, folder: Path) -> None:
+    def mount(self, found: Found, folder: Path) -> None:
         """From now on it is mounted."""
-        self.done.append(f"mount {device} {folder.name}")
+        self.done.append(f"mount {found.device} {folder.name}")
         self.found = replace(self.found, mounted=self.found.uuid)
 
 

@@ -1,0 +1,162 @@
+"""The machine's block devices, as the data volume asks for them (``volume.Disks``)."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from goldnode.errors import HostError, SafetyError
+from goldnode.node.system import blank
+from goldnode.node.system.volume import LABEL, MOUNTABLE, Found
+from goldnode.run import CommandError, run
+
+OPTIONS = "noatime,nodev,nosuid,noexec"
+#: Seconds a device may take to appear; a later one is waited for by starting anew (goldnode-configure.service).
+APPEARS = 20.0
+#: blkid's exit code when it finds more than one kind of content.
+AMBIVALENT = 8
+#: What blkid calls things that are no file system, and how to look into them.
+CONTAINERS = {
+    "crypto_LUKS": ("an encrypted volume (LUKS)", "cryptsetup luksDump {device}"),
+    "LVM2_member": ("a part of a volume group (LVM)", "pvs {device}, and name the logical volume: data: /dev/VG/LV"),
+    "linux_raid_member": ("a part of a RAID", "mdadm --examine {device}, and name the array: data: /dev/md0"),
+    "zfs_member": ("a part of a ZFS pool", "zpool import"),
+    "bcache": ("a bcache device", "bcache-super-show {device}, and name what it is behind: data: /dev/bcache0"),
+    "swap": ("swap space", "swapon --show"),
+}
+
+
+class LiveDisks:
+    """The real ones.
+
+    Args:
+        folder: Where the volume is mounted.
+        patience: Seconds a device may take to appear.
+    """
+
+    def __init__(self, folder: Path, patience: float = APPEARS) -> None:
+        self._folder, self._patience = folder, patience
+
+    def find(self, data: str, recorded: str) -> Found:
+        """The device that is meant, and what is on it.
+
+        Args:
+            data: What node.yaml says.
+            recorded: UUID of the volume used before: it is meant, whatever name it has now.
+
+        Raises:
+            SafetyError: Two devices have the UUID.
+        """
+        device = self._wait(f"UUID={recorded}" if recorded else data)
+        if not device:
+            return Found(data)
+        mounted = run(["findmnt", "-n", "-o", "UUID", "--mountpoint", self._folder], timeout=60, check=False).stdout
+        # -p asks the device itself: a cache would call a freshly attached one blank.
+        answer = run(["blkid", "-p", "-o", "export", device], timeout=60, check=False)
+        facts = dict(line.split("=", 1) for line in answer.stdout.splitlines() if "=" in line)
+        kind = facts.get("TYPE", "")
+        if kind in MOUNTABLE and answer.returncode == 0:
+            looked, content, repair = None, "", ""
+        else:
+            looked = blank.look(Path(device))
+            content, repair = _describe(device, kind, facts.get("PTTYPE", ""), answer.returncode, looked)
+        return Found(
+            data,
+            device,
+            kind,
+            facts.get("UUID", ""),
+            facts.get("LABEL", ""),
+            mounted=mounted.strip(),
+            blank=looked is not None and looked.is_blank and not kind,
+            content=content,
+            repair=repair,
+            size=looked.size if looked else 0,
+            read_only=run(["blockdev", "--getro", device], timeout=60).stdout.strip() == "1",
+        )
+
+    def format(self, device: str) -> None:
+        """Make a file system on a blank device."""
+        run(["mkfs.ext4", "-q", "-L", LABEL, "-m", "0", device], timeout=600)
+
+    def mount(self, found: Found, folder: Path) -> None:
+        """Mount a device, and let its file system fill it.
+
+        Raises:
+            HostError: It is damaged.
+        """
+        grown = found.filesystem.startswith("ext") and _grow_partition(found.device)
+        try:
+            run(["mount", "-o", OPTIONS, found.device, folder], timeout=120)
+        except CommandError as error:
+            raise HostError(f"the data volume {found.device} ({found.filesystem}) cannot be mounted; it is damaged, "
+                            f"or not a whole copy: {_last_line(error)}", hint=_repair(found)) from error  # fmt: skip
+        if os.statvfs(folder).f_flag & os.ST_RDONLY:
+            run(["umount", folder], timeout=120)
+            raise HostError(f"the data volume {found.device} can only be mounted read-only", hint=_repair(found))
+        if found.filesystem.startswith("ext"):
+            # Changes nothing where the file system fills its device already.
+            done = run(["resize2fs", found.device], timeout=600, check=False)
+            if done.returncode:
+                print(f"goldnode: {found.device} was not grown: {done.stderr.strip().splitlines()[-1:]}")
+            elif grown:
+                print(f"goldnode: {found.device} was grown with its disk")
+
+    def _wait(self, name: str) -> str:
+        end = time.monotonic() + self._patience
+        while not (device := resolve(name)) and time.monotonic() < end:
+            time.sleep(0.5)
+        return device
+
+
+def resolve(name: str) -> str:
+    """The device that a name, `LABEL=…` or `UUID=…` means at this moment; empty for none.
+
+    Raises:
+        SafetyError: Two devices have it: one is a copy, and nobody can tell which.
+    """
+    if "=" not in name:
+        return name if Path(name).is_block_device() else ""
+    listed = run(["blkid", "-c", "/dev/null", "-o", "device", "-t", name], timeout=60, check=False).stdout.split()
+    # A device with several paths is seen by each of them, and by the one that joins them.
+    devices = [device for device in listed if device.startswith("/dev/mapper/")] or listed
+    if len(devices) > 1:
+        raise SafetyError(f"{' and '.join(devices)} have the same {name}: one of them is a copy",
+                          hint="detach the copy, then: goldnode configure")  # fmt: skip
+    return devices[0] if devices else ""
+
+
+def _describe(device: str, kind: str, table: str, code: int, looked: blank.Content) -> tuple[str, str]:
+    """What a device holds that is not to be mounted, and the command that shows or mends it; empty for nothing."""
+    if code == AMBIVALENT:
+        return "the marks of several file systems", f"wipefs {device}"
+    if kind:
+        what, command = CONTAINERS.get(kind, (f"{kind}, which is not mounted here", "blkid -p {device}"))
+        return what, command.format(device=device)
+    if table:
+        return f"a partition table ({table})", f"lsblk {device}, and name a partition: data: {device}1"
+    if looked.backup:
+        block, size = looked.backup
+        return (f"an ext4 file system whose first superblock is damaged (there is a backup in block {block})",
+                f"e2fsck -b {block} -B {size} {device}, then: goldnode configure")  # fmt: skip
+    if looked.used_at is not None:
+        return f"data of an unknown kind, at byte {looked.used_at}", f"hexdump -C -s {looked.used_at} {device} | head"
+    return "", ""
+
+
+def _grow_partition(device: str) -> bool:
+    """Let a partition fill the disk that was grown under it; whether it did."""
+    sysfs = Path("/sys/class/block", Path(device).resolve().name)
+    if not (sysfs / "partition").exists():
+        return False
+    disk, number = f"/dev/{sysfs.resolve().parent.name}", (sysfs / "partition").read_text().strip()
+    return run(["growpart", disk, number], timeout=120, check=False).returncode == 0
+
+
+def _repair(found: Found) -> str:
+    check = {"xfs": "xfs_repair -n", "btrfs": "btrfs check --readonly"}.get(found.filesystem, "fsck -f")
+    return f"{check} {found.device}, then: goldnode configure"
+
+
+def _last_line(error: CommandError) -> str:
+    return (error.stderr.strip().splitlines() or [""])[-1].strip()
