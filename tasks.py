@@ -21,7 +21,7 @@ ns = Collection()
 for task in (
     bake.bake,
     boot.boot,
-    test.prove,
+    test.run_tests,
     test.check,
     network.networks,
     rendezvous.rendezvous,

@@ -25,11 +25,11 @@ from goldnode.vm import accel, machine
 
 #: The bake may take this times the floor (issue: speed); the stock bake's share it must stay below.
 GOAL, STOCK_GOAL = 1.25, 0.35
-PATIENCE = 300.0
+TIMEOUT = 300.0
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class BakeReport:
     """What was measured.
 
     Attributes:
@@ -70,7 +70,7 @@ class Report:
         }
 
 
-def measure(turns: int, progress: Progress, *, stock: bool) -> Report:
+def measure(turns: int, progress: Progress, *, stock: bool) -> BakeReport:
     """Bake localnet with warm base and daemon, and boot the base the ordinary way, in turn.
 
     Args:
@@ -78,14 +78,14 @@ def measure(turns: int, progress: Progress, *, stock: bool) -> Report:
         progress: Told how far it is.
         stock: Bake once the ordinary way too (minutes).
     """
-    order = golden.Order(networks.load("localnet"), force=True)
-    result = golden.bake(order, SILENT)
-    base = bases.make(bases.BaseSpec(order.arch, golden.base_packages(order)), SILENT)
-    acceleration = accel.choose(order.accel, base.folder / "vmlinuz")
+    options = golden.BakeOptions(networks.load("localnet"), force=True)
+    result = golden.bake(options, SILENT)
+    base = bases.make(bases.BaseSpec(options.arch, golden.base_packages(options)), SILENT)
+    acceleration = accel.choose(options.accel, base.folder / "vmlinuz")
     bakes, boots, compressions = [], [], []
     for turn in range(1, turns + 1):
         with progress.step(f"bake {turn}/{turns}"):
-            bakes.append(_seconds(lambda: golden.bake(order, SILENT)))
+            bakes.append(_seconds(lambda: golden.bake(options, SILENT)))
         with progress.step(f"ordinary boot {turn}/{turns}"):
             boots.append(boot(base.disk, acceleration))
         with progress.step(f"compress {turn}/{turns}"):
@@ -93,8 +93,8 @@ def measure(turns: int, progress: Progress, *, stock: bool) -> Report:
     ordinary = None
     if stock:
         with progress.step("stock bake"):
-            ordinary = _seconds(lambda: golden.bake(replace(order, platform=Platform.STOCK), SILENT))
-    return Report(tuple(bakes), tuple(boots), tuple(compressions), ordinary, result.image.stat().st_size)
+            ordinary = _seconds(lambda: golden.bake(replace(options, platform=Platform.STOCK), SILENT))
+    return BakeReport(tuple(bakes), tuple(boots), tuple(compressions), ordinary, result.image.stat().st_size)
 
 
 def boot(disk: Path, acceleration: accel.Acceleration) -> float:
@@ -102,7 +102,7 @@ def boot(disk: Path, acceleration: accel.Acceleration) -> float:
     with tempfile.TemporaryDirectory(prefix="goldnode-bench-") as name:
         folder = Path(name)
         port = ssh_wait.free_port()
-        spec = machine.Spec(
+        spec = machine.QemuSpec(
             machine.overlay(disk, folder / "disk.qcow2"),
             seed=machine.seed_iso(folder / "seed.iso", "#cloud-config\n{}\n", instance="bench"),
             nics=(machine.Nic(machine.user_network({port: 22}, restrict=True), "52:54:00:67:6e:01"),),
@@ -110,7 +110,7 @@ def boot(disk: Path, acceleration: accel.Acceleration) -> float:
         )
         with machine.running(spec, acceleration) as started:
             while not _greets(port):
-                if time.monotonic() - started.started > PATIENCE:
+                if time.monotonic() - started.started > TIMEOUT:
                     started.wait_for("login:", 0)
                 time.sleep(0.2)
             return time.monotonic() - started.started

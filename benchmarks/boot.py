@@ -20,7 +20,7 @@ from goldnode.bake import golden
 from goldnode.cluster import govern, store, user_data
 from goldnode.config import network as networks
 from goldnode.fleet.genesis import Validator, plain
-from goldnode.fleet.single_vm import RENDEZVOUS, Place
+from goldnode.fleet.single_vm import RENDEZVOUS, Sandbox
 from goldnode.node.keys.cometbft_keys import Key
 from goldnode.progress import SILENT, Progress
 from goldnode.protocol.invite import write_invite
@@ -32,7 +32,7 @@ READY = r"ready ([0-9.]+) s after power-on"
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class BootReport:
     """Seconds of each turn: base to login prompt, role to ready, and the figure its console prints."""
 
     logins: tuple[float, ...]
@@ -57,49 +57,49 @@ class Report:
         }
 
 
-def measure(turns: int, progress: Progress) -> Report:
+def measure(turns: int, progress: Progress) -> BootReport:
     """Boot the base and a sentry of the golden image in turn."""
-    order = golden.Order(networks.load("localnet"))
+    options = golden.BakeOptions(networks.load("localnet"))
     with progress.step("image"):
-        image = golden.bake(order, SILENT).image
-        base = bases.make(bases.BaseSpec(order.arch, golden.base_packages(order)), SILENT)
-    acceleration = accel.choose(order.accel, base.folder / "vmlinuz")
+        image = golden.bake(options, SILENT).image
+        base = bases.make(bases.BaseSpec(options.arch, golden.base_packages(options)), SILENT)
+    acceleration = accel.choose(options.accel, base.folder / "vmlinuz")
     logins, readies, own = [], [], []
     with tempfile.TemporaryDirectory(prefix="goldnode-bench-") as name:
-        place = Place(Path(name), acceleration)
-        place.open()
+        sandbox = Sandbox(Path(name), acceleration)
+        sandbox.open()
         try:
             for turn in range(1, turns + 1):
                 with progress.step(f"login prompt {turn}/{turns}"):
-                    logins.append(_seconds(place, f"base-{turn}", base.disk, "#cloud-config\n{}\n", "login:")[0])
+                    logins.append(_seconds(sandbox, f"base-{turn}", base.disk, "#cloud-config\n{}\n", "login:")[0])
                 with progress.step(f"ready {turn}/{turns}"):
-                    seconds, said = _seconds(place, f"sentry-{turn}", image, _sentry(place, turn), READY)
+                    seconds, said = _seconds(sandbox, f"sentry-{turn}", image, _sentry(sandbox, turn), READY)
                 readies.append(seconds)
                 own.append(float(said))
         finally:
-            place.ground.end()
-    return Report(tuple(logins), tuple(readies), tuple(own), acceleration.accelerator)
+            sandbox.namespace.end()
+    return BootReport(tuple(logins), tuple(readies), tuple(own), acceleration.accelerator)
 
 
-def _seconds(place: Place, name: str, image: Path, text: str, pattern: str) -> tuple[float, str]:
+def _seconds(sandbox: Sandbox, name: str, image: Path, text: str, pattern: str) -> tuple[float, str]:
     """Seconds from power-on until the console matches, and what matched."""
-    folder = place.folder / name
+    folder = sandbox.folder / name
     folder.mkdir()
     seed = machine.seed_iso(folder / "seed.iso", text, instance=name)
-    box = place.boot(name, image, machine.Spec(folder / "disk.qcow2", seed=seed))
+    box = sandbox.boot(name, image, machine.QemuSpec(folder / "disk.qcow2", seed=seed))
     said = box.wait_for(pattern)
     seconds = time.monotonic() - box.started
     box.off()
     return seconds, said
 
 
-def _sentry(place: Place, turn: int) -> str:
+def _sentry(sandbox: Sandbox, turn: int) -> str:
     """User-data of a new cluster's first sentry."""
     network = networks.load("localnet")
-    cluster = store.create(place.folder / "clusters", f"bench-{turn}", network.name)
-    invite = govern.invite(cluster, govern.Wish("sentry", 1, int(time.time()) + 3600))
+    cluster = store.create(sandbox.folder / "clusters", f"bench-{turn}", network.name)
+    invite = govern.invite(cluster, govern.InviteSpec("sentry", 1, int(time.time()) + 3600))
     genesis = plain(network.chain_id, [Validator("nobody", Key(bytes(32)), 10)], datetime.now(UTC))
     node = user_data.Node("sentry-1", "sentry", write_invite(invite))
     return user_data.render(
-        user_data.Machine(cluster.settings.name, network.name, "sentry", [node], [RENDEZVOUS], genesis)
+        user_data.UserData(cluster.settings.name, network.name, "sentry", [node], [RENDEZVOUS], genesis)
     )

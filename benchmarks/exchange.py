@@ -29,7 +29,7 @@ from goldnode.run import spawn
 
 NODES = 3
 #: Seconds after which a measurement is given up.
-PATIENCE = 120.0
+TIMEOUT = 120.0
 
 
 def _invite(nodes: int, cluster_key: bytes) -> Invite:
@@ -80,7 +80,7 @@ def refill(members: int = limits.MEMBERS) -> float:
         with server(Path(folder, "before.sqlite")) as first:
             for number in range(members):
                 member = Member.join(Path(folder, str(number)), key_from_seed(os.urandom(32)), invite)
-                member.say(made_up_facts(number))
+                member.publish(made_up_facts(number))
                 stack.enter_context(Exchange(member, [first.url]))
             _until_full(first, cluster_key, members)
         with server(Path(folder, "after.sqlite"), listen=first.url.removeprefix("http://")) as second:
@@ -92,7 +92,7 @@ def _until_full(at: Server, cluster_key: bytes, members: int) -> float:
     begin = time.perf_counter()
     with contextlib.closing(endpoint):
         while len(endpoint.list(key, int(time.time() * 1000), after="", wait=0, policy="").items) < members:
-            if time.perf_counter() - begin > PATIENCE + limits.TOUCH_INTERVAL:
+            if time.perf_counter() - begin > TIMEOUT + limits.TOUCH_INTERVAL:
                 raise ExchangeError(f"{members} members did not fill {at.url} in time", code="unexpected")
             time.sleep(0.02)
     return time.perf_counter() - begin

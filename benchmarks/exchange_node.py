@@ -31,7 +31,7 @@ def main(url: str, state: str, others: str) -> None:
     member = Member.join(Path(state), key_from_seed(os.urandom(32)), read_invite(sys.stdin.readline()))
     print("up", flush=True)
     sys.stdin.readline()
-    member.say(made_up_facts(os.getpid() & 0xFFFF))
+    member.publish(made_up_facts(os.getpid() & 0xFFFF))
     with Exchange(member, [url]):
         with member.changed:
             member.changed.wait_for(lambda: len(member.members()) == int(others))

@@ -32,7 +32,7 @@ from goldnode.run import spawn
 #: Position of the first node: ports far from those of a real machine's nodes.
 FIRST = 20
 #: Seconds a case may take to be ready, and to come to rest before it is measured.
-PATIENCE = 300
+TIMEOUT = 300
 REST = 10
 #: What N nodes in one JVM may take at most, as a share of N JVMs.
 MEMORY_GOALS = {3: 0.70, 10: 0.55}
@@ -73,7 +73,7 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class JvmReport:
     """All cases, and how busy the machine was when they began (load average)."""
 
     cases: tuple[Comparison, ...]
@@ -103,7 +103,7 @@ class Report:
         }
 
 
-def measure(counts: Sequence[int], progress: Progress, network: str = "daml") -> Report:
+def measure(counts: Sequence[int], progress: Progress, network: str = "daml") -> JvmReport:
     """Measure every count, one case after the other.
 
     Raises:
@@ -117,7 +117,7 @@ def measure(counts: Sequence[int], progress: Progress, network: str = "daml") ->
             Comparison(count, bench.case(count, database, together=True), bench.case(count, database, together=False))
             for count in counts
         )
-        return Report(tuple(cases), load_before)
+        return JvmReport(tuple(cases), load_before)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,9 +206,9 @@ def await_port(port: int, what: str) -> None:
     Raises:
         BakeError: Nobody did in time.
     """
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return
         time.sleep(0.05)
-    raise BakeError(f"{what} was not ready within {PATIENCE} s")
+    raise BakeError(f"{what} was not ready within {TIMEOUT} s")

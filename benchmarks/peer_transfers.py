@@ -30,7 +30,7 @@ CROC_SECRET = "1234-apple-bear-cat"  # noqa: S105 - lives as long as the namespa
 WORMHOLE_CODE = "7-apple-bear"
 #: What a node would have to say: its ID and an address.
 TEXT = "4a71e1c5d9d1f0b2a3948576c6d7e8f901234567@203.0.113.10:26656"
-PATIENCE = 60.0
+TIMEOUT = 60.0
 
 
 def croc(program: Path, home: Path, runs: int) -> list[float]:
@@ -64,16 +64,16 @@ def _transfer(send: Sequence[str], receive: Sequence[str], env: Mapping[str, str
             while ready and ready not in (line := sender.stdout.readline()):
                 if not line:
                     raise CommandError(send, sender.wait(), "", "the sender gave up")
-            received = run(receive, env=env, timeout=PATIENCE).stdout
+            received = run(receive, env=env, timeout=TIMEOUT).stdout
             sender.stdout.read()
-        sender.wait(PATIENCE)
+        sender.wait(TIMEOUT)
     if TEXT not in received:
         raise CommandError(receive, 0, received, "the text did not arrive")
     return time.perf_counter() - begin
 
 
 def _await_port(port: int) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
             return

@@ -25,7 +25,7 @@ CROC = Source(
 )
 LOCK = REPOSITORY / "requirements/bench.lock"
 #: Seconds that fetching an environment or all transfers may take.
-PATIENCE = 600.0
+TIMEOUT = 600.0
 
 
 def transfers(runs: int, progress: Progress) -> dict[str, list[float]]:
@@ -44,7 +44,7 @@ def transfers(runs: int, progress: Progress) -> dict[str, list[float]]:
     alone = ["unshare", "--map-root-user", "--net"]
     program = [sys.executable, "-m", "benchmarks.peer_transfers", str(croc), str(wormhole), str(runs)]
     with progress.step("transfer with croc and magic-wormhole"):
-        seconds: dict[str, list[float]] = json.loads(run([*alone, *program], cwd=REPOSITORY, timeout=PATIENCE).stdout)
+        seconds: dict[str, list[float]] = json.loads(run([*alone, *program], cwd=REPOSITORY, timeout=TIMEOUT).stdout)
     return seconds
 
 
@@ -67,6 +67,6 @@ def _wormhole(progress: Progress) -> Path:
             with progress.step("install magic-wormhole"):
                 venv.create(home, clear=True, with_pip=True)
                 quietly = ["--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes"]
-                run([home / "bin/python", "-m", "pip", "install", *quietly, "--requirement", LOCK], timeout=PATIENCE)
+                run([home / "bin/python", "-m", "pip", "install", *quietly, "--requirement", LOCK], timeout=TIMEOUT)
                 write_atomic(made, wanted)
     return home / "bin"

@@ -20,7 +20,7 @@ CONNECTIONS = 600
 #: Who may do everything.
 ADMINISTRATOR = "goldnode"
 #: Seconds until the server must answer.
-PATIENCE = 30
+TIMEOUT = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def database_server(port: int, *, passwords: bool = False) -> Iterator[Database]
             spawn([str(word) for word in server], cwd=folder, stdout=log) as process,
         ):
             database = Database(port, programs)
-            deadline = time.monotonic() + PATIENCE
+            deadline = time.monotonic() + TIMEOUT
             while not database.answers():
                 if process.poll() is not None or time.monotonic() > deadline:
                     raise HostError(f"PostgreSQL does not start: {(folder / 'log').read_text()[-500:]}")

@@ -56,7 +56,7 @@ server.serve_forever()
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class PublishReport:
     """Blocks per second of every turn.
 
     Attributes:
@@ -96,7 +96,7 @@ class Report:
         ]
 
 
-def measure(progress: Progress) -> Report:
+def measure(progress: Progress) -> PublishReport:
     """Send blocks in turns.
 
     Raises:
@@ -114,7 +114,7 @@ def measure(progress: Progress) -> Report:
             if turn:  # the first one warms both up
                 bare.append(rates[0])
                 publisher.append(rates[1])
-    return Report(tuple(bare), tuple(publisher), load)
+    return PublishReport(tuple(bare), tuple(publisher), load)
 
 
 def _published(clients: Clients, blocks: Sequence[Block]) -> float:

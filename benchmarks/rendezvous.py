@@ -33,11 +33,11 @@ RUNS = 5
 #: Seconds the server gets to come to rest before its memory is read.
 REST = 2.0
 #: Seconds until all watchers must wait.
-PATIENCE = 40.0
+TIMEOUT = 40.0
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class RendezvousReport:
     """What was measured.
 
     Attributes:
@@ -92,7 +92,7 @@ class Report:
         return {"version": 1, "cpus": os.cpu_count(), **asdict(self), "times_faster_with_start": ratios}
 
 
-def measure(progress: Progress) -> Report:
+def measure(progress: Progress) -> RendezvousReport:
     """Measure everything; takes about a minute, and longer when the peers are to be built first.
 
     Raises:
@@ -109,7 +109,7 @@ def measure(progress: Progress) -> Report:
             started = median(exchange.three_nodes(met.url, started=False) for _ in range(RUNS))
     with progress.step(f"wipe the server under {limits.MEMBERS} members"):
         refill = exchange.refill(limits.MEMBERS)
-    return Report(
+    return RendezvousReport(
         puts_per_second=puts, watchers=WATCHERS, kib_per_watcher=memory / 1024, fan_out=fan_out,
         members=limits.MEMBERS, refill=refill, exchange=running, exchange_with_start=started,
         croc=median(one_way["croc"]), wormhole=median(one_way["magic-wormhole"]), load=os.getloadavg()[0],
@@ -155,7 +155,7 @@ async def _all_wait(admin: Connection) -> None:
     Raises:
         ExchangeError: It never does.
     """
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while time.monotonic() < deadline:
         page = (await admin.ask(b"GET /metrics HTTP/1.1\r\nhost: bench\r\n\r\n")).body.decode()
         if f"\ngoldnode_rendezvous_watchers {WATCHERS}\n" in page:

@@ -21,7 +21,7 @@ from goldnode.config import network_check
 from goldnode.config.source import Where
 from goldnode.errors import ArtifactError
 from goldnode.fetch.artifact import Artifact, ArtifactStore
-from goldnode.fetch.retry import Patience
+from goldnode.fetch.retry import RetryBudget
 from goldnode.fetch.unpack import unpack
 from goldnode.files import write_atomic
 from goldnode.progress import Progress
@@ -44,7 +44,7 @@ class Pin:
     size: int
 
 
-def lock(path: Path, store: ArtifactStore, today: dt.date, patience: Patience, progress: Progress) -> list[Pin]:
+def lock(path: Path, store: ArtifactStore, today: dt.date, budget: RetryBudget, progress: Progress) -> list[Pin]:
     """Fetch everything in a network file that has no hash, and record it there.
 
     Returns:
@@ -57,7 +57,7 @@ def lock(path: Path, store: ArtifactStore, today: dt.date, patience: Patience, p
     document = network_check.checked(path)
     pins = []
     for where, artifact in unpinned(document):
-        found = store.discover(artifact.url, patience, progress)
+        found = store.discover(artifact.url, budget, progress)
         size = found.stat().st_size
         if artifact.size not in (None, size):
             raise ArtifactError(f"{artifact.url} has {size} bytes, the file says {artifact.size}")

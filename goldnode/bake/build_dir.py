@@ -17,7 +17,7 @@ SPACE = 2 << 30
 
 
 @contextmanager
-def workshop() -> Iterator[Path]:
+def temporary_build_dir() -> Iterator[Path]:
     """A folder for one bake, on the same filesystem as the results; gone afterwards, with all that is in it.
 
     Raises:
@@ -35,15 +35,15 @@ def workshop() -> Iterator[Path]:
         if _abandoned(old):
             shutil.rmtree(old, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix=".bake-", dir=results) as name:
-        shop = Path(name)
-        with files.locked(shop / "alive"):
-            yield shop
+        build_dir = Path(name)
+        with files.locked(build_dir / "alive"):
+            yield build_dir
 
 
-def _abandoned(shop: Path) -> bool:
+def _abandoned(build_dir: Path) -> bool:
     """Whether the bake that owned this folder was killed: a living one holds its lock."""
     try:
-        with (shop / "alive").open("a") as stream:
+        with (build_dir / "alive").open("a") as stream:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, FileNotFoundError):
         return False

@@ -14,7 +14,7 @@ from typing import Any
 
 from goldnode import files, paths
 from goldnode.bake import content, golden, manifest, vmbake
-from goldnode.bake.build_dir import workshop
+from goldnode.bake.build_dir import temporary_build_dir
 from goldnode.bake.platform import CREDENTIALS
 from goldnode.bake.programs.obtain import obtain
 from goldnode.config.network import Network
@@ -38,11 +38,11 @@ class Receipt:
     document: dict[str, Any]
 
 
-def bake(order: golden.Order, settings: Mapping[str, Any], progress: Progress) -> Receipt:
-    """Have the cloud of ``order.platform`` make the image.
+def bake(options: golden.BakeOptions, settings: Mapping[str, Any], progress: Progress) -> Receipt:
+    """Have the cloud of ``options.platform`` make the image.
 
     Args:
-        order: What is to be baked, and where.
+        options: What is to be baked, and where.
         settings: The operator's variables of that platform (``platform.settings``).
         progress: Told how far it is.
 
@@ -50,16 +50,16 @@ def bake(order: golden.Order, settings: Mapping[str, Any], progress: Progress) -
         ArtifactError: An input cannot be had, or is not what its pin says.
         BakeError: Packer or the cloud failed; the logs are kept under ``out/failed/``.
     """
-    clock = golden.Clock(progress)
-    network, platform = order.network, order.platform
-    payload = obtain(network, order.arch, artifacts_dir=order.artifacts, strict=order.strict, progress=clock)
-    entries = content.entries(network, payload, order.arch)
-    with workshop() as shop:
-        with clock.step("payload"):
-            key = golden.key_of(platform, order.arch, content.write(entries, shop / "payload.tar"))
+    timer = golden.StepTimer(progress)
+    network, platform = options.network, options.platform
+    payload = obtain(network, options.arch, artifacts_dir=options.artifacts, strict=options.strict, progress=timer)
+    entries = content.entries(network, payload, options.arch)
+    with temporary_build_dir() as build_dir:
+        with timer.step("payload"):
+            key = golden.key_of(platform, options.arch, content.write(entries, build_dir / "payload.tar"))
         name = image_name(network, key)
-        variables = {"payload": str(shop / "payload.tar"), "arch": order.arch, "image_name": name, **settings}
-        made = vmbake.build(platform.source, variables, shop, clock, network=network, env=credentials(order))
+        variables = {"payload": str(build_dir / "payload.tar"), "arch": options.arch, "image_name": name, **settings}
+        made = vmbake.build(platform.source, variables, build_dir, timer, network=network, env=credentials(options))
     if not made:
         raise BakeError(f"Packer ended well, but {platform} named no image", hint=f"look for {name} in the console")
     document = {
@@ -69,11 +69,11 @@ def bake(order: golden.Order, settings: Mapping[str, Any], progress: Progress) -
         "key": key,
         "network": network.name,
         "chain_id": network.chain_id,
-        "arch": order.arch,
+        "arch": options.arch,
         "source": manifest.source(),
         "daemon": payload.daemon.document(),
         "deferred": [item.document() for item in payload.deferred],
-        "seconds": {step: round(seconds, 1) for step, seconds in clock.seconds.items()},
+        "seconds": {step: round(seconds, 1) for step, seconds in timer.seconds.items()},
     }
     path = paths.out() / f"{name}.{platform}.json"
     files.write_json(path, document)
@@ -86,6 +86,6 @@ def image_name(network: Network, key: str) -> str:
     return f"{stem[: NAME_LENGTH - 9]}-{key[:8]}"
 
 
-def credentials(order: golden.Order) -> dict[str, str]:
+def credentials(options: golden.BakeOptions) -> dict[str, str]:
     """The part of the caller's environment by which Packer enters that cloud."""
-    return {name: value for name, value in os.environ.items() if name.startswith(CREDENTIALS[order.platform])}
+    return {name: value for name, value in os.environ.items() if name.startswith(CREDENTIALS[options.platform])}

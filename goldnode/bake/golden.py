@@ -22,13 +22,13 @@ from goldnode import files, paths
 from goldnode.bake import base as bases
 from goldnode.bake import content, manifest, vmbake
 from goldnode.bake import stock as stockbake
-from goldnode.bake.build_dir import workshop
+from goldnode.bake.build_dir import temporary_build_dir
 from goldnode.bake.platform import Platform
 from goldnode.bake.programs.obtain import obtain
 from goldnode.beside import beside
 from goldnode.config.network import Network
 from goldnode.errors import ImageError
-from goldnode.image.check import Report, check_image, open_image
+from goldnode.image.check import HygieneReport, check_image, open_image
 from goldnode.image.digest import tree_digest
 from goldnode.image.disk import own_ranges
 from goldnode.image.packages import installed
@@ -64,7 +64,7 @@ WALL = "from start to end"
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class BakeOptions:
     """What is to be baked, and how.
 
     Attributes:
@@ -80,7 +80,7 @@ class Order:
     network: Network
     arch: str = Arch.AMD64
     strict: bool = False
-    accel: accel.Wish = accel.Wish.AUTO
+    accel: accel.AccelMode = accel.AccelMode.AUTO
     artifacts: Path | None = None
     force: bool = False
     platform: Platform = Platform.QEMU
@@ -102,7 +102,7 @@ class Result:
 
 
 @dataclass(slots=True)
-class Clock:
+class StepTimer:
     """Times every step for the table at the end, and passes it on to whoever watches."""
 
     watcher: Progress
@@ -117,7 +117,7 @@ class Clock:
         self.seconds[title] = self.seconds.get(title, 0.0) + time.monotonic() - started
 
 
-def bake(order: Order, progress: Progress) -> Result:
+def bake(options: BakeOptions, progress: Progress) -> Result:
     """Turn a network into a sealed image in ``out/``.
 
     Raises:
@@ -126,48 +126,51 @@ def bake(order: Order, progress: Progress) -> Result:
         ImageError: The sealed image breaks a hygiene rule.
         HostError: A tool or disk space is missing.
     """
-    clock, started = Clock(progress), time.monotonic()
-    network = order.network
-    stock = order.platform is Platform.STOCK
-    with beside(lambda: bases.assemble(bases.BaseSpec(order.arch, base_packages(order)), clock)) as assembled:
-        payload = obtain(network, order.arch, artifacts_dir=order.artifacts, strict=order.strict, progress=clock)
+    timer, started = StepTimer(progress), time.monotonic()
+    network = options.network
+    stock = options.platform is Platform.STOCK
+    with beside(lambda: bases.assemble(bases.BaseSpec(options.arch, base_packages(options)), timer)) as assembled:
+        payload = obtain(network, options.arch, artifacts_dir=options.artifacts, strict=options.strict, progress=timer)
         base = assembled.result()
-    target = manifest.names(network, order.arch, deferred=bool(payload.deferred), stock=stock)
-    entries = content.entries(network, payload, order.arch)
-    with files.locked(paths.cache() / "bakes" / f"{order.platform}-{target.image.name}.lock"), workshop() as shop:
-        with clock.step("payload"):
-            tar = shop / "payload.tar"
-            key = key_of(order.platform, base.key, base.packages, content.write(entries, tar))
-        if not order.force and (known := _unchanged(target, key)):
+    target = manifest.names(network, options.arch, deferred=bool(payload.deferred), stock=stock)
+    entries = content.entries(network, payload, options.arch)
+    with (
+        files.locked(paths.cache() / "bakes" / f"{options.platform}-{target.image.name}.lock"),
+        temporary_build_dir() as build_dir,
+    ):
+        with timer.step("payload"):
+            tar = build_dir / "payload.tar"
+            key = key_of(options.platform, base.key, base.packages, content.write(entries, tar))
+        if not options.force and (known := _unchanged(target, key)):
             return Result(target.image, known, baked=False)
-        acceleration = accel.choose(order.accel, base.folder / "vmlinuz")
+        acceleration = accel.choose(options.accel, base.folder / "vmlinuz")
         run_packer = stockbake.run_packer if stock else vmbake.run_packer
-        with beside(lambda: bases.search(base, clock)) as searched:
-            sealed = run_packer(base, tar, shop, acceleration, clock, network=network)
+        with beside(lambda: bases.search(base, timer)) as searched:
+            sealed = run_packer(base, tar, build_dir, acceleration, timer, network=network)
             searched.result()
-        image, packages = _finish(sealed, shop, target.image, clock)
+        image, packages = _finish(sealed, build_dir, target.image, timer)
         document = manifest.compose(
             network,
-            order.arch,
+            options.arch,
             payload,
             key=key,
             base={"key": base.key, "suite": bases.SUITE, "disk_sha256": files.sha256_file(base.disk)},
             packages=packages,
             accelerator=acceleration,
-            seconds=clock.seconds | {WALL: time.monotonic() - started},
+            seconds=timer.seconds | {WALL: time.monotonic() - started},
             image=image,
         )
         target.image.parent.mkdir(exist_ok=True)
-        (shop / "image.qcow2").replace(target.image)
+        (build_dir / "image.qcow2").replace(target.image)
         files.write_json(target.manifest, document)
     return Result(target.image, document, baked=True)
 
 
-def base_packages(order: Order) -> tuple[str, ...]:
+def base_packages(options: BakeOptions) -> tuple[str, ...]:
     """What the base holds: everything, or for a stock bake only what makes a plain Debian machine."""
     names = {*bases.package_list("machine")}
-    if order.platform is not Platform.STOCK:
-        names |= {*bases.package_list("node"), *order.network.packages}
+    if options.platform is not Platform.STOCK:
+        names |= {*bases.package_list("node"), *options.network.packages}
     return tuple(sorted(names))
 
 
@@ -195,7 +198,7 @@ def _unchanged(target: manifest.Names, key: str) -> dict[str, Any] | None:
 
 
 def _finish(
-    sealed: vmbake.Sealed, shop: Path, target: Path, progress: Progress
+    sealed: vmbake.Sealed, build_dir: Path, target: Path, progress: Progress
 ) -> tuple[dict[str, Any], list[list[str]]]:
     """Compress the sealed disk while it is checked against every hygiene rule and its digests are made.
 
@@ -205,7 +208,7 @@ def _finish(
     Raises:
         ImageError: It breaks a rule; nothing gets its final name.
     """
-    image, raw = shop / "image.qcow2", shop / "disk.raw"
+    image, raw = build_dir / "image.qcow2", build_dir / "disk.raw"
     with progress.step("compress and check"), ThreadPoolExecutor() as beside:
         compressed = beside.submit(_compress, sealed, image)
         run(["qemu-img", "convert", "-O", "raw", sealed.disk, raw])
@@ -236,7 +239,7 @@ def _compress(sealed: vmbake.Sealed, image: Path) -> None:
     run([*COMPRESS, sealed.disk, image])
 
 
-def refuse_broken(report: Report, name: str) -> None:
+def refuse_broken(report: HygieneReport, name: str) -> None:
     """Stop a bake whose result is not clean.
 
     Raises:

@@ -20,7 +20,7 @@ CHUNK = 1 << 16
 
 
 @contextlib.contextmanager
-def gate(guest_port: int, console: Path, ready: str) -> Iterator[int]:
+def proxy(guest_port: int, console: Path, ready: str) -> Iterator[int]:
     """Listen on a free port of the loopback interface and lead whoever calls to ``guest_port``.
 
     Args:

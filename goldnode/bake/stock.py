@@ -20,21 +20,21 @@ from goldnode.vm.accel import Acceleration
 
 
 def run_packer(
-    base: Base, payload: Path, shop: Path, acceleration: Acceleration, progress: Progress, *, network: Network
+    base: Base, payload: Path, build_dir: Path, acceleration: Acceleration, progress: Progress, *, network: Network
 ) -> vmbake.Sealed:
     """Boot the plain disk, let cloud-init make the bake's access, install, seal, power off, compress.
 
     Raises:
         BakeError: It failed; the logs are kept under ``out/failed/``.
     """
-    entry = access.grant(shop)
+    entry = access.grant(build_dir)
     variables = {
-        **vmbake.machine(base, payload, shop, acceleration),
+        **vmbake.machine(base, payload, build_dir, acceleration),
         "ssh_private_key_file": str(entry.private_key),
-        "seed": [str(file) for file in seed(shop / "seed", entry.public_key)],
+        "seed": [str(file) for file in seed(build_dir / "seed", entry.public_key)],
     }
-    vmbake.build(Platform.STOCK.source, variables, shop, progress, network=network)
-    return vmbake.Sealed(shop / "packer" / "disk.qcow2", entry.public_key, compressed=True)
+    vmbake.build(Platform.STOCK.source, variables, build_dir, progress, network=network)
+    return vmbake.Sealed(build_dir / "packer" / "disk.qcow2", entry.public_key, compressed=True)
 
 
 def seed(folder: Path, public_key: str) -> tuple[Path, ...]:

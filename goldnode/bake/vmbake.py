@@ -51,7 +51,7 @@ class Sealed:
     compressed: bool = False
 
 
-class Listener:
+class PackerEvents:
     """Turns Packer's events into steps: each lasts until the next begins."""
 
     def __init__(self, progress: Progress) -> None:
@@ -85,19 +85,19 @@ class Listener:
 
 
 def run_packer(
-    base: Base, payload: Path, shop: Path, acceleration: Acceleration, progress: Progress, *, network: Network
+    base: Base, payload: Path, build_dir: Path, acceleration: Acceleration, progress: Progress, *, network: Network
 ) -> Sealed:
     """Boot the base, install, seal, power off.
 
     Raises:
         BakeError: It failed; the logs are kept under ``out/failed/``.
     """
-    entry = access.grant(shop)
+    entry = access.grant(build_dir)
     guest = ssh_wait.free_port()
-    output, console = shop / "packer", shop / "console.log"
-    with ssh_wait.gate(guest, console, access.READY) as port:
+    output, console = build_dir / "packer", build_dir / "console.log"
+    with ssh_wait.proxy(guest, console, access.READY) as port:
         variables = {
-            **machine(base, payload, shop, acceleration),
+            **machine(base, payload, build_dir, acceleration),
             "ssh_private_key_file": str(entry.private_key),
             "kernel": str(base.folder / "vmlinuz"),
             "initrd": str(base.folder / "initrd.img"),
@@ -105,17 +105,17 @@ def run_packer(
             "ssh_port": port,
             "guest_port": guest,
         }
-        build("qemu.golden", variables, shop, progress, network=network)
+        build("qemu.golden", variables, build_dir, progress, network=network)
     return Sealed(output / "disk.qcow2", entry.public_key)
 
 
-def machine(base: Base, payload: Path, shop: Path, acceleration: Acceleration) -> dict[str, Any]:
+def machine(base: Base, payload: Path, build_dir: Path, acceleration: Acceleration) -> dict[str, Any]:
     """The variables that every source under QEMU takes."""
     return {
         "payload": str(payload),
         "disk": str(base.disk),
-        "output": str(shop / "packer"),
-        "console": str(shop / "console.log"),
+        "output": str(build_dir / "packer"),
+        "console": str(build_dir / "console.log"),
         "accelerator": str(acceleration.accelerator),
         "cpu": acceleration.cpu,
     }
@@ -124,7 +124,7 @@ def machine(base: Base, payload: Path, shop: Path, acceleration: Acceleration) -
 def build(
     source: str,
     variables: Mapping[str, Any],
-    shop: Path,
+    build_dir: Path,
     progress: Progress,
     *,
     network: Network,
@@ -135,7 +135,7 @@ def build(
     Args:
         source: As ``qemu.golden``.
         variables: What it takes besides the network's name and version.
-        shop: Folder of this bake; Packer's log stays in it.
+        build_dir: Folder of this bake; Packer's log stays in it.
         progress: Told what Packer and the scripts do.
         network: What is baked.
         env: More environment for Packer, as a cloud's credentials.
@@ -146,24 +146,26 @@ def build(
     Raises:
         BakeError: It failed; the logs are kept under ``out/failed/``.
     """
-    values = shop / VARIABLES
+    values = build_dir / VARIABLES
     files.write_atomic(
         values,
         json.dumps({"source": source, "network": network.name, "version": network.daemon.version, **variables}),
         0o600,
     )
-    listener = Listener(progress)
-    packer = Packer("packer", log=shop / "packer.log", listen=listener, env={"TMPDIR": str(shop), **(env or {})})
-    listener.begin("start Packer")
+    events = PackerEvents(progress)
+    packer = Packer(
+        "packer", log=build_dir / "packer.log", listen=events, env={"TMPDIR": str(build_dir), **(env or {})}
+    )
+    events.begin("start Packer")
     try:
         code, said, errors = packer.build(str(paths.REPOSITORY / "packer"), var_file=str(values), color="false")
     finally:
-        listener.close()
-    if code or not listener.artifacts:
+        events.close()
+    if code or not events.artifacts:
         # When its inner process is killed, Packer's outer one ends with 0.
         said_last = said.splitlines()[-5:] if code else ["Packer ended before there was an image"]
-        raise _failed(network, shop, listener.faults or _killed(code) or _telling(errors) or said_last)
-    return tuple(listener.artifacts)
+        raise _failed(network, build_dir, events.faults or _killed(code) or _telling(errors) or said_last)
+    return tuple(events.artifacts)
 
 
 def _killed(code: int) -> list[str]:
@@ -179,12 +181,12 @@ def _telling(errors: str) -> list[str]:
     return [line for line in errors.splitlines() if not any(words in line for words in empty)][-3:]
 
 
-def _failed(network: Network, shop: Path, why: list[str]) -> BakeError:
+def _failed(network: Network, build_dir: Path, why: list[str]) -> BakeError:
     """Keep what a person needs to find out why, and say where it is."""
     kept = paths.out() / "failed" / f"{network.name}-{time.strftime('%Y%m%d-%H%M%S')}"
     kept.mkdir(parents=True, exist_ok=True)
     for name in ("console.log", "packer.log"):
-        if (shop / name).exists():
-            shutil.copy(shop / name, kept / name)
+        if (build_dir / name).exists():
+            shutil.copy(build_dir / name, kept / name)
     reason = "; ".join(line.strip() for line in why if line.strip())
     return BakeError(f"the bake of {network.name} failed: {reason}", hint=f"less {kept}/console.log {kept}/packer.log")

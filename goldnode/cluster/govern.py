@@ -21,7 +21,7 @@ from goldnode.protocol.wire import KEY, NODE_ID_TEXT
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class InviteSpec:
     """What an invite shall be: for which role, how many nodes, until when (unix seconds), with approval or not."""
 
     role: str
@@ -30,7 +30,7 @@ class Wish:
     approve: bool = False
 
 
-def invite(cluster: Cluster, wish: Wish, random: Callable[[int], bytes] = os.urandom) -> Invite:
+def invite(cluster: Cluster, spec: InviteSpec, random: Callable[[int], bytes] = os.urandom) -> Invite:
     """Mint an invite and note it.
 
     Raises:
@@ -39,20 +39,20 @@ def invite(cluster: Cluster, wish: Wish, random: Callable[[int], bytes] = os.ura
     membership = cluster.membership
     made = mint(
         cluster.root,
-        role=wish.role,
+        role=spec.role,
         epoch=membership.epoch,
         cluster_key=membership.cluster_key,
-        not_after=wish.not_after,
+        not_after=spec.not_after,
         random=random,
-        max_nodes=wish.max,
-        approve=wish.approve,
+        max_nodes=spec.max,
+        approve=spec.approve,
     )
     cluster.keep(replace(cluster.settings, minted=(*cluster.settings.minted, Minted.of(made.grant))))
     return made
 
 
-def unvouched(cluster: Cluster) -> frozenset[str]:
-    """Members no policy names yet: a newcomer could not tell them from a stolen invite once theirs are over."""
+def unendorsed(cluster: Cluster) -> frozenset[str]:
+    """Members no policy names yet: a candidate could not tell them from a stolen invite once theirs are over."""
     return frozenset(cluster.membership.roster.members) - cluster.membership.policy.approved
 
 
@@ -102,7 +102,7 @@ def rotate(
     left = _unused(cluster, moment)
     _decide(cluster, policy or cluster.membership.policy, random(KEY), moment)
     cluster.keep(replace(cluster.settings, minted=()))
-    return [invite(cluster, wish, random) for wish in left]
+    return [invite(cluster, spec, random) for spec in left]
 
 
 def find_node(cluster: Cluster, text: str) -> str:
@@ -149,7 +149,7 @@ def _decide(cluster: Cluster, policy: Policy, key: bytes, now: float | None) -> 
         version=membership.cited[0] + 1,
         epoch=membership.epoch + (key != membership.cluster_key),
         cluster_key=key,
-        members=[cluster.box, *(peer.announcement.enrolment.box for peer in remaining.values())],
+        members=[cluster.wrapping_key, *(peer.announcement.enrolment.wrapping_key for peer in remaining.values())],
         random=os.urandom,
     )
     membership.take_policy(data, moment)
@@ -161,13 +161,13 @@ def _approved(policy: Policy, remaining: Collection[str]) -> frozenset[str]:
     return frozenset([*remaining, *absent[: max(0, limits.MEMBERS - len(remaining))]])
 
 
-def _unused(cluster: Cluster, now: float) -> list[Wish]:
+def _unused(cluster: Cluster, now: float) -> list[InviteSpec]:
     """What is left of each invite: places nobody enrolled for, while it is not over."""
     enrolled = [peer.invite for peer in cluster.membership.roster.peers.values()]
-    wishes = []
+    specs = []
     for minted in cluster.settings.minted:
         left = minted.max - enrolled.count(minted.invite)
         over = minted.not_after < now or minted.invite in cluster.membership.policy.revoked_invites
         if left > 0 and not over:
-            wishes.append(Wish(minted.role, left, minted.not_after, minted.approve))
-    return wishes
+            specs.append(InviteSpec(minted.role, left, minted.not_after, minted.approve))
+    return specs

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from goldnode.cluster import govern
 from goldnode.cluster.store import Cluster
-from goldnode.discovery.alarm import Alarm, Kind
+from goldnode.discovery.alarm import Alarm, AlarmKind
 from goldnode.discovery.client import Endpoint, Listing
 from goldnode.discovery.roster import Reading
 from goldnode.errors import ExchangeError, UsageError
@@ -22,7 +22,7 @@ from goldnode.protocol.seal import room_key
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class RoomView:
     """What one reading of every rendezvous came to.
 
     Attributes:
@@ -34,7 +34,7 @@ class Look:
     alarms: tuple[Alarm, ...]
 
 
-def look(cluster: Cluster, clock: Callable[[], float] = time.time) -> Look:
+def read(cluster: Cluster, clock: Callable[[], float] = time.time) -> RoomView:
     """Read every rendezvous of the cluster, and bring our policy to those that show an older one."""
     answered, alarms = [], set()
     for url in endpoints(cluster):
@@ -43,9 +43,9 @@ def look(cluster: Cluster, clock: Callable[[], float] = time.time) -> Look:
             alarms |= _read(cluster, endpoint, clock())
             answered.append(url)
         except ExchangeError as error:
-            alarms.add(Alarm(Kind.UNREACHABLE, url, error.message))
+            alarms.add(Alarm(AlarmKind.UNREACHABLE, url, error.message))
     alarms |= cluster.membership.alarms(clock())
-    return Look(tuple(answered), tuple(sorted(alarms)))
+    return RoomView(tuple(answered), tuple(sorted(alarms)))
 
 
 def endpoints(cluster: Cluster) -> tuple[str, ...]:
@@ -89,12 +89,12 @@ def publish(cluster: Cluster) -> tuple[str, ...]:
     return tuple(took)
 
 
-def vouch(cluster: Cluster) -> None:
-    """Let the policy name the present members, so that the newcomer believes them however old their invites are."""
+def endorse(cluster: Cluster) -> None:
+    """Let the policy name the present members, so that the candidate believes them however old their invites are."""
     if not cluster.settings.rendezvous:
         return
-    look(cluster)
-    if govern.unvouched(cluster):
+    read(cluster)
+    if govern.unendorsed(cluster):
         govern.approve(cluster)
         publish(cluster)
 
@@ -114,7 +114,7 @@ def _read(cluster: Cluster, endpoint: Endpoint, now: float) -> set[Alarm]:
     _take(cluster, listing, now, bad)
     if membership.signed and _version(listing.policy, membership.fingerprint) < membership.signed.version:
         endpoint.put_policy(membership.fingerprint, membership.signed.data)
-    return {Alarm(Kind.BAD_RECORDS, endpoint.url, f"{len(bad)}, as: {bad[0]}")} if bad else set()
+    return {Alarm(AlarmKind.BAD_RECORDS, endpoint.url, f"{len(bad)}, as: {bad[0]}")} if bad else set()
 
 
 def _take(cluster: Cluster, listing: Listing, now: float, bad: list[str]) -> None:
@@ -124,7 +124,7 @@ def _take(cluster: Cluster, listing: Listing, now: float, bad: list[str]) -> Non
             records.append(cluster.membership.read(slot, data, now))
         except ExchangeError as error:
             bad.append(error.message)
-    for slot, data in listing.gone:
+    for slot, data in listing.deleted:
         try:
             tombstones.append(verify_tombstone(data, slot))
         except ExchangeError as error:

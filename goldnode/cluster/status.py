@@ -9,7 +9,7 @@ from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
 
-from goldnode.cluster.room import Look
+from goldnode.cluster.room import RoomView
 from goldnode.cluster.store import Cluster
 from goldnode.discovery.roster import Peer
 
@@ -55,7 +55,7 @@ def rows(cluster: Cluster, now: float) -> list[Row]:
     return [_row(peer, state, list(members), now) for peer, state in listed]
 
 
-def document(cluster: Cluster, look: Look, now: float) -> dict[str, Any]:
+def document(cluster: Cluster, look: RoomView, now: float) -> dict[str, Any]:
     """The same for programs, with the alarms."""
     return {
         "version": 1,
@@ -86,7 +86,7 @@ def document(cluster: Cluster, look: Look, now: float) -> dict[str, Any]:
     }
 
 
-def screen(cluster: Cluster, look: Look, now: float) -> Group:
+def screen(cluster: Cluster, look: RoomView, now: float) -> Group:
     """The same for people, on a terminal."""
     title = f"{cluster.settings.name} ({cluster.settings.network}), epoch {cluster.membership.epoch}"
     table = Table(title=title)

@@ -4,7 +4,7 @@
     cluster.json      name, network, rendezvous, what was minted
     membership.json   the epoch's key, the policy, the roster (goldnode/discovery/membership.py)
 
-All files are 0600.  The operator reads the room like a member that never writes.  A box in every
+All files are 0600.  The operator reads the room like a member that never writes.  A wrapped key in every
 policy is the operator's own, under a key that follows from the root, so that a copy restored from
 an old backup learns the present epoch's key from the present policy.
 """
@@ -25,7 +25,7 @@ from goldnode.discovery.membership import Membership, Reader
 from goldnode.errors import ExchangeError, InputError, UsageError
 from goldnode.files import write_atomic, write_json
 from goldnode.protocol.invite import Grant
-from goldnode.protocol.seal import box_keys, derive
+from goldnode.protocol.seal import derive, wrapping_keys
 from goldnode.protocol.wire import KEY, key_from_seed, public_of, refuse, seed_of
 
 NAME_TEXT = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
@@ -88,13 +88,13 @@ class Cluster:
         self.folder = folder
         self.settings = _read_settings(folder / "cluster.json")
         self.root = _read_root(folder / "root.key")
-        reader = Reader(public_of(self.root), box_seed=_operator_seed(self.root), chain_id=self.settings.chain_id)
+        reader = Reader(public_of(self.root), wrapping_seed=_operator_seed(self.root), chain_id=self.settings.chain_id)
         self.membership = Membership(folder / "membership.json", reader, 0, b"")
 
     @property
-    def box(self) -> bytes:
-        """The operator's public box key."""
-        return box_keys(_operator_seed(self.root))[1]
+    def wrapping_key(self) -> bytes:
+        """The operator's public wrapping key."""
+        return wrapping_keys(_operator_seed(self.root))[1]
 
     def keep(self, settings: Settings) -> None:
         """Write changed settings to disk."""

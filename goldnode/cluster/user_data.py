@@ -45,7 +45,7 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
+class UserData:
     """What a machine's user-data says.
 
     Attributes:
@@ -69,7 +69,7 @@ class Machine:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
-def render(machine: Machine, templates: Path = TEMPLATES) -> str:
+def render(machine: UserData, templates: Path = TEMPLATES) -> str:
     """Fill the role's template.
 
     Raises:
@@ -102,7 +102,7 @@ def write(path: Path, text: str) -> None:
     write_atomic(path, text, 0o600)
 
 
-def _values(machine: Machine) -> dict[str, Any]:
+def _values(machine: UserData) -> dict[str, Any]:
     first = machine.nodes[0] if machine.nodes else Node(machine.role, machine.role, "")
     return {
         "cluster": machine.cluster,

@@ -25,7 +25,7 @@ from goldnode.config.node_entry import CONFIG_FILES
 VERSION = 1
 
 
-class Kind(StrEnum):
+class RoleKind(StrEnum):
     """What turning a role on means."""
 
     NODE = "node"
@@ -62,7 +62,7 @@ class Start(StrEnum):
     """When the agent may start the daemon."""
 
     AT_ONCE = "at-once"
-    WHEN_HELD = "when-held"
+    WHEN_SENTRIES_READY = "when-sentries-ready"
     """Once enough sentries hold this node as a private peer, and key and signing state agree."""
 
 
@@ -132,7 +132,7 @@ class Role:
 
     name: str
     summary: str
-    kind: Kind
+    kind: RoleKind
     unit: str = ""
     ports: tuple[Port, ...] = ()
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -152,7 +152,7 @@ def parse(text: str, file: str = "role.yaml") -> Role:
     reader = Reader.parse(file, text)
     if reader.take("version") != VERSION:
         reader.fault("version", f"must be {VERSION}")
-    kind = Kind(reader.choice("kind", [kind.value for kind in Kind], Kind.NODE))
+    kind = RoleKind(reader.choice("kind", [kind.value for kind in RoleKind], RoleKind.NODE))
     role = Role(
         name=reader.text("name", ROLE, "the name of the role's folder"),
         summary=reader.text("summary", re.compile(r"[^\n]{1,160}"), "one sentence"),
@@ -161,7 +161,7 @@ def parse(text: str, file: str = "role.yaml") -> Role:
             "unit",
             re.compile(r"goldnode-[a-z-]+\.service"),
             "a unit",
-            None if kind in (Kind.SERVICE, Kind.HOSTED) else "",
+            None if kind in (RoleKind.SERVICE, RoleKind.HOSTED) else "",
         ),
         ports=tuple(_port(each) for each in reader.sections("ports")),
         settings=_settings(reader.section("settings")),

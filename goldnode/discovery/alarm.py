@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Kind(StrEnum):
+class AlarmKind(StrEnum):
     """What is wrong."""
 
     CLONE = "clone"
@@ -30,32 +30,32 @@ class Kind(StrEnum):
 
 
 _SENTENCES = {
-    Kind.CLONE: "two machines write as node {subject}",
-    Kind.SPLIT_VIEW: "the rendezvous shows members different worlds: node {subject} {detail}",
-    Kind.QUOTA: "node {subject} came with an invite that others have used up",
-    Kind.CONTESTED: "node {subject} is one of more nodes than its invite is for, and nobody knows which came first",
-    Kind.EXPIRED: "node {subject} came with an invite that is over, and no member vouches for it",
-    Kind.REVOKED: "node {subject} is revoked",
-    Kind.UNAPPROVED: "node {subject} waits for approval",
-    Kind.FULL: "node {subject} finds the cluster full",
-    Kind.POLICY_FORK: "node {subject} holds another policy under the version of ours",
-    Kind.POLICY_BEHIND: "node {subject} holds a newer policy than the rendezvous shows us",
-    Kind.LOCKED_OUT: "the cluster key was changed without a box for this node",
-    Kind.CLOCK: "the clock is wrong, says {subject}: {detail}",
-    Kind.BAD_RECORDS: "records at {subject} do not hold: {detail}",
-    Kind.UNREACHABLE: "{detail}",
+    AlarmKind.CLONE: "two machines write as node {subject}",
+    AlarmKind.SPLIT_VIEW: "the rendezvous shows members different records: node {subject} {detail}",
+    AlarmKind.QUOTA: "node {subject} came with an invite that others have used up",
+    AlarmKind.CONTESTED: "node {subject} shares an invite for fewer nodes, and nobody knows who came first",
+    AlarmKind.EXPIRED: "node {subject} came with an invite that is over, and no member endorses it",
+    AlarmKind.REVOKED: "node {subject} is revoked",
+    AlarmKind.UNAPPROVED: "node {subject} waits for approval",
+    AlarmKind.FULL: "node {subject} finds the cluster full",
+    AlarmKind.POLICY_FORK: "node {subject} holds another policy under the version of ours",
+    AlarmKind.POLICY_BEHIND: "node {subject} holds a newer policy than the rendezvous shows us",
+    AlarmKind.LOCKED_OUT: "the cluster key was changed without a wrapped key for this node",
+    AlarmKind.CLOCK: "the clock is wrong, says {subject}: {detail}",
+    AlarmKind.BAD_RECORDS: "records at {subject} do not hold: {detail}",
+    AlarmKind.UNREACHABLE: "{detail}",
 }
 _HINTS = {
-    Kind.CLONE: "stop one of them; if it is unknown: ./invoke cluster revoke NAME {subject}",
-    Kind.SPLIT_VIEW: "compare ./invoke cluster status on every rendezvous, and use another one",
-    Kind.QUOTA: "./invoke cluster approve NAME {subject}, or leave it out",
-    Kind.CONTESTED: "./invoke cluster approve NAME {subject}, and revoke the other",
-    Kind.EXPIRED: "./invoke cluster approve NAME {subject}, or leave it out",
-    Kind.REVOKED: "./invoke cluster invite NAME --role ROLE",
-    Kind.UNAPPROVED: "./invoke cluster approve NAME {subject}",
-    Kind.LOCKED_OUT: "./invoke cluster invite NAME --role ROLE, and join again with it",
-    Kind.POLICY_FORK: "use one copy of clusters/NAME only, then ./invoke cluster approve NAME {subject}",
-    Kind.CLOCK: "timedatectl set-ntp true",
+    AlarmKind.CLONE: "stop one of them; if it is unknown: ./invoke cluster revoke NAME {subject}",
+    AlarmKind.SPLIT_VIEW: "compare ./invoke cluster status on every rendezvous, and use another one",
+    AlarmKind.QUOTA: "./invoke cluster approve NAME {subject}, or leave it out",
+    AlarmKind.CONTESTED: "./invoke cluster approve NAME {subject}, and revoke the other",
+    AlarmKind.EXPIRED: "./invoke cluster approve NAME {subject}, or leave it out",
+    AlarmKind.REVOKED: "./invoke cluster invite NAME --role ROLE",
+    AlarmKind.UNAPPROVED: "./invoke cluster approve NAME {subject}",
+    AlarmKind.LOCKED_OUT: "./invoke cluster invite NAME --role ROLE, and join again with it",
+    AlarmKind.POLICY_FORK: "use one copy of clusters/NAME only, then ./invoke cluster approve NAME {subject}",
+    AlarmKind.CLOCK: "timedatectl set-ntp true",
 }
 
 
@@ -69,7 +69,7 @@ class Alarm:
         detail: More, for people; may be empty.
     """
 
-    kind: Kind
+    kind: AlarmKind
     subject: str
     detail: str = ""
 

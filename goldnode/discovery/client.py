@@ -28,7 +28,7 @@ from goldnode.protocol.request import sign_request
 from goldnode.protocol.wire import HASH_TEXT, from_base64, hash_of, parse_json, public_of, refuse, write_body
 
 #: Seconds for an answer that is not waited for, and on top of a long-poll's wait.
-PATIENCE = 15.0
+TIMEOUT = 15.0
 _RETRY_MAX = 3600
 _JSON = "application/json"
 
@@ -54,7 +54,7 @@ class Listing:
         cursor: What to ask after next time.
         reset: This is everything, not only what is new.
         items: Slot and record bytes.
-        gone: Slot and tombstone bytes.
+        deleted: Slot and tombstone bytes.
         policy: Policy bytes, when asked for and new.
         time: The server's clock, unix milliseconds.
     """
@@ -62,7 +62,7 @@ class Listing:
     cursor: str
     reset: bool
     items: tuple[tuple[str, bytes], ...]
-    gone: tuple[tuple[str, bytes], ...]
+    deleted: tuple[tuple[str, bytes], ...]
     policy: bytes | None
     time: int
 
@@ -107,31 +107,31 @@ class Endpoint:
         query = {"after": after, "wait": str(wait)} if after else {}
         target = f"{_room(room_key)}?{urlencode({**query, 'policy': policy})}"
         headers = sign_request(room_key, "GET", target, body=b"", now_ms=now_ms)
-        return _listing(self._call("GET", target, b"", headers, wait + PATIENCE))
+        return _listing(self._call("GET", target, b"", headers, wait + TIMEOUT))
 
     def put(self, room_key: Ed25519PrivateKey, slot: str, record: bytes, now_ms: int) -> None:
         """Put a record into its slot."""
         self._signed(room_key, "PUT", f"/slots/{slot}", write_body("record", record), now_ms)
 
-    def touch(self, room_key: Ed25519PrivateKey, slot: str, touch: bytes, now_ms: int) -> None:
+    def heartbeat(self, room_key: Ed25519PrivateKey, slot: str, heartbeat: bytes, now_ms: int) -> None:
         """Keep a slot's record alive."""
-        self._signed(room_key, "POST", f"/slots/{slot}/touch", write_body("touch", touch), now_ms)
+        self._signed(room_key, "POST", f"/slots/{slot}/touch", write_body("touch", heartbeat), now_ms)
 
-    def bury(self, room_key: Ed25519PrivateKey, slot: str, tombstone: bytes, now_ms: int) -> None:
+    def delete(self, room_key: Ed25519PrivateKey, slot: str, tombstone: bytes, now_ms: int) -> None:
         """Put a tombstone into a slot."""
         self._signed(room_key, "DELETE", f"/slots/{slot}", write_body("tombstone", tombstone), now_ms)
 
     def put_policy(self, fingerprint: str, policy: bytes) -> None:
         """Put a policy."""
-        self._call("PUT", f"/v1/policies/{fingerprint}", write_body("policy", policy), {}, PATIENCE)
+        self._call("PUT", f"/v1/policies/{fingerprint}", write_body("policy", policy), {}, TIMEOUT)
 
     def get_policy(self, fingerprint: str) -> bytes:
         """The policy the server holds."""
-        return from_base64(self._call("GET", f"/v1/policies/{fingerprint}", b"", {}, PATIENCE).get("policy"), "policy")
+        return from_base64(self._call("GET", f"/v1/policies/{fingerprint}", b"", {}, TIMEOUT).get("policy"), "policy")
 
     def caps(self) -> dict[str, Any]:
         """Limits, versions, and the address the server sees us at (a hint, not to be trusted)."""
-        return self._call("GET", "/v1/caps", b"", {}, PATIENCE)
+        return self._call("GET", "/v1/caps", b"", {}, TIMEOUT)
 
     def close(self) -> None:
         """End every request that is under way, and refuse further ones; each fails as `unreachable`."""
@@ -141,7 +141,7 @@ class Endpoint:
 
     def _signed(self, room_key: Ed25519PrivateKey, method: str, rest: str, body: bytes, now_ms: int) -> None:
         target = _room(room_key) + rest
-        self._call(method, target, body, sign_request(room_key, method, target, body=body, now_ms=now_ms), PATIENCE)
+        self._call(method, target, body, sign_request(room_key, method, target, body=body, now_ms=now_ms), TIMEOUT)
 
     def _call(
         self, method: str, target: str, body: bytes, headers: Mapping[str, str], deadline: float
@@ -227,7 +227,7 @@ def _listing(document: Mapping[str, Any]) -> Listing:
         cursor,
         reset,
         items=_pieces(document, "items", "record"),
-        gone=_pieces(document, "gone", "tombstone"),
+        deleted=_pieces(document, "gone", "tombstone"),
         policy=None if policy is None else from_base64(policy, "policy"),
         time=number_of(document, "time"),
     )

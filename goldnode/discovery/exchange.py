@@ -134,7 +134,7 @@ class Exchange:
 
     def _write(self, session: Session) -> None:
         due = session.write()
-        session.faults.pop(WRITE, None)  # now, not when the next touch is due
+        session.faults.pop(WRITE, None)  # now, not when the next heartbeat is due
         with self._member.changed:
             while not self._stop.is_set() and not session.behind():
                 pause = min(due, self._member.due()) - self._member.clock()

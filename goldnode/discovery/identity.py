@@ -1,4 +1,4 @@
-"""Who a member is, on its own disk: enrolment, box key, and the last number it wrote under.
+"""Who a member is, on its own disk: enrolment, wrapping key, and the last number it wrote under.
 
 The file is rewritten, whole, before each new record leaves: a number is never used twice, also
 not by a process that was killed between writing and sending.
@@ -24,13 +24,13 @@ class Identity:
 
     Attributes:
         enrolment: Who it is.
-        box_seed: Its secret box key.
+        wrapping_seed: Its secret wrapping key.
         seq: The highest number it wrote under, or found in its slot.
         boot: The boot ID it last wrote in; empty before the first record.
     """
 
     enrolment: Enrolment
-    box_seed: bytes = field(repr=False)
+    wrapping_seed: bytes = field(repr=False)
     seq: int = 0
     boot: str = ""
 
@@ -44,8 +44,8 @@ def read_identity(path: Path) -> Identity:
     try:
         document = json.loads(path.read_bytes())
         enrolment = read_enrolment(from_base64(document["enrolment"], "enrolment"))
-        box_seed = from_base64(document["box_seed"], "box_seed")
-        return Identity(enrolment, box_seed, int(document["seq"]), str(document["boot"]))
+        wrapping_seed = from_base64(document["box_seed"], "box_seed")
+        return Identity(enrolment, wrapping_seed, int(document["seq"]), str(document["boot"]))
     except FileNotFoundError as error:
         raise InputError(f"{path.parent} holds no membership", hint="join with an invite") from error
     except (ValueError, KeyError, TypeError, ExchangeError) as error:
@@ -57,7 +57,7 @@ def write_identity(path: Path, identity: Identity) -> None:
     document = {
         "version": 1,
         "enrolment": to_base64(identity.enrolment.data),
-        "box_seed": to_base64(identity.box_seed),
+        "box_seed": to_base64(identity.wrapping_seed),
         "seq": identity.seq,
         "boot": identity.boot,
     }

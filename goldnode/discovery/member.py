@@ -2,7 +2,7 @@
 
     member = Member.join(state, node_key, read_invite(line))     # once
     member = Member(state, node_key)                             # from then on
-    member.say(facts)
+    member.publish(facts)
     with Exchange(member, urls): ...                             # goldnode/discovery/exchange.py
     member.members(); member.alarms()
 
@@ -22,7 +22,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from goldnode.discovery.alarm import Alarm, Kind
+from goldnode.discovery.alarm import Alarm, AlarmKind
 from goldnode.discovery.client import Listing
 from goldnode.discovery.identity import Identity, read_identity, write_identity
 from goldnode.discovery.membership import Membership, Reader
@@ -34,7 +34,7 @@ from goldnode.protocol.enrolment import enrol
 from goldnode.protocol.facts import Facts
 from goldnode.protocol.invite import Invite
 from goldnode.protocol.record import Record, Tombstone, verify_tombstone
-from goldnode.protocol.seal import box_keys, new_box_seed, room_key
+from goldnode.protocol.seal import new_wrapping_seed, room_key, wrapping_keys
 from goldnode.protocol.wire import node_id_of, public_of
 
 _IDENTITY, _MEMBERSHIP = "identity.json", "membership.json"
@@ -82,7 +82,7 @@ class Member:
             raise InputError(f"{state} belongs to node {enrolment.node_id}", hint="join with a new invite")
         grant = enrolment.grant
         self.node_id, self.role, self.fingerprint = enrolment.node_id, enrolment.role, grant.fingerprint
-        reader = Reader(grant.root, enrolment.node_id, grant.invite, self._own.identity.box_seed)
+        reader = Reader(grant.root, enrolment.node_id, grant.invite, self._own.identity.wrapping_seed)
         self._membership = Membership(state / _MEMBERSHIP, reader, 0, b"")
         self._version = 0
 
@@ -104,12 +104,12 @@ class Member:
         """
         identity, grant = state / _IDENTITY, invite.grant
         if not cls.joined(state) or read_identity(identity).enrolment.grant.data != grant.data:
-            box_seed = new_box_seed()
-            enrolment = enrol(invite, node_key, box_keys(box_seed)[1], clock())
+            wrapping_seed = new_wrapping_seed()
+            enrolment = enrol(invite, node_key, wrapping_keys(wrapping_seed)[1], clock())
             state.mkdir(parents=True, exist_ok=True, mode=0o700)
             # the key first: an identity on disk says that everything is there
             Membership(state / _MEMBERSHIP, Reader(grant.root), grant.epoch, invite.cluster_key).save()
-            write_identity(identity, Identity(enrolment, box_seed))
+            write_identity(identity, Identity(enrolment, wrapping_seed))
         return cls(state, node_key, clock=clock, random=random)
 
     @staticmethod
@@ -129,7 +129,7 @@ class Member:
     def alarms(self) -> set[Alarm]:
         """Everything that is wrong; `Exchange.alarms` adds what is wrong with the rendezvous."""
         with self.changed:
-            own = {Alarm(Kind.CLONE, self.node_id)} if self._own.cloned else set()
+            own = {Alarm(AlarmKind.CLONE, self.node_id)} if self._own.cloned else set()
             return self._membership.alarms(self.clock()) | own
 
     def endpoints(self) -> tuple[str, ...]:
@@ -149,14 +149,14 @@ class Member:
             room = self._membership.room
             return Keys(room, room_key(self._membership.cluster_key), self._own.slot(room), self._own.slot_key(room))
 
-    def say(self, facts: Facts) -> None:
+    def publish(self, facts: Facts) -> None:
         """Announce these facts from now on; the same again changes nothing.
 
         Raises:
             ExchangeError: `malformed`; a fact others would refuse.
         """
         with self.changed:
-            if self._own.say(facts):
+            if self._own.publish(facts):
                 self._membership.know(facts.chain_id, facts.genesis)
                 self.changed.notify_all()
 
@@ -196,8 +196,8 @@ class Member:
             now, keys, before = self.clock(), self.keys(), self._membership.roster.members.keys()
             changed = listing.policy is not None and self._take_policy(listing.policy, now, bad)
             if self._membership.room != keys.room:  # what else it showed lies in the room we have just left
-                listing = replace(listing, items=(), gone=())
-            reading = Reading(tuple(self._records(listing.items, now, bad)), tuple(_tombstones(listing.gone, bad)))
+                listing = replace(listing, items=(), deleted=())
+            reading = Reading(tuple(self._records(listing.items, now, bad)), tuple(_tombstones(listing.deleted, bad)))
             for record, announcement in reading.records:
                 if record.slot == keys.slot:
                     self._own.meet(record.seq, announcement.facts.boot, now)
@@ -228,8 +228,8 @@ class Member:
                 bad[slot] = error.message
 
 
-def _tombstones(gone: Iterable[tuple[str, bytes]], bad: dict[str, str]) -> Iterable[Tombstone]:
-    for slot, data in gone:
+def _tombstones(deleted: Iterable[tuple[str, bytes]], bad: dict[str, str]) -> Iterable[Tombstone]:
+    for slot, data in deleted:
         try:
             yield verify_tombstone(data, slot)
         except ExchangeError as error:

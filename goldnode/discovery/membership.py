@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from goldnode.discovery.alarm import Alarm, Kind
+from goldnode.discovery.alarm import Alarm, AlarmKind
 from goldnode.discovery.roster import Context, Peer, Reading, Roster, check_fit, merge
-from goldnode.discovery.views import Lag, find_lags, split_views
+from goldnode.discovery.views import UnseenRecord, find_unseen, split_views
 from goldnode.errors import ExchangeError, InputError
 from goldnode.files import write_json
 from goldnode.protocol import limits
@@ -35,7 +35,7 @@ class Reader:
         root: The cluster root's public key.
         node_id: Own node ID; empty for the operator.
         invite: The invite enrolled with; empty for the operator.
-        box_seed: Own secret box key; empty for the operator.
+        wrapping_seed: Own secret wrapping key; empty for the operator.
         chain_id: The chain; empty to accept any.
         genesis: Hex SHA-256 of the genesis file; empty when unknown.
     """
@@ -43,7 +43,7 @@ class Reader:
     root: bytes
     node_id: str = ""
     invite: str = ""
-    box_seed: bytes = b""
+    wrapping_seed: bytes = b""
     chain_id: str = ""
     genesis: str = ""
 
@@ -70,7 +70,7 @@ class Membership:
         self.roster = Roster()
         self.locked_out = False
         self._forks: set[Alarm] = set()
-        self._lags: Mapping[str, Lag] = {}
+        self._unseen: Mapping[str, UnseenRecord] = {}
         self._behind_since: float | None = None
         if path.exists():
             self._load()
@@ -109,11 +109,11 @@ class Membership:
         """
         before, context = self.roster, self._context(now)
         self.roster = merge(before, reading, context)
-        self._lags = find_lags(self.roster, self._lags, now)
+        self._unseen = find_unseen(self.roster, self._unseen, now)
         for peer in self.roster.members.values():
             version, digest = peer.announcement.policy
             if version and version == self.cited[0] and digest != self.cited[1]:
-                self._forks.add(Alarm(Kind.POLICY_FORK, peer.node_id))
+                self._forks.add(Alarm(AlarmKind.POLICY_FORK, peer.node_id))
         if not any(peer.announcement.policy[0] > self.cited[0] for peer in self.roster.members.values()):
             self._behind_since = None
         elif self._behind_since is None:
@@ -134,10 +134,10 @@ class Membership:
         signed = verify_policy(data, self.fingerprint)
         version, digest = self.cited
         if signed.version == version and signed.hash != digest:
-            self._forks.add(Alarm(Kind.POLICY_FORK, self.reader.node_id))
+            self._forks.add(Alarm(AlarmKind.POLICY_FORK, self.reader.node_id))
         if signed.version <= version or signed.epoch < self.epoch:
             return False
-        key = self.cluster_key if signed.epoch == self.epoch else find_key(signed, self.reader.box_seed)
+        key = self.cluster_key if signed.epoch == self.epoch else find_key(signed, self.reader.wrapping_seed)
         if key is None:
             self.locked_out = True
             return False
@@ -151,16 +151,18 @@ class Membership:
 
     def alarms(self, now: float) -> set[Alarm]:
         """Everything that is wrong, as far as the others' records tell."""
-        alarms = {Alarm(kind, node) for node, kind in self.roster.refused.items() if kind is not Kind.POLICY_BEHIND}
-        alarms |= {Alarm(Kind.CLONE, node) for node in self.roster.clones}
-        alarms |= split_views(self.roster, self._lags, self.reader.node_id, now) | self._forks
+        alarms = {
+            Alarm(kind, node) for node, kind in self.roster.refused.items() if kind is not AlarmKind.POLICY_BEHIND
+        }
+        alarms |= {Alarm(AlarmKind.CLONE, node) for node in self.roster.clones}
+        alarms |= split_views(self.roster, self._unseen, self.reader.node_id, now) | self._forks
         if self._behind_since is not None and now - self._behind_since >= 2 * limits.TOUCH_INTERVAL:
             newest = max(self.roster.members.values(), key=lambda peer: peer.announcement.policy[0])
-            alarms.add(Alarm(Kind.POLICY_BEHIND, newest.node_id))
+            alarms.add(Alarm(AlarmKind.POLICY_BEHIND, newest.node_id))
         if self.locked_out:
-            alarms.add(Alarm(Kind.LOCKED_OUT, self.reader.node_id))
+            alarms.add(Alarm(AlarmKind.LOCKED_OUT, self.reader.node_id))
         if self.reader.node_id in self.policy.revoked_nodes:
-            alarms.add(Alarm(Kind.REVOKED, self.reader.node_id))
+            alarms.add(Alarm(AlarmKind.REVOKED, self.reader.node_id))
         return alarms
 
     def know(self, chain_id: str, genesis: str) -> None:

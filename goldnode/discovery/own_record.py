@@ -70,7 +70,7 @@ class OwnRecord:
         self._settled_at = _NEVER
         self._answer_at = -_NEVER
 
-    def say(self, facts: Facts) -> bool:
+    def publish(self, facts: Facts) -> bool:
         """Set what the record shall say; returns whether that is new.
 
         Raises:

@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from goldnode.discovery.admission import Newcomer, admit
-from goldnode.discovery.alarm import Kind
+from goldnode.discovery.admission import Candidate, admit
+from goldnode.discovery.alarm import AlarmKind
 from goldnode.protocol import limits
 from goldnode.protocol.announcement import Announcement
 from goldnode.protocol.policy import Policy
@@ -66,7 +66,7 @@ class Roster:
 
     peers: Mapping[str, Peer] = field(default_factory=dict)
     pending: Mapping[str, Peer] = field(default_factory=dict)
-    refused: Mapping[str, Kind] = field(default_factory=dict)
+    refused: Mapping[str, AlarmKind] = field(default_factory=dict)
     clones: frozenset[str] = frozenset()
 
     @property
@@ -136,7 +136,7 @@ def merge(roster: Roster, reading: Reading, context: Context) -> Roster:
     for record, announcement in reading.records:
         _take(Peer(announcement, record.slot, record.seq, context.now), peers, pending, clones, context.node_id)
     for tombstone in reading.tombstones:
-        _bury(tombstone, peers, pending)
+        _delete(tombstone, peers, pending)
     for node in context.policy.revoked_nodes & peers.keys():
         del peers[node]
     oldest = (context.now - limits.CLOCK_SKEW) * 1000
@@ -163,7 +163,7 @@ def _take(new: Peer, peers: dict[str, Peer], pending: dict[str, Peer], clones: s
     peers[new.node_id] = replace(new, first_seen=known.first_seen, left_boot=left_boot)
 
 
-def _bury(tombstone: Tombstone, peers: dict[str, Peer], pending: dict[str, Peer]) -> None:
+def _delete(tombstone: Tombstone, peers: dict[str, Peer], pending: dict[str, Peer]) -> None:
     for place in (peers, pending):
         for node, peer in list(place.items()):
             if peer.slot == tombstone.slot and tombstone.seq > peer.seq:
@@ -172,19 +172,19 @@ def _bury(tombstone: Tombstone, peers: dict[str, Peer], pending: dict[str, Peer]
 
 def _judge(
     peers: Mapping[str, Peer], pending: Mapping[str, Peer], context: Context
-) -> tuple[frozenset[str], dict[str, Kind]]:
+) -> tuple[frozenset[str], dict[str, AlarmKind]]:
     members = [peer for peer in peers.values() if not peer.left]
     behind = any(peer.announcement.policy[0] > context.policy_version for peer in members)
     held = {context.node_id: context.invite, **{peer.node_id: peer.invite for peer in peers.values()}}
     if not context.node_id:
         del held[""]
-    newcomers = [_newcomer(peer) for peer in pending.values() if not peer.left]
-    return admit(newcomers, held, list(_vouchers(members)), context.policy, context.now, behind=behind)
+    candidates = [_candidate(peer) for peer in pending.values() if not peer.left]
+    return admit(candidates, held, list(_endorsers(members)), context.policy, context.now, behind=behind)
 
 
-def _newcomer(peer: Peer) -> Newcomer:
-    return Newcomer(peer.node_id, peer.announcement.enrolment.grant, frozenset(peer.announcement.accepted))
+def _candidate(peer: Peer) -> Candidate:
+    return Candidate(peer.node_id, peer.announcement.enrolment.grant, frozenset(peer.announcement.accepted))
 
 
-def _vouchers(peers: Iterable[Peer]) -> Iterable[Newcomer]:
-    return map(_newcomer, peers)
+def _endorsers(peers: Iterable[Peer]) -> Iterable[Candidate]:
+    return map(_candidate, peers)

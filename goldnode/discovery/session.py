@@ -7,7 +7,7 @@ our record, and gets record and policy again at once.
 
 from __future__ import annotations
 
-from goldnode.discovery.alarm import Alarm, Kind
+from goldnode.discovery.alarm import Alarm, AlarmKind
 from goldnode.discovery.client import Endpoint
 from goldnode.discovery.member import Keys, Member
 from goldnode.discovery.own_record import Written
@@ -15,7 +15,7 @@ from goldnode.errors import ExchangeError
 from goldnode.protocol import limits
 from goldnode.protocol.codes import Code
 from goldnode.protocol.policy import verify_policy
-from goldnode.protocol.record import sign_touch
+from goldnode.protocol.record import sign_heartbeat
 
 
 class Session:
@@ -34,7 +34,7 @@ class Session:
         self._cursor = ""
         self._bad: dict[str, str] = {}
         self._shown = 0
-        self._touched_at = 0.0
+        self._heartbeat_at = 0.0
         self._counter = 0
         self._policy_version = 0
         self._policy_at = 0.0
@@ -45,10 +45,10 @@ class Session:
         alarms = set()
         for fault in self.faults.values():
             clock = isinstance(fault, ExchangeError) and fault.code == Code.CLOCK
-            alarms.add(Alarm(Kind.CLOCK if clock else Kind.UNREACHABLE, url, str(fault)))
+            alarms.add(Alarm(AlarmKind.CLOCK if clock else AlarmKind.UNREACHABLE, url, str(fault)))
         if self._bad:
             slot, reason = min(self._bad.items())
-            alarms.add(Alarm(Kind.BAD_RECORDS, url, f"{len(self._bad)}, as {slot[:8]}: {reason}"))
+            alarms.add(Alarm(AlarmKind.BAD_RECORDS, url, f"{len(self._bad)}, as {slot[:8]}: {reason}"))
         return alarms
 
     def read(self, wait: int) -> None:
@@ -77,7 +77,7 @@ class Session:
             self._cursor = listing.cursor
 
     def write(self) -> float:
-        """Put, touch and re-publish whatever is due here.
+        """Put, heartbeat and re-publish whatever is due here.
 
         Returns:
             Unix seconds at which something is due again.
@@ -90,10 +90,10 @@ class Session:
             return 0.0  # a policy has changed the room in between
         if written is not None and self._shown < written.seq:
             self._put(keys, written)
-        elif written is not None and self._member.clock() >= self._touched_at + limits.TOUCH_INTERVAL:
-            self._touch(keys, written)
+        elif written is not None and self._member.clock() >= self._heartbeat_at + limits.TOUCH_INTERVAL:
+            self._heartbeat(keys, written)
         self._publish()
-        heartbeat = self._touched_at + limits.TOUCH_INTERVAL if written else float("inf")
+        heartbeat = self._heartbeat_at + limits.TOUCH_INTERVAL if written else float("inf")
         republish = self._policy_at + limits.REFRESH_INTERVAL if self._member.policy()[0] else float("inf")
         return min(self._member.due(), heartbeat, republish)
 
@@ -109,7 +109,7 @@ class Session:
             ExchangeError: Refused or `unreachable`.
         """
         keys = self._member.keys()
-        self.endpoint.bury(keys.room_key, keys.slot, self._member.farewell(), self._now_ms())
+        self.endpoint.delete(keys.room_key, keys.slot, self._member.farewell(), self._now_ms())
 
     def _enter(self) -> Keys:
         with self._member.changed:
@@ -127,18 +127,20 @@ class Session:
                 self._cursor = ""  # ask for everything: our slot shows, under our signature, what to go beyond
                 self.read(0)
             raise
-        self._shown, self._touched_at = written.seq, self._member.clock()
+        self._shown, self._heartbeat_at = written.seq, self._member.clock()
 
-    def _touch(self, keys: Keys, written: Written) -> None:
+    def _heartbeat(self, keys: Keys, written: Written) -> None:
         now = self._now_ms()
         self._counter = max(self._counter + 1, now)
         try:
-            self.endpoint.touch(keys.room_key, keys.slot, sign_touch(keys.slot_key, written.seq, self._counter), now)
+            self.endpoint.heartbeat(
+                keys.room_key, keys.slot, sign_heartbeat(keys.slot_key, written.seq, self._counter), now
+            )
         except ExchangeError as error:
             if error.code not in (Code.NO_RECORD, Code.STALE):
                 raise
             self._put(keys, written)
-        self._touched_at = self._member.clock()
+        self._heartbeat_at = self._member.clock()
 
     def _publish(self) -> None:
         (version, data), now = self._member.policy(), self._member.clock()

@@ -1,4 +1,4 @@
-"""Noticing a rendezvous that shows its members different worlds.
+"""Noticing a rendezvous that shows its members different records.
 
 Scheduled refreshes carry what their writer has seen of the others.  A member that is told of a
 `seq` it was never shown waits two refresh intervals, since news travels; after that somebody is
@@ -11,22 +11,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from goldnode.discovery.alarm import Alarm, Kind
+from goldnode.discovery.alarm import Alarm, AlarmKind
 from goldnode.discovery.roster import Roster
 from goldnode.protocol import limits
 
-_PATIENCE = 2 * limits.REFRESH_INTERVAL
+_GRACE = 2 * limits.REFRESH_INTERVAL
 
 
 @dataclass(frozen=True, slots=True)
-class Lag:
+class UnseenRecord:
     """A record others have seen and we were not shown: its `seq`, and since when (unix seconds) we know of it."""
 
     seq: int
     since: float
 
 
-def find_lags(roster: Roster, before: Mapping[str, Lag], now: float) -> dict[str, Lag]:
+def find_unseen(roster: Roster, before: Mapping[str, UnseenRecord], now: float) -> dict[str, UnseenRecord]:
     """What we are behind in, by the node ID of whom we are behind in.
 
     Args:
@@ -38,26 +38,26 @@ def find_lags(roster: Roster, before: Mapping[str, Lag], now: float) -> dict[str
     for peer in roster.members.values():
         for node, seq in (peer.announcement.seen or {}).items():
             told[node] = max(told.get(node, 0), seq)
-    lags = dict(before)
+    unseen = dict(before)
     for node, seq in told.items():
         if node not in roster.refused:
-            lags.setdefault(node, Lag(seq, now))
-    return {node: lag for node, lag in lags.items() if lag.seq > shown(roster, node)}
+            unseen.setdefault(node, UnseenRecord(seq, now))
+    return {node: record for node, record in unseen.items() if record.seq > shown(roster, node)}
 
 
-def split_views(roster: Roster, lags: Mapping[str, Lag], own: str, now: float) -> set[Alarm]:
+def split_views(roster: Roster, unseen: Mapping[str, UnseenRecord], own: str, now: float) -> set[Alarm]:
     """The alarms: what was kept from us, and from whom something is kept.
 
     Args:
         roster: What we hold.
-        lags: What we are behind in.
+        unseen: What we are behind in.
         own: Our node ID; others may well know newer records of ours than we read back.
         now: Unix seconds.
     """
     alarms = {
-        Alarm(Kind.SPLIT_VIEW, node, "is hidden from us")
-        for node, lag in lags.items()
-        if node != own and now - lag.since >= _PATIENCE
+        Alarm(AlarmKind.SPLIT_VIEW, node, "is hidden from us")
+        for node, record in unseen.items()
+        if node != own and now - record.since >= _GRACE
     }
     members = roster.members
     for reader in members.values():
@@ -65,8 +65,8 @@ def split_views(roster: Roster, lags: Mapping[str, Lag], own: str, now: float) -
         for node in seen.keys() & members.keys():
             writer = members[node]
             age = (reader.announcement.time - writer.announcement.time) / 1000
-            if age > _PATIENCE and seen[node] < writer.seq:
-                alarms.add(Alarm(Kind.SPLIT_VIEW, reader.node_id, "is shown old records"))
+            if age > _GRACE and seen[node] < writer.seq:
+                alarms.add(Alarm(AlarmKind.SPLIT_VIEW, reader.node_id, "is shown old records"))
     return alarms
 
 

@@ -20,7 +20,7 @@ from urllib.parse import unquote, urlsplit
 from goldnode.errors import ArtifactError
 from goldnode.fetch import download
 from goldnode.fetch.download import WrongBytesError
-from goldnode.fetch.retry import Patience
+from goldnode.fetch.retry import RetryBudget
 from goldnode.files import locked, replacing, sha256_file
 from goldnode.progress import Progress
 
@@ -160,7 +160,7 @@ class ArtifactStore:
             return self.path(actual)
         return None
 
-    def fetch(self, artifact: Artifact, patience: Patience, progress: Progress) -> Path:
+    def fetch(self, artifact: Artifact, budget: RetryBudget, progress: Progress) -> Path:
         """Have the file: from the store, else from its URL, verified before it gets its name.
 
         An interrupted download goes on where it stopped, also in a later process.
@@ -175,7 +175,7 @@ class ArtifactStore:
             present = self.get(artifact)
             if present:
                 return present
-            download.fetch(artifact.url, partial, size=artifact.size, patience=patience, progress=progress)
+            download.fetch(artifact.url, partial, size=artifact.size, budget=budget, progress=progress)
             actual = sha256_file(partial)
             if actual != artifact.sha256:
                 partial.unlink()
@@ -185,7 +185,7 @@ class ArtifactStore:
                 )
             return self._keep(partial, actual)
 
-    def discover(self, url: str, patience: Patience, progress: Progress) -> Path:
+    def discover(self, url: str, budget: RetryBudget, progress: Progress) -> Path:
         """Fetch something that nobody pinned, to learn its hash: trust on first use.
 
         Returns:
@@ -195,7 +195,7 @@ class ArtifactStore:
         partial = self.root / "partial" / f"unpinned-{key}"
         with locked(self.root / "locks" / key):
             partial.unlink(missing_ok=True)
-            download.fetch(url, partial, size=None, patience=patience, progress=progress)
+            download.fetch(url, partial, size=None, budget=budget, progress=progress)
             return self._keep(partial, sha256_file(partial))
 
     def _keep(self, partial: Path, sha256: str) -> Path:

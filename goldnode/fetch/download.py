@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from goldnode.errors import ArtifactError
-from goldnode.fetch.retry import Pace, PassingError, Patience, connect, read
+from goldnode.fetch.retry import PassingError, RetryBudget, StallDetector, connect, read
 from goldnode.progress import Progress, Step
 
 #: Most bytes taken from anywhere when nobody said how many there are.
@@ -50,14 +50,14 @@ class WrongBytesError(ArtifactError):
     """What arrived is whole, and is not what its pin says."""
 
 
-def fetch(url: str, partial: Path, *, size: int | None, patience: Patience, progress: Progress) -> None:
+def fetch(url: str, partial: Path, *, size: int | None, budget: RetryBudget, progress: Progress) -> None:
     """Bring the file at ``url`` into ``partial``, going on from what is there already.
 
     Args:
         url: http or https.
         partial: Grows while bytes arrive, and stays when they stop.
         size: Exact length, when pinned; else at most ``MAX_BYTES`` are taken.
-        patience: What may be wasted; shared by all downloads of a job.
+        budget: What may be wasted; shared by all downloads of a job.
         progress: Told how far it is.
 
     Raises:
@@ -73,7 +73,7 @@ def fetch(url: str, partial: Path, *, size: int | None, patience: Patience, prog
     if size is not None and partial.stat().st_size > size:
         partial.write_bytes(b"")
     with progress.step(f"fetch {urlsplit(url).path.rpartition('/')[2]} from {urlsplit(url).hostname}") as step:
-        _Download(url, partial, size, patience, step).persist()
+        _Download(url, partial, size, budget, step).persist()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +83,14 @@ class _Download:
     url: str
     partial: Path
     size: int | None
-    patience: Patience
+    budget: RetryBudget
     step: Step
 
     def persist(self) -> None:
-        """Try until the file is whole, patience ends, or ``TRIES`` tries in a row brought nothing."""
+        """Try until the file is whole, the budget ends, or ``TRIES`` tries in a row brought nothing."""
         start = self.arrived()
         barren = 0
-        tries = 1 if self.host in self.patience.dead else TRIES
+        tries = 1 if self.host in self.budget.dead else TRIES
         while (before := self.arrived()) != self.size:
             if before:
                 self.step.note(f"goes on at {before} bytes")
@@ -101,9 +101,9 @@ class _Download:
             else:
                 return
             barren = 0 if self.arrived() > before else barren + 1
-            if self.patience.left <= 0 or barren >= tries:
+            if self.budget.left <= 0 or barren >= tries:
                 raise self._given_up(start, reason)
-            self.patience.pause(2.0**barren / 2)
+            self.budget.pause(2.0**barren / 2)
 
     def attempt(self) -> None:
         """One connection: returns when the file is whole, raises otherwise."""
@@ -113,7 +113,7 @@ class _Download:
             headers["Range"] = f"bytes={offset}-"
         request = urllib.request.Request(self.url, headers=headers)  # noqa: S310 - fetch checked the scheme
         try:
-            with connect(request, self.patience) as response:
+            with connect(request, self.budget) as response:
                 resumed = offset > 0 and response.status == HTTPStatus.PARTIAL_CONTENT
                 if resumed and not str(response.headers.get("Content-Range", "")).startswith(f"bytes {offset}-"):
                     self.partial.write_bytes(b"")
@@ -129,16 +129,16 @@ class _Download:
         """Append (or begin anew, at ``offset`` 0) until the end, the limit, or a stall."""
         total = self._announced(response, offset)
         done = offset
-        pace = Pace(self.patience, offset)
+        stall = StallDetector(self.budget, offset)
         with self.partial.open("ab" if offset else "wb") as stream:
-            while chunk := read(response, self.patience):
+            while chunk := read(response, self.budget):
                 done += len(chunk)
                 if done > self.limit:
                     stream.truncate(0)
                     raise TooLargeError(f"{self.url} sends more than {self.limit} bytes, its {self.limit_name}")
                 stream.write(chunk)
                 self.step.update(done, total)
-                pace.check(done)
+                stall.check(done)
         if total is not None and done < total:
             raise PassingError("the connection closed early")
 
@@ -175,7 +175,7 @@ class _Download:
             return CutOffError(
                 f"{self.url} was cut off after {arrived} bytes: {reason}", hint="run the same command again: it goes on"
             )
-        self.patience.dead.add(self.host)
+        self.budget.dead.add(self.host)
         return UnreachableError(f"{self.host} does not give {self.url}: {reason}", hint=f"curl -fLO {self.url}")
 
     def _refusal(self, error: urllib.error.HTTPError) -> Exception:

@@ -1,4 +1,4 @@
-"""Waiting for a host: no longer than a job has patience for, however the host keeps us waiting.
+"""Waiting for a host: no longer than a job's retry budget, however the host keeps us waiting.
 
 Time that brings bytes is free; connecting, silence, a trickle and the pauses between tries are not.
 """
@@ -21,7 +21,7 @@ class PassingError(Exception):
 
 
 @dataclass(slots=True)
-class Patience:
+class RetryBudget:
     """How long one job may wait in vain, over all its downloads together.
 
     Attributes:
@@ -45,58 +45,58 @@ class Patience:
         self.left = max(0.0, self.left - seconds)
 
     def pause(self, seconds: float) -> None:
-        """Wait before another try, as long as patience lasts."""
+        """Wait before another try, as long as the budget lasts."""
         seconds = min(seconds, self.left)
         self.sleep(seconds)
         self.spend(seconds)
 
 
-class Pace:
+class StallDetector:
     """Notices a connection that only trickles."""
 
-    def __init__(self, patience: Patience, done: int) -> None:
-        self.patience, self.began, self.mark = patience, patience.clock(), done
+    def __init__(self, budget: RetryBudget, done: int) -> None:
+        self.budget, self.began, self.mark = budget, budget.clock(), done
 
     def check(self, done: int) -> None:
         """Compare what came in the last ``quiet`` seconds with the slowest speed allowed."""
-        seconds = self.patience.clock() - self.began
-        if seconds < self.patience.quiet:
+        seconds = self.budget.clock() - self.began
+        if seconds < self.budget.quiet:
             return
-        if done - self.mark < self.patience.slowest * seconds:
-            self.patience.spend(seconds)
-            raise PassingError(f"fewer than {self.patience.slowest:.0f} bytes come per second")
-        self.began, self.mark = self.patience.clock(), done
+        if done - self.mark < self.budget.slowest * seconds:
+            self.budget.spend(seconds)
+            raise PassingError(f"fewer than {self.budget.slowest:.0f} bytes come per second")
+        self.began, self.mark = self.budget.clock(), done
 
 
-def read(response: Any, patience: Patience) -> bytes:
-    """The next bytes, empty at the end; silence costs patience."""
+def read(response: Any, budget: RetryBudget) -> bytes:
+    """The next bytes, empty at the end; silence costs budget."""
     try:
         return bytes(response.read1(CHUNK))
     except TimeoutError:
-        patience.spend(patience.quiet)
-        raise PassingError(f"nothing came for {patience.quiet:.0f} s") from None
+        budget.spend(budget.quiet)
+        raise PassingError(f"nothing came for {budget.quiet:.0f} s") from None
 
 
-def connect(request: urllib.request.Request, patience: Patience) -> Any:
-    """Connect, in no more time than patience allows, however many addresses a name has.
+def connect(request: urllib.request.Request, budget: RetryBudget) -> Any:
+    """Connect, in no more time than the budget allows, however many addresses a name has.
 
     ``urlopen``'s timeout covers neither name resolution nor the sum over all addresses, so a
     thread does it, and is abandoned when it is late.
     """
-    wait = max(0.1, min(patience.left, 2 * patience.quiet))
+    wait = max(0.1, min(budget.left, 2 * budget.quiet))
     answers: queue.Queue[Any] = queue.Queue(maxsize=1)
     abandoned = threading.Event()
 
     def ask() -> None:
         try:
-            answer: Any = urllib.request.urlopen(request, timeout=min(wait, patience.quiet))  # noqa: S310 - fetch checked the scheme
+            answer: Any = urllib.request.urlopen(request, timeout=min(wait, budget.quiet))  # noqa: S310 - fetch checked the scheme
         except Exception as error:  # noqa: BLE001 - handed over to the thread that waits
             answer = error
         answers.put(answer)
         if abandoned.is_set() and hasattr(answer, "close"):
             answer.close()
 
-    began = patience.clock()
+    began = budget.clock()
     threading.Thread(target=ask, daemon=True, name="goldnode-connect").start()
     try:
         answer = answers.get(timeout=wait)
@@ -104,7 +104,7 @@ def connect(request: urllib.request.Request, patience: Patience) -> Any:
         abandoned.set()
         raise PassingError(f"no connection within {wait:.0f} s") from None
     finally:
-        patience.spend(patience.clock() - began)
+        budget.spend(budget.clock() - began)
     if isinstance(answer, Exception):
         raise answer
     return answer

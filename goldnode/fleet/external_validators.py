@@ -13,7 +13,7 @@ from typing import Any
 
 from goldnode.config.daemon import Family
 from goldnode.files import write_atomic, write_json
-from goldnode.fleet.plan import NETWORK, PACE, WORLD_P2P, timing
+from goldnode.fleet.plan import EXTERNAL_P2P, NETWORK, PACE, timing
 from goldnode.fleet.program import Program
 from goldnode.node.keys import signing_state
 from goldnode.node.keys.cometbft_keys import Key
@@ -24,7 +24,7 @@ RPC = "rpc.sock"
 
 
 @dataclass(frozen=True, slots=True)
-class Outsider:
+class ExternalValidator:
     """A validator of the world.
 
     Attributes:
@@ -40,7 +40,7 @@ class Outsider:
     @property
     def name(self) -> str:
         """What it is called."""
-        return f"world-{self.number}"
+        return f"external-{self.number}"
 
     @property
     def address(self) -> str:
@@ -50,13 +50,13 @@ class Outsider:
     @property
     def peer(self) -> str:
         """How it is dialled."""
-        return f"{self.node_key.node_id}@{self.address}:{WORLD_P2P}"
+        return f"{self.node_key.node_id}@{self.address}:{EXTERNAL_P2P}"
 
 
 def prepare(
     home: Path,
-    who: Outsider,
-    all_of_them: Sequence[Outsider],
+    who: ExternalValidator,
+    all_of_them: Sequence[ExternalValidator],
     program: Program,
     genesis: bytes,
     pace: int = PACE,
@@ -82,13 +82,13 @@ def prepare(
         write_atomic(config / name, daemon_config.render(name, text, merged.get(name, {})))
 
 
-def settings(who: Outsider, others: Sequence[str], program: Program, pace: int) -> dict[str, dict[str, Any]]:
+def settings(who: ExternalValidator, others: Sequence[str], program: Program, pace: int) -> dict[str, dict[str, Any]]:
     """What its configuration says besides the defaults."""
     return {
         "config.toml": {
             "moniker": who.name,
-            "p2p.laddr": f"tcp://{who.address}:{WORLD_P2P}",
-            "p2p.external_address": f"{who.address}:{WORLD_P2P}",
+            "p2p.laddr": f"tcp://{who.address}:{EXTERNAL_P2P}",
+            "p2p.external_address": f"{who.address}:{EXTERNAL_P2P}",
             "p2p.persistent_peers": ",".join(others),
             "p2p.pex": True,
             "p2p.addr_book_strict": False,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from goldnode.errors import SafetyError, UsageError
 from goldnode.fleet.fleet import Fleet
-from goldnode.fleet.plan import Seat
+from goldnode.fleet.plan import VmSpec
 from goldnode.fleet.up import wait_ready
 from goldnode.progress import Progress
 from goldnode.run import CommandError, run
@@ -18,7 +18,7 @@ from goldnode.run import CommandError, run
 STOPPING = 180.0
 
 
-def move(fleet: Fleet, name: str, image: Path, identity: Path | None, progress: Progress, patience: float) -> Seat:
+def move(fleet: Fleet, name: str, image: Path, identity: Path | None, progress: Progress, timeout: float) -> VmSpec:
     """Hand a machine's nodes over to a new machine, and wait until they are ready there.
 
     Args:
@@ -27,17 +27,17 @@ def move(fleet: Fleet, name: str, image: Path, identity: Path | None, progress: 
         image: A sealed image of the same network.
         identity: The private key; None for what ssh finds by itself.
         progress: Told how far it is.
-        patience: Seconds for the new machine to get ready.
+        timeout: Seconds for the new machine to get ready.
 
     Raises:
         UsageError: Nobody may log in there, or the machine has no volume.
         SafetyError: A node was not handed over, and the old machine stays; what it handed over before that one
             comes back by ``goldnode handover --cancel NAME`` there.
     """
-    old = fleet.state.seat(name)
+    old = fleet.state.vm(name)
     if not old.validators:
         raise UsageError(f"{name} has no volume to move", hint="sentries are not moved: docs/operations.md")
-    if not fleet.state.wish.opens(old.role):
+    if not fleet.state.spec.opens(old.role):
         raise UsageError(f"{name} lets nobody log in", hint="./invoke fleet up --ssh-key FILE.pub --open-validators")
     with progress.step(f"hand {name} over"):
         for node in old.nodes:
@@ -52,5 +52,5 @@ def move(fleet: Fleet, name: str, image: Path, identity: Path | None, progress: 
         new = fleet.succeed(name, image)
         fleet.power_on(new.name)
     with progress.step("power-on to ready") as step:
-        wait_ready(fleet, patience, step.note)
+        wait_ready(fleet, timeout, step.note)
     return new

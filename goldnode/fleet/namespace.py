@@ -27,11 +27,11 @@ from goldnode.run import CommandError, Completed, clean_env, detach
 
 #: The first process is its namespace's only way in and out.
 NAMESPACES = ("unshare", "--user", "--map-root-user", "--net", "--pid", "--fork", "--kill-child=KILL")
-PATIENCE = 60.0
+TIMEOUT = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class Namespace:
     """The namespaces of the fleet in ``folder``, whether it stands or not."""
 
     folder: Path
@@ -45,7 +45,7 @@ class Ground:
         self.folder.mkdir(parents=True, exist_ok=True)
         log = self.folder / "first.log"
         detach([*NAMESPACES, sys.executable, "-I", str(namespace_init.__file__), self.folder.resolve()], log)
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + TIMEOUT
         while not self.stands():
             if time.monotonic() > end or log.stat().st_size:
                 raise HostError(
@@ -74,7 +74,7 @@ class Ground:
         try:
             if alive:
                 signal.pidfd_send_signal(handle, signal.SIGKILL)
-            end = time.monotonic() + PATIENCE
+            end = time.monotonic() + TIMEOUT
             while self.stands() and time.monotonic() < end:
                 time.sleep(0.05)
         finally:

@@ -21,13 +21,13 @@ from pathlib import Path
 from typing import Any
 
 SOCKET = "first.sock"
-#: Seconds between two looks whether the folder is still there.
-LOOK = 2.0
+#: Seconds between two checks whether the folder is still there.
+POLL = 2.0
 #: Seconds a program has between SIGTERM and SIGKILL.
 GRACE = 10.0
 
 
-class First:
+class NamespaceInit:
     """What runs, by name."""
 
     def __init__(self) -> None:
@@ -76,7 +76,7 @@ def _run(argv: list[str], env: dict[str, str], timeout: float) -> dict[str, Any]
             "stderr": done.stderr.decode("utf-8", "replace")}  # fmt: skip
 
 
-def _serve(first: First, caller: socket.socket) -> None:
+def _serve(first: NamespaceInit, caller: socket.socket) -> None:
     with caller, contextlib.suppress(BrokenPipeError, ConnectionResetError):
         stream = caller.makefile("rb")
         try:
@@ -89,12 +89,12 @@ def _serve(first: First, caller: socket.socket) -> None:
 def main(folder: Path) -> None:
     """Serve until killed, or until the folder is gone."""
     os.chdir(folder)
-    first, path = First(), Path(SOCKET)
+    first, path = NamespaceInit(), Path(SOCKET)
     path.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(SOCKET)
         listener.listen()
-        listener.settimeout(LOOK)
+        listener.settimeout(POLL)
         own = path.stat().st_ino
         while path.exists() and path.stat().st_ino == own:
             with contextlib.suppress(TimeoutError):

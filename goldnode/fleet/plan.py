@@ -1,4 +1,4 @@
-"""What a fleet consists of: pure, from a few wishes to machines with names and addresses.
+"""What a fleet consists of: pure, from a short specification to machines with names and addresses.
 
 One network carries everything, in a namespace of its own: the machines from .11 on, and the world
 (three validators outside the fleet, and the rendezvous) from .1 on.
@@ -21,8 +21,8 @@ RENDEZVOUS = f"http://{NETWORK}.1:8700"
 #: The cluster of a node of which nothing else is said.
 CLUSTER = "fleet"
 #: Validators outside the fleet: the hidden ones together are as strong as each of them.
-WORLD = 3
-WORLD_P2P = 26656
+EXTERNAL = 3
+EXTERNAL_P2P = 26656
 #: The last part of the first machine's address.
 FIRST_NUMBER = 11
 MOST_SENTRIES = 16
@@ -35,7 +35,7 @@ LEAST_MEMORY, MEMORY = 512, 640
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class FleetSpec:
     """What fleet is wanted.
 
     Attributes:
@@ -71,7 +71,7 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
-class Seat:
+class VmSpec:
     """A machine of the fleet.
 
     Attributes:
@@ -117,45 +117,45 @@ class Seat:
         return f"version: 2\nethernets:\n  eth0:\n    addresses: [{self.address}/24]\n"
 
 
-def seats(wish: Wish) -> tuple[Seat, ...]:
+def vms(spec: FleetSpec) -> tuple[VmSpec, ...]:
     """The machines of a fleet.
 
     Raises:
         UsageError: There are too many or too few, or too little memory for them.
     """
-    if not 1 <= wish.sentries <= MOST_SENTRIES:
-        raise UsageError(f"--sentries {wish.sentries}: 1 to {MOST_SENTRIES}")
-    if not 0 <= wish.multi_node <= MAX_NODES:
-        raise UsageError(f"--multi-node {wish.multi_node}: 0 to {MAX_NODES}")
-    if wish.memory < LEAST_MEMORY:
-        raise UsageError(f"--memory {wish.memory}: at least {LEAST_MEMORY} MiB")
-    plain = [("validator-1", "validator"), *((f"sentry-{n}", "sentry") for n in range(1, wish.sentries + 1))]
-    made = [Seat(name, role, FIRST_NUMBER + n, (Node(name, role),)) for n, (name, role) in enumerate(plain)]
-    if wish.multi_node:
-        nodes = tuple(Node(f"multi-1-{n}", "validator") for n in range(1, wish.multi_node + 1))
-        made.append(Seat("multi-1", MULTI_NODE, FIRST_NUMBER + len(made), nodes))
+    if not 1 <= spec.sentries <= MOST_SENTRIES:
+        raise UsageError(f"--sentries {spec.sentries}: 1 to {MOST_SENTRIES}")
+    if not 0 <= spec.multi_node <= MAX_NODES:
+        raise UsageError(f"--multi-node {spec.multi_node}: 0 to {MAX_NODES}")
+    if spec.memory < LEAST_MEMORY:
+        raise UsageError(f"--memory {spec.memory}: at least {LEAST_MEMORY} MiB")
+    plain = [("validator-1", "validator"), *((f"sentry-{n}", "sentry") for n in range(1, spec.sentries + 1))]
+    made = [VmSpec(name, role, FIRST_NUMBER + n, (Node(name, role),)) for n, (name, role) in enumerate(plain)]
+    if spec.multi_node:
+        nodes = tuple(Node(f"multi-1-{n}", "validator") for n in range(1, spec.multi_node + 1))
+        made.append(VmSpec("multi-1", MULTI_NODE, FIRST_NUMBER + len(made), nodes))
     return tuple(made)
 
 
-def another_sentry(taken: tuple[Seat, ...]) -> Seat:
+def another_sentry(taken: tuple[VmSpec, ...]) -> VmSpec:
     """A further sentry beside these machines, with a name and an address that none of them had."""
-    sentries = [int(seat.name.partition("-")[2]) for seat in taken if seat.role == "sentry"]
+    sentries = [int(vm.name.partition("-")[2]) for vm in taken if vm.role == "sentry"]
     name = f"sentry-{max(sentries, default=0) + 1}"
-    return Seat(name, "sentry", max(seat.number for seat in taken) + 1, (Node(name, "sentry"),))
+    return VmSpec(name, "sentry", max(vm.number for vm in taken) + 1, (Node(name, "sentry"),))
 
 
-def successor(seat: Seat, taken: tuple[Seat, ...]) -> Seat:
+def successor(vm: VmSpec, taken: tuple[VmSpec, ...]) -> VmSpec:
     """A new machine for the nodes of another: its name, address and firmware are nobody's yet."""
     number = max(each.number for each in taken) + 1
-    return Seat(f"{seat.nodes[0].name}-on-{number}", seat.role, number, seat.nodes)
+    return VmSpec(f"{vm.nodes[0].name}-on-{number}", vm.role, number, vm.nodes)
 
 
-def pace_of(planned: Sequence[Seat], accelerator: Accelerator) -> int:
+def pace_of(planned: Sequence[VmSpec], accelerator: Accelerator) -> int:
     """Seconds between two blocks, such that all nodes keep up with the world.
 
     Without KVM a machine carries one node at the usual pace; each further one has the chain wait a second more.
     """
-    most = max(len(seat.nodes) for seat in planned)
+    most = max(len(vm.nodes) for vm in planned)
     return PACE if accelerator is Accelerator.KVM else PACE + most - 1
 
 
@@ -173,32 +173,32 @@ def timing(pace: int) -> dict[str, str]:
     }
 
 
-def extra(seat: Seat, wish: Wish, world: tuple[str, ...], pace: int = PACE) -> dict[str, Any]:
+def extra(vm: VmSpec, spec: FleetSpec, external: tuple[str, ...], pace: int = PACE) -> dict[str, Any]:
     """What a machine's node.yaml says besides role, name and invite.
 
     Args:
-        seat: The machine.
-        wish: The fleet.
-        world: The world's peers, `id@ip:port`.
+        vm: The machine.
+        spec: The fleet.
+        external: The external validators' peers, `id@ip:port`.
         pace: The chain's seconds between two blocks.
     """
     more: dict[str, Any] = {"config": {"config.toml": timing(pace)}}
-    if wish.mesh is not MeshKind.WIREGUARD:
-        more["mesh"] = str(wish.mesh)
-    if seat.validators:
-        more |= {"data": VOLUME, "min_sentries": min(2, wish.sentries)}
-    if seat.role == "validator":
+    if spec.mesh is not MeshKind.WIREGUARD:
+        more["mesh"] = str(spec.mesh)
+    if vm.validators:
+        more |= {"data": VOLUME, "min_sentries": min(2, spec.sentries)}
+    if vm.role == "validator":
         more["consensus_key"] = "existing"
-    if seat.role == "sentry":
-        more["peers"] = list(world)
-    if seat.role == MULTI_NODE:
+    if vm.role == "sentry":
+        more["peers"] = list(external)
+    if vm.role == MULTI_NODE:
         more["metrics"] = [f"{NETWORK}.0/24"]
     return more
 
 
-def own_extra(seat: Seat, node: Node, world: tuple[str, ...]) -> dict[str, Any]:
+def own_extra(vm: VmSpec, node: Node, external: tuple[str, ...]) -> dict[str, Any]:
     """What a node's entry below ``nodes:`` says besides name, role and invite."""
-    return {"peers": list(world)} if seat.role == MULTI_NODE and node.role == "sentry" else {}
+    return {"peers": list(external)} if vm.role == MULTI_NODE and node.role == "sentry" else {}
 
 
 def powers(hidden: int) -> tuple[int, int]:

@@ -16,7 +16,7 @@ FOR_THE_BLOCK = 2
 
 
 @dataclass(frozen=True, slots=True)
-class WorldRpc:
+class ExternalRpc:
     """The RPC of one of the world's validators.
 
     Attributes:

@@ -14,24 +14,24 @@ from pathlib import Path
 
 from goldnode.errors import HostError
 from goldnode.fleet import monitor
-from goldnode.fleet.namespace import Ground
+from goldnode.fleet.namespace import Namespace
 from goldnode.paths import REPOSITORY
 from goldnode.vm import machine
 from goldnode.vm.accel import Acceleration
-from goldnode.vm.machine import Nic, Spec
+from goldnode.vm.machine import Nic, QemuSpec
 
 #: Where a guest finds the namespace's loopback.
 HOST = "10.0.2.2"
 RENDEZVOUS = f"http://{HOST}:8700"
 #: Seconds from power-on to whatever is waited for; a lone machine takes 40 without KVM.
-PATIENCE = 400.0
+TIMEOUT = 400.0
 #: A guest's forwarded port is so much higher inside the namespace.
 FORWARD = 10000
-LOOK = 0.1
+POLL = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Sandbox:
     """A place for machines.
 
     Attributes:
@@ -43,23 +43,23 @@ class Place:
     acceleration: Acceleration
 
     @property
-    def ground(self) -> Ground:
+    def namespace(self) -> Namespace:
         """Its namespaces."""
-        return Ground(self.folder)
+        return Namespace(self.folder)
 
     def open(self) -> None:
         """Make the namespaces, with a rendezvous."""
-        self.ground.make()
-        self.ground.run(["ip", "link", "set", "lo", "up"])
+        self.namespace.make()
+        self.namespace.run(["ip", "link", "set", "lo", "up"])
         database = str(self.folder / "rendezvous.sqlite")
         self.serve("rendezvous", "goldnode.rendezvous", "--listen", "127.0.0.1:8700", "--database", database)
 
     def serve(self, name: str, module: str, *arguments: str) -> None:
         """Run a module of this repository, or of Python's library, inside."""
         argv = [sys.executable, "-m", module, *arguments]
-        self.ground.start(name, argv, cwd=REPOSITORY, log=self.folder / f"{name}.log")
+        self.namespace.start(name, argv, cwd=REPOSITORY, log=self.folder / f"{name}.log")
 
-    def boot(self, name: str, image: Path, spec: Spec, ports: tuple[int, ...] = ()) -> Machine:
+    def boot(self, name: str, image: Path, spec: QemuSpec, ports: tuple[int, ...] = ()) -> SandboxVm:
         """Switch a machine on.
 
         Args:
@@ -68,32 +68,32 @@ class Place:
             spec: The machine; console and network are ours.
             ports: TCP ports of the guest that lead into it from the namespace.
         """
-        place = self.folder / name
-        place.mkdir(exist_ok=True)
+        folder = self.folder / name
+        folder.mkdir(exist_ok=True)
         if not spec.disk.exists():
             machine.overlay(image, spec.disk)
         forwards = machine.user_network({FORWARD + port: port for port in ports})
-        console = place / f"console-{len(list(place.glob('console-*')))}.log"
+        console = folder / f"console-{len(list(folder.glob('console-*')))}.log"
         nics = (Nic(forwards, "52:54:00:67:6e:01"),)
         whole = replace(spec, nics=nics, console=console, extra=(*spec.extra, *monitor.ARGUMENTS))
         started = time.monotonic()
         argv = machine.command(whole, self.acceleration)
-        self.ground.start(name, argv, cwd=place, log=place / "qemu.log")
-        return Machine(self, name, console, started)
+        self.namespace.start(name, argv, cwd=folder, log=folder / "qemu.log")
+        return SandboxVm(self, name, console, started)
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
+class SandboxVm:
     """A machine that was switched on.
 
     Attributes:
-        place: Where.
+        sandbox: Where.
         name: Its name.
         log: What records its console.
         started: When, on the monotonic clock.
     """
 
-    place: Place
+    sandbox: Sandbox
     name: str
     log: Path
     started: float
@@ -112,19 +112,19 @@ class Machine:
         Raises:
             HostError: It did not in time, or the machine ended; shows the last lines.
         """
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + TIMEOUT
         while len(found := list(re.finditer(pattern, self.console))) < times:
-            ended = self.place.ground.programs().get(self.name, 1) is not None
+            ended = self.sandbox.namespace.programs().get(self.name, 1) is not None
             if ended or time.monotonic() > end:
                 tail = "\n".join(self.console.splitlines()[-25:])
                 raise HostError(f"{self.name} was to say {pattern!r}; {'it ended' if ended else 'too late'}:\n{tail}")
-            time.sleep(LOOK)
+            time.sleep(POLL)
         return found[-1][1] if found[-1].groups() else found[-1][0]
 
     def reset(self) -> None:
         """Press the reset button."""
-        monitor.tell(self.place.folder / self.name, "system_reset")
+        monitor.tell(self.sandbox.folder / self.name, "system_reset")
 
     def off(self) -> None:
         """Cut its power."""
-        self.place.ground.stop(self.name)
+        self.sandbox.namespace.stop(self.name)

@@ -11,7 +11,7 @@ from typing import Any
 from goldnode.config.node_config import MeshKind
 from goldnode.errors import UsageError
 from goldnode.files import write_json
-from goldnode.fleet.plan import PACE, Node, Seat, Wish
+from goldnode.fleet.plan import PACE, FleetSpec, Node, VmSpec
 
 FILE = "fleet.json"
 VERSION = 1
@@ -22,40 +22,40 @@ class State:
     """A fleet.
 
     Attributes:
-        wish: What was asked for.
+        spec: What was asked for.
         validators: Address of each hidden validator, by the node's name.
         accelerator: What QEMU runs with, `kvm` or `tcg`.
         cpu: QEMU's processor model.
         pace: Seconds between two blocks of its chain.
-        seats: Its machines.
+        vms: Its machines.
         powered_on: When each machine was switched on, unix seconds, by name; absent while it is off.
         ready: Seconds from switching on to ready, by this machine's clock, by node.
     """
 
-    wish: Wish
+    spec: FleetSpec
     validators: Mapping[str, str]
     accelerator: str
     cpu: str
     pace: int = PACE
-    seats: tuple[Seat, ...] = ()
+    vms: tuple[VmSpec, ...] = ()
     powered_on: Mapping[str, float] = field(default_factory=dict)
     ready: Mapping[str, float] = field(default_factory=dict)
 
-    def seat(self, name: str) -> Seat:
+    def vm(self, name: str) -> VmSpec:
         """A machine by name.
 
         Raises:
             UsageError: There is none.
         """
-        for seat in self.seats:
-            if seat.name == name:
-                return seat
-        names = ", ".join(seat.name for seat in self.seats)
+        for vm in self.vms:
+            if vm.name == name:
+                return vm
+        names = ", ".join(vm.name for vm in self.vms)
         raise UsageError(f"the fleet has no machine {name}", hint=f"one of {names}")
 
     def on(self, name: str, now: float) -> State:
         """This fleet, with a machine switched on now."""
-        nodes = {node.name for node in self.seat(name).nodes}
+        nodes = {node.name for node in self.vm(name).nodes}
         ready = {node: seconds for node, seconds in self.ready.items() if node not in nodes}
         return replace(self, powered_on={**self.powered_on, name: now}, ready=ready)
 
@@ -78,11 +78,11 @@ def read(folder: Path) -> State:
     try:
         document: dict[str, Any] = json.loads((folder / FILE).read_text())
         del document["version"]
-        wish = document.pop("wish")
-        seats = tuple(
-            Seat(**{**seat, "nodes": tuple(Node(**node) for node in seat["nodes"])}) for seat in document.pop("seats")
+        spec = document.pop("spec")
+        vms = tuple(
+            VmSpec(**{**vm, "nodes": tuple(Node(**node) for node in vm["nodes"])}) for vm in document.pop("vms")
         )
-        return State(wish=Wish(**{**wish, "mesh": MeshKind(wish["mesh"])}), seats=seats, **document)
+        return State(spec=FleetSpec(**{**spec, "mesh": MeshKind(spec["mesh"])}), vms=vms, **document)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise UsageError(f"there is no fleet in {folder}", hint="./invoke fleet up") from error
     except (ValueError, KeyError, TypeError) as error:

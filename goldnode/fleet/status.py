@@ -15,10 +15,10 @@ from goldnode.cluster.status import SHORT
 from goldnode.errors import HostError
 from goldnode.fleet.fleet import Fleet
 from goldnode.fleet.state import State
-from goldnode.fleet.up import look
+from goldnode.fleet.up import observe
 
 #: The role of a line that is about one of the world's validators.
-WORLD_ROLE = "world"
+EXTERNAL_ROLE = "external"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +52,13 @@ class Row:
 
 def rows(fleet: Fleet) -> list[Row]:
     """Everything that is known now: the fleet's nodes, then the world's."""
-    look(fleet)
-    seen, running = fleet.seen(), fleet.ground.programs()
+    observe(fleet)
+    seen, running = fleet.seen(), fleet.namespace.programs()
     signers, heights = _chain(fleet)
     found = []
-    for seat in fleet.state.seats:
-        on = running.get(seat.name, 1) is None
-        for node in seat.nodes:
+    for vm in fleet.state.vms:
+        on = running.get(vm.name, 1) is None
+        for node in vm.nodes:
             told, address = seen.get(node.name), fleet.state.validators.get(node.name)
             state = ("starting" if told is None else told.state or "configured") if on else "off"
             found.append(
@@ -75,7 +75,7 @@ def rows(fleet: Fleet) -> list[Row]:
                     reason=told.reason if told else "",
                 )
             )
-    return [*found, *_world(fleet)]
+    return [*found, *_external_rows(fleet)]
 
 
 def document(fleet: Fleet, found: list[Row]) -> dict[str, Any]:
@@ -83,8 +83,8 @@ def document(fleet: Fleet, found: list[Row]) -> dict[str, Any]:
     nodes = [{field: getattr(row, field) for field in Row.__slots__} for row in found]
     return {
         "version": 1,
-        "network": fleet.state.wish.network,
-        "mesh": str(fleet.state.wish.mesh),
+        "network": fleet.state.spec.network,
+        "mesh": str(fleet.state.spec.mesh),
         "folder": str(fleet.folder),
         "accelerator": fleet.state.accelerator,
         "nodes": nodes,
@@ -93,7 +93,7 @@ def document(fleet: Fleet, found: list[Row]) -> dict[str, Any]:
 
 def screen(state: State, found: list[Row]) -> Group:
     """The same for people: a table as wide as the narrowest terminal, and below it who waits for what."""
-    title = f"{state.wish.network} by {state.accelerator}, mesh {state.wish.mesh}"
+    title = f"{state.spec.network} by {state.accelerator}, mesh {state.spec.mesh}"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
     table.add_column("name", overflow="fold")
     for heading in ("role", "node ID", "state", "height", "peers", "signs", "ready"):
@@ -116,33 +116,33 @@ def _chain(fleet: Fleet) -> tuple[frozenset[str], dict[str, int]]:
     """Who signed last, and at which height the world's peers are; nothing while the world is silent."""
     signers: frozenset[str] = frozenset()
     heights: dict[str, int] = {}
-    for world in fleet.worlds():
+    for rpc in fleet.externals():
         with contextlib.suppress(HostError):
-            signers = signers or world.signers()
-            heights |= world.heights()
+            signers = signers or rpc.signers()
+            heights |= rpc.heights()
     return signers, heights
 
 
-def _world(fleet: Fleet) -> list[Row]:
+def _external_rows(fleet: Fleet) -> list[Row]:
     found = []
-    for number, (world, peer) in enumerate(zip(fleet.worlds(), fleet.world_peers, strict=True), 1):
-        name, node_id = f"world-{number}", peer.partition("@")[0]
+    for number, (rpc, peer) in enumerate(zip(fleet.externals(), fleet.external_peers, strict=True), 1):
+        name, node_id = f"external-{number}", peer.partition("@")[0]
         try:
-            status, peers = world.ask("status"), world.peers()
+            status, peers = rpc.ask("status"), rpc.peers()
         except HostError as error:
-            begun = (fleet.folder / "world" / f"{number}.log").exists()
+            begun = (fleet.folder / "external" / f"{number}.log").exists()
             state, reason = ("off", error.message) if begun else ("waiting", "begins when all machines are configured")
-            found.append(Row(name, WORLD_ROLE, node_id, state=state, reason=reason))
+            found.append(Row(name, EXTERNAL_ROLE, node_id, state=state, reason=reason))
             continue
         height = int(status["sync_info"]["latest_block_height"])
         signing = status["validator_info"]["address"] in _signers(fleet, number)
         state = "signing" if signing else "following"
-        found.append(Row(name, WORLD_ROLE, node_id, state=state, height=height, peers=len(peers), signing=signing))
+        found.append(Row(name, EXTERNAL_ROLE, node_id, state=state, height=height, peers=len(peers), signing=signing))
     return found
 
 
 def _signers(fleet: Fleet, number: int) -> frozenset[str]:
     try:
-        return fleet.world(number).signers()
+        return fleet.external(number).signers()
     except HostError:
         return frozenset()

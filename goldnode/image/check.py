@@ -35,7 +35,7 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class HygieneReport:
     """Every rule's result for one image."""
 
     image: str
@@ -105,7 +105,7 @@ def check_image(
     builder_keys: Sequence[str] = (),
     progress: Progress = SILENT,
     ranges: Iterable[tuple[int, int]] | None = None,
-) -> Report:
+) -> HygieneReport:
     """Ask every rule.
 
     Args:
@@ -125,4 +125,4 @@ def check_image(
             for done, rule in enumerate(RULES):
                 results.append(Result(rule, tuple(rule.check(scanned))))
                 step.update(done + 1, len(RULES))
-    return Report(path.name, tuple(results))
+    return HygieneReport(path.name, tuple(results))

@@ -12,7 +12,7 @@ import string
 import urllib.parse
 from collections.abc import Iterator
 
-from goldnode.image.tree import File, Kind, Tree
+from goldnode.image.tree import File, FileKind, Tree
 
 #: First line of the canonical text: its format and version.
 HEADER = "goldnode file tree 1"
@@ -41,7 +41,7 @@ def _lines(tree: Tree, prefix: str) -> Iterator[str]:
 
 
 def _what(tree: Tree, file: File) -> str:
-    if file.kind is Kind.FILE:
+    if file.kind is FileKind.FILE:
         return f"{file.size} sha256:{tree.digest(file)}"
     return quote(file.target) or file.device or "-"
 

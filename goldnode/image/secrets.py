@@ -18,7 +18,7 @@ from enum import StrEnum
 from goldnode.image import mnemonic
 from goldnode.image.disk import Disk
 from goldnode.image.ext4 import Ext4
-from goldnode.image.tree import Kind, Tree, fits
+from goldnode.image.tree import FileKind, Tree, fits
 from goldnode.progress import SILENT, Progress
 
 CHUNK = 16 << 20
@@ -170,7 +170,7 @@ def _builder(public_key: str) -> Pattern:
 def _spans(filesystem: Ext4, root: Tree) -> Iterator[tuple[int, int, str]]:
     size = filesystem.block_size
     for file in root:
-        if file.kind is Kind.FILE and file.size:
+        if file.kind is FileKind.FILE and file.size:
             for extent in filesystem.extents(filesystem.inode(file.number)):
                 start = filesystem.start + extent.physical * size
                 yield start, start + extent.count * size, file.path

@@ -22,7 +22,7 @@ from goldnode.image.ext4 import ROOT_INODE, Ext4
 from goldnode.run import CommandError, run
 
 
-class Kind(StrEnum):
+class FileKind(StrEnum):
     """What a path is; the values stand in the digest."""
 
     FILE = "file"
@@ -35,8 +35,9 @@ class Kind(StrEnum):
 
 
 _KINDS = {
-    stat.S_IFREG: Kind.FILE, stat.S_IFDIR: Kind.FOLDER, stat.S_IFLNK: Kind.LINK, stat.S_IFCHR: Kind.CHARACTER,
-    stat.S_IFBLK: Kind.BLOCK, stat.S_IFIFO: Kind.FIFO, stat.S_IFSOCK: Kind.SOCKET,
+    stat.S_IFREG: FileKind.FILE, stat.S_IFDIR: FileKind.FOLDER, stat.S_IFLNK: FileKind.LINK,
+    stat.S_IFCHR: FileKind.CHARACTER,
+    stat.S_IFBLK: FileKind.BLOCK, stat.S_IFIFO: FileKind.FIFO, stat.S_IFSOCK: FileKind.SOCKET,
 }  # fmt: skip
 
 
@@ -58,7 +59,7 @@ class File:
     """
 
     path: str
-    kind: Kind
+    kind: FileKind
     mode: int = 0
     uid: int = 0
     gid: int = 0
@@ -103,12 +104,12 @@ class Tree:
 
     def regular(self, *patterns: str) -> Iterator[File]:
         """As ``match``, without folders."""
-        return (file for file in self.match(*patterns) if file.kind is not Kind.FOLDER)
+        return (file for file in self.match(*patterns) if file.kind is not FileKind.FOLDER)
 
     def read(self, path: str) -> bytes:
         """Content of a regular file; links inside the tree are followed; empty when there is none."""
         file = self.follow(path)
-        return b"".join(self._reader(file)) if file and file.kind is Kind.FILE else b""
+        return b"".join(self._reader(file)) if file and file.kind is FileKind.FILE else b""
 
     def lines(self, path: str) -> list[str]:
         """Lines of a text file without comments and blanks."""
@@ -130,9 +131,9 @@ class Tree:
                 here = here.rpartition("/")[0]
                 continue
             file = self.files.get(f"{here}/{part}")
-            if file is None or (file.kind is Kind.LINK and hops <= 0):
+            if file is None or (file.kind is FileKind.LINK and hops <= 0):
                 return None
-            if file.kind is Kind.LINK:
+            if file.kind is FileKind.LINK:
                 hops -= 1
                 here = "" if file.target.startswith("/") else here
                 parts = [word for word in file.target.split("/") if word and word != "."] + parts
@@ -165,15 +166,16 @@ def from_ext4(filesystem: Ext4) -> Tree:
         kind = _KINDS.get(stat.S_IFMT(inode.mode))
         if kind is None:
             raise ImageError(f"{path or '/'} is of no known kind: the filesystem is damaged")
-        if kind is Kind.FOLDER:
+        if kind is FileKind.FOLDER:
             if number in folders:
                 raise ImageError(f"{path} leads back to itself: the filesystem is damaged")
             folders.add(number)
             pending += [(f"{path}/{name}", child) for name, child in filesystem.entries(inode)]
-        device = "{}:{}".format(*inode.device) if kind in (Kind.CHARACTER, Kind.BLOCK) else ""
+        device = "{}:{}".format(*inode.device) if kind in (FileKind.CHARACTER, FileKind.BLOCK) else ""
         files.append(File(
             path=path or "/", kind=kind, mode=stat.S_IMODE(inode.mode), uid=inode.uid, gid=inode.gid,
-            size=inode.size if kind is Kind.FILE else 0, target=filesystem.target(inode) if kind is Kind.LINK else "",
+            size=inode.size if kind is FileKind.FILE else 0,
+            target=filesystem.target(inode) if kind is FileKind.LINK else "",
             device=device, xattrs=filesystem.xattrs(inode), number=number,
         ))  # fmt: skip
     return Tree(files, lambda file: filesystem.chunks(filesystem.inode(file.number)))
@@ -197,7 +199,7 @@ def from_fat(disk: Path, start: int, scratch: Path) -> Tree:
     files = [
         File(
             path=f"/{path.relative_to(scratch)}",
-            kind=Kind.FOLDER if path.is_dir() else Kind.FILE,
+            kind=FileKind.FOLDER if path.is_dir() else FileKind.FILE,
             size=0 if path.is_dir() else path.stat().st_size,
         )
         for path in scratch.rglob("*")

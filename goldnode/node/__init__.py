@@ -5,7 +5,7 @@ The story, in the order in which a boot tells it:
     configure   node.yaml → faults, or a plan → applied             (oneshot, idempotent, needs no network)
     fetch       deferred artifacts, verified                         (only on an image that has some)
     agent       records, roster, mesh, start and restart, health     (runs on)
-    run NAME    the last gate before a daemon: key, state, identity  (becomes the daemon)
+    run NAME    the preflight before a daemon: key, state, identity  (becomes the daemon)
 
 How the modules hang together; each arrow is "is given to", and only the right-hand column touches
 the machine:
@@ -19,7 +19,7 @@ the machine:
     cluster, peers                the roster as this program needs it; peer lists by role
     daemon_config, firewall, wireguard, vpncloud   the text of files, from values
     plan          → apply         files, users, units, mesh of the whole machine
-    system        what of the running machine all these ask for; live does it, rehearsal remembers it
+    system        what of the running machine all these ask for; live does it, dry_run remembers it
     rules         → agent         when to start, restart or redial, from what was seen
     rpc, health, metrics, console                  what is true now, and telling it
 

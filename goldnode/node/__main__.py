@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     shown = _named(verb("logs", "nodes.logs", "a node's log"))
     shown.add_argument("-f", "--follow", action="store_true", help="go on as it grows")
     _named(verb("peers", "nodes.peers", "whom a node is connected to, and whom it lacks"))
-    _named(verb("start", "nodes.start", "let a held node run again"))
+    _named(verb("start", "nodes.start", "let a stopped node run again"))
     stop = _named(verb("stop", "nodes.stop", "stop a node"))
     stop.add_argument("--hold", action="store_true", help="until goldnode start, over reboots too")
     verb("add", "lineup.add", "one node more; FILE is an entry of nodes:").add_argument("file", type=Path)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from goldnode.config.node_config import MeshKind, NodeConfig
 from goldnode.config.node_entry import NodeEntry
-from goldnode.config.role import Kind
+from goldnode.config.role import RoleKind
 from goldnode.discovery.member import Member as Membership
 from goldnode.errors import GoldnodeError, SafetyError
 from goldnode.files import write_atomic
@@ -32,7 +32,7 @@ Random = Callable[[int], bytes]
 
 
 @dataclass(slots=True)
-class Machine:
+class ConfiguredMachine:
     """A configured machine: what the agent goes on with.
 
     Attributes:
@@ -54,7 +54,7 @@ class Machine:
 
 def configure(
     layout: Layout, image: Image, system: System, random: Random = os.urandom
-) -> tuple[Machine, apply.Changes]:
+) -> tuple[ConfiguredMachine, apply.Changes]:
     """Bring the machine to what node.yaml says.
 
     Returns:
@@ -76,17 +76,19 @@ def configure(
     return found, changes
 
 
-def prepare(layout: Layout, config: NodeConfig, image: Image, random: Random, addresses: tuple[str, ...]) -> Machine:
+def prepare(
+    layout: Layout, config: NodeConfig, image: Image, random: Random, addresses: tuple[str, ...]
+) -> ConfiguredMachine:
     """Settle identity, membership and keys of every node; what fails, fails for that node alone."""
-    hosted = tuple(entry.name for entry in config.nodes if image.roles[entry.role].kind is Kind.HOSTED)
-    found = Machine(config, image, hosted=hosted)
+    hosted = tuple(entry.name for entry in config.nodes if image.roles[entry.role].kind is RoleKind.HOSTED)
+    found = ConfiguredMachine(config, image, hosted=hosted)
     numbers = blocks.settle(layout, (entry.name for entry in config.nodes))
-    ground = _Ground(config, image, machine.read(layout).binding, random, addresses)
+    preparation = _Preparation(config, image, machine.read(layout).binding, random, addresses)
     for entry in config.nodes:
-        if image.roles[entry.role].kind is not Kind.NODE:
+        if image.roles[entry.role].kind is not RoleKind.NODE:
             continue
         try:
-            membership, facts = ground.prepare(layout.node(entry.name), entry, numbers[entry.name])
+            membership, facts = preparation.prepare(layout.node(entry.name), entry, numbers[entry.name])
             found.memberships[entry.name], found.facts[entry.name] = membership, facts
         except GoldnodeError as error:
             found.failures[entry.name] = error
@@ -115,7 +117,7 @@ def shared_keys(layout: Layout, facts: Mapping[str, NodeFacts]) -> dict[str, Saf
 
 
 @dataclass(frozen=True, slots=True)
-class _Ground:
+class _Preparation:
     """What all nodes of the machine stand on."""
 
     config: NodeConfig

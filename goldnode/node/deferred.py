@@ -14,7 +14,7 @@ from goldnode.config.daemon import Daemon, Family
 from goldnode.config.network import Network
 from goldnode.errors import ArtifactError
 from goldnode.fetch.artifact import ArtifactStore, Deferred
-from goldnode.fetch.retry import Patience
+from goldnode.fetch.retry import RetryBudget
 from goldnode.fetch.unpack import unpack
 from goldnode.files import write_atomic
 from goldnode.node.layout import Layout
@@ -22,7 +22,7 @@ from goldnode.progress import Progress
 from goldnode.run import run
 
 #: Seconds without a byte that one run of the fetch unit may wait; systemd starts it again.
-PATIENCE = 300.0
+TIMEOUT = 300.0
 #: Seconds that a daemon's ``init`` may take; osmosisd waits 30 for a genesis that it need not have.
 INIT = 180.0
 
@@ -46,7 +46,7 @@ def fetch(layout: Layout, store: ArtifactStore, progress: Progress) -> list[Path
     """
     placed = []
     for each in missing(layout):
-        archive = store.fetch(each.artifact, Patience(left=PATIENCE), progress)
+        archive = store.fetch(each.artifact, RetryBudget(left=TIMEOUT), progress)
         unpack(archive, each.artifact, layout.at(each.path), each.mode)
         archive.unlink()
         placed.append(layout.at(each.path))

@@ -1,4 +1,4 @@
-"""The last gate before a daemon: whoever starts it, it passes here (``goldnode run NAME``).
+"""The preflight of a daemon: whoever starts it, it passes here (``goldnode run NAME``).
 
 Runs as the node's own user inside its sandbox, looks once more at what could make the daemon
 destroy or double-sign, writes down which private peers the daemon is about to read, and becomes
@@ -112,7 +112,7 @@ def private_peers(node: NodeLayout) -> frozenset[str]:
 
 
 def become(node: NodeLayout, execute: Callable[[str, list[str]], object] = os.execv) -> None:
-    """Pass the gate and become the daemon.
+    """Pass the preflight and become the daemon.
 
     Raises:
         GoldnodeError: See ``check``.
@@ -124,7 +124,7 @@ def become(node: NodeLayout, execute: Callable[[str, list[str]], object] = os.ex
 
 
 def passed(node: NodeLayout) -> int:
-    """When a daemon last passed the gate, in nanoseconds of its file's clock; 0 when none ever did."""
+    """When a daemon last passed the preflight, in nanoseconds of its file's clock; 0 when none ever did."""
     try:
         return node.loaded.stat().st_mtime_ns
     except OSError:

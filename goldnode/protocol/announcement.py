@@ -80,22 +80,22 @@ def announce(
         node_key: The node's key; its slot key follows from it.
         seq: Greater than that of every record of this slot before.
         random: Gives that many random bytes.
-        ttl: Seconds it shall live without a touch.
+        ttl: Seconds it shall live without a heartbeat.
 
     Raises:
         ExchangeError: `malformed`; longer than any record may be.
     """
     room = seal.room_of(cluster_key)
     slot_key = seal.slot_key(node_key, room)
-    place = seal.Place(room, hash_of(public_of(slot_key)), seq)
+    binding = seal.RecordBinding(room, hash_of(public_of(slot_key)), seq)
     text = _text(announcement)
     if len(text) > seal.ANNOUNCEMENT_BYTES and announcement.seen is not None:
         text = _text(replace(announcement, seen=None))  # a full cluster and a talkative node: the view can wait
     if len(text) > seal.ANNOUNCEMENT_BYTES:
         raise refuse(f"the announcement would have {len(text)} bytes, more than {seal.ANNOUNCEMENT_BYTES}")
-    signature = sign(node_key, Purpose.ANNOUNCEMENT, place.data + text)
+    signature = sign(node_key, Purpose.ANNOUNCEMENT, binding.data + text)
     salt = random(KEY)
-    return sign_record(slot_key, seq, ttl, salt, seal.seal_record(cluster_key, place, salt, signature, text))
+    return sign_record(slot_key, seq, ttl, salt, seal.seal_record(cluster_key, binding, salt, signature, text))
 
 
 def read_announcement(record: Record, cluster_key: bytes, root: bytes) -> Announcement:
@@ -109,13 +109,13 @@ def read_announcement(record: Record, cluster_key: bytes, root: bytes) -> Announ
     Raises:
         ExchangeError: `malformed` or `unknown-version`; nothing of it may be used.
     """
-    place = seal.Place(seal.room_of(cluster_key), record.slot, record.seq)
-    signature, text = seal.open_record(cluster_key, place, record.salt, record.ciphertext)
+    binding = seal.RecordBinding(seal.room_of(cluster_key), record.slot, record.seq)
+    signature, text = seal.open_record(cluster_key, binding, record.salt, record.ciphertext)
     announcement = read_document(parse_json(text, "the announcement"))
     enrolment = announcement.enrolment
     if enrolment.grant.root != root:
         raise refuse("the record's node enrolled in another cluster", Code.WRONG_ROOT)
-    if not holds(enrolment.node, Purpose.ANNOUNCEMENT, place.data + text, signature):
+    if not holds(enrolment.node, Purpose.ANNOUNCEMENT, binding.data + text, signature):
         raise refuse("the announcement is not signed by its node")
     return announcement
 

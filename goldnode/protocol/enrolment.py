@@ -35,13 +35,13 @@ class Enrolment:
         data: The exact bytes.
         grant: The invite's public part.
         node: The node's Ed25519 public key.
-        box: The node's X25519 public key.
+        wrapping_key: The node's X25519 public key.
     """
 
     data: bytes
     grant: Grant
     node: bytes
-    box: bytes
+    wrapping_key: bytes
 
     @property
     def node_id(self) -> str:
@@ -54,13 +54,13 @@ class Enrolment:
         return self.grant.role
 
 
-def enrol(invite: Invite, node_key: Ed25519PrivateKey, box: bytes, now: float) -> Enrolment:
+def enrol(invite: Invite, node_key: Ed25519PrivateKey, wrapping_key: bytes, now: float) -> Enrolment:
     """Use an invite for a node.
 
     Args:
         invite: Unused, or with places left.
         node_key: The node's own key.
-        box: The public half of its box key.
+        wrapping_key: The public half of its wrapping key.
         now: Unix seconds.
 
     Raises:
@@ -72,7 +72,7 @@ def enrol(invite: Invite, node_key: Ed25519PrivateKey, box: bytes, now: float) -
             code="expired",
             hint=f"./invoke cluster invite NAME --role {invite.grant.role}",
         )
-    body = invite.grant.data + public_of(node_key) + box
+    body = invite.grant.data + public_of(node_key) + wrapping_key
     proofs = [sign(key, Purpose.ENROLMENT, body) for key in (key_from_seed(invite.join_seed), node_key)]
     return read_enrolment(body + b"".join(proofs))
 
@@ -85,7 +85,7 @@ def read_enrolment(data: bytes) -> Enrolment:
     """
     fields = Fields(data, "the enrolment")
     grant = read_grant(fields)
-    node, box = fields.take(KEY), fields.take(KEY)
+    node, wrapping_key = fields.take(KEY), fields.take(KEY)
     body = fields.before()
     join_proof, node_proof = fields.take(SIGNATURE), fields.take(SIGNATURE)
     fields.end()
@@ -93,4 +93,4 @@ def read_enrolment(data: bytes) -> Enrolment:
         raise refuse("the enrolment is not signed by the invite's join key")
     if not holds(node, Purpose.ENROLMENT, body, node_proof):
         raise refuse("the enrolment is not signed by its node")
-    return Enrolment(data, grant, node, box)
+    return Enrolment(data, grant, node, wrapping_key)

@@ -10,7 +10,7 @@ from __future__ import annotations
 #: The protocol's version: first byte of every signed structure, `/v1/` of every path.
 VERSION = 1
 
-#: Bytes of a request body; a policy may be larger, because it carries a box for each member.
+#: Bytes of a request body; a policy may be larger, because it carries a wrapped key for each member.
 BODY_BYTES = 6 * 1024
 POLICY_BODY_BYTES = 24 * 1024
 #: Bytes of a response a member reads before it hangs up (256 full records and a policy fit).
@@ -29,7 +29,7 @@ POLICY_BYTES = 17 * 1024
 #: Members a cluster may have, and slots (members, departed, junk) the server keeps in a room.
 MEMBERS = 64
 SLOTS = 256
-#: Boxes of a policy: one for each member, one for the operator.
+#: Wrapped keys of a policy: one for each member, one for the operator.
 BOXES = MEMBERS + 1
 #: Entries in a record's and a policy's lists.
 ADDRESSES = 8
@@ -38,11 +38,11 @@ ENDPOINTS = 8
 REVOKED_NODES = 128
 REVOKED_INVITES = 64
 
-#: Seconds a record lives without a touch: what may be asked, and what members ask.
+#: Seconds a record lives without a heartbeat: what may be asked, and what members ask.
 TTL_MIN = 60
 TTL_MAX = 7 * 24 * 3600
 TTL_DEFAULT = 10 * 60
-#: Seconds between touches, and between scheduled refreshes (the same facts put again, with a view).
+#: Seconds between heartbeats, and between scheduled refreshes (the same facts put again, with a view).
 TOUCH_INTERVAL = 3 * 60
 REFRESH_INTERVAL = 3600
 #: Seconds the server keeps a tombstone, and a policy after it was last put.
@@ -53,7 +53,7 @@ WAIT_MAX = 55
 #: Seconds a request's or a record's time may be off, either way.
 CLOCK_SKEW = 2 * 3600
 
-#: Highest `seq`, touch counter and policy version: a signed 64-bit integer holds them.
+#: Highest `seq`, heartbeat counter and policy version: a signed 64-bit integer holds them.
 SEQ_MAX = (1 << 63) - 1
 
 #: Requests per second and burst of one address; requests per second of one room; new rooms and

@@ -37,7 +37,7 @@ from goldnode.protocol.wire import (
     u64,
 )
 
-_BOX = KEY + 16
+_WRAPPED_KEY = KEY + 16
 _URL_CHARS = 128
 #: What a member cites while it holds no policy.
 NO_POLICY_HASH = "0" * 64
@@ -52,8 +52,8 @@ class SignedPolicy:
         root: The root's public key.
         version: Rises with every policy of this root.
         epoch: The epoch whose key seals the body.
-        ephemeral: The public half of the key the boxes were made with.
-        boxes: The epoch's key, once per member, untagged.
+        ephemeral: The public half of the key the wrapped keys were made with.
+        wrapped_keys: The epoch's key, once per member, untagged.
         salt: Fresh for this policy.
         sealed: The body's ciphertext.
     """
@@ -63,7 +63,7 @@ class SignedPolicy:
     version: int
     epoch: int
     ephemeral: bytes
-    boxes: tuple[bytes, ...]
+    wrapped_keys: tuple[bytes, ...]
     salt: bytes
     sealed: bytes
 
@@ -74,7 +74,7 @@ class SignedPolicy:
 
     @property
     def context(self) -> bytes:
-        """The associated data of boxes and body."""
+        """The associated data of wrapped keys and body."""
         return seal.policy_context(self.root, self.version, self.epoch)
 
 
@@ -115,14 +115,21 @@ def sign_policy(
         version: Greater than that of every policy before.
         epoch: The epoch of `cluster_key`.
         cluster_key: Sealed to each member, and seals the body.
-        members: Public box keys of all who remain.
+        members: Public wrapping keys of all who remain.
         random: Gives that many random bytes.
     """
     public, ephemeral, salt = public_of(root), random(KEY), random(KEY)
     context = seal.policy_context(public, version, epoch)
-    boxes = seal.seal_boxes(cluster_key, ephemeral, members, context)
-    head = u8(limits.VERSION) + public + u64(version) + u32(epoch) + seal.box_keys(ephemeral)[1] + u8(len(boxes))
-    data = head + b"".join(boxes) + salt + seal.seal_policy(cluster_key, salt, context, _write_body(policy))
+    wrapped_keys = seal.wrap_key(cluster_key, ephemeral, members, context)
+    head = (
+        u8(limits.VERSION)
+        + public
+        + u64(version)
+        + u32(epoch)
+        + seal.wrapping_keys(ephemeral)[1]
+        + u8(len(wrapped_keys))
+    )
+    data = head + b"".join(wrapped_keys) + salt + seal.seal_policy(cluster_key, salt, context, _write_body(policy))
     data += sign(root, Purpose.POLICY, data)
     if len(data) > limits.POLICY_BYTES:
         raise refuse(f"the policy would have {len(data)} bytes, more than {limits.POLICY_BYTES}", Code.TOO_LARGE)
@@ -144,8 +151,8 @@ def verify_policy(data: bytes, fingerprint: str) -> SignedPolicy:
         raise refuse("the policy's version or epoch is out of range")
     ephemeral, count = fields.take(KEY), fields.number(1)
     if count > limits.BOXES:
-        raise refuse(f"the policy has {count} boxes, more than {limits.BOXES}")
-    boxes = tuple(fields.take(_BOX) for _ in range(count))
+        raise refuse(f"the policy has {count} wrapped keys, more than {limits.BOXES}")
+    wrapped_keys = tuple(fields.take(_WRAPPED_KEY) for _ in range(count))
     salt = fields.take(KEY)
     sealed = fields.take(max(fields.left() - SIGNATURE, 0))
     signed, signature = fields.before(), fields.take(SIGNATURE)
@@ -153,7 +160,7 @@ def verify_policy(data: bytes, fingerprint: str) -> SignedPolicy:
         raise refuse("the policy is another root's", Code.WRONG_ROOT)
     if not holds(root, Purpose.POLICY, signed, signature):
         raise refuse("the policy's signature does not hold", Code.BAD_POLICY_SIGNATURE)
-    return SignedPolicy(data, root, version, epoch, ephemeral, boxes, salt, sealed)
+    return SignedPolicy(data, root, version, epoch, ephemeral, wrapped_keys, salt, sealed)
 
 
 def open_policy(signed: SignedPolicy, cluster_key: bytes) -> Policy | None:
@@ -166,9 +173,9 @@ def open_policy(signed: SignedPolicy, cluster_key: bytes) -> Policy | None:
     return None if body is None else _read_body(body)
 
 
-def find_key(signed: SignedPolicy, box_seed: bytes) -> bytes | None:
-    """The epoch's key, from the box that is ours; None when the policy leaves us out."""
-    return seal.open_boxes(box_seed, signed.ephemeral, signed.boxes, signed.context)
+def find_key(signed: SignedPolicy, wrapping_seed: bytes) -> bytes | None:
+    """The epoch's key, from the wrapped key that is ours; None when the policy leaves us out."""
+    return seal.unwrap_key(wrapping_seed, signed.ephemeral, signed.wrapped_keys, signed.context)
 
 
 def is_endpoint(url: object) -> bool:

@@ -1,4 +1,4 @@
-"""What lies in a slot, as the server sees it: record, touch and tombstone.
+"""What lies in a slot, as the server sees it: record, heartbeat and tombstone.
 
 The server checks sizes, numbers and the slot's signature, and can read nothing else; what is
 sealed inside a record is `goldnode/protocol/announcement.py`'s business.  Layout and order of the checks:
@@ -42,7 +42,7 @@ class Record:
         data: The exact bytes, signature included.
         slot: Hex hash of the slot's public key.
         seq: Rises with every record of the slot.
-        ttl: Seconds the server keeps it without a touch.
+        ttl: Seconds the server keeps it without a heartbeat.
         salt: Fresh for this record.
         ciphertext: The sealed announcement, with its tag.
     """
@@ -56,7 +56,7 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Touch:
+class Heartbeat:
     """A heartbeat whose slot signature holds: extends the life of record `seq`, once per `counter`."""
 
     slot: str
@@ -79,10 +79,10 @@ def sign_record(slot_key: Ed25519PrivateKey, seq: int, ttl: int, salt: bytes, ci
     return body + sign(slot_key, Purpose.RECORD, body)
 
 
-def sign_touch(slot_key: Ed25519PrivateKey, seq: int, counter: int) -> bytes:
-    """Assemble and sign a touch of the record with this `seq`."""
+def sign_heartbeat(slot_key: Ed25519PrivateKey, seq: int, counter: int) -> bytes:
+    """Assemble and sign a heartbeat of the record with this `seq`."""
     body = u8(limits.VERSION) + public_of(slot_key) + u64(seq) + u64(counter)
-    return body + sign(slot_key, Purpose.TOUCH, body)
+    return body + sign(slot_key, Purpose.HEARTBEAT, body)
 
 
 def sign_tombstone(slot_key: Ed25519PrivateKey, seq: int) -> bytes:
@@ -110,17 +110,17 @@ def verify_record(data: bytes, slot: str) -> Record:
     return Record(data, slot, seq, ttl, salt, ciphertext)
 
 
-def verify_touch(data: bytes, slot: str) -> Touch:
-    """Check a touch from the network.
+def verify_heartbeat(data: bytes, slot: str) -> Heartbeat:
+    """Check a heartbeat from the network.
 
     Raises:
         ExchangeError: `malformed`, `unknown-version`, `wrong-slot` or `bad-slot-signature`.
     """
-    fields = Fields(data, "the touch")
+    fields = Fields(data, "the heartbeat")
     fields.version()
     public, seq, counter = fields.take(KEY), _rising(fields, "seq"), _rising(fields, "counter")
-    _check_slot(fields, Purpose.TOUCH, public, slot)
-    return Touch(slot, seq, counter)
+    _check_slot(fields, Purpose.HEARTBEAT, public, slot)
+    return Heartbeat(slot, seq, counter)
 
 
 def verify_tombstone(data: bytes, slot: str) -> Tombstone:

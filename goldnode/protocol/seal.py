@@ -60,7 +60,7 @@ def room_of(cluster_key: bytes) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RecordBinding:
     """Where and when a record belongs.
 
     Attributes:
@@ -79,25 +79,27 @@ class Place:
         return u8(limits.VERSION) + bytes.fromhex(self.room) + bytes.fromhex(self.slot) + u64(self.seq)
 
 
-def seal_record(cluster_key: bytes, place: Place, salt: bytes, signature: bytes, announcement: bytes) -> bytes:
+def seal_record(
+    cluster_key: bytes, binding: RecordBinding, salt: bytes, signature: bytes, announcement: bytes
+) -> bytes:
     """Pad and seal an announcement with its node's signature."""
     plain = len(announcement).to_bytes(_LENGTH, "big") + signature + announcement
     size = next(size for size in limits.PADDED_SIZES if size >= len(plain))
-    cipher = ChaCha20Poly1305(_record_key(cluster_key, place, salt))
-    return cipher.encrypt(_NONCE, plain.ljust(size, b"\0"), place.data)
+    cipher = ChaCha20Poly1305(_record_key(cluster_key, binding, salt))
+    return cipher.encrypt(_NONCE, plain.ljust(size, b"\0"), binding.data)
 
 
-def open_record(cluster_key: bytes, place: Place, salt: bytes, ciphertext: bytes) -> tuple[bytes, bytes]:
+def open_record(cluster_key: bytes, binding: RecordBinding, salt: bytes, ciphertext: bytes) -> tuple[bytes, bytes]:
     """Open what `seal_record` sealed.
 
     Returns:
         The node signature and the announcement's bytes; neither is checked yet.
 
     Raises:
-        ExchangeError: `malformed`; sealed under another key, for another place, or padded wrongly.
+        ExchangeError: `malformed`; sealed under another key, for another binding, or padded wrongly.
     """
     try:
-        plain = ChaCha20Poly1305(_record_key(cluster_key, place, salt)).decrypt(_NONCE, ciphertext, place.data)
+        plain = ChaCha20Poly1305(_record_key(cluster_key, binding, salt)).decrypt(_NONCE, ciphertext, binding.data)
     except InvalidTag as error:
         raise refuse("the record is not sealed under this cluster's key for this place") from error
     fields = Fields(plain, "the sealed part")
@@ -108,52 +110,56 @@ def open_record(cluster_key: bytes, place: Place, salt: bytes, ciphertext: bytes
     return signature, announcement
 
 
-def box_keys(seed: bytes) -> tuple[X25519PrivateKey, bytes]:
-    """A node's box key from its 32 secret bytes, and its public half."""
+def wrapping_keys(seed: bytes) -> tuple[X25519PrivateKey, bytes]:
+    """A node's wrapping key from its 32 secret bytes, and its public half."""
     key = X25519PrivateKey.from_private_bytes(seed)
     return key, key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
 
 
-def new_box_seed() -> bytes:
-    """32 secret bytes for a new box key."""
+def new_wrapping_seed() -> bytes:
+    """32 secret bytes for a new wrapping key."""
     return X25519PrivateKey.generate().private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
 
 
-def seal_boxes(cluster_key: bytes, ephemeral: bytes, members: Sequence[bytes], context: bytes) -> list[bytes]:
+def wrap_key(cluster_key: bytes, ephemeral: bytes, members: Sequence[bytes], context: bytes) -> list[bytes]:
     """Seal the cluster key to each member.
 
     Args:
         cluster_key: What every member shall learn.
         ephemeral: 32 secret bytes, fresh for this policy.
-        members: The members' public box keys.
+        members: The members' public wrapping keys.
         context: The policy's associated data.
 
     Returns:
-        The boxes in the order of their bytes, which says nothing of whose they are.
+        The wrapped keys in the order of their bytes, which says nothing of whose they are.
     """
-    secret, public = box_keys(ephemeral)
-    boxes = []
+    secret, public = wrapping_keys(ephemeral)
+    wrapped_keys = []
     for member in members:
-        with contextlib.suppress(ValueError):  # a point of small order, announced to disturb: no box for that one
+        with contextlib.suppress(
+            ValueError
+        ):  # a point of small order, announced to disturb: no wrapped key for that one
             shared = secret.exchange(X25519PublicKey.from_public_bytes(member))
             key = derive(shared, public + member, b"goldnode/v1/box")
-            boxes.append(ChaCha20Poly1305(key).encrypt(_NONCE, cluster_key, context))
-    return sorted(boxes)
+            wrapped_keys.append(ChaCha20Poly1305(key).encrypt(_NONCE, cluster_key, context))
+    return sorted(wrapped_keys)
 
 
-def open_boxes(box_seed: bytes, ephemeral_public: bytes, boxes: Sequence[bytes], context: bytes) -> bytes | None:
-    """The cluster key, from whichever box is ours; None when none is, or when we have no box key."""
-    if not box_seed:
+def unwrap_key(
+    wrapping_seed: bytes, ephemeral_public: bytes, wrapped_keys: Sequence[bytes], context: bytes
+) -> bytes | None:
+    """The cluster key, from whichever wrapped key is ours; None when none is, or when we have no wrapping key."""
+    if not wrapping_seed:
         return None
-    secret, public = box_keys(box_seed)
+    secret, public = wrapping_keys(wrapping_seed)
     try:
         shared = secret.exchange(X25519PublicKey.from_public_bytes(ephemeral_public))
     except ValueError:  # a point of small order: no secret comes of it
         return None
     cipher = ChaCha20Poly1305(derive(shared, ephemeral_public + public, b"goldnode/v1/box"))
-    for box in boxes:
+    for wrapped_key in wrapped_keys:
         with contextlib.suppress(InvalidTag):
-            return cipher.decrypt(_NONCE, box, context)
+            return cipher.decrypt(_NONCE, wrapped_key, context)
     return None
 
 
@@ -175,5 +181,5 @@ def policy_context(root: bytes, version: int, epoch: int) -> bytes:
     return u8(limits.VERSION) + root + u64(version) + u32(epoch)
 
 
-def _record_key(cluster_key: bytes, place: Place, salt: bytes) -> bytes:
-    return derive(cluster_key, salt, b"goldnode/v1/record" + bytes.fromhex(place.slot) + u64(place.seq))
+def _record_key(cluster_key: bytes, binding: RecordBinding, salt: bytes) -> bytes:
+    return derive(cluster_key, salt, b"goldnode/v1/record" + bytes.fromhex(binding.slot) + u64(binding.seq))

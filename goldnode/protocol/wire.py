@@ -39,7 +39,7 @@ class Purpose(StrEnum):
 
     REQUEST = "goldnode/v1/request"
     RECORD = "goldnode/v1/record"
-    TOUCH = "goldnode/v1/touch"
+    HEARTBEAT = "goldnode/v1/touch"
     TOMBSTONE = "goldnode/v1/tombstone"
     ANNOUNCEMENT = "goldnode/v1/announcement"
     INVITE = "goldnode/v1/invite"

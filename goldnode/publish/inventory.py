@@ -21,7 +21,7 @@ from goldnode.image import digest
 from goldnode.image.check import open_image
 from goldnode.image.packages import installed
 from goldnode.image.rule import Image
-from goldnode.image.tree import Kind, Tree
+from goldnode.image.tree import FileKind, Tree
 
 VERSION = 1
 #: In the order in which people read a difference.
@@ -103,7 +103,7 @@ def _units(root: Tree) -> Iterator[tuple[str, str]]:
     masked = {
         file.path.rpartition("/")[2]
         for file in root.match("/etc/systemd/system/*")
-        if file.kind is Kind.LINK and file.target == "/dev/null"
+        if file.kind is FileKind.LINK and file.target == "/dev/null"
     }
     for file in root.regular(*_UNITS):
         name = file.path.rpartition("/")[2]

@@ -8,12 +8,12 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from goldnode.errors import ImageError
-from goldnode.image.check import Report
+from goldnode.image.check import HygieneReport
 
 _BAD = ("failure", "error")
 
 
-def write(report: Report, others: Sequence[Path], target: Path) -> None:
+def write(report: HygieneReport, others: Sequence[Path], target: Path) -> None:
     """Write one report from the hygiene check and other JUnit files.
 
     Raises:

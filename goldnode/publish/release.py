@@ -38,7 +38,7 @@ NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+~_-]*")
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class ReleaseOptions:
     """What is to be released.
 
     Attributes:
@@ -82,7 +82,7 @@ def require_possible(name: str, key: Path, out: Path) -> Path:
     return final
 
 
-def make(order: Order, progress: Progress) -> Path:
+def make(options: ReleaseOptions, progress: Progress) -> Path:
     """Make a release folder.
 
     Returns:
@@ -93,19 +93,21 @@ def make(order: Order, progress: Progress) -> Path:
         HostError: The key cannot be used, or a tool is missing.
         InputError: There is a release of that name already, or the version is no version.
     """
-    manifest = json.loads(order.manifest.read_text())
+    manifest = json.loads(options.manifest.read_text())
     require_releasable(manifest)
-    _refuse_failed(order.reports)
-    name = release_name(manifest["network"], order.version, manifest["arch"])
-    final = require_possible(name, order.key, order.out)
-    if sha256_file(order.image) != manifest["image"]["sha256"]:
-        raise ImageError(f"{order.image} is not the image of {order.manifest}", hint="./invoke bake --strict --force")
-    order.out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{name}.", dir=order.out) as draft:
+    _refuse_failed(options.reports)
+    name = release_name(manifest["network"], options.version, manifest["arch"])
+    final = require_possible(name, options.key, options.out)
+    if sha256_file(options.image) != manifest["image"]["sha256"]:
+        raise ImageError(
+            f"{options.image} is not the image of {options.manifest}", hint="./invoke bake --strict --force"
+        )
+    options.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{name}.", dir=options.out) as draft:
         folder = Path(draft) / name
         folder.mkdir()
-        _fill(order, manifest, folder, name, progress)
-        _seal(order, manifest, folder, name)
+        _fill(options, manifest, folder, name, progress)
+        _seal(options, manifest, folder, name)
         with progress.step("verify the release"):
             verify(folder, signers=None)
         folder.rename(final)
@@ -119,23 +121,23 @@ def _refuse_failed(reports: Sequence[Path]) -> None:
         raise ImageError("the image failed tests:\n" + "\n".join(failed), hint="./invoke test --tier boot")
 
 
-def _fill(order: Order, manifest: Mapping[str, Any], folder: Path, name: str, progress: Progress) -> None:
+def _fill(options: ReleaseOptions, manifest: Mapping[str, Any], folder: Path, name: str, progress: Progress) -> None:
     """Write everything that is made from the image."""
 
     def path(role: Role) -> Path:
         return folder / (name + role.ending)
 
-    shutil.copyfile(order.image, path(Role.QCOW2))
+    shutil.copyfile(options.image, path(Role.QCOW2))
     write_json(path(Role.MANIFEST), manifest)
     with contextlib.ExitStack() as stack:
         with progress.step("unpack the image"):
-            raw = stack.enter_context(open_disk(order.image)).path
+            raw = stack.enter_context(open_disk(options.image)).path
             _check_disk(raw, manifest)
-        report = dataclasses.replace(check_image(raw, progress=progress), image=order.image.name)
+        report = dataclasses.replace(check_image(raw, progress=progress), image=options.image.name)
         report.raise_if_broken()
-        junit.write(report, order.reports, path(Role.TESTS))
+        junit.write(report, options.reports, path(Role.TESTS))
         with progress.step("list what is on the image"), open_image(raw) as image:
-            _describe(image, manifest, order.version, path)
+            _describe(image, manifest, options.version, path)
         with progress.step("compress the disk") as step:
             formats.write_zst(raw, path(Role.RAW), step)
         with progress.step("pack the disk for Google"):
@@ -157,18 +159,18 @@ def _check_disk(raw: Path, manifest: Mapping[str, Any]) -> None:
         raise ImageError(f"the disk in {manifest['image']['file']} is not the one its manifest describes")
 
 
-def _seal(order: Order, manifest: Mapping[str, Any], folder: Path, name: str) -> None:
+def _seal(options: ReleaseOptions, manifest: Mapping[str, Any], folder: Path, name: str) -> None:
     """Write what binds the files: provenance, release.json, SHA256SUMS, signature."""
     inside = [role for role in Role if role is not Role.PROVENANCE]
     bound = [Bound.of(role, folder / (name + role.ending)) for role in inside]
     story = folder / (name + Role.PROVENANCE.ending)
-    write_json(story, provenance.statement(manifest, order.version, bound, order.builder))
+    write_json(story, provenance.statement(manifest, options.version, bound, options.builder))
     image = manifest["image"]
     release = Release(
-        manifest["network"], order.version, manifest["arch"], manifest["source"]["commit"],
+        manifest["network"], options.version, manifest["arch"], manifest["source"]["commit"],
         image["raw_size"], image["raw_sha256"], image["tree_sha256"], (*bound, Bound.of(Role.PROVENANCE, story)),
     )  # fmt: skip
     write_json(folder / RELEASE, release.document())
     files = sorted(path for path in folder.iterdir() if path.name not in OUTER[1:])
     write_atomic(folder / SUMS, "".join(f"{sha256_file(path)}  {path.name}\n" for path in files))
-    signature.sign(folder / SUMS, order.key)
+    signature.sign(folder / SUMS, options.key)

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from goldnode.image.packages import Package, installed
-from goldnode.image.tree import File, Kind, Tree
+from goldnode.image.tree import File, FileKind, Tree
 from goldnode.publish import gobinary
 
 SPEC = "1.6"
@@ -73,7 +73,7 @@ def unowned(root: Tree) -> Iterator[File]:
     """Programs and libraries that no Debian package brought, and all of goldnode's own files."""
     owned = set(_owned(root))
     for file in root:
-        if file.kind is not Kind.FILE or file.path in owned or file.path.startswith(_SCRIPTS):
+        if file.kind is not FileKind.FILE or file.path in owned or file.path.startswith(_SCRIPTS):
             continue
         if file.path.startswith(_OURS) or file.mode & _EXECUTABLE or _is_elf(root, file):
             yield file

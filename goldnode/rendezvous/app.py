@@ -5,8 +5,8 @@
     GET PUT    /v1/policies/{fingerprint}
     GET        /v1/caps  /healthz  /readyz  /metrics
 
-Each request passes the same gates in the same order: its address's rate, its sizes, its path,
-then those of the call (calls.py).  What a gate refuses has changed nothing.
+Each request passes the same checks in the same order: its address's rate, its sizes, its path,
+then those of the call (calls.py).  What a check refuses has changed nothing.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from goldnode.protocol.wire import refuse
 from goldnode.rendezvous import calls
 from goldnode.rendezvous.address import bucket
 from goldnode.rendezvous.config import Config
-from goldnode.rendezvous.inquiry import ClientGoneError, Inquiry, Receive, read_address, read_head
 from goldnode.rendezvous.limiter import Limiter
 from goldnode.rendezvous.metrics import Metrics
-from goldnode.rendezvous.notifier import Hub
+from goldnode.rendezvous.notifier import Notifier
 from goldnode.rendezvous.problem import RefusalError, problem, unavailable
 from goldnode.rendezvous.reply import PIECE, Reply, Send, deliver, text_reply
+from goldnode.rendezvous.request import ClientGoneError, Receive, Request, read_address, read_head
 from goldnode.rendezvous.rooms import Rooms
-from goldnode.rendezvous.store import Census, Store, StoreError
+from goldnode.rendezvous.store import Store, StoreError, StoreStats
 
 log = logging.getLogger(__name__)
 
@@ -65,17 +65,17 @@ class App:
 
     Args:
         store: Where rooms are kept.
-        hub: Who waits for news; closed when the server is about to end.
+        notifier: Who waits for news; closed when the server is about to end.
         config: Rates and proxies.
         clock: Unix seconds.
     """
 
-    def __init__(self, store: Store, hub: Hub, config: Config, clock: Callable[[], float]) -> None:
-        self._store, self._hub, self._config, self._clock = store, hub, config, clock
+    def __init__(self, store: Store, notifier: Notifier, config: Config, clock: Callable[[], float]) -> None:
+        self._store, self._notifier, self._config, self._clock = store, notifier, config, clock
         address_rate, _, new_rooms = config.rates()
         self._limiter = Limiter(address_rate)
         self._metrics = Metrics()
-        self._census = Census(0, 0)
+        self._stats = StoreStats(0, 0)
         self._outgoing = 0
         self._writable = True
         self._routes = self._table(calls.Calls(Rooms(store, Limiter(new_rooms)), config, self._metrics, clock))
@@ -87,10 +87,10 @@ class App:
             address = read_address(scope, self._config.proxies)
             if scope["raw_path"].decode("latin-1") not in _SUPERVISION:
                 self._count(address)
-            inquiry = read_head(scope, address)
-            route, handler, ids = self._find(inquiry)
+            request = read_head(scope, address)
+            route, handler, ids = self._find(request)
             name = route.name
-            reply = self._within_memory(await handler(inquiry, receive, *ids))
+            reply = self._within_memory(await handler(request, receive, *ids))
         except ClientGoneError:
             self._metrics.requests[name, "gone"] += 1
             return
@@ -107,7 +107,7 @@ class App:
     async def sweep(self) -> None:
         """Forget what ran out of time; call it every few seconds."""
         try:
-            self._census = await self._store.sweep(self._clock())
+            self._stats = await self._store.sweep(self._clock())
         except StoreError as error:
             self._writable = False
             log.error("%s", error.message)  # noqa: TRY400 - the sentence says it all
@@ -116,11 +116,11 @@ class App:
 
     def _table(self, protocol: calls.Calls) -> tuple[Route, ...]:
         one = "([^/]+)"
-        slot, touch = f"/v1/rooms/{one}/slots/{one}", f"/v1/rooms/{one}/slots/{one}/touch"
+        slot, heartbeat = f"/v1/rooms/{one}/slots/{one}", f"/v1/rooms/{one}/slots/{one}/touch"
         put, delete = partial(protocol.slot, call=calls.PUT), partial(protocol.slot, call=calls.DELETE)
         table: tuple[tuple[str, str, dict[str, Handler]], ...] = (
             ("slot", slot, {"PUT": put, "DELETE": delete}),
-            ("touch", touch, {"POST": partial(protocol.slot, call=calls.TOUCH)}),
+            ("touch", heartbeat, {"POST": partial(protocol.slot, call=calls.HEARTBEAT)}),
             ("list", f"/v1/rooms/{one}", {"GET": protocol.list}),
             ("policy", f"/v1/policies/{one}", {"GET": protocol.get_policy, "PUT": protocol.put_policy}),
             ("caps", "/v1/caps", {"GET": protocol.caps}),
@@ -135,17 +135,17 @@ class App:
         if wait:
             raise RefusalError(f"{address} asks too often", Code.RATE, retry=wait)
 
-    def _find(self, inquiry: Inquiry) -> tuple[Route, Handler, tuple[str, ...]]:
+    def _find(self, request: Request) -> tuple[Route, Handler, tuple[str, ...]]:
         for route in self._routes:
-            found = route.pattern.fullmatch(inquiry.path)
+            found = route.pattern.fullmatch(request.path)
             if found is None:
                 continue
-            if inquiry.method not in route.handlers:
+            if request.method not in route.handlers:
                 allow = ", ".join(route.handlers)
-                raise RefusalError(f"this path knows {allow}, not {inquiry.method}", Code.NO_METHOD, allow=allow)
-            if inquiry.query and not route.query:
+                raise RefusalError(f"this path knows {allow}, not {request.method}", Code.NO_METHOD, allow=allow)
+            if request.query and not route.query:
                 raise refuse("this path knows no query")
-            return route, route.handlers[inquiry.method], found.groups()
+            return route, route.handlers[request.method], found.groups()
         raise RefusalError("there is nothing at this path", Code.NO_ROUTE)
 
     def _within_memory(self, reply: Reply) -> Reply:
@@ -153,22 +153,22 @@ class App:
             raise unavailable("too many large answers are on their way to slow readers")
         return reply
 
-    async def _healthz(self, _: Inquiry, __: Receive) -> Reply:
+    async def _healthz(self, _: Request, __: Receive) -> Reply:
         return text_reply(200, "ok\n")
 
-    async def _readyz(self, _: Inquiry, __: Receive) -> Reply:
-        if self._hub.closed:
+    async def _readyz(self, _: Request, __: Receive) -> Reply:
+        if self._notifier.closed:
             raise unavailable("the server is about to end")
         if not self._writable:
             raise unavailable("the store could not be written")
         await self._store.get("", "")
         return text_reply(200, "ready\n")
 
-    async def _metrics_page(self, _: Inquiry, __: Receive) -> Reply:
+    async def _metrics_page(self, _: Request, __: Receive) -> Reply:
         gauges = {
-            "rooms": self._census.rooms,
-            "slots": self._census.slots,
-            "watchers": len(self._hub),
+            "rooms": self._stats.rooms,
+            "slots": self._stats.slots,
+            "watchers": len(self._notifier),
             "outgoing_bytes": self._outgoing,
         }
         return text_reply(200, self._metrics.render(gauges))

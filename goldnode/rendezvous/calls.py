@@ -1,6 +1,6 @@
 """What each call of the protocol does, once it is known which one it is.
 
-A room's call passes three more gates before it means anything: the room's signature, the room's
+A room's call passes three more checks before it means anything: the room's signature, the room's
 rate, and the slot's signature.  The rate is counted behind the first, so that strangers cannot
 use it up.
 """
@@ -15,19 +15,19 @@ from typing import Any
 from goldnode.protocol import limits
 from goldnode.protocol.codes import Code
 from goldnode.protocol.policy import verify_policy
-from goldnode.protocol.record import verify_record, verify_tombstone, verify_touch
+from goldnode.protocol.record import verify_heartbeat, verify_record, verify_tombstone
 from goldnode.protocol.request import IF_MATCH, IF_NONE_MATCH, verify_request
 from goldnode.protocol.wire import HASH_TEXT, refuse, to_base64
 from goldnode.protocol.wire import read_body as read_structure
 from goldnode.rendezvous import rules
 from goldnode.rendezvous.address import bucket
 from goldnode.rendezvous.config import Config
-from goldnode.rendezvous.inquiry import ClientGoneError, Inquiry, Receive, parse_list_query, read_body
 from goldnode.rendezvous.limiter import Limiter
 from goldnode.rendezvous.metrics import Metrics
 from goldnode.rendezvous.problem import RefusalError
 from goldnode.rendezvous.reply import Reply, json_reply
-from goldnode.rendezvous.rooms import Rooms, Watch, policy_place
+from goldnode.rendezvous.request import ClientGoneError, Receive, Request, parse_list_query, read_body
+from goldnode.rendezvous.rooms import Rooms, Watch, policy_room
 from goldnode.rendezvous.rules import Change, Condition
 from goldnode.rendezvous.store import Row
 
@@ -49,7 +49,7 @@ class SlotCall:
 
 PUT = SlotCall("record", verify_record, rules.put_record)
 DELETE = SlotCall("tombstone", verify_tombstone, rules.put_tombstone)
-TOUCH = SlotCall("touch", verify_touch, rules.touch)
+HEARTBEAT = SlotCall("touch", verify_heartbeat, rules.heartbeat)
 
 
 class Calls:
@@ -58,7 +58,7 @@ class Calls:
     Args:
         rooms: Where everything is kept.
         config: The rates, for `/v1/caps` and the rooms' limiter.
-        metrics: Counts watchers that were woken.
+        metrics: Counts watchers that were notified.
         clock: Unix seconds.
     """
 
@@ -66,70 +66,70 @@ class Calls:
         self._rooms, self._config, self._metrics, self._clock = rooms, config, metrics, clock
         self._room_limiter = Limiter(config.rates()[1])
 
-    async def slot(self, inquiry: Inquiry, receive: Receive, room: str, slot: str, *, call: SlotCall) -> Reply:
-        """Put, touch or delete the caller's own slot."""
-        body, now = await self._signed(inquiry, receive, room)
-        condition = rules.parse_condition(inquiry.headers.get(IF_MATCH), inquiry.headers.get(IF_NONE_MATCH))
+    async def slot(self, request: Request, receive: Receive, room: str, slot: str, *, call: SlotCall) -> Reply:
+        """Put, heartbeat or delete the caller's own slot."""
+        body, now = await self._signed(request, receive, room)
+        condition = rules.parse_condition(request.headers.get(IF_MATCH), request.headers.get(IF_NONE_MATCH))
         structure = call.verify(read_structure(body, call.field), _hash(slot, "slot"))
         written = await self._rooms.write(
             room, slot, lambda there: call.rule(there, structure, condition, now),
-            client=bucket(inquiry.address), now=now,
+            client=bucket(request.address), now=now,
         )  # fmt: skip
         status = 201 if written.created and call is PUT else 200
-        return json_reply(status, {"rev": written.row.news, "time": _ms(now)}, etag=written.row.news)
+        return json_reply(status, {"rev": written.row.notify_rev, "time": _ms(now)}, etag=written.row.notify_rev)
 
-    async def list(self, inquiry: Inquiry, receive: Receive, room: str) -> Reply:
+    async def list(self, request: Request, receive: Receive, room: str) -> Reply:
         """List a room, or wait for news of it."""
-        _, now = await self._signed(inquiry, receive, room)
-        query = parse_list_query(inquiry.query)
-        watch = Watch(room, query.revision(self._rooms.store.incarnation), query.policy)
+        _, now = await self._signed(request, receive, room)
+        query = parse_list_query(request.query)
+        watch = Watch(room, query.revision(self._rooms.store.generation), query.policy)
         answer = await self._rooms.changes(watch, now)
         if answer is None and watch.after is not None:
             rev = await self._watch(watch, watch.after, query.wait, receive)
             if rev > watch.after:
-                self._metrics.woken += 1
-                answer = await self._rooms.woken(watch, rev, self._clock())
+                self._metrics.notified += 1
+                answer = await self._rooms.notified(watch, rev, self._clock())
         return Reply(200, answer or await self._rooms.nothing(watch, self._clock()))
 
-    async def get_policy(self, _: Inquiry, __: Receive, fingerprint: str) -> Reply:
+    async def get_policy(self, _: Request, __: Receive, fingerprint: str) -> Reply:
         """Read a root's policy."""
         now = self._clock()
-        row = await self._rooms.read(policy_place(_hash(fingerprint, "fingerprint")), fingerprint, now)
+        row = await self._rooms.read(policy_room(_hash(fingerprint, "fingerprint")), fingerprint, now)
         if row is None:
             raise RefusalError("no policy of this root lies here", Code.NO_POLICY)
         policy = to_base64(row.value.body)
         return json_reply(200, {"version": row.value.seq, "policy": policy, "time": _ms(now)})
 
-    async def put_policy(self, inquiry: Inquiry, receive: Receive, fingerprint: str) -> Reply:
+    async def put_policy(self, request: Request, receive: Receive, fingerprint: str) -> Reply:
         """Put a root's policy; the root's signature is all it needs."""
         body = await read_body(receive, limits.POLICY_BODY_BYTES)
         now = self._clock()
         structure = read_structure(body, "policy", limits.POLICY_BODY_BYTES)
         policy = verify_policy(structure, _hash(fingerprint, "fingerprint"))
         written = await self._rooms.write(
-            policy_place(fingerprint), fingerprint, lambda there: rules.put_policy(there, policy, now),
-            client=bucket(inquiry.address), now=now,
+            policy_room(fingerprint), fingerprint, lambda there: rules.put_policy(there, policy, now),
+            client=bucket(request.address), now=now,
         )  # fmt: skip
         return json_reply(201 if written.created else 200, {"version": policy.version, "time": _ms(now)})
 
-    async def caps(self, inquiry: Inquiry, _: Receive) -> Reply:
+    async def caps(self, request: Request, _: Receive) -> Reply:
         """Say what is spoken here, within which limits, and who seems to ask."""
         document = {
             "versions": [limits.VERSION],
-            "incarnation": self._rooms.store.incarnation,
-            "address": inquiry.address,
+            "incarnation": self._rooms.store.generation,
+            "address": request.address,
             "limits": self._config.limits(),
             "time": _ms(self._clock()),
         }
         return json_reply(200, document)
 
-    async def _signed(self, inquiry: Inquiry, receive: Receive, room: str) -> tuple[bytes, float]:
+    async def _signed(self, request: Request, receive: Receive, room: str) -> tuple[bytes, float]:
         """The body of a request that comes from the room and within its rate, and the time it is judged at."""
         body = await read_body(receive, limits.BODY_BYTES)
         now = self._clock()
         verify_request(
-            _hash(room, "room"), inquiry.method, inquiry.target,
-            headers=inquiry.headers, body=body, now_ms=_ms(now),
+            _hash(room, "room"), request.method, request.target,
+            headers=request.headers, body=body, now_ms=_ms(now),
         )  # fmt: skip
         wait = self._room_limiter.take(room, now)
         if wait:

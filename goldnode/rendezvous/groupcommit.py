@@ -27,12 +27,12 @@ class Applied:
     Attributes:
         rev: The revision counter after it.
         result: What its caller is told.
-        news: The room that has news because of it, if any.
+        notify: The room that has news because of it, if any.
     """
 
     rev: int
     result: Row | None = None
-    news: str | None = None
+    notify: str | None = None
 
 
 #: Takes the connection, inside a transaction, and the revision counter.
@@ -125,6 +125,6 @@ class GroupWriter:
             else:
                 future.set_result(outcome[number].result)
         if not isinstance(outcome, StoreError):
-            newest = {applied.news: applied.rev for applied in outcome if applied.news is not None}
+            newest = {applied.notify: applied.rev for applied in outcome if applied.notify is not None}
             for room, rev in newest.items():
                 self._announce(room, rev)

@@ -13,11 +13,11 @@ class Metrics:
 
     Attributes:
         requests: Requests answered, by call and outcome (``ok`` or the error code).
-        woken: Long-polls that ended because there was news.
+        notified: Long-polls that ended because there was news.
     """
 
     requests: Counter[tuple[str, str]] = field(default_factory=Counter)
-    woken: int = 0
+    notified: int = 0
 
     def render(self, gauges: Mapping[str, float]) -> str:
         """The text format; ``gauges`` are the sizes of this moment, by name without the prefix."""
@@ -26,7 +26,10 @@ class Metrics:
             f'goldnode_rendezvous_requests_total{{call="{call}",outcome="{outcome}"}} {count}'
             for (call, outcome), count in sorted(self.requests.items())
         ]
-        lines += ["# TYPE goldnode_rendezvous_woken_total counter", f"goldnode_rendezvous_woken_total {self.woken}"]
+        lines += [
+            "# TYPE goldnode_rendezvous_notified_total counter",
+            f"goldnode_rendezvous_notified_total {self.notified}",
+        ]
         for name, value in gauges.items():
             lines += [f"# TYPE goldnode_rendezvous_{name} gauge", f"goldnode_rendezvous_{name} {value:g}"]
         return "\n".join(lines) + "\n"

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Sequence
 
 
-class Hub:
+class Notifier:
     """The watchers of all rooms; belongs to one event loop."""
 
     def __init__(self) -> None:
@@ -22,7 +22,7 @@ class Hub:
         return sum(map(len, self._rooms.values()))
 
     def join(self, rooms: Sequence[str]) -> asyncio.Future[int]:
-        """A future for the revision of the next news in any of the rooms; done already when the hub is closed."""
+        """A future for the revision of the next news in any of the rooms; done already when the notifier is closed."""
         future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         if self.closed:
             future.set_result(0)

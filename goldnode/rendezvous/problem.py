@@ -27,7 +27,7 @@ SENTENCES = {
     Code.BAD_SLOT_SIGNATURE: ("The slot's signature does not hold", "send the bytes exactly as they were signed"),
     Code.BAD_POLICY_SIGNATURE: ("The root's signature does not hold", "send the bytes exactly as they were signed"),
     Code.NO_ROUTE: ("There is nothing at this path", "check the endpoint's URL, as http://203.0.113.10:8700"),
-    Code.NO_RECORD: ("There is no record to touch", "put the record again"),
+    Code.NO_RECORD: ("There is no record to keep alive", "put the record again"),
     Code.NO_POLICY: ("No policy of this root is here", "put it again"),
     Code.NO_METHOD: ("The path does not know this method", "see the Allow header"),
     Code.SLOW: ("The request's body did not arrive in time", "send it again over a better connection"),

@@ -18,7 +18,7 @@ from goldnode.protocol.wire import to_base64
 from goldnode.rendezvous.limiter import Limiter
 from goldnode.rendezvous.problem import RefusalError, unavailable
 from goldnode.rendezvous.rules import Change
-from goldnode.rendezvous.store import Kind, Listing, Row, Store
+from goldnode.rendezvous.store import Listing, Row, SlotKind, Store
 
 #: Times a write is decided anew because somebody else was faster.
 ATTEMPTS = 8
@@ -53,10 +53,10 @@ class Watch:
     @property
     def places(self) -> tuple[str, ...]:
         """The store's rooms this is about."""
-        return (self.room, policy_place(self.fingerprint)) if self.fingerprint else (self.room,)
+        return (self.room, policy_room(self.fingerprint)) if self.fingerprint else (self.room,)
 
 
-def policy_place(fingerprint: str) -> str:
+def policy_room(fingerprint: str) -> str:
     """Where a root's policy lies in the store: no room's id looks like this."""
     return f"policy:{fingerprint}"
 
@@ -120,7 +120,7 @@ class Rooms:
         listing = await self.store.list(watch.room, watch.after)
         return self._encode(listing, await self._policy(watch, now, reset=listing.reset), now)
 
-    async def woken(self, watch: Watch, rev: int, now: float) -> bytes:
+    async def notified(self, watch: Watch, rev: int, now: float) -> bytes:
         """The answer to a reader woken by revision ``rev``: encoded once for all that wait alike."""
         answer = self._memo.get((watch, rev))
         if answer is None:
@@ -134,7 +134,7 @@ class Rooms:
     ) -> Row | None:
         expected = None if row is None else row.rev
         if not fills:
-            return await self.store.cas(room, slot, expected, change.value, news=change.news)
+            return await self.store.cas(room, slot, expected, change.value, notify=change.notify)
         taken = await self._taken(room, now)
         if taken >= limits.SLOTS:
             raise RefusalError(f"the room has {limits.SLOTS} slots, all taken", Code.ROOM_FULL)
@@ -143,7 +143,7 @@ class Rooms:
             raise RefusalError("this address made too many rooms", Code.NEW_ROOMS, retry=wait)
         self._filling[room] += 1
         try:
-            return await self.store.cas(room, slot, expected, change.value, news=change.news)
+            return await self.store.cas(room, slot, expected, change.value, notify=change.notify)
         finally:
             self._filling[room] -= 1
             if not self._filling[room]:
@@ -171,17 +171,17 @@ class Rooms:
         """The watched policy, if the reader does not know it yet."""
         if not watch.fingerprint:
             return None
-        row = await self.read(policy_place(watch.fingerprint), watch.fingerprint, now)
-        return row if row is not None and (reset or watch.after is None or row.news > watch.after) else None
+        row = await self.read(policy_room(watch.fingerprint), watch.fingerprint, now)
+        return row if row is not None and (reset or watch.after is None or row.notify_rev > watch.after) else None
 
     def _encode(self, listing: Listing, policy: Row | None, now: float) -> bytes:
         rows = [row for row in listing.rows if row.value.expires > now]
         document = {
-            "incarnation": self.store.incarnation,
-            "cursor": f"{self.store.incarnation}.{listing.cursor}",
+            "incarnation": self.store.generation,
+            "cursor": f"{self.store.generation}.{listing.cursor}",
             "reset": listing.reset,
-            "items": [_item(row) for row in rows if row.value.kind is Kind.RECORD],
-            "gone": [_item(row) for row in rows if row.value.kind is Kind.TOMBSTONE],
+            "items": [_item(row) for row in rows if row.value.kind is SlotKind.RECORD],
+            "gone": [_item(row) for row in rows if row.value.kind is SlotKind.TOMBSTONE],
             "policy": None if policy is None else to_base64(policy.value.body),
             "time": int(now * 1000),
         }
@@ -189,4 +189,4 @@ class Rooms:
 
 
 def _item(row: Row) -> dict[str, object]:
-    return {"slot": row.slot, "rev": row.news, str(row.value.kind): to_base64(row.value.body)}
+    return {"slot": row.slot, "rev": row.notify_rev, str(row.value.kind): to_base64(row.value.body)}

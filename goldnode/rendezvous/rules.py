@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from goldnode.protocol import limits
 from goldnode.protocol.codes import Code
 from goldnode.protocol.policy import SignedPolicy
-from goldnode.protocol.record import Record, Tombstone, Touch
+from goldnode.protocol.record import Heartbeat, Record, Tombstone
 from goldnode.protocol.wire import refuse
 from goldnode.rendezvous.problem import RefusalError
-from goldnode.rendezvous.store import Kind, Row, Value
+from goldnode.rendezvous.store import Row, SlotKind, Value
 
 _ETAG = re.compile(r'"([1-9][0-9]{0,18})"')
 
@@ -27,11 +27,11 @@ class Change:
 
     Attributes:
         value: The slot's new content.
-        news: Whether watchers care.
+        notify: Whether watchers care.
     """
 
     value: Value
-    news: bool = True
+    notify: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +50,8 @@ class Condition:
         """Refuse (`precondition`) when the slot is otherwise."""
         if self.absent and there is not None:
             raise RefusalError("the slot is not empty", Code.PRECONDITION)
-        if self.match is not None and (there is None or there.news != self.match):
-            found = "nothing" if there is None else f"revision {there.news}"
+        if self.match is not None and (there is None or there.notify_rev != self.match):
+            found = "nothing" if there is None else f"revision {there.notify_rev}"
             raise RefusalError(f"{found} lies there, not revision {self.match}", Code.PRECONDITION)
 
 
@@ -81,7 +81,7 @@ def put_record(there: Row | None, record: Record, condition: Condition, now: flo
         return None
     condition.check(there)
     _rises(there, record.seq)
-    return Change(Value(Kind.RECORD, record.seq, 0, record.ttl, now + record.ttl, record.data))
+    return Change(Value(SlotKind.RECORD, record.seq, 0, record.ttl, now + record.ttl, record.data))
 
 
 def put_tombstone(there: Row | None, tombstone: Tombstone, condition: Condition, now: float) -> Change | None:
@@ -95,26 +95,26 @@ def put_tombstone(there: Row | None, tombstone: Tombstone, condition: Condition,
     condition.check(there)
     _rises(there, tombstone.seq)
     expires = now + limits.TOMBSTONE_TTL
-    return Change(Value(Kind.TOMBSTONE, tombstone.seq, 0, limits.TOMBSTONE_TTL, expires, tombstone.data))
+    return Change(Value(SlotKind.TOMBSTONE, tombstone.seq, 0, limits.TOMBSTONE_TTL, expires, tombstone.data))
 
 
-def touch(there: Row | None, heartbeat: Touch, condition: Condition, now: float) -> Change | None:
+def heartbeat(there: Row | None, heartbeat: Heartbeat, condition: Condition, now: float) -> Change | None:
     """Decide on a heartbeat; None when it was accepted before.
 
     Raises:
         RefusalError: `no-record`, `precondition` or `stale`.
     """
-    if there is None or there.value.kind is not Kind.RECORD:
+    if there is None or there.value.kind is not SlotKind.RECORD:
         raise RefusalError("no record lies there", Code.NO_RECORD)
     value = there.value
     if heartbeat.seq != value.seq:
         raise RefusalError(f"the record that lies there has seq {value.seq}", Code.STALE, seq=value.seq)
-    if heartbeat.counter == value.touch:
+    if heartbeat.counter == value.heartbeat:
         return None
     condition.check(there)
-    if heartbeat.counter < value.touch:
-        raise RefusalError(f"counter {value.touch} was seen already", Code.STALE, seq=value.seq)
-    return Change(replace(value, touch=heartbeat.counter, expires=now + value.ttl), news=False)
+    if heartbeat.counter < value.heartbeat:
+        raise RefusalError(f"counter {value.heartbeat} was seen already", Code.STALE, seq=value.seq)
+    return Change(replace(value, heartbeat=heartbeat.counter, expires=now + value.ttl), notify=False)
 
 
 def put_policy(there: Row | None, policy: SignedPolicy, now: float) -> Change:
@@ -123,9 +123,9 @@ def put_policy(there: Row | None, policy: SignedPolicy, now: float) -> Change:
     Raises:
         RefusalError: `stale`.
     """
-    value = Value(Kind.POLICY, policy.version, 0, limits.POLICY_TTL, now + limits.POLICY_TTL, policy.data)
+    value = Value(SlotKind.POLICY, policy.version, 0, limits.POLICY_TTL, now + limits.POLICY_TTL, policy.data)
     if there is not None and there.value.body == policy.data:
-        return Change(value, news=False)
+        return Change(value, notify=False)
     _rises(there, policy.version)
     return Change(value)
 

@@ -21,7 +21,7 @@ from goldnode.errors import HostError
 from goldnode.rendezvous.app import App
 from goldnode.rendezvous.config import Config
 from goldnode.rendezvous.guard import IDLE_SECONDS, GuardedProtocol
-from goldnode.rendezvous.notifier import Hub
+from goldnode.rendezvous.notifier import Notifier
 from goldnode.rendezvous.sqlite import SqliteStore
 
 #: Seconds between two rounds of forgetting what ran out of time.
@@ -52,9 +52,9 @@ class Options:
 class _Server(uvicorn.Server):
     """uvicorn's server; whoever waits for news is answered before it ends."""
 
-    def __init__(self, config: uvicorn.Config, hub: Hub) -> None:
+    def __init__(self, config: uvicorn.Config, notifier: Notifier) -> None:
         super().__init__(config)
-        self._hub = hub
+        self._notifier = notifier
 
         self._loop = asyncio.get_running_loop()
 
@@ -66,7 +66,7 @@ class _Server(uvicorn.Server):
     def stop(self) -> None:
         """End in good order; may be called from a signal handler or another thread."""
         self.should_exit = True
-        self._loop.call_soon_threadsafe(self._hub.close)
+        self._loop.call_soon_threadsafe(self._notifier.close)
 
 
 async def serve(options: Options, ready: Callable[[str, Callable[[], None]], None]) -> None:
@@ -81,12 +81,12 @@ async def serve(options: Options, ready: Callable[[str, Callable[[], None]], Non
     """
     _raise_file_limit()
     with _listening(options) as listener, _alone(options.database):
-        hub = Hub()
-        store = SqliteStore(options.database, incarnation=secrets.token_hex(16), hub=hub)
+        notifier = Notifier()
+        store = SqliteStore(options.database, generation=secrets.token_hex(16), notifier=notifier)
         try:
-            app = App(store, hub, options.config, time.time)
+            app = App(store, notifier, options.config, time.time)
             async with _swept(app):
-                server = _Server(_uvicorn_config(app), hub)
+                server = _Server(_uvicorn_config(app), notifier)
                 host, port = listener.getsockname()[:2]
                 ready(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}", server.stop)
                 await server.serve(sockets=[listener])

@@ -1,6 +1,6 @@
 """The embedded store: one SQLite file, one writer, nothing said before it is on disk.
 
-Reads go through a connection of their own (WAL) and see what was committed.  The incarnation is
+Reads go through a connection of their own (WAL) and see what was committed.  The generation is
 drawn anew each time the file is opened: the file itself cannot tell whether it was restored from
 an old backup, and members that begin anew lose nothing but one listing.
 """
@@ -14,8 +14,8 @@ from pathlib import Path
 
 from goldnode.errors import HostError
 from goldnode.rendezvous.groupcommit import Applied, GroupWriter
-from goldnode.rendezvous.notifier import Hub
-from goldnode.rendezvous.store import Census, Kind, Listing, Row, Value
+from goldnode.rendezvous.notifier import Notifier
+from goldnode.rendezvous.store import Listing, Row, SlotKind, StoreStats, Value
 
 SCHEMA_VERSION = 1
 SCHEMA = f"""
@@ -47,19 +47,19 @@ class SqliteStore:
 
     Args:
         path: The database; created when absent.
-        incarnation: A name never used before.
-        hub: Where this process's watchers wait.
+        generation: A name never used before.
+        notifier: Where this process's watchers wait.
         max_bytes: What the file may grow to; beyond it, writes are refused.
 
     Raises:
         HostError: The file cannot be opened, is damaged, or was written by another version.
     """
 
-    def __init__(self, path: Path, *, incarnation: str, hub: Hub, max_bytes: int = MAX_BYTES) -> None:
-        self.incarnation = incarnation
-        self._hub = hub
+    def __init__(self, path: Path, *, generation: str, notifier: Notifier, max_bytes: int = MAX_BYTES) -> None:
+        self.generation = generation
+        self._notifier = notifier
         self._reader = _open(path, max_bytes)
-        self._writer = GroupWriter(_open(path, max_bytes), hub.notify, hint=f"df -h {path.parent}")
+        self._writer = GroupWriter(_open(path, max_bytes), notifier.notify, hint=f"df -h {path.parent}")
 
     def close(self) -> None:
         """Finish what was queued and close the file."""
@@ -89,18 +89,18 @@ class SqliteStore:
             self._reader.execute("COMMIT")
         return Listing(tuple(map(_row, rows)), rev, reset)
 
-    async def cas(self, room: str, slot: str, expected: int | None, value: Value, *, news: bool) -> Row | None:
+    async def cas(self, room: str, slot: str, expected: int | None, value: Value, *, notify: bool) -> Row | None:
         """See ``Store.cas``."""
 
         def change(db: sqlite3.Connection, rev: int) -> Applied:
-            row = _swap(db, (room, slot), expected, rev + 1, value, news=news)
-            return Applied(rev if row is None else rev + 1, row, room if row is not None and news else None)
+            row = _swap(db, (room, slot), expected, rev + 1, value, notify=notify)
+            return Applied(rev if row is None else rev + 1, row, room if row is not None and notify else None)
 
         return await self._writer.submit(change)
 
     async def wait(self, rooms: Sequence[str], after: int, seconds: float) -> int:
         """See ``Store.wait``."""
-        future = self._hub.join(rooms)
+        future = self._notifier.join(rooms)
         try:
             newest = max(self._newest(room) for room in rooms)
             if newest > after:
@@ -110,12 +110,12 @@ class SqliteStore:
         except TimeoutError:
             return after
         finally:
-            self._hub.leave(rooms, future)
+            self._notifier.leave(rooms, future)
 
-    async def sweep(self, now: float) -> Census:
+    async def sweep(self, now: float) -> StoreStats:
         """See ``Store.sweep``."""
         await self._writer.submit(lambda db, rev: _forget(db, rev, now))
-        return Census(*self._reader.execute("SELECT count(DISTINCT room), count(*) FROM slots").fetchone())
+        return StoreStats(*self._reader.execute("SELECT count(DISTINCT room), count(*) FROM slots").fetchone())
 
     def _newest(self, room: str) -> int:
         return self._reader.execute("SELECT max(news) FROM slots WHERE room = ?", (room,)).fetchone()[0] or 0
@@ -148,15 +148,15 @@ def _prepare(db: sqlite3.Connection, max_bytes: int) -> None:
 
 
 def _row(columns: tuple[str, int, int, str, int, int, int, float, bytes]) -> Row:
-    slot, rev, news, kind, seq, touch, ttl, expires, body = columns
-    return Row(slot, rev, news, Value(Kind(kind), seq, touch, ttl, expires, body))
+    slot, rev, notify_rev, kind, seq, heartbeat, ttl, expires, body = columns
+    return Row(slot, rev, notify_rev, Value(SlotKind(kind), seq, heartbeat, ttl, expires, body))
 
 
 def _swap(
-    db: sqlite3.Connection, place: tuple[str, str], expected: int | None, rev: int, value: Value, *, news: bool
+    db: sqlite3.Connection, place: tuple[str, str], expected: int | None, rev: int, value: Value, *, notify: bool
 ) -> Row | None:
     """Write the slot if it is as expected; the row as it is then."""
-    content = (value.kind, value.seq, value.touch, value.ttl, value.expires, value.body)
+    content = (value.kind, value.seq, value.heartbeat, value.ttl, value.expires, value.body)
     if expected is None:
         columns = f"INSERT INTO slots (room, {COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - a constant
         insert = f"{columns} ON CONFLICT DO NOTHING RETURNING news"
@@ -164,14 +164,14 @@ def _swap(
     else:
         update = """UPDATE slots SET rev = ?, news = coalesce(?, news), kind = ?, seq = ?, touch = ?, ttl = ?,
                     expires = ?, body = ? WHERE room = ? AND slot = ? AND rev = ? RETURNING news"""
-        found = db.execute(update, (rev, rev if news else None, *content, *place, expected)).fetchone()
+        found = db.execute(update, (rev, rev if notify else None, *content, *place, expected)).fetchone()
     return Row(place[1], rev, found[0], value) if found else None
 
 
 def _forget(db: sqlite3.Connection, rev: int, now: float) -> Applied:
     """Delete what ran out of time.  Records leave silently; a forgotten tombstone moves the horizon."""
     query = "SELECT max(news) FROM slots WHERE expires <= ? AND kind = ?"
-    (horizon,) = db.execute(query, (now, Kind.TOMBSTONE)).fetchone()
+    (horizon,) = db.execute(query, (now, SlotKind.TOMBSTONE)).fetchone()
     if horizon is not None:
         db.execute("UPDATE counters SET horizon = max(horizon, ?)", (horizon,))
     db.execute("DELETE FROM slots WHERE expires <= ?", (now,))

@@ -19,7 +19,7 @@ class StoreError(GoldnodeError):
     """The store could not write; nothing of the request was kept."""
 
 
-class Kind(StrEnum):
+class SlotKind(StrEnum):
     """What lies in a slot."""
 
     RECORD = "record"
@@ -34,15 +34,15 @@ class Value:
     Attributes:
         kind: Which of the structures ``body`` is.
         seq: The owner's sequence number, or a policy's version.
-        touch: Counter of the last touch accepted for this ``seq``; 0 when there was none.
-        ttl: Seconds that a touch adds.
+        heartbeat: Counter of the last heartbeat accepted for this ``seq``; 0 when there was none.
+        ttl: Seconds that a heartbeat adds.
         expires: Unix seconds from which on the slot counts as empty.
         body: The bytes that were signed and sent.
     """
 
-    kind: Kind
+    kind: SlotKind
     seq: int
-    touch: int
+    heartbeat: int
     ttl: int
     expires: float
     body: bytes
@@ -55,13 +55,13 @@ class Row:
     Attributes:
         slot: Slot id.
         rev: Revision of the last write of any kind: what compare-and-swap compares.
-        news: Revision of the last write that watchers care about; a touch does not raise it.
+        notify_rev: Revision of the last write that watchers care about; a heartbeat does not raise it.
         value: The content.
     """
 
     slot: str
     rev: int
-    news: int
+    notify_rev: int
     value: Value
 
 
@@ -81,7 +81,7 @@ class Listing:
 
 
 @dataclass(frozen=True, slots=True)
-class Census:
+class StoreStats:
     """How full the store is: rooms (a policy counts as one) and slots in all."""
 
     rooms: int
@@ -92,7 +92,7 @@ class Store(Protocol):
     """A place to keep slots."""
 
     @property
-    def incarnation(self) -> str:
+    def generation(self) -> str:
         """Name of this life of the store: another one whenever revisions may have gone back."""
 
     async def get(self, room: str, slot: str) -> Row | None:
@@ -104,7 +104,7 @@ class Store(Protocol):
     async def list(self, room: str, after: int | None) -> Listing:
         """What is new in a room after a cursor; everything when there is none."""
 
-    async def cas(self, room: str, slot: str, expected: int | None, value: Value, *, news: bool) -> Row | None:
+    async def cas(self, room: str, slot: str, expected: int | None, value: Value, *, notify: bool) -> Row | None:
         """Write a slot if its revision is still ``expected`` (None: empty); on disk when this returns.
 
         Args:
@@ -112,7 +112,7 @@ class Store(Protocol):
             slot: Slot id.
             expected: The revision that was read, or None for a slot that was empty.
             value: The new content.
-            news: Whether watchers are told.
+            notify: Whether watchers are told.
 
         Returns:
             The slot as it is now, or None when somebody else wrote in between.
@@ -128,5 +128,5 @@ class Store(Protocol):
             A revision such that whoever lists from ``after`` now sees at least all news up to it.
         """
 
-    async def sweep(self, now: float) -> Census:
+    async def sweep(self, now: float) -> StoreStats:
         """Forget what ran out of time, and count the rest."""

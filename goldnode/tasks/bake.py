@@ -19,7 +19,7 @@ from goldnode.errors import UsageError
 from goldnode.tasks import host
 from goldnode.tasks.console import needing, progress, stderr, step_table
 from goldnode.tasks.host import Need
-from goldnode.vm.accel import Wish
+from goldnode.vm.accel import AccelMode
 
 MB = 1_000_000
 
@@ -48,7 +48,7 @@ def bake(
     settings: str = "",
     arch: str = golden.Arch.AMD64,
     strict: bool = False,
-    accel: str = Wish.AUTO,
+    accel: str = AccelMode.AUTO,
     artifacts: str = "",
     force: bool = False,
     json: bool = False,
@@ -59,23 +59,23 @@ def bake(
     chosen = networks.load(network)
     host.require(needs_of(chosen))
     where = platforms.choose(platform)
-    wishes = platforms.settings(where, set_ or (), Path(settings) if settings else None)
-    order = golden.Order(
+    asked = platforms.settings(where, set_ or (), Path(settings) if settings else None)
+    options = golden.BakeOptions(
         chosen,
         arch=arch,
         strict=strict,
-        accel=Wish(accel),
+        accel=AccelMode(accel),
         artifacts=Path(artifacts) if artifacts else None,
         force=force,
         platform=where,
     )
     if where.cloud:
         with progress() as watcher:
-            receipt = cloud.bake(order, wishes, watcher)
+            receipt = cloud.bake(options, asked, watcher)
         print(json_text.dumps(receipt.document, indent=2) if json else f"{receipt.document['image']}  {receipt.path}")
         return
     with progress() as watcher:
-        result = golden.bake(order, watcher)
+        result = golden.bake(options, watcher)
     if json:
         print(json_text.dumps(result.manifest, indent=2))
         return

@@ -15,7 +15,7 @@ from goldnode.run import spawn
 from goldnode.tasks.console import needing, stderr
 from goldnode.tasks.host import Need
 from goldnode.vm import machine
-from goldnode.vm.accel import Wish, choose
+from goldnode.vm.accel import AccelMode, choose
 
 
 @needing(Need.MACHINE)
@@ -38,18 +38,18 @@ def boot(
     firmware: str = machine.Firmware.UEFI,
     forward: list[str] | None = None,
     memory: int = 1024,
-    accel: str = Wish.AUTO,
+    accel: str = AccelMode.AUTO,
 ) -> None:
     """Start an image in QEMU, its serial console in your terminal; all it writes is thrown away."""
     disk = Path(image)
     if not disk.is_file():
         raise UsageError(f"there is no image {image}", hint="./invoke bake")
     network = machine.user_network(_forwards(forward or []))
-    acceleration = choose(Wish(accel))
+    acceleration = choose(AccelMode(accel))
     with tempfile.TemporaryDirectory(prefix="goldnode-boot-") as name:
         folder = Path(name)
         seed = _seed(user_data, folder) if user_data else None
-        spec = machine.Spec(
+        spec = machine.QemuSpec(
             machine.overlay(disk, folder / "disk.qcow2"),
             firmware=machine.Firmware(firmware),
             seed=seed,

@@ -89,7 +89,7 @@ def user_data_(
     cluster = _open(name, rendezvous)
     wanted = [] if role in SERVICE_ROLES else [_node(text, role) for text in node or [role]]
     members = [name for name, own in wanted if own not in HOSTED_ROLES]
-    machine = user_data.Machine(
+    machine = user_data.UserData(
         cluster=name,
         network=cluster.settings.network,
         role=role,
@@ -114,7 +114,7 @@ def user_data_(
 def approve(_: Context, name: str, node: str, rendezvous: list[str]) -> None:
     """Admit a node that waits, or that members refuse."""
     cluster = _open(name, rendezvous)
-    room.look(cluster)
+    room.read(cluster)
     node_id = govern.find_node(cluster, node)
     govern.approve(cluster, [node_id])
     print(f"{node_id} is approved by policy {cluster.membership.cited[0]}")
@@ -126,7 +126,7 @@ def approve(_: Context, name: str, node: str, rendezvous: list[str]) -> None:
 def revoke(_: Context, name: str, node: str, rendezvous: list[str]) -> None:
     """Put a node out for good, and change the cluster's key."""
     cluster = _open(name, rendezvous)
-    room.look(cluster)
+    room.read(cluster)
     node_id = govern.find_node(cluster, node)
     minted = govern.revoke(cluster, [node_id])
     print(f"{node_id} is revoked by policy {cluster.membership.cited[0]}, epoch {cluster.membership.epoch}")
@@ -138,7 +138,7 @@ def revoke(_: Context, name: str, node: str, rendezvous: list[str]) -> None:
 def rotate(_: Context, name: str, rendezvous: list[str]) -> None:
     """Change the cluster's key for everybody who is in it now."""
     cluster = _open(name, rendezvous)
-    room.look(cluster)
+    room.read(cluster)
     minted = govern.rotate(cluster)
     print(f"epoch {cluster.membership.epoch} for {len(cluster.membership.roster.members)} members")
     _again(minted)
@@ -172,7 +172,7 @@ def restore(_: Context, file: str) -> None:
 def status_(_: Context, name: str, rendezvous: list[str], json: bool = False, watch: bool = False) -> None:
     """Show the members as a member sees them, and every alarm."""
     cluster = _open(name, rendezvous)
-    seen = room.look(cluster)
+    seen = room.read(cluster)
     if json:
         print(json_module.dumps(status.document(cluster, seen, time.time()), indent=2, ensure_ascii=False))
         return
@@ -182,7 +182,7 @@ def status_(_: Context, name: str, rendezvous: list[str], json: bool = False, wa
     with Live(status.screen(cluster, seen, time.time())) as live:
         while True:
             time.sleep(EVERY)
-            live.update(status.screen(cluster, room.look(cluster), time.time()))
+            live.update(status.screen(cluster, room.read(cluster), time.time()))
 
 
 def _open(name: str, rendezvous: list[str]) -> store.Cluster:
@@ -199,8 +199,8 @@ def _ask(prompt: str) -> str:
 
 
 def _mint(cluster: store.Cluster, role: str, most: int, hours: int, *, approve: bool) -> Invite:
-    room.vouch(cluster)
-    return govern.invite(cluster, govern.Wish(role, most, int(time.time()) + hours * 3600, approve))
+    room.endorse(cluster)
+    return govern.invite(cluster, govern.InviteSpec(role, most, int(time.time()) + hours * 3600, approve))
 
 
 def _publish(cluster: store.Cluster) -> None:

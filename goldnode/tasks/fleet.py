@@ -21,13 +21,13 @@ from goldnode.fleet import move as moving
 from goldnode.fleet import status as states
 from goldnode.fleet import up as story
 from goldnode.fleet.fleet import Fleet
-from goldnode.fleet.plan import MEMORY, Wish
+from goldnode.fleet.plan import MEMORY, FleetSpec
 from goldnode.paths import cache
 from goldnode.tasks import host
 from goldnode.tasks.bake import needs_of
 from goldnode.tasks.console import needing, progress
 from goldnode.tasks.host import Need
-from goldnode.vm.accel import Wish as Asked
+from goldnode.vm.accel import AccelMode
 
 FOLDER = "where the fleet lives (default: in the cache)"
 #: Seconds between two looks of `status --watch`.
@@ -60,7 +60,7 @@ def up(
     memory: int = MEMORY,
     ssh_key: str = "",
     open_validators: bool = False,
-    accel: str = Asked.AUTO,
+    accel: str = AccelMode.AUTO,
     image: str = "",
     folder: str = "",
 ) -> None:
@@ -72,10 +72,10 @@ def up(
     key = _key(ssh_key) if ssh_key else ""
     if open_validators and not key:
         raise UsageError("--open-validators needs a key", hint="./invoke fleet up --ssh-key FILE.pub --open-validators")
-    wish = Wish(network, int(sentries), MeshKind(mesh), int(multi_node), int(memory), key, open_validators)
+    spec = FleetSpec(network, int(sentries), MeshKind(mesh), int(multi_node), int(memory), key, open_validators)
     with progress() as told:
         fleet = story.up(
-            wish, _folder(folder), told, image=Path(image).resolve() if image else None, acceleration=Asked(accel)
+            spec, _folder(folder), told, image=Path(image).resolve() if image else None, acceleration=AccelMode(accel)
         )
     _tell(fleet)
 
@@ -96,7 +96,7 @@ def move(_: Context, name: str, image: str, identity: str = "", folder: str = ""
     fleet = Fleet.find(_folder(folder))
     with progress() as told:
         moving.move(
-            fleet, _machine(fleet, name), Path(image), Path(identity) if identity else None, told, story.PATIENCE
+            fleet, _machine(fleet, name), Path(image), Path(identity) if identity else None, told, story.TIMEOUT
         )
     _tell(fleet)
 
@@ -144,10 +144,10 @@ def console(_: Context, name: str, follow: bool = False, folder: str = "") -> No
 def ssh(_: Context, name: str, identity: str = "", folder: str = "") -> None:
     """Log in to a machine as root, where `fleet up` was given your key."""
     fleet = Fleet.find(_folder(folder))
-    seat = fleet.state.seat(_machine(fleet, name))
-    if not fleet.state.wish.opens(seat.role):
+    vm = fleet.state.vm(_machine(fleet, name))
+    if not fleet.state.spec.opens(vm.role):
         raise UsageError(f"{name} lets nobody log in", hint="./invoke fleet up --ssh-key FILE.pub, and a sentry's name")
-    argv = fleet.ssh(seat, Path(identity) if identity else None)
+    argv = fleet.ssh(vm, Path(identity) if identity else None)
     os.execvp(argv[0], argv)  # noqa: S606 - ssh takes this terminal over
 
 
@@ -155,7 +155,7 @@ def _tell(fleet: Fleet) -> None:
     """Show the fleet; fails when a node of it is not ready."""
     rows = states.rows(fleet)
     Console().print(states.screen(fleet.state, rows))
-    late = [row for row in rows if row.role != states.WORLD_ROLE and row.own_ready is None]
+    late = [row for row in rows if row.role != states.EXTERNAL_ROLE and row.own_ready is None]
     for row in late:
         print(f"not ready: {row.name}: {row.state}{f': {row.reason}' if row.reason else ''}")
         print(f"  try: ./invoke fleet console {row.name}")
@@ -185,10 +185,10 @@ def _key(file: str) -> str:
 
 def _machine(fleet: Fleet, name: str) -> str:
     """The machine of a machine's or a node's name."""
-    for seat in fleet.state.seats:
-        if name in {seat.name, *(node.name for node in seat.nodes)}:
-            return seat.name
-    return fleet.state.seat(name).name
+    for vm in fleet.state.vms:
+        if name in {vm.name, *(node.name for node in vm.nodes)}:
+            return vm.name
+    return fleet.state.vm(name).name
 
 
 ns = Collection("fleet", up, status, down, move, console, ssh)

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from goldnode.errors import UsageError
 from goldnode.image import digest as file_tree
-from goldnode.image.check import Report, check_image, open_image
+from goldnode.image.check import HygieneReport, check_image, open_image
 from goldnode.image.summary import Summary, summarise
 from goldnode.tasks.console import needing, progress
 from goldnode.tasks.host import Need
@@ -85,7 +85,7 @@ def _public_key(path: Path) -> str:
     return text
 
 
-def _table(report: Report) -> Table:
+def _table(report: HygieneReport) -> Table:
     table = Table("rule", "result", title=f"{report.image}: {len(report.results)} rules")
     for result in report.results:
         if not result.findings:

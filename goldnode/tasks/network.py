@@ -21,7 +21,7 @@ from goldnode.config import network_check
 from goldnode.config.network import Network
 from goldnode.errors import Fault, InputError, UsageError
 from goldnode.fetch.artifact import ArtifactStore
-from goldnode.fetch.retry import Patience
+from goldnode.fetch.retry import RetryBudget
 from goldnode.files import write_atomic
 from goldnode.paths import cache
 from goldnode.tasks.console import progress
@@ -91,7 +91,7 @@ def lock(_: Context, name: str) -> None:
     path = nouns.find(name)
     today = dt.datetime.now(tz=dt.UTC).date()
     with progress() as shown:
-        pins = lockfile.lock(path, ArtifactStore(cache() / "artifacts"), today, Patience(), shown)
+        pins = lockfile.lock(path, ArtifactStore(cache() / "artifacts"), today, RetryBudget(), shown)
     for pin in pins:
         print(f"{'.'.join(map(str, pin.where))}: sha256 {pin.sha256}, {pin.size} bytes, from {pin.url}")
     if pins:

@@ -54,13 +54,15 @@ def release(
     strict.require_committed(chosen.name, manifest.source())
     out = paths.out() / "release"
     releases.require_possible(release_name(chosen.name, version, arch), Path(sign), out)
-    wish = golden.Order(chosen, arch, strict=True, artifacts=Path(artifacts) if artifacts else None, force=True)
+    bake_options = golden.BakeOptions(
+        chosen, arch, strict=True, artifacts=Path(artifacts) if artifacts else None, force=True
+    )
     with progress() as shown:
-        baked = golden.bake(wish, shown)
+        baked = golden.bake(bake_options, shown)
     with TemporaryDirectory() as scratch:
         asked = Path(scratch) / "image.xml"
         ask(baked.image, asked)
-        order = releases.Order(
+        options = releases.ReleaseOptions(
             image=baked.image,
             manifest=manifest.beside(baked.image),
             version=version,
@@ -70,7 +72,7 @@ def release(
             out=out,
         )
         with progress() as shown:
-            folder = releases.make(order, shown)
+            folder = releases.make(options, shown)
     print(folder)
 
 

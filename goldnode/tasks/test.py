@@ -81,7 +81,7 @@ class Outcome:
         "junit": "folder for JUnit reports, one per tier",
     },
 )
-def prove(_: Context, tier: list[str], match: str = "", junit: str = "") -> None:
+def run_tests(_: Context, tier: list[str], match: str = "", junit: str = "") -> None:
     """Prove that everything works, tier by tier; fails when a test fails."""
     unknown = sorted(set(tier) - set(Tier))
     if unknown:

@@ -21,7 +21,7 @@ from goldnode.errors import HostError
 from goldnode.run import spawn
 
 #: Seconds for the first words of a kernel under KVM; measured 0.6 on a slow host.
-PATIENCE = 6.0
+TIMEOUT = 6.0
 
 
 class Accelerator(StrEnum):
@@ -31,7 +31,7 @@ class Accelerator(StrEnum):
     TCG = "tcg"
 
 
-class Wish(StrEnum):
+class AccelMode(StrEnum):
     """What a person may ask for."""
 
     AUTO = "auto"
@@ -54,22 +54,22 @@ class Acceleration:
     reason: str
 
 
-def choose(wish: Wish, kernel: Path | None = None) -> Acceleration:
+def choose(mode: AccelMode, kernel: Path | None = None) -> Acceleration:
     """Probe this machine.
 
     Args:
-        wish: ``auto`` probes.
+        mode: ``auto`` probes.
         kernel: A Linux kernel to start; None takes one from the bases in the cache.
 
     Raises:
         HostError: KVM was asked for and does not work.
     """
-    if wish is Wish.TCG:
+    if mode is AccelMode.TCG:
         return Acceleration(Accelerator.TCG, "max", "asked for")
     works, reason = _remembered_probe(kernel)
     if works:
         return Acceleration(Accelerator.KVM, "host", reason)
-    if wish is Wish.KVM:
+    if mode is AccelMode.KVM:
         raise HostError(f"KVM cannot be used: {reason}", hint="the same command with --accel tcg (slower)")
     return Acceleration(Accelerator.TCG, "max", f"no KVM: {reason}")
 
@@ -121,9 +121,9 @@ def _probe(kernel: Path) -> tuple[bool, str]:
         with spawn(argv, stderr=subprocess.DEVNULL) as process:
             try:
                 # Without a root filesystem the kernel panics, and -no-reboot ends QEMU.
-                process.wait(PATIENCE)
+                process.wait(TIMEOUT)
             except subprocess.TimeoutExpired:
-                return False, f"/dev/kvm opens, but a kernel did not run within {PATIENCE:.0f} s"
+                return False, f"/dev/kvm opens, but a kernel did not run within {TIMEOUT:.0f} s"
         if b"Linux version" not in Path(console.name).read_bytes():
             return False, f"/dev/kvm opens, but QEMU ended with {process.returncode} and no kernel spoke"
     return True, "a kernel ran under KVM"

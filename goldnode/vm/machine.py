@@ -59,7 +59,7 @@ def user_network(forwards: dict[int, int] | None = None, *, restrict: bool = Fal
 
 
 @dataclass(frozen=True, slots=True)
-class Spec:
+class QemuSpec:
     """Everything that decides a machine.
 
     Attributes:
@@ -89,7 +89,7 @@ class Spec:
     extra: tuple[str, ...] = ()
 
 
-def command(spec: Spec, acceleration: Acceleration) -> list[str]:
+def command(spec: QemuSpec, acceleration: Acceleration) -> list[str]:
     """The command line that starts ``spec``; nothing in it depends on the moment."""
     argv = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none",
             "-machine", f"q35,accel={acceleration.accelerator}", "-cpu", acceleration.cpu,
@@ -165,7 +165,7 @@ def read_console(file: Path) -> str:
     return CONTROL.sub(b"", file.read_bytes()).decode("utf-8", "replace").replace("\r", "")
 
 
-class Machine:
+class RunningVm:
     """A machine that runs.
 
     Args:
@@ -173,7 +173,7 @@ class Machine:
         process: The guard around QEMU.
     """
 
-    def __init__(self, spec: Spec, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, spec: QemuSpec, process: subprocess.Popen[bytes]) -> None:
         self.spec, self.process = spec, process
         self.started = time.monotonic()
 
@@ -200,10 +200,10 @@ class Machine:
 
 
 @contextlib.contextmanager
-def running(spec: Spec, acceleration: Acceleration) -> Iterator[Machine]:
+def running(spec: QemuSpec, acceleration: Acceleration) -> Iterator[RunningVm]:
     """Start a machine; it ends with the block, and also if we are killed."""
     with spawn(guard.command(command(spec, acceleration)), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        machine = Machine(spec, process)
+        machine = RunningVm(spec, process)
         try:
             yield machine
         finally:

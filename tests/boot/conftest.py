@@ -15,7 +15,7 @@ from tests.support import sealed
 @pytest.fixture(scope="session")
 def image() -> Path:
     """The image under test: ``GOLDNODE_IMAGE``, or localnet's, baked if anything has changed."""
-    return sealed.named() or golden.bake(golden.Order(networks.load("localnet")), SILENT).image
+    return sealed.named() or golden.bake(golden.BakeOptions(networks.load("localnet")), SILENT).image
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ from goldnode.vm.machine import read_console
 SEED = "var/lib/cloud/seed/nocloud"
 #: A container without a network would wait two minutes for one.
 WAIT_ONLINE = "etc/systemd/system/systemd-networkd-wait-online.service"
-PATIENCE = 120.0
+TIMEOUT = 120.0
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Container:
         """What it said so far."""
         return read_console(self.log)
 
-    def wait_for(self, pattern: str, seconds: float = PATIENCE) -> None:
+    def wait_for(self, pattern: str, seconds: float = TIMEOUT) -> None:
         """Wait until the console matches."""
         end = time.monotonic() + seconds
         while not re.search(pattern, self.console):

@@ -46,14 +46,14 @@ DATABASES = "SELECT datname, oid FROM pg_database WHERE datname LIKE 'gn_%' ORDE
 @pytest.fixture(scope="module")
 def jvm_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sealed image's files."""
-    image = golden.bake(golden.Order(networks.load("daml")), SILENT).image
+    image = golden.bake(golden.BakeOptions(networks.load("daml")), SILENT).image
     return sealed.unpacked(image, tmp_path_factory.mktemp("sealed"))
 
 
 def pasted() -> str:
     """User-data as `cluster user-data` makes it."""
     nodes = [user_data.Node(name, "hosted", "") for name in NAMES]
-    return user_data.render(user_data.Machine("none", "daml", "multi-node", nodes, []))
+    return user_data.render(user_data.UserData("none", "daml", "multi-node", nodes, []))
 
 
 @pytest.fixture(scope="module")

@@ -88,7 +88,7 @@ def pasted(*, moved: bool) -> str:
     node = user_data.Node(NAME, "validator", invite)
     extra = {"consensus_key": "existing"}
     where = ["http://127.0.0.1:8700"]
-    return user_data.render(user_data.Machine("lab", "localnet", "validator", [node], where, GENESIS, extra=extra))
+    return user_data.render(user_data.UserData("lab", "localnet", "validator", [node], where, GENESIS, extra=extra))
 
 
 def secrets(node: NodeLayout) -> dict[Path, bytes]:

@@ -12,10 +12,10 @@ import pytest
 from goldnode.cluster import user_data
 from goldnode.config import network as networks
 from goldnode.fleet.genesis import Validator, plain
-from goldnode.fleet.single_vm import FORWARD, HOST, RENDEZVOUS, Machine, Place
+from goldnode.fleet.single_vm import FORWARD, HOST, RENDEZVOUS, Sandbox, SandboxVm
 from goldnode.node.keys.cometbft_keys import Key
 from goldnode.vm import accel, machine
-from goldnode.vm.machine import Firmware, Spec
+from goldnode.vm.machine import Firmware, QemuSpec
 from tests.support.cluster_lab import seed
 from tests.support.node_lab import Cluster
 
@@ -27,21 +27,21 @@ IDENTITY = "3f0f0a52-0d6e-4d6e-9d0c-5a3c6b1f0001"
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """A place for machines, with a rendezvous."""
-    made = Place(tmp_path_factory.mktemp("bench"), accel.choose(accel.Wish.AUTO))
+    made = Sandbox(tmp_path_factory.mktemp("bench"), accel.choose(accel.AccelMode.AUTO))
     made.open()
-    made.ground.run(["ip", "address", "add", f"{METADATA}/32", "dev", "lo"])
+    made.namespace.run(["ip", "address", "add", f"{METADATA}/32", "dev", "lo"])
     yield made
-    made.ground.end()
+    made.namespace.end()
 
 
 @pytest.fixture(autouse=True)
-def switched_off(bench: Place) -> Iterator[None]:
+def switched_off(bench: Sandbox) -> Iterator[None]:
     """Whatever a test leaves running is switched off: it would keep ports that the next one wants."""
     yield
     for log in bench.folder.glob("*/qemu.log"):
-        bench.ground.stop(log.parent.name)
+        bench.namespace.stop(log.parent.name)
 
 
 def pasted(role: str, *names: str) -> str:
@@ -51,7 +51,7 @@ def pasted(role: str, *names: str) -> str:
     key = Key(seed("world"))
     roles = [(name, "validator" if role == "multi-node" else role) for name in names]
     return user_data.render(
-        user_data.Machine(
+        user_data.UserData(
             cluster="lab",
             network=network.name,
             role=role,
@@ -62,7 +62,7 @@ def pasted(role: str, *names: str) -> str:
     )
 
 
-def answers(box: Machine, port: int) -> bool:
+def answers(box: SandboxVm, port: int) -> bool:
     """Whether whoever listens on a guest's port says anything.
 
     QEMU accepts for the guest, and hangs up when the guest refuses; a silent firewall keeps it waiting.
@@ -71,7 +71,7 @@ def answers(box: Machine, port: int) -> bool:
         f"import socket; s = socket.create_connection(('127.0.0.1', {FORWARD + port}), 5); s.settimeout(5);"
         "s.sendall(b'GET /v1/ HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n'); print(len(s.recv(64)))"
     )
-    done = box.place.ground.run([sys.executable, "-I", "-c", ask], check=False)
+    done = box.sandbox.namespace.run([sys.executable, "-I", "-c", ask], check=False)
     return done.stdout.strip().isdigit() and int(done.stdout) > 0
 
 
@@ -84,18 +84,18 @@ def localnet(image: Path, network: str) -> Path:
     return image
 
 
-def on_cd(bench: Place, name: str, text: str) -> Path:
+def on_cd(bench: Sandbox, name: str, text: str) -> Path:
     """A seed CD."""
     folder = bench.folder / name
     folder.mkdir(exist_ok=True)
     return machine.seed_iso(folder / "seed.iso", text, instance=name)
 
 
-def test_a_sentry_boots_reboots_and_is_not_copied(bench: Place, localnet: Path) -> None:
+def test_a_sentry_boots_reboots_and_is_not_copied(bench: Sandbox, localnet: Path) -> None:
     """From a CD by UEFI it gets ready; after a reset it is the same node; a copy of its disk refuses."""
     disk = bench.folder / "sentry.qcow2"
     seed_cd = on_cd(bench, "sentry-1", pasted("sentry", "sentry-1"))
-    first = bench.boot("sentry-1", localnet, Spec(disk, seed=seed_cd, identity=IDENTITY), (26656,))
+    first = bench.boot("sentry-1", localnet, QemuSpec(disk, seed=seed_cd, identity=IDENTITY), (26656,))
     first.wait_for(READY)
     node_id = first.wait_for(r"sentry sentry-1: configured, node id ([0-9a-f]{40})")
 
@@ -105,23 +105,23 @@ def test_a_sentry_boots_reboots_and_is_not_copied(bench: Place, localnet: Path) 
 
     assert node_id == again
     first.off()
-    copy = bench.boot("copy", localnet, Spec(disk, identity=IDENTITY.replace("0001", "0002")), (26656,))
+    copy = bench.boot("copy", localnet, QemuSpec(disk, identity=IDENTITY.replace("0001", "0002")), (26656,))
     refusal = copy.wait_for(r"sentry-1: REFUSED: (this disk is a copy.*)")
     assert node_id in refusal
     assert not answers(copy, 26656)
     copy.off()
 
 
-def test_a_machine_that_nobody_told_anything(bench: Place, image: Path) -> None:
+def test_a_machine_that_nobody_told_anything(bench: Sandbox, image: Path) -> None:
     """Whatever its network, an image boots by UEFI without user-data, says that it has no role, and answers nobody."""
-    box = bench.boot("idle", image, Spec(bench.folder / "idle.qcow2"), (26656, 8700, 22))
+    box = bench.boot("idle", image, QemuSpec(bench.folder / "idle.qcow2"), (26656, 8700, 22))
     box.wait_for("this machine has no role")
 
     assert [False, False, False] == [answers(box, port) for port in (26656, 8700, 22)]
     box.off()
 
 
-def test_a_rendezvous_boots_from_an_address_in_the_firmware(bench: Place, image: Path) -> None:
+def test_a_rendezvous_boots_from_an_address_in_the_firmware(bench: Sandbox, image: Path) -> None:
     """By BIOS, with user-data behind a URL that SMBIOS names, it serves the world on its one port."""
     folder = bench.folder / "web"
     folder.mkdir()
@@ -129,7 +129,7 @@ def test_a_rendezvous_boots_from_an_address_in_the_firmware(bench: Place, image:
     (folder / "meta-data").write_text("instance-id: rendezvous\n")
     bench.serve("web", "http.server", "--bind", "127.0.0.1", "--directory", str(folder), "8000")
     smbios = ("-smbios", f"type=1,serial=ds=nocloud;s=http://{HOST}:8000/")
-    spec = Spec(bench.folder / "rendezvous.qcow2", firmware=Firmware.BIOS, extra=smbios)
+    spec = QemuSpec(bench.folder / "rendezvous.qcow2", firmware=Firmware.BIOS, extra=smbios)
     box = bench.boot("rendezvous-1", image, spec, (8700, 22))
     box.wait_for("rendezvous listens on")
 
@@ -137,13 +137,15 @@ def test_a_rendezvous_boots_from_an_address_in_the_firmware(bench: Place, image:
     box.off()
 
 
-def test_a_validator_boots_from_a_metadata_service(bench: Place, localnet: Path) -> None:
+def test_a_validator_boots_from_a_metadata_service(bench: Sandbox, localnet: Path) -> None:
     """On a machine that says it is EC2's it waits, closed to everybody, until a sentry holds it."""
     (bench.folder / "ec2").write_text(pasted("validator", "validator-1"))
     bench.serve("imds", "tests.boot.imds", METADATA, "80", str(bench.folder / "ec2"), "i-0123456789abcdef0")
     uuid = IDENTITY.replace("3f0f0a52", "ec2f0a52")
     smbios = ("-smbios", f"type=1,manufacturer=Amazon EC2,product=t3.micro,serial={uuid},uuid={uuid}")
-    box = bench.boot("validator-1", localnet, Spec(bench.folder / "validator.qcow2", extra=smbios), (26656, 26657, 22))
+    box = bench.boot(
+        "validator-1", localnet, QemuSpec(bench.folder / "validator.qcow2", extra=smbios), (26656, 26657, 22)
+    )
     box.wait_for("validator validator-1: configured")
     box.wait_for("validator validator-1: stopped.*: (waiting.*)")
 
@@ -151,10 +153,10 @@ def test_a_validator_boots_from_a_metadata_service(bench: Place, localnet: Path)
     box.off()
 
 
-def test_a_multi_node_machine_boots_by_bios(bench: Place, localnet: Path) -> None:
+def test_a_multi_node_machine_boots_by_bios(bench: Sandbox, localnet: Path) -> None:
     """Each of its nodes is configured under its own name and ID."""
     seed_cd = on_cd(bench, "multi", pasted("multi-node", "one", "two"))
-    box = bench.boot("multi", localnet, Spec(bench.folder / "multi.qcow2", firmware=Firmware.BIOS, seed=seed_cd))
+    box = bench.boot("multi", localnet, QemuSpec(bench.folder / "multi.qcow2", firmware=Firmware.BIOS, seed=seed_cd))
     ids = {box.wait_for(f"validator {name}: configured, node id ([0-9a-f]{{40}})") for name in ("one", "two")}
 
     assert 2 == len(ids)

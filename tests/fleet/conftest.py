@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from goldnode.fleet.fleet import Fleet
-from goldnode.fleet.plan import Seat
+from goldnode.fleet.plan import VmSpec
 from goldnode.paths import REPOSITORY
 from goldnode.run import run
 from tests.support import sealed
@@ -32,19 +32,19 @@ class Login:
         """The line for authorized_keys."""
         return self.private.with_suffix(".pub").read_text().strip()
 
-    def ask(self, fleet: Fleet, seat: Seat, *command: str, timeout: float = 180) -> str:
+    def ask(self, fleet: Fleet, vm: VmSpec, *command: str, timeout: float = 180) -> str:
         """What a command on a machine that lets us in prints."""
-        return run(fleet.ssh(seat, self.private, *command), timeout=timeout).stdout
+        return run(fleet.ssh(vm, self.private, *command), timeout=timeout).stdout
 
 
-def where(fleet: Fleet, node: str) -> Seat:
+def where(fleet: Fleet, node: str) -> VmSpec:
     """The machine that a node is on now."""
-    return next(seat for seat in fleet.state.seats if node in {each.name for each in seat.nodes})
+    return next(vm for vm in fleet.state.vms if node in {each.name for each in vm.nodes})
 
 
-def status(fleet: Fleet, login: Login, seat: Seat) -> dict[str, dict[str, Any]]:
+def status(fleet: Fleet, login: Login, vm: VmSpec) -> dict[str, dict[str, Any]]:
     """What a machine says of its nodes, by name."""
-    document = json.loads(login.ask(fleet, seat, "goldnode status --json; true"))
+    document = json.loads(login.ask(fleet, vm, "goldnode status --json; true"))
     return {node["name"]: node for node in document["nodes"]}
 
 
@@ -60,7 +60,7 @@ def next_image(network: str, folder: Path) -> Path:
 
 def signs(fleet: Fleet, name: str = "validator-1") -> bool:
     """Whether a hidden validator's signature is in the last commit that the world has."""
-    return fleet.state.validators[name] in fleet.world().signers()
+    return fleet.state.validators[name] in fleet.external().signers()
 
 
 @pytest.fixture(scope="session")

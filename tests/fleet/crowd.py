@@ -14,7 +14,7 @@ import pytest
 
 from goldnode.fleet import up as story
 from goldnode.fleet.fleet import Fleet
-from goldnode.fleet.plan import MEMORY, Seat, Wish
+from goldnode.fleet.plan import MEMORY, FleetSpec, VmSpec
 from goldnode.node.plan.ports import METRICS
 from goldnode.progress import SILENT
 from tests.fleet.conftest import Login, status, where
@@ -31,11 +31,11 @@ KILLS = (
 )
 
 
-def standing(seats: Sequence[Seat], sentries: int) -> Callable[..., Iterator[Fleet]]:
+def standing(vms: Sequence[VmSpec], sentries: int) -> Callable[..., Iterator[Fleet]]:
     """The fixture of a module: machines with several nodes, every validator of them signing.
 
     Args:
-        seats: The machines.
+        vms: The machines.
         sentries: How many each validator waits for, at most two.
     """
 
@@ -45,12 +45,12 @@ def standing(seats: Sequence[Seat], sentries: int) -> Callable[..., Iterator[Fle
     ) -> Iterator[Fleet]:
         network, folder = request.param, tmp_path_factory.mktemp("fleet") / request.param
         memory = MEMORY if network == "localnet" else 2 * MEMORY
-        wish = Wish(network, sentries=sentries, memory=memory, ssh_key=login.public, open_validators=True)
-        made = story.up(wish, folder, SILENT, image=image if network == "localnet" else None, planned=seats)
+        spec = FleetSpec(network, sentries=sentries, memory=memory, ssh_key=login.public, open_validators=True)
+        made = story.up(spec, folder, SILENT, image=image if network == "localnet" else None, planned=vms)
         try:
-            late = story.look(made)
-            assert set() == late, "\n".join(made.console(seat.name)[-3000:] for seat in made.state.seats)
-            assert until(lambda: addresses(made) <= made.world().signers(), 240), made.console(seats[0].name)[-3000:]
+            late = story.observe(made)
+            assert set() == late, "\n".join(made.console(vm.name)[-3000:] for vm in made.state.vms)
+            assert until(lambda: addresses(made) <= made.external().signers(), 240), made.console(vms[0].name)[-3000:]
             yield made
         finally:
             story.down(folder)
@@ -65,11 +65,11 @@ def addresses(fleet: Fleet) -> frozenset[str]:
 
 def is_told_node_by_node(fleet: Fleet) -> None:
     """`fleet status` has a line for each node, with its role and ID; the validators sign."""
-    assert until(lambda: addresses(fleet) <= fleet.world().signers(), 120)
+    assert until(lambda: addresses(fleet) <= fleet.external().signers(), 120)
     rows = json.loads(invoke("fleet", "status", "--json", "--folder", fleet.folder).stdout)["nodes"]
-    own = {row["name"]: row for row in rows if row["role"] != "world"}
+    own = {row["name"]: row for row in rows if row["role"] != "external"}
 
-    assert {node.name: node.role for seat in fleet.state.seats for node in seat.nodes} == {
+    assert {node.name: node.role for vm in fleet.state.vms for node in vm.nodes} == {
         name: row["role"] for name, row in own.items()
     }
     assert len(own) == len({row["node_id"] for row in own.values()})
@@ -78,12 +78,12 @@ def is_told_node_by_node(fleet: Fleet) -> None:
 
 def has_one_page_of_metrics(fleet: Fleet) -> None:
     """Whoever may read a machine's metrics asks one port and gets every node of it."""
-    for seat in fleet.state.seats:
-        url = f"http://{seat.address}:{METRICS}/metrics"
+    for vm in fleet.state.vms:
+        url = f"http://{vm.address}:{METRICS}/metrics"
         read = f"import urllib.request; print(urllib.request.urlopen({url!r}, timeout=20).read().decode())"
-        page = fleet.ground.run([sys.executable, "-I", "-c", read], timeout=60).stdout
+        page = fleet.namespace.run([sys.executable, "-I", "-c", read], timeout=60).stdout
 
-        for node in seat.nodes:
+        for node in vm.nodes:
             assert f'goldnode_state{{node="{node.name}",role="{node.role}"' in page
 
 
@@ -92,16 +92,16 @@ def lets_siblings_sign_while_one_dies(fleet: Fleet, login: Login, dies: str, sib
 
     The chain makes blocks without them: whose vote came too late would be missing.
     """
-    seat, first = where(fleet, dies), fleet.world().height()
-    login.ask(fleet, seat, KILLS.replace("UNIT", f"goldnode-node@{dies}.service"), timeout=1200)
-    missed, heights = unsigned(fleet, first, siblings), fleet.world().height() - first
-    back = until(lambda: status(fleet, login, seat)[dies]["healthy"], 180)
-    found = status(fleet, login, seat)
+    vm, first = where(fleet, dies), fleet.external().height()
+    login.ask(fleet, vm, KILLS.replace("UNIT", f"goldnode-node@{dies}.service"), timeout=1200)
+    missed, heights = unsigned(fleet, first, siblings), fleet.external().height() - first
+    back = until(lambda: status(fleet, login, vm)[dies]["healthy"], 180)
+    found = status(fleet, login, vm)
 
     assert heights > CYCLES, "the chain stood still, so nobody can have missed anything"
     assert [] == missed, heights
-    assert back, fleet.console(seat.name)[-3000:]
-    assert {node.name: CYCLES if node.name == dies else 0 for node in seat.nodes} == {
+    assert back, fleet.console(vm.name)[-3000:]
+    assert {node.name: CYCLES if node.name == dies else 0 for node in vm.nodes} == {
         name: node["restarts"] for name, node in found.items()
     }
 
@@ -109,7 +109,7 @@ def lets_siblings_sign_while_one_dies(fleet: Fleet, login: Login, dies: str, sib
 def unsigned(fleet: Fleet, first: int, names: Iterable[str]) -> list[tuple[int, str]]:
     """Heights since then that one of these validators has not signed; the latest one's votes still come in."""
     found = []
-    for height in range(first + 2, fleet.world().height()):
-        signers = fleet.world().signers(height)
+    for height in range(first + 2, fleet.external().height()):
+        signers = fleet.external().signers(height)
         found += [(height - 1, name) for name in names if fleet.state.validators[name] not in signers]
     return found

@@ -14,7 +14,7 @@ import pytest
 
 from goldnode.fleet import up as story
 from goldnode.fleet.fleet import Fleet
-from goldnode.fleet.plan import Seat, Wish
+from goldnode.fleet.plan import FleetSpec, VmSpec
 from goldnode.node.plan.ports import METRICS
 from goldnode.progress import SILENT
 from tests.fleet.conftest import Login, signs
@@ -33,19 +33,19 @@ RETURN = 60.0
 def fleet(login: Login, image: Path | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """A fleet that is ready."""
     folder = tmp_path_factory.mktemp("fleet") / "localnet"
-    made = story.up(Wish(ssh_key=login.public), folder, SILENT, image=image)
+    made = story.up(FleetSpec(ssh_key=login.public), folder, SILENT, image=image)
     try:
-        late = story.look(made)
-        assert set() == late, "\n".join(made.console(seat.name)[-3000:] for seat in made.state.seats)
+        late = story.observe(made)
+        assert set() == late, "\n".join(made.console(vm.name)[-3000:] for vm in made.state.vms)
         assert until(lambda: signs(made), 120), made.console(VALIDATOR)[-3000:]
         yield made
     finally:
         story.down(folder)
 
 
-def sentries(fleet: Fleet) -> list[Seat]:
+def sentries(fleet: Fleet) -> list[VmSpec]:
     """The sentries' machines."""
-    return [seat for seat in fleet.state.seats if seat.role == "sentry"]
+    return [vm for vm in fleet.state.vms if vm.role == "sentry"]
 
 
 def hidden(fleet: Fleet) -> str:
@@ -53,29 +53,29 @@ def hidden(fleet: Fleet) -> str:
     return fleet.seen()[VALIDATOR].node_id
 
 
-def p2p(fleet: Fleet, login: Login, seat: Seat) -> dict[str, str]:
+def p2p(fleet: Fleet, login: Login, vm: VmSpec) -> dict[str, str]:
     """What a sentry's daemon was told about its peers."""
-    path = f"/var/lib/goldnode/nodes/{seat.name}/home/config/config.toml"
-    found: dict[str, str] = tomllib.loads(login.ask(fleet, seat, "cat", path))["p2p"]
+    path = f"/var/lib/goldnode/nodes/{vm.name}/home/config/config.toml"
+    found: dict[str, str] = tomllib.loads(login.ask(fleet, vm, "cat", path))["p2p"]
     return found
 
 
 def test_ids_are_exchanged_both_ways(fleet: Fleet, login: Login) -> None:
     """Every sentry dials the validator over the mesh and the other sentries, and the validator has them all."""
-    known = {seat.name: fleet.seen()[seat.name].node_id for seat in sentries(fleet)}
+    known = {vm.name: fleet.seen()[vm.name].node_id for vm in sentries(fleet)}
 
-    for seat in sentries(fleet):
-        peers = {peer.partition("@")[0] for peer in p2p(fleet, login, seat)["persistent_peers"].split(",")}
-        others = {node_id for name, node_id in known.items() if name != seat.name}
+    for vm in sentries(fleet):
+        peers = {peer.partition("@")[0] for peer in p2p(fleet, login, vm)["persistent_peers"].split(",")}
+        others = {node_id for name, node_id in known.items() if name != vm.name}
         assert others | {hidden(fleet)} <= peers
     assert until(lambda: fleet.seen()[VALIDATOR].peers == len(known), 60)
 
 
 def test_every_sentry_holds_the_validator_as_private(fleet: Fleet, login: Login) -> None:
     """Private and unconditional, in the file that each sentry's running daemon was started with."""
-    for seat in sentries(fleet):
-        settings = p2p(fleet, login, seat)
-        status = json.loads(login.ask(fleet, seat, "goldnode", "status", "--json"))["nodes"][0]
+    for vm in sentries(fleet):
+        settings = p2p(fleet, login, vm)
+        status = json.loads(login.ask(fleet, vm, "goldnode", "status", "--json"))["nodes"][0]
 
         assert hidden(fleet) == settings["private_peer_ids"]
         assert hidden(fleet) in settings["unconditional_peer_ids"].split(",")
@@ -84,16 +84,16 @@ def test_every_sentry_holds_the_validator_as_private(fleet: Fleet, login: Login)
 
 def test_the_world_reads_the_hidden_signature(fleet: Fleet) -> None:
     """Commits that the world outside has hold the signature of a validator that none of them is a peer of."""
-    height = fleet.world().height()
-    signed = [fleet.state.validators[VALIDATOR] in fleet.world().signers(each) for each in range(height - 4, height)]
+    height = fleet.external().height()
+    signed = [fleet.state.validators[VALIDATOR] in fleet.external().signers(each) for each in range(height - 4, height)]
 
     assert sum(signed) >= 2
-    assert hidden(fleet) not in {peer for rpc in fleet.worlds() for peer in rpc.peers()}
+    assert hidden(fleet) not in {peer for rpc in fleet.externals() for peer in rpc.peers()}
 
 
 def test_nothing_of_the_validator_answers_from_outside(fleet: Fleet) -> None:
     """A scan from the same wire finds no open port of the validator, and finds those of a sentry."""
-    validator = fleet.state.seat(VALIDATOR)
+    validator = fleet.state.vm(VALIDATOR)
 
     assert [] == scan(fleet, validator.address, PORTS)
     assert [22, 26656] == scan(fleet, sentries(fleet)[0].address, [(20, 30), (26650, 26660), (METRICS, METRICS)])
@@ -103,15 +103,15 @@ def test_nobody_outside_learns_the_validators_id(fleet: Fleet, login: Login) -> 
     """A stranger that asks the sentries for peers learns of the world, never of the validator; nor does any book."""
     stranger = Stranger(fleet)
     stranger.start(sentries(fleet))
-    world = {peer.partition("@")[0] for peer in fleet.world_peers}
+    world = {peer.partition("@")[0] for peer in fleet.external_peers}
     learned = until(lambda: (stranger.known() | stranger.rpc.peers()) & world, 180, every=2)
     told = stranger.known() | stranger.rpc.peers()
     stranger.stop()
     told |= stranger.known()
-    books = [book.read_text() for book in (fleet.folder / "world").glob("*/config/addrbook.json")]
+    books = [book.read_text() for book in (fleet.folder / "external").glob("*/config/addrbook.json")]
     books += [
-        login.ask(fleet, seat, "cat", f"/var/lib/goldnode/nodes/{seat.name}/home/data/addrbook.json")
-        for seat in sentries(fleet)
+        login.ask(fleet, vm, "cat", f"/var/lib/goldnode/nodes/{vm.name}/home/data/addrbook.json")
+        for vm in sentries(fleet)
     ]
 
     assert learned
@@ -122,13 +122,13 @@ def test_nobody_outside_learns_the_validators_id(fleet: Fleet, login: Login) -> 
 def test_a_validator_without_sentries_stops_signing_and_returns_by_itself(fleet: Fleet) -> None:
     """With every sentry's cable out its signature vanishes while the chain goes on; with them back it signs again."""
     starts = fleet.seen()[VALIDATOR].starts
-    for seat in sentries(fleet):
-        fleet.cut(seat.name, off=True)
+    for vm in sentries(fleet):
+        fleet.cut(vm.name, off=True)
     vanished = until(lambda: not signs(fleet), 60)
-    height = fleet.world().height()
-    went_on = until(lambda: fleet.world().height() > height + 5, 60)
-    for seat in sentries(fleet):
-        fleet.cut(seat.name, off=False)
+    height = fleet.external().height()
+    went_on = until(lambda: fleet.external().height() > height + 5, 60)
+    for vm in sentries(fleet):
+        fleet.cut(vm.name, off=False)
 
     assert (True, True) == (vanished, went_on)
     assert until(lambda: signs(fleet), RETURN), fleet.console(VALIDATOR)[-3000:]
@@ -156,9 +156,9 @@ def test_a_destroyed_sentry_is_replaced(fleet: Fleet, login: Login) -> None:
 def test_a_fleet_outlives_its_rendezvous_and_a_power_cut(fleet: Fleet) -> None:
     """With the rendezvous gone all machines restart at once, find each other from what they remember, and sign."""
     ids = {name: node.node_id for name, node in fleet.seen().items()}
-    fleet.ground.stop("rendezvous")
-    for seat in fleet.state.seats:
-        fleet.reset(seat.name)
+    fleet.namespace.stop("rendezvous")
+    for vm in fleet.state.vms:
+        fleet.reset(vm.name)
     try:
         assert until(lambda: not signs(fleet), 60)
         assert until(lambda: signs(fleet), 500), fleet.console(VALIDATOR)[-3000:]

@@ -81,7 +81,7 @@ def last_signed(fleet: Fleet, login: Login) -> int:
 def test_the_hidden_validator_is_in_the_set_and_signs(fleet: Fleet, login: Login) -> None:
     """The chain counts it, commits hold its signature, and its own machine and the fleet's status say so."""
     address = fleet.state.validators[VALIDATOR]
-    members = {each["address"] for each in fleet.world().ask("validators")["validators"]}
+    members = {each["address"] for each in fleet.external().ask("validators")["validators"]}
     rows = json.loads(invoke("fleet", "status", "--json", "--folder", fleet.folder).stdout)["nodes"]
 
     assert address in members
@@ -102,12 +102,12 @@ def test_a_killed_daemon_is_said_within_ten_seconds(fleet: Fleet, login: Login) 
 
 def test_a_second_configure_changes_nothing(fleet: Fleet, login: Login) -> None:
     """Not one byte, and no process is another one than before."""
-    for seat in fleet.state.seats:
-        login.ask(fleet, seat, "for n in $(seq 60); do goldnode status >/dev/null && exit; sleep 1; done; exit 1")
-        before = login.ask(fleet, seat, SNAPSHOT)
-        said = login.ask(fleet, seat, "goldnode configure")
+    for vm in fleet.state.vms:
+        login.ask(fleet, vm, "for n in $(seq 60); do goldnode status >/dev/null && exit; sleep 1; done; exit 1")
+        before = login.ask(fleet, vm, SNAPSHOT)
+        said = login.ask(fleet, vm, "goldnode configure")
 
-        assert before == login.ask(fleet, seat, SNAPSHOT)
+        assert before == login.ask(fleet, vm, SNAPSHOT)
         assert "0 files changed" in said
 
 
@@ -118,9 +118,9 @@ def test_a_validator_moves_to_the_next_image(fleet: Fleet, login: Login, second_
                   "--folder", fleet.folder, timeout=900)  # fmt: skip
     assert said.code == 0, said.stdout + said.stderr
     moved = Fleet.find(fleet.folder)
-    height = moved.world().height()
+    height = moved.external().height()
 
-    assert until(lambda: signs(moved) and moved.world().height() > height + 3, 180), said.stdout
+    assert until(lambda: signs(moved) and moved.external().height() > height + 3, 180), said.stdout
     assert old.name != where(moved, VALIDATOR).name
     assert "jq-1" in ask(moved, login, "jq --version")
     assert last_signed(moved, login) > signed
@@ -131,8 +131,8 @@ def test_a_validator_moves_to_the_next_image(fleet: Fleet, login: Login, second_
 def double_signs(fleet: Fleet) -> list[object]:
     """Evidence that any block of the chain carries, and votes of one validator that a commit has twice."""
     found: list[object] = []
-    for height in range(2, fleet.world().height() + 1):
-        block = fleet.world().ask(f"block?height={height}")["block"]
+    for height in range(2, fleet.external().height() + 1):
+        block = fleet.external().ask(f"block?height={height}")["block"]
         found += block["evidence"]["evidence"]
         voters = [each["validator_address"] for each in block["last_commit"]["signatures"] if each["signature"]]
         found += [voter for voter in set(voters) if voters.count(voter) > 1]

@@ -6,13 +6,13 @@ import pytest
 
 from goldnode.config.node_config import MULTI_NODE
 from goldnode.fleet.fleet import Fleet
-from goldnode.fleet.plan import FIRST_NUMBER, Node, Seat
+from goldnode.fleet.plan import FIRST_NUMBER, Node, VmSpec
 from tests.fleet import crowd
 from tests.fleet.conftest import Login
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(3000)]
 SEATS = (
-    Seat(
+    VmSpec(
         "house", MULTI_NODE, FIRST_NUMBER, (Node("hidden", "validator"), Node("s-1", "sentry"), Node("s-2", "sentry"))
     ),
 )

@@ -10,7 +10,7 @@ from goldnode.config.node_config import MULTI_NODE
 from goldnode.fleet import move as moving
 from goldnode.fleet import up as story
 from goldnode.fleet.fleet import Fleet
-from goldnode.fleet.plan import FIRST_NUMBER, Node, Seat
+from goldnode.fleet.plan import FIRST_NUMBER, Node, VmSpec
 from goldnode.progress import SILENT
 from tests.fleet import crowd
 from tests.fleet.conftest import Login, next_image, where
@@ -18,8 +18,8 @@ from tests.support.waiting import until
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(3000)]
 SEATS = (
-    Seat("trio", MULTI_NODE, FIRST_NUMBER, tuple(Node(f"v-{c}", "validator", c) for c in "abc")),
-    Seat("posts", MULTI_NODE, FIRST_NUMBER + 1, tuple(Node(f"s-{c}", "sentry", c) for c in "abc")),
+    VmSpec("trio", MULTI_NODE, FIRST_NUMBER, tuple(Node(f"v-{c}", "validator", c) for c in "abc")),
+    VmSpec("posts", MULTI_NODE, FIRST_NUMBER + 1, tuple(Node(f"s-{c}", "sentry", c) for c in "abc")),
 )
 fleet = crowd.standing(SEATS, sentries=1)
 
@@ -42,9 +42,9 @@ def test_validators_sign_while_another_dies_and_dies(fleet: Fleet, login: Login)
 def test_a_new_image_is_the_update_of_every_node(fleet: Fleet, login: Login, second_image: Path) -> None:
     """Three validators move to one new machine of the next image, each runs its daemon, and each signs again."""
     names = [node.name for node in where(fleet, "v-a").nodes]
-    new = moving.move(fleet, where(fleet, "v-a").name, second_image, login.private, SILENT, story.PATIENCE)
-    height, all_of_them = fleet.world().height(), crowd.addresses(fleet)
-    signing = until(lambda: all_of_them <= fleet.world().signers() and fleet.world().height() > height + 3, 300)
+    new = moving.move(fleet, where(fleet, "v-a").name, second_image, login.private, SILENT, story.TIMEOUT)
+    height, all_of_them = fleet.external().height(), crowd.addresses(fleet)
+    signing = until(lambda: all_of_them <= fleet.external().signers() and fleet.external().height() > height + 3, 300)
     running = login.ask(
         fleet, new, "for n in " + " ".join(names) + "; do "
         "stat -Lc %d:%i /proc/$(systemctl show -P MainPID goldnode-node@$n.service)/exe; done;"
@@ -59,4 +59,4 @@ def test_a_new_image_is_the_update_of_every_node(fleet: Fleet, login: Login, sec
 @pytest.fixture(scope="module")
 def second_image(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The next image of the fleet's network."""
-    return next_image(fleet.state.wish.network, tmp_path_factory.mktemp("second"))
+    return next_image(fleet.state.spec.network, tmp_path_factory.mktemp("second"))

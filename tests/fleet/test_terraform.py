@@ -24,7 +24,7 @@ from tests.support.waiting import until
 FOLDER = REPOSITORY / "terraform" / "local"
 VALIDATOR = "validator-1"
 #: Seconds: a fleet gives its machines 900 to get ready, and takes 150 on two idle cores without KVM.
-PATIENCE = 1000
+TIMEOUT = 1000
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Terraform:
         kept = {name: value for name, value in os.environ.items() if name.startswith("GOLDNODE_")}
         env = {**kept, "TF_DATA_DIR": str(self.work / "data"), "TF_IN_AUTOMATION": "1", "CHECKPOINT_DISABLE": "1"}
         argv: list[str | Path] = [TERRAFORM.path(), f"-chdir={FOLDER}", verb, *words, "-input=false", "-no-color"]
-        return run(argv, env=env, check=check, timeout=PATIENCE)
+        return run(argv, env=env, check=check, timeout=TIMEOUT)
 
     def apply(self, image: Path, sentries: int, *, check: bool = True) -> Completed:
         """Launch."""
@@ -82,17 +82,17 @@ def terraform(tmp_path: Path) -> Iterator[Terraform]:
 @pytest.fixture
 def sealed(image: Path | None) -> Path:
     """The image under test, baked if it must be."""
-    return image or golden.bake(golden.Order(networks.load("localnet")), SILENT).image
+    return image or golden.bake(golden.BakeOptions(networks.load("localnet")), SILENT).image
 
 
-@pytest.mark.timeout(2 * PATIENCE)
+@pytest.mark.timeout(2 * TIMEOUT)
 def test_applied_it_makes_blocks_and_destroyed_it_is_gone(terraform: Terraform, sealed: Path) -> None:
     """One command launches a hidden validator that signs, applying again changes nothing, and destroying ends all."""
     terraform.apply(sealed, sentries=1)
     fleet = Fleet.find(terraform.fleet)
-    height = fleet.world().height()
+    height = fleet.external().height()
 
-    assert until(lambda: fleet.world().height() > height + 2, 60)
+    assert until(lambda: fleet.external().height() > height + 2, 60)
     assert until(lambda: signs(fleet), 120), fleet.console(VALIDATOR)[-3000:]
     assert 0 == terraform.plan(sealed, sentries=1).returncode
 

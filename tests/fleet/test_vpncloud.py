@@ -16,7 +16,7 @@ from goldnode.config import network
 from goldnode.config.node_config import MeshKind
 from goldnode.fleet import up as story
 from goldnode.fleet.fleet import Fleet
-from goldnode.fleet.plan import Wish
+from goldnode.fleet.plan import FleetSpec
 from goldnode.image.check import open_image
 from goldnode.progress import SILENT
 from goldnode.publish import sbom
@@ -33,16 +33,16 @@ PROGRAM = "/usr/lib/goldnode/bin/vpncloud"
 @pytest.fixture(scope="module")
 def baked() -> golden.Result:
     """The image that `fleet up --mesh vpncloud` bakes by itself."""
-    return golden.bake(golden.Order(network.load("localnet").with_mesh(MeshKind.VPNCLOUD)), SILENT)
+    return golden.bake(golden.BakeOptions(network.load("localnet").with_mesh(MeshKind.VPNCLOUD)), SILENT)
 
 
 @pytest.fixture(scope="module")
 def fleet(login: Login, baked: golden.Result, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """A hidden validator behind one sentry that lets us in."""
     folder = tmp_path_factory.mktemp("fleet") / "vpncloud"
-    made = story.up(Wish(sentries=1, mesh=MeshKind.VPNCLOUD, ssh_key=login.public), folder, SILENT)
+    made = story.up(FleetSpec(sentries=1, mesh=MeshKind.VPNCLOUD, ssh_key=login.public), folder, SILENT)
     try:
-        assert set() == story.look(made), "\n".join(made.console(seat.name)[-3000:] for seat in made.state.seats)
+        assert set() == story.observe(made), "\n".join(made.console(vm.name)[-3000:] for vm in made.state.vms)
         assert until(lambda: signs(made), 120), made.console(VALIDATOR)[-3000:]
         assert baked.image.stat().st_ino == (folder / "image.qcow2").stat().st_ino
         yield made
@@ -52,7 +52,7 @@ def fleet(login: Login, baked: golden.Result, tmp_path_factory: pytest.TempPathF
 
 def ask(fleet: Fleet, login: Login, *command: str) -> str:
     """What a command on the sentry prints."""
-    return login.ask(fleet, fleet.state.seat(SENTRY), *command)
+    return login.ask(fleet, fleet.state.vm(SENTRY), *command)
 
 
 def test_the_image_says_what_it_has(baked: golden.Result, tmp_path: Path) -> None:
@@ -87,15 +87,15 @@ def test_the_mesh_is_vpncloud_in_its_sandbox(fleet: Fleet, login: Login) -> None
 
 def test_nothing_of_the_validator_answers_from_outside(fleet: Fleet) -> None:
     """Its ports on the wire are silent, as with WireGuard."""
-    assert [] == scan(fleet, fleet.state.seat(VALIDATOR).address, [(20, 30), (9600, 9600), (26600, 26700)])
+    assert [] == scan(fleet, fleet.state.vm(VALIDATOR).address, [(20, 30), (9600, 9600), (26600, 26700)])
 
 
 def test_a_fleet_outlives_its_rendezvous_and_a_power_cut(fleet: Fleet) -> None:
     """With the rendezvous gone both machines are reset at once, trust whom they trusted, and sign."""
     ids = {name: node.node_id for name, node in fleet.seen().items()}
-    fleet.ground.stop("rendezvous")
-    for seat in fleet.state.seats:
-        fleet.reset(seat.name)
+    fleet.namespace.stop("rendezvous")
+    for vm in fleet.state.vms:
+        fleet.reset(vm.name)
     try:
         assert until(lambda: not signs(fleet), 60)
         assert until(lambda: signs(fleet), 500), fleet.console(VALIDATOR)[-3000:]

@@ -34,6 +34,6 @@ def test_every_role_has_an_example(sealed_root: Path) -> None:
     folders = (sealed_root / "usr/lib/goldnode/roles").iterdir()
     roles = [role.parse((folder / "role.yaml").read_text(), folder.name) for folder in folders]
 
-    assert {it.name for it in roles if it.kind is not role.Kind.BASE} == {
+    assert {it.name for it in roles if it.kind is not role.RoleKind.BASE} == {
         example.name.removesuffix(".example.yaml") for example in EXAMPLES
     }

@@ -8,8 +8,8 @@ import pytest
 
 from goldnode.image.check import check_image
 from goldnode.run import run
-from tests.image.planting import Bed
-from tests.image.plants import BUILDER_KEY, PLANTS
+from tests.image.seeding import Bed
+from tests.image.violations import BUILDER_KEY, VIOLATIONS
 
 
 def test_the_sealed_image_keeps_every_promise(sealed_disk: Path) -> None:
@@ -26,12 +26,12 @@ def spoiled(sealed_disk: Path, tmp_path_factory: pytest.TempPathFactory) -> set[
     run(["cp", "--sparse=always", sealed_disk, copy])
     bed = Bed(copy)
     # Superblock fields last: debugfs rewrites them when it changes files.
-    for rule in sorted(PLANTS, key=lambda rule: rule in ("free-space", "clean-filesystem")):
-        PLANTS[rule](bed)
+    for rule in sorted(VIOLATIONS, key=lambda rule: rule in ("free-space", "clean-filesystem")):
+        VIOLATIONS[rule](bed)
     return {result.rule.id for result in check_image(copy, [BUILDER_KEY]).broken}
 
 
-@pytest.mark.parametrize("rule", PLANTS)
+@pytest.mark.parametrize("rule", VIOLATIONS)
 def test_a_violation_planted_on_the_sealed_disk_is_found(rule: str, spoiled: set[str]) -> None:
     """What is found on a miniature is found on the disk that ships, too."""
     assert rule in spoiled

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from goldnode.cluster.user_data import Machine, Node, render
+from goldnode.cluster.user_data import Node, UserData, render
 from goldnode.config import node_config
 from goldnode.paths import REPOSITORY
 
@@ -27,8 +27,8 @@ def _example(role: str) -> str:
     if role == "rendezvous":
         nodes = []
     if role == "hosted":
-        return render(Machine("mine", "daml", role, [Node("alice", role, "")], []))
-    return render(Machine("mine", "osmosis", role, nodes, ["http://203.0.113.10:8700"]))
+        return render(UserData("mine", "daml", role, [Node("alice", role, "")], []))
+    return render(UserData("mine", "osmosis", role, nodes, ["http://203.0.113.10:8700"]))
 
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)

@@ -15,7 +15,7 @@ from goldnode.protocol.enrolment import Enrolment, enrol
 from goldnode.protocol.facts import Facts
 from goldnode.protocol.invite import Invite, mint
 from goldnode.protocol.policy import Policy, sign_policy
-from goldnode.protocol.seal import box_keys, room_of, slot_key
+from goldnode.protocol.seal import room_of, slot_key, wrapping_keys
 from goldnode.protocol.wire import hash_of, key_from_seed, node_id_of, public_of
 
 #: The lab's time, unix seconds.
@@ -120,7 +120,7 @@ class Lab:
 
     def box(self, name: str) -> bytes:
         """A node's public box key."""
-        return box_keys(seed(f"box {name}"))[1]
+        return wrapping_keys(seed(f"box {name}"))[1]
 
     def enrol(
         self, name: str, invite: Invite | None = None, role: str = "sentry", at: float | None = None
@@ -161,7 +161,7 @@ class Lab:
         made = Member.join(
             folder / name, self.node(name), invite or self.invite(role), clock=self.clock, random=self.dice
         )
-        made.say(facts(name, made.role))
+        made.publish(facts(name, made.role))
         return made
 
 

@@ -11,11 +11,11 @@ import tarfile
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from goldnode.image.tree import File, Kind, Tree
+from goldnode.image.tree import File, FileKind, Tree
 
 _TYPES = {
-    Kind.FILE: tarfile.REGTYPE, Kind.FOLDER: tarfile.DIRTYPE, Kind.LINK: tarfile.SYMTYPE,
-    Kind.CHARACTER: tarfile.CHRTYPE, Kind.BLOCK: tarfile.BLKTYPE, Kind.FIFO: tarfile.FIFOTYPE,
+    FileKind.FILE: tarfile.REGTYPE, FileKind.FOLDER: tarfile.DIRTYPE, FileKind.LINK: tarfile.SYMTYPE,
+    FileKind.CHARACTER: tarfile.CHRTYPE, FileKind.BLOCK: tarfile.BLKTYPE, FileKind.FIFO: tarfile.FIFOTYPE,
 }  # fmt: skip
 
 
@@ -23,8 +23,8 @@ def write_tar(tree: Tree, out: BinaryIO) -> None:
     """Write every file but sockets, in the order of their paths, with owners, modes and capabilities."""
     with tarfile.open(fileobj=out, mode="w|", format=tarfile.PAX_FORMAT) as archive:
         for file in tree:
-            if file.kind is not Kind.SOCKET:
-                content = io.BufferedReader(_Stream(iter(tree.chunks(file)))) if file.kind is Kind.FILE else None
+            if file.kind is not FileKind.SOCKET:
+                content = io.BufferedReader(_Stream(iter(tree.chunks(file)))) if file.kind is FileKind.FILE else None
                 archive.addfile(_member(file), content)
 
 

@@ -1,7 +1,7 @@
 """Machines for tests: a tree with what the bake would have put there, and a cluster to join.
 
 The tree stands for a booted image; ``configure`` and the commands act on it through its root, with
-a ``Rehearsal`` for the running machine.
+a ``DryRunSystem`` for the running machine.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from goldnode.config.network import Network
 from goldnode.config.node_config import MeshKind
 from goldnode.node.__main__ import main
-from goldnode.node.configure import Machine, configure
+from goldnode.node.configure import ConfiguredMachine, configure
 from goldnode.node.layout import Layout
 from goldnode.node.plan.inputs import read_image
 from goldnode.node.system.apply import Changes
-from goldnode.node.system.dry_run import Rehearsal
+from goldnode.node.system.dry_run import DryRunSystem
 from goldnode.paths import REPOSITORY
 from goldnode.protocol.invite import mint, write_invite
 from goldnode.protocol.wire import key_from_seed
@@ -84,7 +84,7 @@ class Tree:
         self, root: Path, network: str = "localnet", instance: str = "i-1", mesh: MeshKind = MeshKind.WIREGUARD
     ) -> None:
         self.layout = Layout(root)
-        self.system = Rehearsal()
+        self.system = DryRunSystem()
         self.dice = Dice(str(root.name))
         library = self.layout.library
         document = {**yaml.safe_load((REPOSITORY / "networks" / f"{network}.yaml").read_text()), "name": network}
@@ -112,7 +112,7 @@ class Tree:
         document |= {"genesis": genesis, **({"join": join} if join else {}), **({"name": name} if name else {}), **more}
         self.write("/etc/goldnode/node.yaml", yaml.safe_dump(document, sort_keys=False))
 
-    def configure(self) -> tuple[Machine, Changes]:
+    def configure(self) -> tuple[ConfiguredMachine, Changes]:
         """One boot's configuration."""
         return configure(self.layout, read_image(self.layout), self.system, self.dice)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from goldnode.files import locked, sha256_file, write_json
 
 
-def kept(home: Path, is_whole: Callable[[Path], bool], make: Callable[[Path], None]) -> None:
+def cached(home: Path, is_whole: Callable[[Path], bool], make: Callable[[Path], None]) -> None:
     """Have ``home`` made unless it is there.
 
     Args:

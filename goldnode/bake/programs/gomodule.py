@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from goldnode.bake.programs.build_cache import is_whole, kept, record, remove
+from goldnode.bake.programs.build_cache import cached, is_whole, record, remove
 from goldnode.bake.programs.compilers import CROSS_COMPILERS, c_compiler, follow, native
 from goldnode.config.daemon import Daemon, Library, Source
 from goldnode.errors import ArtifactError
@@ -58,7 +58,7 @@ def build(daemon: Daemon, source: Source, arch: str, *, go: Path, progress: Prog
     def make(draft: Path) -> None:
         _make(daemon, source, arch, draft, go=go, progress=progress)
 
-    kept(home, is_whole, make)
+    cached(home, is_whole, make)
     return Built(home / daemon.name, tuple(home / "lib" / library.name for library in daemon.libraries))
 
 
@@ -77,7 +77,7 @@ def libraries(daemon: Daemon, arch: str, *, go: Path, progress: Progress) -> tup
         with progress.step(f"fetch libraries of {daemon.name}"):
             record(draft, _take(daemon.libraries, arch, draft / "lib", go))
 
-    kept(home, is_whole, take)
+    cached(home, is_whole, take)
     return tuple(home / "lib" / library.name for library in daemon.libraries)
 
 

@@ -20,7 +20,7 @@ from goldnode.progress import Progress
 from goldnode.run import CommandError, run
 
 #: Seconds after which Maven is given up; it retries by itself.
-PATIENCE = 1800.0
+TIMEOUT = 1800.0
 #: The goal, with its version: another one could name files differently.
 GOAL = "org.apache.maven.plugins:maven-dependency-plugin:2.8:copy-dependencies"
 
@@ -64,7 +64,7 @@ def fetch(jars: Sequence[Jar], take: Callable[[Path], None], progress: Progress)
         try:
             run([maven, "--batch-mode", "--quiet", f"-Dmaven.repo.local={cache() / 'maven'}", GOAL,
                  "-DexcludeTransitive=true", f"-DoutputDirectory={folder / 'jars'}"],
-                cwd=folder, timeout=PATIENCE)  # fmt: skip
+                cwd=folder, timeout=TIMEOUT)  # fmt: skip
         except CommandError as error:
             raise ArtifactError(f"Maven could not fetch the jars: {error.message}") from error
         take(folder / "jars")

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from goldnode.bake.programs import gomodule, jars, toolchain, vpncloud
-from goldnode.bake.programs.build_cache import kept
+from goldnode.bake.programs.build_cache import cached
 from goldnode.bake.programs.compilers import native
 from goldnode.bake.programs.defaults import default_configs
 from goldnode.bake.programs.payload import LIB, Origin, Payload, PayloadFile, Provenance
@@ -26,7 +26,7 @@ from goldnode.errors import ArtifactError
 from goldnode.fetch import version
 from goldnode.fetch.artifact import Artifact, ArtifactStore, Deferred, Format
 from goldnode.fetch.download import GoneError, UnreachableError
-from goldnode.fetch.retry import Patience
+from goldnode.fetch.retry import RetryBudget
 from goldnode.fetch.unpack import unpack
 from goldnode.files import sha256_file, write_atomic
 from goldnode.paths import cache
@@ -88,7 +88,7 @@ class _Job:
     strict: bool
     progress: Progress
     store: ArtifactStore = field(default_factory=lambda: ArtifactStore(cache() / "artifacts"))
-    patience: Patience = field(default_factory=Patience)
+    budget: RetryBudget = field(default_factory=RetryBudget)
     files: list[PayloadFile] = field(default_factory=list)
     deferred: list[Deferred] = field(default_factory=list)
     sums: dict[Path, str] = field(default_factory=dict)
@@ -190,13 +190,13 @@ class _Job:
             for name, content in default_configs(binary, self.network, env).items():
                 write_atomic(draft / name, content)
 
-        kept(folder, lambda home: any(home.glob("*.toml")), make)
+        cached(folder, lambda home: any(home.glob("*.toml")), make)
         return [PayloadFile(f"{LIB}/defaults/{path.name}", path, PLAIN) for path in sorted(folder.glob("*.toml"))]
 
     def _have(self, artifact: Artifact, name: str, mode: int) -> Path:
         """The unwrapped file, under a name of ours."""
         whole = self.artifacts_dir and self.store.adopt(artifact, self.artifacts_dir)
-        archive = whole or self.store.fetch(artifact, self.patience, self.progress)
+        archive = whole or self.store.fetch(artifact, self.budget, self.progress)
         if artifact.format is Format.RAW and mode == PLAIN:
             return archive
         inner = hashlib.sha256(artifact.member.encode()).hexdigest()[:16]

@@ -12,7 +12,7 @@ import shutil
 from pathlib import Path
 
 from goldnode.bake.programs import gomodule
-from goldnode.bake.programs.build_cache import is_whole, kept, record, remove
+from goldnode.bake.programs.build_cache import cached, is_whole, record, remove
 from goldnode.bake.programs.compilers import follow
 from goldnode.config.daemon import Source
 from goldnode.files import sha256_file
@@ -57,5 +57,5 @@ def build(arch: str, *, go: Path, progress: Progress) -> Path:
         remove(work)
         record(draft, [draft / NAME])
 
-    kept(home, is_whole, make)
+    cached(home, is_whole, make)
     return home / NAME

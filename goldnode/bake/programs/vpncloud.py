@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from goldnode.bake.programs.build_cache import is_whole, kept, record, remove
+from goldnode.bake.programs.build_cache import cached, is_whole, record, remove
 from goldnode.bake.programs.compilers import CROSS_COMPILERS, c_compiler, follow, native
 from goldnode.errors import HostError
 from goldnode.fetch.download import UnreachableError, WrongBytesError
@@ -36,7 +36,7 @@ TRIPLES = {"amd64": "x86_64-unknown-linux-gnu", "arm64": "aarch64-unknown-linux-
 #: Without "nat" it does not compile; the other features are of no use on a node.
 FEATURES = ("--no-default-features", "--features", "nat")
 #: Seconds for whatever cargo does besides compiling.
-PATIENCE = 600.0
+TIMEOUT = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def build(arch: str, progress: Progress) -> Built:
     def make(draft: Path) -> None:
         _make(pinned, arch, draft, progress)
 
-    kept(home, is_whole, make)
+    cached(home, is_whole, make)
     return Built(home / NAME, tuple(json.loads((home / "crates.json").read_text())), compiler.splitlines()[0])
 
 
@@ -172,7 +172,7 @@ def _fetch(project: Path, triple: str, env: dict[str, str]) -> None:
         UnreachableError: The registry does not give it.
         WrongBytesError: Something is not what the lock file says.
     """
-    done = run(["cargo", "fetch", "--locked", "--target", triple], cwd=project, env=env, check=False, timeout=PATIENCE)
+    done = run(["cargo", "fetch", "--locked", "--target", triple], cwd=project, env=env, check=False, timeout=TIMEOUT)
     if not done.returncode:
         return
     said = "\n  ".join(done.stderr.strip().splitlines()[-10:])
@@ -200,7 +200,7 @@ def _crate(registry: Path, pinned: Pin) -> Path:
 def _crates(source: Path, triple: str, env: dict[str, str]) -> list[str]:
     """Every crate that the program is built from, with its sha256, sorted."""
     shown = run(["cargo", "tree", "--frozen", *FEATURES, "--edges", "normal,build", "--target", triple,
-                 "--prefix", "none", "--format", "{p}"], cwd=source, env=env, timeout=PATIENCE).stdout  # fmt: skip
+                 "--prefix", "none", "--format", "{p}"], cwd=source, env=env, timeout=TIMEOUT).stdout  # fmt: skip
     used = {(words[0], words[1].removeprefix("v")) for words in map(str.split, shown.splitlines()) if words}
     return [f"{name} {version} {sha256}" for (name, version), sha256 in sorted(_sums(source).items())
             if (name, version) in used and name != NAME]  # fmt: skip

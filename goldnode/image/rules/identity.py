@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from goldnode.image.rule import Finding, Image, absent, rule
-from goldnode.image.tree import Kind
+from goldnode.image.tree import FileKind
 
 LOOPBACK = {"127.0.0.1", "127.0.1.1", "::1", "fe00::", "fe00::0", "ff00::", "ff00::0", "ff02::1", "ff02::2", "ff02::3"}
 CLEAN = "packer/scripts/clean.sh"
@@ -32,7 +32,7 @@ def machine_id(image: Image) -> Iterator[Finding]:
     if image.root.read("/etc/machine-id").strip() not in (b"", b"uninitialized"):
         yield Finding("/etc/machine-id", "names a machine")
     copy = image.root.get("/var/lib/dbus/machine-id")
-    if copy and copy.kind is Kind.FILE:
+    if copy and copy.kind is FileKind.FILE:
         yield Finding(copy.path, "is a copy, not a link to /etc/machine-id")
 
 
@@ -75,7 +75,7 @@ def hosts(image: Image) -> Iterator[Finding]:
 def resolv_conf(image: Image) -> Iterator[Finding]:
     """A file with content, or a link to somewhere on the disk."""
     file = image.root.get("/etc/resolv.conf")
-    if file and file.kind is Kind.LINK and "/run/" not in f"/{file.target}":
+    if file and file.kind is FileKind.LINK and "/run/" not in f"/{file.target}":
         yield Finding(file.path, f"links to {file.target}")
     if file and file.size:
         yield Finding(file.path, "has content")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from goldnode.image.disk import PartitionType
 from goldnode.image.rule import Finding, Image, absent, rule
-from goldnode.image.tree import Kind
+from goldnode.image.tree import FileKind
 
 CLEAN = "packer/scripts/clean.sh"
 
@@ -21,7 +21,7 @@ CLEAN = "packer/scripts/clean.sh"
 def logs(image: Image) -> Iterator[Finding]:
     """Files with content in /var/log, and rotated ones; the journal is a rule of its own."""
     for file in image.root.match("/var/log/**"):
-        rotated = file.kind is Kind.FILE and file.path.endswith((".gz", ".xz", ".1", ".old"))
+        rotated = file.kind is FileKind.FILE and file.path.endswith((".gz", ".xz", ".1", ".old"))
         if (file.size or rotated) and not file.path.startswith("/var/log/journal/"):
             yield Finding(file.path, f"holds {file.size} bytes")
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from goldnode.image.allowed import BUILD_TOOLS, is_left_out
 from goldnode.image.packages import installed, packages
 from goldnode.image.rule import Finding, Image, absent, rule
-from goldnode.image.tree import Kind
+from goldnode.image.tree import FileKind
 
 CLEAN = "packer/scripts/clean.sh"
 PROXY = re.compile(
@@ -57,7 +57,7 @@ def packaged_files(image: Image) -> Iterator[Finding]:
                 continue
             if file is None:
                 yield Finding(path, f"is missing ({sums.path.rsplit('/', 1)[1]})")
-            elif file.kind is Kind.FILE and image.root.digest(file, "md5") != digest:
+            elif file.kind is FileKind.FILE and image.root.digest(file, "md5") != digest:
                 yield Finding(path, "is not what its package holds")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from goldnode.image.allowed import PRIVILEGED, WORLD_WRITABLE
 from goldnode.image.rule import Finding, Image, rule
-from goldnode.image.tree import Kind
+from goldnode.image.tree import FileKind
 
 SETID = 0o6000
 
@@ -21,7 +21,7 @@ SETID = 0o6000
 def privileged_files(image: Image) -> Iterator[Finding]:
     """set-user-id, set-group-id and capabilities outside the list."""
     for file in image.root:
-        if file.kind is Kind.FILE and file.path not in PRIVILEGED:
+        if file.kind is FileKind.FILE and file.path not in PRIVILEGED:
             if file.mode & SETID:
                 yield Finding(file.path, f"has mode {file.mode:04o}")
             if "security.capability" in file.xattrs:
@@ -38,8 +38,8 @@ def privileged_files(image: Image) -> Iterator[Finding]:
 def world_writable(image: Image) -> Iterator[Finding]:
     """Files open to all; folders open to all without the sticky bit, or at an unusual place."""
     for file in image.root:
-        if file.mode & 0o002 and file.kind in (Kind.FILE, Kind.FOLDER, Kind.FIFO, Kind.SOCKET):
-            sticky = file.kind is Kind.FOLDER and file.mode & 0o1000
+        if file.mode & 0o002 and file.kind in (FileKind.FILE, FileKind.FOLDER, FileKind.FIFO, FileKind.SOCKET):
+            sticky = file.kind is FileKind.FOLDER and file.mode & 0o1000
             if not (sticky and file.path in WORLD_WRITABLE):
                 yield Finding(file.path, f"has mode {file.mode:04o}")
 
@@ -70,5 +70,5 @@ def unowned_files(image: Image) -> Iterator[Finding]:
 def device_nodes(image: Image) -> Iterator[Finding]:
     """Character and block devices."""
     for file in image.root:
-        if file.kind in (Kind.CHARACTER, Kind.BLOCK) and not file.path.startswith("/dev/"):
+        if file.kind in (FileKind.CHARACTER, FileKind.BLOCK) and not file.path.startswith("/dev/"):
             yield Finding(file.path, f"is the device {file.device}")

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 from goldnode.image.allowed import ENABLED
 from goldnode.image.rule import Finding, Image, rule
-from goldnode.image.tree import Kind, Tree
+from goldnode.image.tree import FileKind, Tree
 
 CONFIGURE = "goldnode-configure.service"
 UNITS = "/usr/lib/systemd/system"
@@ -108,7 +108,7 @@ def enabled_units(image: Image) -> Iterator[Finding]:
 def unit_files(image: Image) -> Iterator[Finding]:
     """Regular unit files in /etc/systemd/system and /usr/local; drop-in folders may stay."""
     for file in image.root.match("/etc/systemd/system/*", "/usr/local/lib/systemd/system/*"):
-        if file.kind is Kind.FILE:
+        if file.kind is FileKind.FILE:
             yield Finding(file.path, "is a unit that no package and no role owns")
 
 

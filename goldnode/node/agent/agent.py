@@ -1,6 +1,6 @@
-"""The agent: one loop over all nodes of the machine, looking every two seconds.
+"""The agent: one loop over all nodes of the machine, reconciling every two seconds.
 
-It takes the roster into plan and firewall, lets each keeper act, says in each record what is true,
+It takes the roster into plan and firewall, lets each supervisor act, publishes in each record what is true,
 and tells people.  It restarts sentries when their role allows, and never a validator.
 """
 
@@ -12,16 +12,16 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
-from goldnode.discovery.alarm import Alarm, Kind
+from goldnode.discovery.alarm import Alarm, AlarmKind
 from goldnode.discovery.exchange import Exchange
 from goldnode.files import sha256_file, write_atomic, write_json
 from goldnode.node import cluster, deferred, scrub
 from goldnode.node.agent import console, hosted, metrics
 from goldnode.node.agent.health import State
-from goldnode.node.agent.record_builder import Voice
+from goldnode.node.agent.record_builder import RecordBuilder
 from goldnode.node.agent.rpc import LoopbackRpc, Rpc
-from goldnode.node.agent.supervisor import Keeper, Report
-from goldnode.node.configure import Machine
+from goldnode.node.agent.supervisor import NodeReport, Supervisor
+from goldnode.node.configure import ConfiguredMachine
 from goldnode.node.jvm.jvm_host import JvmHost
 from goldnode.node.layout import Layout
 from goldnode.node.plan.plan import plan
@@ -29,7 +29,7 @@ from goldnode.node.plan.ports import METRICS
 from goldnode.node.system import apply, machine
 from goldnode.node.system.system import System
 
-#: Seconds between two looks.
+#: Seconds between two reconciliations.
 INTERVAL = 2.0
 
 
@@ -48,16 +48,16 @@ class Agent:
     """
 
     layout: Layout
-    found: Machine
+    found: ConfiguredMachine
     system: System
     clock: Callable[[], float] = time.time
     since_power_on: Callable[[], float] = machine.seconds_since_power_on
     rpc: Callable[[int], Rpc] = LoopbackRpc
     host: JvmHost = field(default_factory=JvmHost)
-    reports: dict[str, Report] = field(default_factory=dict)
+    reports: dict[str, NodeReport] = field(default_factory=dict)
     alarms: set[Alarm] = field(default_factory=set)
-    _keepers: dict[str, Keeper] = field(default_factory=dict)
-    _voices: dict[str, Voice] = field(default_factory=dict)
+    _supervisors: dict[str, Supervisor] = field(default_factory=dict)
+    _record_builders: dict[str, RecordBuilder] = field(default_factory=dict)
     _exchanges: dict[str, Exchange] = field(default_factory=dict)
     _ready: set[str] = field(default_factory=set)
 
@@ -67,14 +67,14 @@ class Agent:
         if not genesis and image.genesis.exists():
             genesis = sha256_file(image.genesis)
         for name, facts in self.found.facts.items():
-            self._keepers[name] = Keeper(facts, image, mesh, self.system, self.rpc(facts.ports.rpc))
-            self._voices[name] = Voice(image.network.chain_id, genesis, mesh, host)
+            self._supervisors[name] = Supervisor(facts, image, mesh, self.system, self.rpc(facts.ports.rpc))
+            self._record_builders[name] = RecordBuilder(image.network.chain_id, genesis, mesh, host)
         roles = {entry.name: entry.role for entry in self.found.config.nodes}
         for name, error in self.found.failures.items():
             self.reports[name] = hosted.refused(name, roles[name], error)
 
     def run(self, stop: threading.Event) -> None:
-        """Look every two seconds until told to stop."""
+        """Reconcile every two seconds until told to stop."""
         config = self.found.config
         address = "::" if any(entry.metrics for entry in config.nodes) else "127.0.0.1"
         with ExitStack() as stack:
@@ -82,21 +82,21 @@ class Agent:
                 self._exchanges[name] = stack.enter_context(Exchange(membership, config.rendezvous))
             stack.enter_context(metrics.serving(address, METRICS, self.page))
             while not stop.is_set() and not self._outdated():
-                self.look()
+                self.reconcile()
                 stop.wait(INTERVAL)
 
-    def look(self) -> None:
-        """One look at everything."""
+    def reconcile(self) -> None:
+        """Bring every node to what its role says, once."""
         now = self.clock()
         self._take_roster()
         waits_for = "waiting for the daemon to be fetched" if deferred.missing(self.layout) else ""
-        units = self.system.units(*(keeper.facts.layout.unit for keeper in self._keepers.values()))
-        for name, keeper in self._keepers.items():
-            self._stop_clone(name, keeper)
-            report = keeper.look(now, units[keeper.facts.layout.unit], waits_for)
-            self.found.memberships[name].say(self._voices[name].facts(keeper.facts, report, now))
+        units = self.system.units(*(supervisor.facts.layout.unit for supervisor in self._supervisors.values()))
+        for name, supervisor in self._supervisors.items():
+            self._stop_clone(name, supervisor)
+            report = supervisor.reconcile(now, units[supervisor.facts.layout.unit], waits_for)
+            self.found.memberships[name].publish(self._record_builders[name].facts(supervisor.facts, report, now))
             self._tell(name, report)
-        for report in hosted.look(self.found.image.network, self.found.hosted, self.host):
+        for report in hosted.reports(self.found.image.network, self.found.hosted, self.host):
             self._tell(report.name, report)
         self._write_status()
         scrub.scrub_cloud_init(self.layout)
@@ -113,25 +113,29 @@ class Agent:
     def _take_roster(self) -> None:
         """Plan and apply anew when somebody joined, left, or has loaded somebody."""
         changed = False
-        for name, keeper in self._keepers.items():
+        for name, supervisor in self._supervisors.items():
             members = cluster.members(self.found.memberships[name])
-            if members != keeper.facts.members:
-                keeper.facts = replace(keeper.facts, members=members)
+            if members != supervisor.facts.members:
+                supervisor.facts = replace(supervisor.facts, members=members)
                 changed = True
         if changed:
-            facts = [keeper.facts for keeper in self._keepers.values()]
+            facts = [supervisor.facts for supervisor in self._supervisors.values()]
             apply.apply(plan(self.found.config, self.found.image, facts, self.layout), self.system)
 
-    def _stop_clone(self, name: str, keeper: Keeper) -> None:
+    def _stop_clone(self, name: str, supervisor: Supervisor) -> None:
         """Two machines with one identity: a validator stops until a person says which one is right."""
-        own = Alarm(Kind.CLONE, keeper.facts.node_id)
-        node = keeper.facts.layout
-        if keeper.facts.role.consensus_key and own in self.found.memberships[name].alarms() and not node.hold.exists():
+        own = Alarm(AlarmKind.CLONE, supervisor.facts.node_id)
+        node = supervisor.facts.layout
+        if (
+            supervisor.facts.role.consensus_key
+            and own in self.found.memberships[name].alarms()
+            and not node.hold.exists()
+        ):
             write_atomic(node.hold, "another machine has this node's identity\n")
             self.system.stop(node.unit)
             self.system.say(f"{name} STOPPED: another machine has its identity; goldnode start {name} when it is off")
 
-    def _tell(self, name: str, report: Report) -> None:
+    def _tell(self, name: str, report: NodeReport) -> None:
         before = self.reports.get(name)
         self.reports[name] = report
         answers = report.health.node_id == report.node_id and self._published(name)

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from goldnode.node.agent.health import State
-from goldnode.node.agent.supervisor import Report
+from goldnode.node.agent.supervisor import NodeReport
 
 
-def headline(report: Report) -> str:
+def headline(report: NodeReport) -> str:
     """A node in one line: for the console, the banner, and when it changes."""
     parts = [f"{report.role} {report.name}: {report.health.state}"]
     if report.node_id:
@@ -25,14 +25,14 @@ def headline(report: Report) -> str:
     return ", ".join(parts) + (f": {report.reason}" if report.reason else "")
 
 
-def ready(report: Report, seconds: float) -> str:
+def ready(report: NodeReport, seconds: float) -> str:
     """The line that says that a node is there, with the seconds since power-on."""
     peers = f"{report.health.peers} peer{'' if report.health.peers == 1 else 's'}"
     more = f", node id {report.node_id}, {peers}" if report.node_id else ""
     return f"{report.role} {report.name} ready {seconds:.1f} s after power-on{more}"
 
 
-def changed(before: Report | None, now: Report) -> bool:
+def changed(before: NodeReport | None, now: NodeReport) -> bool:
     """Whether people should hear of it: heights and ages always change, states seldom."""
     if before is None:
         return True
@@ -48,7 +48,7 @@ def banner(lines: Sequence[str]) -> str:
     return "\n".join(["goldnode", *(f"  {line}" for line in lines), ""]).replace("\\", "/") + "\n"
 
 
-def document(report: Report) -> dict[str, Any]:
+def document(report: NodeReport) -> dict[str, Any]:
     """A report as JSON."""
     health = report.health
     return {
@@ -58,7 +58,7 @@ def document(report: Report) -> dict[str, Any]:
         "state": health.state.value,
         "healthy": health.healthy,
         "reason": report.reason,
-        "held": report.held,
+        "paused": report.paused,
         "restarts": report.restarts,
         "height": health.height,
         "block_age": round(health.age, 1),
@@ -73,7 +73,7 @@ def document(report: Report) -> dict[str, Any]:
     }
 
 
-def _key(report: Report) -> dict[str, str] | None:
+def _key(report: NodeReport) -> dict[str, str] | None:
     if report.key is None:
         return None
     last = str(report.key.state)

@@ -71,7 +71,7 @@ class Health:
     address: str = ""
 
 
-def look(rpc: Rpc, *, now: float, signs: bool, wanted: Iterable[str], block_time: float | None) -> Health:
+def probe(rpc: Rpc, *, now: float, signs: bool, wanted: Iterable[str], block_time: float | None) -> Health:
     """Ask a daemon, and judge.
 
     Args:

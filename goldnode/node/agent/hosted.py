@@ -8,7 +8,7 @@ from goldnode.config.daemon import JvmMode
 from goldnode.config.network import Network
 from goldnode.errors import GoldnodeError, HostError
 from goldnode.node.agent.health import Health, State
-from goldnode.node.agent.supervisor import Report
+from goldnode.node.agent.supervisor import NodeReport
 from goldnode.node.jvm.jvm_host import HostedStatus, JvmHost
 
 _STATES = {
@@ -27,7 +27,7 @@ def inside(network: Network, name: str) -> str:
     return network.daemon.name if jvm and jvm.mode is JvmMode.NATIVE else name
 
 
-def look(network: Network, names: Sequence[str], host: JvmHost) -> list[Report]:
+def reports(network: Network, names: Sequence[str], host: JvmHost) -> list[NodeReport]:
     """One report per node; while the host does not answer, all of them are starting."""
     if not names:
         return []
@@ -38,18 +38,18 @@ def look(network: Network, names: Sequence[str], host: JvmHost) -> list[Report]:
     return [_report(name, seen.get(inside(network, name))) for name in names]
 
 
-def _report(name: str, status: HostedStatus | None) -> Report:
+def _report(name: str, status: HostedStatus | None) -> NodeReport:
     if status is None:
         return report(name, Health(State.STOPPED, healthy=False), f"not in the JVM: goldnode start {name}")
     state = State.RUNNING if status.ready else _STATES[status.state]
     return report(name, Health(state, healthy=status.ready), status.reason, restarts=status.restarts)
 
 
-def report(name: str, health: Health, reason: str, *, role: str = "hosted", restarts: int = 0) -> Report:
+def report(name: str, health: Health, reason: str, *, role: str = "hosted", restarts: int = 0) -> NodeReport:
     """A report of a node that is in no cluster."""
-    return Report(name, role, "", health, reason, False, (), "", 0, (), None, restarts=restarts)
+    return NodeReport(name, role, "", health, reason, False, (), "", 0, (), None, restarts=restarts)
 
 
-def refused(name: str, role: str, error: GoldnodeError) -> Report:
+def refused(name: str, role: str, error: GoldnodeError) -> NodeReport:
     """A report of a node that may not run at all."""
     return report(name, Health(State.REFUSED, healthy=False), error.message, role=role)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from goldnode.node.agent.health import State
-from goldnode.node.agent.supervisor import Report
+from goldnode.node.agent.supervisor import NodeReport
 
 _HELP = {
     "goldnode_healthy": "1 when nothing needs anybody",
@@ -24,14 +24,14 @@ _HELP = {
     "goldnode_peers": "Peers connected",
     "goldnode_wanted_peers_missing": "Peers of the own cluster that should be connected and are not",
     "goldnode_signed_height": "Height the consensus key signed last",
-    "goldnode_private_peers": "Validators held as private peers",
+    "goldnode_private_peers": "Validators loaded as private peers",
     "goldnode_members": "Other members of the cluster",
     "goldnode_alarms": "Things that are wrong with the cluster or the rendezvous",
     "goldnode_uptime_seconds": "Seconds since power-on",
 }
 
 
-def render(reports: Iterable[Report], *, alarms: int, uptime: float) -> str:
+def render(reports: Iterable[NodeReport], *, alarms: int, uptime: float) -> str:
     """The page."""
     values: dict[str, list[tuple[str, float]]] = {name: [] for name in _HELP}
     for report in reports:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from goldnode.config.node_config import MeshKind
 from goldnode.node.agent.health import State
-from goldnode.node.agent.supervisor import Report
+from goldnode.node.agent.supervisor import NodeReport
 from goldnode.node.keys.key_rules import KeyRecord
 from goldnode.node.plan.inputs import NodeFacts
 from goldnode.node.system.machine import Machine
@@ -18,8 +18,8 @@ HEIGHT_INTERVAL = 600.0
 
 
 @dataclass(slots=True)
-class Voice:
-    """One node's voice; remembers only which height it said last, and when.
+class RecordBuilder:
+    """Builds one node's record; remembers only which height it published last, and when.
 
     Attributes:
         chain_id: The chain it runs.
@@ -35,7 +35,7 @@ class Voice:
     _said_at: float = float("-inf")
     _said_height: int = 0
 
-    def facts(self, node: NodeFacts, report: Report, now: float) -> Facts:
+    def facts(self, node: NodeFacts, report: NodeReport, now: float) -> Facts:
         """What the record says now; the same as long as nothing changes that others need to know."""
         holds = report.health.state is not State.STOPPED and not node.role.consensus_key
         return Facts(

@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 from goldnode.errors import HostError
 
 #: Seconds for one answer of a daemon on this machine.
-PATIENCE = 5.0
+TIMEOUT = 5.0
 MAX_BYTES = 8 << 20
 _FRACTION = re.compile(r"(\.\d{1,6})\d*")
 
@@ -112,7 +112,7 @@ class LoopbackRpc:
         self._call("dial_peers", peers=listed, persistent="true", unconditional="true", private="true")
 
     def _call(self, method: str, **arguments: str) -> dict[str, Any]:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=PATIENCE)
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=TIMEOUT)
         try:
             connection.request("GET", f"/{method}?{urlencode(arguments)}")
             response = connection.getresponse()

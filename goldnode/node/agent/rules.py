@@ -61,7 +61,7 @@ def may_start(rule: Start, *, own: str, least: int, members: Iterable[Member], r
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class PrivatePeers:
     """What a sentry's daemon holds, and what it should.
 
     Attributes:
@@ -69,8 +69,8 @@ class Held:
         loaded: Validators it read as private at its start.
         wanted: Validators of the roster.
         since: When ``wanted`` last changed, unix seconds.
-        begun: Whether the daemon that was asked for last has passed its gate and answers.  Before its gate it has
-            read nothing: it will see what is new, and restarted at every look it would never get there.  Before it
+        begun: Whether the daemon that was asked for last has passed its preflight and answers.  Before that it has
+            read nothing: it will see what is new, and restarted at every round it would never get there.  Before it
             answers it may be making its database, and cut off in that, goleveldb never opens it again.
     """
 
@@ -81,23 +81,23 @@ class Held:
     begun: bool = True
 
 
-def may_restart(rule: Restart, held: Held, members: Iterable[Member], now: float) -> Choice:
+def may_restart(rule: Restart, peers: PrivatePeers, members: Iterable[Member], now: float) -> Choice:
     """Whether a running daemon is to be restarted for a new private peer.
 
     One sentry at a time: those that still lack the new validator go by node ID, each waiting a turn
     for the ones before it, and none goes while it is the only one to hold another validator.
     """
-    new = held.wanted - held.loaded
-    if rule is Restart.NEVER or not new or not held.begun:
+    new = peers.wanted - peers.loaded
+    if rule is Restart.NEVER or not new or not peers.begun:
         return Choice(go=False, reason="")
-    waited = now - held.since
+    waited = now - peers.since
     if waited < DEBOUNCE:
         return Choice(go=False, reason="a validator joined; waiting for the roster to settle")
     sentries = [member for member in members if member.role == "sentry"]
-    alone = [v for v in held.loaded & held.wanted if not any(v in sentry.loaded for sentry in sentries)]
-    before = sorted(s.node_id for s in sentries if not new <= s.loaded and s.node_id < held.own)
+    alone = [v for v in peers.loaded & peers.wanted if not any(v in sentry.loaded for sentry in sentries)]
+    before = sorted(s.node_id for s in sentries if not new <= s.loaded and s.node_id < peers.own)
     turn = DEBOUNCE + TURN * len(before)
-    if waited < turn and before and held.loaded:
+    if waited < turn and before and peers.loaded:
         return Choice(go=False, reason=f"a validator joined; {len(before)} other sentries restart first")
     if alone and sentries and waited < turn + TURN:
         return Choice(go=False, reason="a validator joined; nobody else holds the others yet")
@@ -121,7 +121,7 @@ def keep_ends(before: Iterable[float], new: int, now: float) -> tuple[float, ...
 
     Args:
         before: The ends known so far, unix seconds.
-        new: How many came since the last look.
+        new: How many came since the last round.
         now: Unix seconds.
     """
     return (*(end for end in before if now - end < CRASH_WINDOW), *[now] * new)

@@ -1,6 +1,6 @@
-"""Keeps one node as its role says: looks, decides by ``rules``, acts.
+"""Keeps one node as its role says: observes, decides by ``rules``, acts.
 
-One keeper per node; none knows of another.  The order within a look matters: what the daemon has
+One supervisor per node; none knows of another.  The order within a round matters: what the daemon has
 loaded is read before it is announced, and announced before a validator elsewhere relies on it.
 """
 
@@ -18,9 +18,9 @@ from goldnode.errors import GoldnodeError, HostError
 from goldnode.node import preflight
 from goldnode.node.agent import rules
 from goldnode.node.agent.explain import LAST_WORDS, UNKNOWN, explain
-from goldnode.node.agent.health import Health, State, look
+from goldnode.node.agent.health import Health, State, probe
 from goldnode.node.agent.rpc import Rpc
-from goldnode.node.agent.rules import Choice, Held
+from goldnode.node.agent.rules import Choice, PrivatePeers
 from goldnode.node.keys import keys
 from goldnode.node.keys.key_rules import KeyRecord, Verdict, decide
 from goldnode.node.plan import wireguard
@@ -36,7 +36,7 @@ FULL_BYTES = preflight.FREE_BYTES // 2
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class NodeReport:
     """What is true of a node now, for people and programs.
 
     Attributes:
@@ -45,7 +45,7 @@ class Report:
         node_id: Its ID.
         health: What its daemon says.
         reason: What it waits for, or why it does not run; empty when all is well.
-        held: The operator stopped it for good.
+        paused: The operator stopped it until `goldnode start`.
         addresses: Where it can be dialled.
         mesh_address: Its address on the mesh.
         members: How many others the cluster has.
@@ -60,7 +60,7 @@ class Report:
     node_id: str
     health: Health
     reason: str
-    held: bool
+    paused: bool
     addresses: tuple[str, ...]
     mesh_address: str
     members: int
@@ -71,8 +71,8 @@ class Report:
 
 
 @dataclass(slots=True)
-class Keeper:
-    """One node's keeper.
+class Supervisor:
+    """Supervises one node.
 
     Attributes:
         facts: What is known of the node; replaced when the roster changes.
@@ -96,11 +96,11 @@ class Keeper:
     _dialled: float = 0.0
     _restarts: int = 0
     _ends: tuple[float, ...] = ()
-    #: When a daemon had last passed its gate, at the time that we asked for this one.
+    #: When a daemon had last passed its preflight, at the time that we asked for this one.
     _asked: int = -1
 
-    def look(self, now: float, unit: Unit, waits_for: str = "") -> Report:
-        """Look at the node, and do what its role asks for.
+    def reconcile(self, now: float, unit: Unit, waits_for: str = "") -> NodeReport:
+        """Observe the node, and do what its role asks for.
 
         Args:
             now: Unix seconds.
@@ -109,10 +109,10 @@ class Keeper:
         """
         node = self.facts.layout
         self._notice_roster(now)
-        held, reason = node.hold.exists() or node.paused.exists(), ""
+        paused, reason = node.hold.exists() or node.paused.exists(), ""
         health = Health(State.STOPPED, healthy=False)
-        if held:
-            reason = f"held; goldnode start {node.name}"
+        if paused:
+            reason = f"paused; goldnode start {node.name}"
         elif not unit.active:
             reason = waits_for or self._start(now)
         elif self.free(node.home) < FULL_BYTES:
@@ -132,13 +132,13 @@ class Keeper:
                 reason += f"; {words}" if words else ""
         record = keys.note_progress(node) if self.facts.role.consensus_key else None
         key = keys.read_key(node) if record else None
-        return Report(
+        return NodeReport(
             name=node.name,
             role=self.facts.role.name,
             node_id=self.facts.node_id,
             health=health,
             reason=reason,
-            held=held,
+            paused=paused,
             addresses=self.facts.addresses,
             mesh_address=self.facts.mesh_address,
             members=len(self.facts.members),
@@ -200,7 +200,7 @@ class Keeper:
         ]
 
     def _health(self, now: float) -> Health:
-        return look(
+        return probe(
             self.rpc,
             now=now,
             signs=self.facts.role.consensus_key,
@@ -216,16 +216,16 @@ class Keeper:
         facts = self.facts
         if facts.role.consensus_key:
             return [member for member in facts.links if member.role == "sentry"]
-        held = preflight.loaded(facts.layout)
-        return [member for member in facts.links if member.node_id in held]
+        loaded = preflight.loaded(facts.layout)
+        return [member for member in facts.links if member.node_id in loaded]
 
     def _tend(self, health: Health, now: float) -> str:
         """Do what a running daemon needs; what it waits for, otherwise."""
         facts, node = self.facts, self.facts.layout
         passed = preflight.passed(node)
         begun = passed != self._asked and health.state is not State.STARTING
-        held = Held(facts.node_id, preflight.loaded(node), self._wanted, self._wanted_since, begun)
-        choice = rules.may_restart(facts.role.restart, held, facts.members, now)
+        peers = PrivatePeers(facts.node_id, preflight.loaded(node), self._wanted, self._wanted_since, begun)
+        choice = rules.may_restart(facts.role.restart, peers, facts.members, now)
         if choice.go:
             self._asked = passed
             self.system.restart(node.unit)

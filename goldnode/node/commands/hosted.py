@@ -11,7 +11,7 @@ from goldnode.node.agent.hosted import inside
 from goldnode.node.commands.naming import choose
 from goldnode.node.jvm import jvm_setup
 from goldnode.node.jvm.jvm_host import SOCKET, JvmHost
-from goldnode.node.jvm.jvm_setup import Places
+from goldnode.node.jvm.jvm_setup import JvmPaths
 from goldnode.node.layout import Layout
 from goldnode.node.plan import blocks
 from goldnode.node.plan.inputs import read_image
@@ -46,7 +46,7 @@ def acts(layout: Layout, verb: str, arguments: Namespace) -> bool:
     """Start, stop or restart a node of the JVM; False where this machine's nodes are daemons.
 
     Raises:
-        UsageError: There is no such node, or it is to be held over reboots.
+        UsageError: There is no such node, or it is to stay stopped over reboots.
         HostError: The JVM host does not answer.
     """
     known = names(layout)
@@ -54,7 +54,9 @@ def acts(layout: Layout, verb: str, arguments: Namespace) -> bool:
         return False
     name = choose(known, arguments.name)
     if verb == "stop" and arguments.hold:
-        raise UsageError(f"{name} runs in a JVM, where no node is held over reboots", hint=f"goldnode remove {name}")
+        raise UsageError(
+            f"{name} runs in a JVM, where no node stays stopped over reboots", hint=f"goldnode remove {name}"
+        )
     print(_host(layout).act(verb, inside(read_image(layout).network, name)))
     return True
 
@@ -64,7 +66,7 @@ def shows_log(layout: Layout, arguments: Namespace) -> None:
     known = names(layout)
     if known:
         name = inside(read_image(layout).network, choose(known, arguments.name))
-        log = str(_places(layout).state / f"{name}.log")
+        log = str(_paths(layout).state / f"{name}.log")
         follow = ["-F"] if arguments.follow else []
         os.execvp("tail", ["tail", "-n", "100", *follow, log])  # noqa: S606 - becomes the program
 
@@ -75,7 +77,7 @@ def prepare(layout: Layout) -> None:
     jvm_setup.setup(
         image.network,
         blocks.settle(layout, (entry.name for entry in node_yaml.in_force(layout, image).nodes)),
-        _places(layout),
+        _paths(layout),
         server=jvm_setup.start_postgres,
         psql=jvm_setup.as_postgres,
         give=jvm_setup.give_to_service,
@@ -116,6 +118,6 @@ def _host(layout: Layout) -> JvmHost:
     return JvmHost(layout.at(str(SOCKET)))
 
 
-def _places(layout: Layout) -> Places:
-    places = Places()
-    return Places(*(layout.at(str(path)) for path in (places.state, places.runtime, places.jars)))
+def _paths(layout: Layout) -> JvmPaths:
+    paths = JvmPaths()
+    return JvmPaths(*(layout.at(str(path)) for path in (paths.state, paths.runtime, paths.jars)))

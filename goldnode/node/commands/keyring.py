@@ -81,8 +81,8 @@ def handover(layout: Layout, arguments: Namespace) -> None:
         return
     write_atomic(node.hold, "handed over\n")
     for_root(layout.root).stop(node.unit)
-    mark = moving.offer(node, binding)
-    print(f"{node.name} is stopped{f' at {mark.state}' if mark.state else ''}, and its volume may move.")
+    token = moving.offer(node, binding)
+    print(f"{node.name} is stopped{f' at {token.state}' if token.state else ''}, and its volume may move.")
     print("Detach it, attach it to the new machine, and launch that with the same name and data: in node.yaml.")
 
 

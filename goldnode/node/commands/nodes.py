@@ -87,7 +87,7 @@ def restart(layout: Layout, arguments: Namespace) -> None:
         return
     node = one(layout, arguments.name)
     if node.hold.exists() or node.paused.exists():
-        raise HostError(f"{node.name} is held", hint=f"goldnode start {node.name}")
+        raise HostError(f"{node.name} is stopped", hint=f"goldnode start {node.name}")
     for_root(layout.root).restart(node.unit)
 
 
@@ -108,7 +108,7 @@ def _status(layout: Layout) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise HostError("this machine keeps no nodes", hint="journalctl -u goldnode-configure") from error
     if time.time() - document["time"] > STALE:
-        raise HostError("the agent has not looked for a while", hint="systemctl status goldnode-agent")
+        raise HostError("the agent has not reported for a while", hint="systemctl status goldnode-agent")
     return document
 
 

@@ -16,7 +16,7 @@ SOCKET = Path("/run/goldnode/jvm/control.sock")
 #: Where goldnode-jvm.service serves its metrics, on loopback.
 METRICS = 9601
 #: Seconds; a stop is bounded by three phases of 20.
-PATIENCE = 90.0
+TIMEOUT = 90.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class JvmHost:
         """
         try:
             with socket.socket(socket.AF_UNIX) as client:
-                client.settimeout(PATIENCE)
+                client.settimeout(TIMEOUT)
                 client.connect(str(self.path))
                 client.sendall(f"{line}\n".encode())
                 answer: dict[str, Any] = json.loads(client.makefile("rb").readline() or b"null")

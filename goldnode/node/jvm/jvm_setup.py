@@ -31,7 +31,7 @@ CONNECTIONS = 40 * MAX_NODES
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class JvmPaths:
     """Where things are on the machine.
 
     Attributes:
@@ -48,7 +48,7 @@ class Places:
 def setup(
     network: Network,
     blocks: Mapping[str, int],
-    places: Places,
+    paths: JvmPaths,
     *,
     server: Callable[[], None],
     psql: Callable[[str], None],
@@ -60,7 +60,7 @@ def setup(
     Args:
         network: The image's network, of kind jvm.
         blocks: The machine's nodes, each with its block of ports.
-        places: Where everything goes.
+        paths: Where everything goes.
         server: Has PostgreSQL run; asked only for a network whose nodes store something there.
         psql: Runs SQL as PostgreSQL's administrator.
         give: Hands a file or folder over to the service's user.
@@ -77,22 +77,22 @@ def setup(
         server()
     nodes = []
     for name, index in blocks.items():
-        home = places.state / name
+        home = paths.state / name
         home.mkdir(parents=True, exist_ok=True)
         give(home)
-        database = _database(name, places, psql, port) if stored else ""
+        database = _database(name, paths, psql, port) if stored else ""
         nodes.append(HostedNode(name, index, home, database))
-    folder = places.runtime / "nodes"
+    folder = paths.runtime / "nodes"
     folder.mkdir(parents=True, exist_ok=True)
-    jars = sorted(places.jars.glob("*.jar"))
-    wanted = jvm.files(network.daemon, network.ports, nodes, jars, places.state)
+    jars = sorted(paths.jars.glob("*.jar"))
+    wanted = jvm.files(network.daemon, network.ports, nodes, jars, paths.state)
     for file, text in wanted.items():
         write_atomic(folder / file, text, 0o600)
         give(folder / file)
     for stale in set(folder.glob("*.properties")) - {folder / file for file in wanted}:
         stale.unlink()
-    write_atomic(places.runtime / "options", "".join(f"{option}\n" for option in jvm.options(options)))
-    for path in (places.state, folder, places.runtime):
+    write_atomic(paths.runtime / "options", "".join(f"{option}\n" for option in jvm.options(options)))
+    for path in (paths.state, folder, paths.runtime):
         give(path)
 
 
@@ -127,9 +127,9 @@ def as_postgres(sql: str) -> None:
     )
 
 
-def _database(name: str, places: Places, psql: Callable[[str], None], port: int) -> str:
+def _database(name: str, paths: JvmPaths, psql: Callable[[str], None], port: int) -> str:
     """Have the node's database and its user; the JDBC URL that opens it."""
-    secret = places.state / f"{name}.password"
+    secret = paths.state / f"{name}.password"
     if not secret.exists():
         write_atomic(secret, secrets.token_hex(24), 0o600)
     password, identifier = secret.read_text(encoding="ascii"), f"gn_{name}"

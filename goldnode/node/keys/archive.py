@@ -27,7 +27,7 @@ def export(node: NodeLayout, chain_id: str) -> dict[str, Any]:
     """Take the key of a stopped node out; from then on it does not sign here.
 
     Args:
-        node: Whose key; the caller has stopped and held its daemon.
+        node: Whose key; the caller has stopped its daemon with --hold.
         chain_id: The chain it signs for.
 
     Returns:

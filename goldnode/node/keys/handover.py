@@ -1,9 +1,9 @@
-"""Moving a node to a new machine or image, with its volume: one mark, consumed once.
+"""Moving a node to a new machine or image, with its volume: one token, consumed once.
 
 ``goldnode handover`` stops the daemon for good, waits until everything is on disk, and leaves a
-mark beside the node.  The first machine that finds the mark with a binding other than the one
-that wrote it takes the node over, and turns the mark into a receipt; a second finds the receipt.
-While the mark is there, the old machine refuses to start the node.
+token beside the node.  The first machine that finds the token with a binding other than the one
+that wrote it takes the node over, and turns the token into a receipt; a second finds the receipt.
+While the token is there, the old machine refuses to start the node.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from goldnode.node.layout import NodeLayout
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class HandoverToken:
     """A node on its way.
 
     Attributes:
@@ -31,32 +31,32 @@ class Mark:
     state: str
 
 
-def offer(node: NodeLayout, binding: str) -> Mark:
-    """Leave the mark; the caller has stopped and held the daemon.
+def offer(node: NodeLayout, binding: str) -> HandoverToken:
+    """Leave the token; the caller has stopped the daemon with --hold.
 
     Raises:
-        SafetyError: The node is not held, or it was handed over already.
+        SafetyError: The node was not stopped with --hold, or it was handed over already.
     """
     if not node.hold.exists():
         raise SafetyError(f"{node.name} may still run", hint=f"goldnode stop --hold {node.name}")
     if node.handover.exists():
         raise SafetyError(f"{node.name} was handed over already", hint="goldnode handover --cancel NAME")
     record = keys.note_progress(node)
-    mark = Mark(binding, str(record.state) if record else "")
+    token = HandoverToken(binding, str(record.state) if record else "")
     os.sync()
-    write_json(node.handover, {"version": 1, "from": mark.source, "state": mark.state})
-    return mark
+    write_json(node.handover, {"version": 1, "from": token.source, "state": token.state})
+    return token
 
 
-def read(node: NodeLayout) -> Mark | None:
-    """The mark, None when the node is not on its way.
+def read(node: NodeLayout) -> HandoverToken | None:
+    """The token, None when the node is not on its way.
 
     Raises:
         SafetyError: It cannot be read.
     """
     try:
         document = json.loads(node.handover.read_text())
-        return Mark(document["from"], document["state"])
+        return HandoverToken(document["from"], document["state"])
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError) as error:
@@ -64,7 +64,7 @@ def read(node: NodeLayout) -> Mark | None:
 
 
 def consume(node: NodeLayout, binding: str) -> bool:
-    """Take the node over, if a mark of another machine allows it.
+    """Take the node over, if a token of another machine allows it.
 
     Args:
         node: The node.
@@ -76,17 +76,17 @@ def consume(node: NodeLayout, binding: str) -> bool:
     Raises:
         SafetyError: The signing state is not the one that was handed over.
     """
-    mark = read(node)
-    if mark is None or mark.source == binding:
+    token = read(node)
+    if token is None or token.source == binding:
         return False
-    state = keys.read_state(node) if mark.state else None
-    if mark.state and str(state) != mark.state:
+    state = keys.read_state(node) if token.state else None
+    if token.state and str(state) != token.state:
         raise SafetyError(
-            f"{node.name} was handed over at {mark.state}, but its signing state says {state}",
+            f"{node.name} was handed over at {token.state}, but its signing state says {state}",
             hint="use the volume itself, not a snapshot of it",
         )
-    # A rename succeeds once; whoever comes second finds no mark.
-    receipt = node.handover.with_name(f"handover-{mark.source[:8]}-{binding[:8]}.json")
+    # A rename succeeds once; whoever comes second finds no token.
+    receipt = node.handover.with_name(f"handover-{token.source[:8]}-{binding[:8]}.json")
     try:
         node.handover.rename(receipt)
     except FileNotFoundError:
@@ -99,11 +99,11 @@ def cancel(node: NodeLayout, binding: str) -> None:
     """Take the offer back on the machine that made it.
 
     Raises:
-        SafetyError: There is no mark, or it is another machine's.
+        SafetyError: There is no token, or it is another machine's.
     """
-    mark = read(node)
-    if mark is None:
+    token = read(node)
+    if token is None:
         raise SafetyError(f"{node.name} is not being handed over, or another machine took it", hint="goldnode status")
-    if mark.source != binding:
+    if token.source != binding:
         raise SafetyError(f"{node.name} was handed over by another machine; only that one can take it back")
     node.handover.unlink()

@@ -12,10 +12,10 @@ from goldnode.node.keys.stores import FileStore, Store, place
 #: Where credentials of a store lie on a node: ca.pem, client.pem, client.key, s3.json.
 CREDENTIALS = "/etc/goldnode/lease"
 #: Seconds that a store has for one answer.
-PATIENCE = 5.0
+TIMEOUT = 5.0
 
 
-def open_store(url: str, address: str, root: Callable[[str], Path], *, timeout: float = PATIENCE) -> Store:
+def open_store(url: str, address: str, root: Callable[[str], Path], *, timeout: float = TIMEOUT) -> Store:
     """The store that `lease:` names, for the lease of one key.
 
     Args:

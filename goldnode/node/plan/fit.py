@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from goldnode.config.node_config import NodeConfig
-from goldnode.config.role import Kind
+from goldnode.config.role import RoleKind
 from goldnode.errors import Fault, InputError
 from goldnode.files import sha256_file
 from goldnode.node.layout import Layout
@@ -24,10 +24,10 @@ def check(config: NodeConfig, image: Image, layout: Layout) -> None:
     def fault(path: str, value: str, reason: str, fix: str) -> None:
         faults.append(Fault(file, 0, path, value, reason, fix))
 
-    known = sorted(name for name, role in image.roles.items() if role.kind is not Kind.BASE)
+    known = sorted(name for name, role in image.roles.items() if role.kind is not RoleKind.BASE)
     for role in sorted({config.role, *(entry.role for entry in config.nodes)} - set(known)):
         fault("role", role, "this image has no such role", f"write one of {', '.join(known)}")
-    runs = [entry for entry in config.nodes if entry.role in known and image.roles[entry.role].kind is Kind.NODE]
+    runs = [entry for entry in config.nodes if entry.role in known and image.roles[entry.role].kind is RoleKind.NODE]
     if runs and image.network.private:
         if not config.genesis_sha256:
             fault(
@@ -55,11 +55,11 @@ def _misfits(config: NodeConfig, image: Image, layout: Layout) -> Iterator[Fault
     name, jvm = image.network.name, image.network.daemon.jvm is not None
     kinds = {entry.role: image.roles[entry.role].kind for entry in config.nodes if entry.role in image.roles}
     for role, kind in kinds.items():
-        if jvm and kind is Kind.NODE:
+        if jvm and kind is RoleKind.NODE:
             yield Fault("node.yaml", 0, "role", role, f"the nodes of {name} run in a JVM", "write role: hosted")
-        if not jvm and kind is Kind.HOSTED:
+        if not jvm and kind is RoleKind.HOSTED:
             yield Fault("node.yaml", 0, "role", role, f"the nodes of {name} are daemons", "write validator or sentry")
-    if Kind.HOSTED in kinds.values() and config.data != "root":
+    if RoleKind.HOSTED in kinds.values() and config.data != "root":
         yield Fault("node.yaml", 0, "data", config.data, "nodes of a JVM keep their data on the root disk", "remove it")
     if config.unattended_upgrades and not layout.at(UPGRADER).exists():
         yield Fault("node.yaml", 0, "unattended_upgrades", "true", "this image is replaced, not patched in place",

@@ -83,11 +83,11 @@ class NodeFacts:
     def links(self) -> tuple[Member, ...]:
         """The members its mesh admits.
 
-        A node that must be held first admits only those that say they hold it: a sentry that has not
+        A node that waits for its sentries admits only those that have it as a private peer: a sentry that has not
         loaded it as private would tell its ID to others.
         """
         meshed = [member for member in self.members if member.mesh_key]
-        if self.role.start is Start.WHEN_HELD:
+        if self.role.start is Start.WHEN_SENTRIES_READY:
             return tuple(member for member in meshed if self.node_id in member.loaded)
         return tuple(meshed)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from goldnode.config.daemon import Family
 from goldnode.config.node_config import NodeConfig
 from goldnode.config.node_entry import ConsensusKey
-from goldnode.config.role import Audience, Kind, Role
+from goldnode.config.role import Audience, Role, RoleKind
 from goldnode.node.layout import Layout
 from goldnode.node.plan import firewall
 from goldnode.node.plan.inputs import Image, NodeFacts
@@ -64,7 +64,7 @@ class FolderPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class Possession:
+class Ownership:
     """A file that is not ours to write, and should belong to somebody if it exists."""
 
     path: Path
@@ -89,7 +89,7 @@ class Plan:
         folders: In the order in which they are made.
         files: Text files.
         links: The genesis, where each daemon looks for it.
-        possessions: Keys and the like.
+        ownerships: Keys and the like.
         meshes: One end of a mesh per node.
         ruleset: The firewall's file, among ``files``.
         units: To be running; started without waiting.
@@ -99,7 +99,7 @@ class Plan:
     folders: tuple[FolderPlan, ...] = ()
     files: tuple[FilePlan, ...] = ()
     links: tuple[LinkPlan, ...] = ()
-    possessions: tuple[Possession, ...] = ()
+    ownerships: tuple[Ownership, ...] = ()
     meshes: tuple[MeshPlan, ...] = ()
     ruleset: Path | None = None
     units: tuple[str, ...] = ()
@@ -126,7 +126,7 @@ def plan(config: NodeConfig, image: Image, nodes: Sequence[NodeFacts], layout: L
         folders=tuple(folder for node in nodes for folder in _folders(node)),
         files=tuple(files),
         links=tuple(LinkPlan(node.layout.genesis, image.genesis) for node in nodes),
-        possessions=tuple(each for node in nodes for each in _possessions(node)),
+        ownerships=tuple(each for node in nodes for each in _ownerships(node)),
         meshes=tuple(mesh_plan(config.mesh, node) for node in nodes),
         ruleset=ruleset.path,
         units=tuple(_units(config, image)),
@@ -146,11 +146,11 @@ def _folders(node: NodeFacts) -> Iterator[FolderPlan]:
     yield FolderPlan(home / "data", 0o700, user, user, tree=True)
 
 
-def _possessions(node: NodeFacts) -> Iterator[Possession]:
+def _ownerships(node: NodeFacts) -> Iterator[Ownership]:
     user = node.layout.user
-    yield Possession(node.layout.node_key, "root", user)
-    yield Possession(node.layout.consensus_key, "root", user)
-    yield Possession(node.layout.signing_state, user, user)
+    yield Ownership(node.layout.node_key, "root", user)
+    yield Ownership(node.layout.consensus_key, "root", user)
+    yield Ownership(node.layout.signing_state, user, user)
 
 
 def _machine_files(config: NodeConfig, image: Image, nodes: Sequence[NodeFacts], layout: Layout) -> Iterator[FilePlan]:
@@ -185,14 +185,14 @@ def _units(config: NodeConfig, image: Image) -> Iterator[str]:
         yield SSH
     services = [config.role] if config.role in image.roles else []
     services += ["rendezvous"] if config.serve_rendezvous and config.role != "rendezvous" else []
-    yield from (image.roles[name].unit for name in services if image.roles[name].kind is Kind.SERVICE)
+    yield from (image.roles[name].unit for name in services if image.roles[name].kind is RoleKind.SERVICE)
     if image.deferred:
         yield FETCH
     yield from UPGRADE_TIMERS if config.unattended_upgrades else ()
     roles = [image.roles[entry.role] for entry in config.nodes]
-    yield from sorted({role.unit for role in roles if role.kind is Kind.HOSTED})
+    yield from sorted({role.unit for role in roles if role.kind is RoleKind.HOSTED})
     # A machine whose every node was refused has an agent too, which tells why.
-    if any(role.kind in (Kind.NODE, Kind.HOSTED) for role in roles):
+    if any(role.kind in (RoleKind.NODE, RoleKind.HOSTED) for role in roles):
         yield AGENT
 
 
@@ -204,7 +204,7 @@ def _ruleset(config: NodeConfig, image: Image, nodes: Sequence[NodeFacts]) -> st
     }
     openings = list(_openings(base, {"metrics": METRICS}, machine, "machine", ""))
     for name in {config.role, *(["rendezvous"] if config.serve_rendezvous else [])} & image.roles.keys():
-        if image.roles[name].kind is Kind.SERVICE:
+        if image.roles[name].kind is RoleKind.SERVICE:
             openings += _openings(image.roles[name], {}, machine, name, "")
     private = []
     for node in nodes:

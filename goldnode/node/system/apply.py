@@ -31,7 +31,7 @@ def apply(plan: Plan, system: System) -> Changes:
 
     Args:
         plan: What it should be.
-        system: The running machine, or a rehearsal.
+        system: The running machine, or a dry run.
 
     Returns:
         What was changed.
@@ -43,9 +43,9 @@ def apply(plan: Plan, system: System) -> Changes:
     folders = tuple(folder.path for folder in plan.folders if _make(folder, system))
     written += [file.path for file in plan.files if file not in early and _write(file, system)]
     written += [link.path for link in plan.links if _link(link)]
-    for possession in plan.possessions:
-        if possession.path.exists():
-            system.own(possession.path, possession.user, possession.group)
+    for ownership in plan.ownerships:
+        if ownership.path.exists():
+            system.own(ownership.path, ownership.user, ownership.group)
     # Loaded always: it is one transaction that changes nothing when nothing changed, and somebody
     # may have flushed the rules since.
     if plan.ruleset:

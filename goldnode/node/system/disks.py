@@ -32,11 +32,11 @@ class LiveDisks:
 
     Args:
         folder: Where the volume is mounted.
-        patience: Seconds a device may take to appear.
+        timeout: Seconds a device may take to appear.
     """
 
-    def __init__(self, folder: Path, patience: float = APPEARS) -> None:
-        self._folder, self._patience = folder, patience
+    def __init__(self, folder: Path, timeout: float = APPEARS) -> None:
+        self._folder, self._patience = folder, timeout
 
     def find(self, data: str, recorded: str) -> Found:
         """The device that is meant, and what is on it.

@@ -1,4 +1,4 @@
-"""A machine that is only played: what the node's code asked of it is remembered, and nothing is done."""
+"""A fake System that records each request and changes nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from goldnode.node.system.unit import Unit
 
 
 @dataclass(slots=True)
-class Rehearsal:
+class DryRunSystem:
     """A tree that is not the running system: remembers what was asked, and says units run that were started."""
 
     done: list[str] = field(default_factory=list)

@@ -20,7 +20,7 @@ from goldnode.run import run
 #: Lines of a log that tell why a daemon ended: a panic says so first, and its goroutines fill some sixty lines.
 TAIL = 120
 #: Seconds any of these commands may take.
-PATIENCE = 60.0
+TIMEOUT = 60.0
 #: Reads files of kernel settings, as systemd does at boot.
 SYSCTL = "/usr/lib/systemd/systemd-sysctl"
 #: Seconds VPNCloud may take to open its device, on a machine that is busy booting.
@@ -32,7 +32,7 @@ class LiveSystem:
 
     def make_users(self) -> None:
         """Make the users that /etc/sysusers.d names."""
-        run(["systemd-sysusers"], timeout=PATIENCE)
+        run(["systemd-sysusers"], timeout=TIMEOUT)
 
     def own(self, path: Path, user: str, group: str) -> bool:
         """Give a file to a user; returns whether it was somebody else's."""
@@ -45,14 +45,14 @@ class LiveSystem:
 
     def load_firewall(self, ruleset: Path) -> None:
         """Load a ruleset, in one transaction."""
-        run(["nft", "-f", ruleset], timeout=PATIENCE)
+        run(["nft", "-f", ruleset], timeout=TIMEOUT)
 
     def raise_mesh(self, mesh: MeshPlan, *, changed: bool) -> None:
         """Bring a mesh interface to what its plan says."""
         if mesh.kind is MeshKind.WIREGUARD:
             if not _exists(mesh.interface):
                 self.add_wireguard(mesh.interface)
-            run(["wg", "syncconf", mesh.interface, mesh.path], timeout=PATIENCE)
+            run(["wg", "syncconf", mesh.interface, mesh.path], timeout=TIMEOUT)
             for line in mesh.device:
                 _ip(*line.split())
         else:
@@ -85,25 +85,25 @@ class LiveSystem:
 
     def load_sysctls(self, path: Path) -> None:
         """Put a file of kernel settings in force; one that this kernel lacks is said, and the others hold."""
-        done = run([SYSCTL, path], timeout=PATIENCE, check=False)
+        done = run([SYSCTL, path], timeout=TIMEOUT, check=False)
         for line in done.stderr.splitlines():
             self.say(line)
 
     def reload_units(self) -> None:
         """Let systemd read its units again."""
-        run(["systemctl", "daemon-reload"], timeout=PATIENCE)
+        run(["systemctl", "daemon-reload"], timeout=TIMEOUT)
 
     def start(self, unit: str) -> None:
         """Start a unit without waiting."""
-        run(["systemctl", "start", "--no-block", unit], timeout=PATIENCE)
+        run(["systemctl", "start", "--no-block", unit], timeout=TIMEOUT)
 
     def stop(self, unit: str) -> None:
         """Stop a unit and wait."""
-        run(["systemctl", "stop", unit], timeout=2 * PATIENCE)
+        run(["systemctl", "stop", unit], timeout=2 * TIMEOUT)
 
     def restart(self, unit: str) -> None:
         """Restart a unit without waiting."""
-        run(["systemctl", "restart", "--no-block", unit], timeout=PATIENCE)
+        run(["systemctl", "restart", "--no-block", unit], timeout=TIMEOUT)
 
     def units(self, *names: str) -> dict[str, Unit]:
         """What systemd says of units, by name.
@@ -113,7 +113,7 @@ class LiveSystem:
         """
         if not names:
             return {}
-        return parse(run(["systemctl", "show", "--property", PROPERTIES, *names], timeout=PATIENCE).stdout, names)
+        return parse(run(["systemctl", "show", "--property", PROPERTIES, *names], timeout=TIMEOUT).stdout, names)
 
     def say(self, line: str) -> None:
         """Tell whoever watches the console: the units that call this print there."""
@@ -131,7 +131,7 @@ class LiveSystem:
 
     def handshakes(self, interface: str) -> str:
         """What ``wg show INTERFACE dump`` says."""
-        return run(["wg", "show", interface, "dump"], timeout=PATIENCE, check=False).stdout
+        return run(["wg", "show", interface, "dump"], timeout=TIMEOUT, check=False).stdout
 
     def answers(self, address: str, port: int, source: str) -> bool:
         """Whether somebody accepts a TCP connection from one of our addresses."""
@@ -143,18 +143,18 @@ class LiveSystem:
 
     def log_tail(self, unit: str) -> str:
         """The last lines a unit logged."""
-        return run(["journalctl", "-u", unit, "-n", str(TAIL), "-o", "cat"], timeout=PATIENCE, check=False).stdout
+        return run(["journalctl", "-u", unit, "-n", str(TAIL), "-o", "cat"], timeout=TIMEOUT, check=False).stdout
 
 
 def _ip(*words: str) -> None:
-    run(["ip", *words], timeout=PATIENCE)
+    run(["ip", *words], timeout=TIMEOUT)
 
 
 def _exists(interface: str) -> bool:
-    return run(["ip", "link", "show", "dev", interface], timeout=PATIENCE, check=False).returncode == 0
+    return run(["ip", "link", "show", "dev", interface], timeout=TIMEOUT, check=False).returncode == 0
 
 
 def _rules(table: str) -> int:
     """How many routing rules lead to a table."""
-    rules = json.loads(run(["ip", "-6", "-json", "rule", "show"], timeout=PATIENCE).stdout or "[]")
+    rules = json.loads(run(["ip", "-6", "-json", "rule", "show"], timeout=TIMEOUT).stdout or "[]")
     return sum(str(rule.get("table")) == table for rule in rules)

@@ -81,9 +81,9 @@ def _text(layout: Layout, path: str) -> str:
         return ""
 
 
-def appears(path: Path, patience: float) -> bool:
+def appears(path: Path, timeout: float) -> bool:
     """Wait until a path exists; whether it does."""
-    end = time.monotonic() + patience
+    end = time.monotonic() + timeout
     while not path.exists() and time.monotonic() < end:
         time.sleep(0.2)
     return path.exists()

@@ -1,6 +1,6 @@
 """Everything that touches the running machine rather than its files, behind one small interface.
 
-`LiveSystem` (``live.py``) is the machine; `Rehearsal` (``dry_run.py``) is for a tree that is not the
+`LiveSystem` (``live.py``) is the machine; `DryRunSystem` (``dry_run.py``) is for a tree that is not the
 running system (tests, ``--root``): it does nothing and remembers what it was asked.
 """
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from goldnode.node.plan.mesh import MeshPlan
-from goldnode.node.system.dry_run import Rehearsal
+from goldnode.node.system.dry_run import DryRunSystem
 from goldnode.node.system.live import LiveSystem
 from goldnode.node.system.unit import Unit
 
@@ -72,5 +72,5 @@ class System(Protocol):
 
 
 def for_root(root: Path) -> System:
-    """The machine for ``/``, a rehearsal for any other root."""
-    return LiveSystem() if root == Path("/") else Rehearsal()
+    """The machine for ``/``, a dry run for any other root."""
+    return LiveSystem() if root == Path("/") else DryRunSystem()

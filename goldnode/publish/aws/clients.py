@@ -37,14 +37,14 @@ class Limits:
         answer: Seconds without a byte of an answer.
         attempts: Tries per call, the first one included; boto3 paces them (adaptive mode).
         poll: Seconds between two looks at something that takes minutes.
-        patience: Seconds until a snapshot, image or copy must be ready.
+        timeout: Seconds until a snapshot, image or copy must be ready.
     """
 
     connect: float = 5
     answer: float = 30
     attempts: int = 12
     poll: float = 5
-    patience: float = 3600
+    timeout: float = 3600
 
 
 @dataclass(slots=True)

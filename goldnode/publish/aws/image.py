@@ -146,7 +146,7 @@ def wait_available(
     Raises:
         PublishError: It failed, or took longer than the limits allow.
     """
-    deadline = clock() + clients.limits.patience
+    deadline = clock() + clients.limits.timeout
     while True:
         state = _state(clients.ec2(region), image)
         if state == "available":
@@ -156,7 +156,7 @@ def wait_available(
                 f"{image} in {region} became {state}", hint=f"aws ec2 describe-images --image-ids {image}"
             )
         if clock() > deadline:
-            raise PublishError(f"{image} in {region} is still {state} after {clients.limits.patience:.0f} s")
+            raise PublishError(f"{image} in {region} is still {state} after {clients.limits.timeout:.0f} s")
         sleep(clients.limits.poll)
 
 

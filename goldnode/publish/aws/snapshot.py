@@ -121,7 +121,7 @@ def _state(work: Publication, snapshot: str) -> str:
 
 
 def _wait_completed(work: Publication, snapshot: str) -> None:
-    deadline = work.clock() + work.clients.limits.patience
+    deadline = work.clock() + work.clients.limits.timeout
     while (state := _state(work, snapshot)) != "completed":
         if state == "error" or work.clock() > deadline:
             raise PublishError(

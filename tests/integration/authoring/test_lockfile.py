@@ -14,7 +14,7 @@ from goldnode.config import network
 from goldnode.errors import ArtifactError
 from goldnode.fetch.artifact import ArtifactStore
 from goldnode.fetch.download import GoneError
-from goldnode.fetch.retry import Patience
+from goldnode.fetch.retry import RetryBudget
 from goldnode.progress import SILENT
 from tests.support.release_host import ReleaseHost, serving
 
@@ -52,7 +52,7 @@ genesis:
 def locked(path: Path) -> list[Pin]:
     """Lock a file."""
     store = ArtifactStore(path.parent / "artifacts")
-    return lock(path, store, DAY, Patience(quiet=1, sleep=lambda _: None), SILENT)
+    return lock(path, store, DAY, RetryBudget(quiet=1, sleep=lambda _: None), SILENT)
 
 
 def test_what_came_is_pinned_and_can_be_baked(tmp_path: Path, host: ReleaseHost) -> None:

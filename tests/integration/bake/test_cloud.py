@@ -21,13 +21,13 @@ def test_up_to_the_door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     out = tmp_path / "out"
     monkeypatch.setenv("GOLDNODE_OUT", str(out))
     monkeypatch.setenv("OS_PASSWORD", SECRET)
-    order = golden.Order(network.load("localnet"), platform=Platform.OPENSTACK)
+    options = golden.BakeOptions(network.load("localnet"), platform=Platform.OPENSTACK)
     with letting_in() as keystone:
         pairs = [f"openstack_identity_endpoint={keystone.url}", "openstack_username=operator",
                  "openstack_tenant_name=nodes", "openstack_domain_name=default"]  # fmt: skip
         settings = platform.settings(Platform.OPENSTACK, pairs, None)
         with pytest.raises(BakeError) as caught:
-            cloud.bake(order, settings, SILENT)
+            cloud.bake(options, settings, SILENT)
     user = keystone.asked[0]["auth"]["identity"]["password"]["user"]
 
     assert ("operator", SECRET) == (user["name"], user["password"])

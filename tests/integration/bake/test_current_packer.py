@@ -78,7 +78,7 @@ def test_same_image(current: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     for name, path in (("debian", os.environ["PATH"]), ("current", f"{current}{os.pathsep}{os.environ['PATH']}")):
         monkeypatch.setenv("PATH", path)
         monkeypatch.setenv("GOLDNODE_OUT", str(tmp_path / name))
-        result = golden.bake(golden.Order(network.load("localnet")), SILENT)
+        result = golden.bake(golden.BakeOptions(network.load("localnet")), SILENT)
         digests[result.manifest["tools"]["packer"]] = result.manifest["image"]["tree_sha256"]
 
     assert {"Packer v1.6.6", f"Packer v{currentpacker.PACKER.version}"} == set(digests)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from goldnode import paths
-from goldnode.bake.build_dir import workshop
+from goldnode.bake.build_dir import temporary_build_dir
 from goldnode.errors import BakeError
 from goldnode.vm import guard
 from tests.integration.bake import tiny
@@ -84,7 +84,7 @@ def test_an_abandoned_workshop_is_removed(out: Path) -> None:
     abandoned = out / ".bake-abandoned"
     abandoned.mkdir()
     (abandoned / "alive").touch()
-    with workshop() as living, workshop() as next_one:
+    with temporary_build_dir() as living, temporary_build_dir() as next_one:
         there = {folder.name for folder in out.iterdir()}
 
     assert {living.name, next_one.name} == there

@@ -69,7 +69,7 @@ def say(call: socket.socket, data: bytes) -> None:
 def test_nobody_knocks_before_the_guest_is_ready(guest: Guest, tmp_path: Path) -> None:
     """A caller is accepted at once, waits, and reaches the guest only after its console has said so."""
     console = tmp_path / "console.log"
-    with ssh_wait.gate(guest.port, console, READY) as port, socket.create_connection(("127.0.0.1", port), 5) as call:
+    with ssh_wait.proxy(guest.port, console, READY) as port, socket.create_connection(("127.0.0.1", port), 5) as call:
         console.write_text("[    0.000000] Linux version\n")
         time.sleep(0.5)
         before = guest.callers
@@ -86,7 +86,7 @@ def test_a_large_transfer_both_ways(guest: Guest, tmp_path: Path) -> None:
     console = tmp_path / "console.log"
     console.write_text(READY)
     sent = b"payload " * 200_000
-    with ssh_wait.gate(guest.port, console, READY) as port, socket.create_connection(("127.0.0.1", port), 5) as call:
+    with ssh_wait.proxy(guest.port, console, READY) as port, socket.create_connection(("127.0.0.1", port), 5) as call:
         greeting = read(call, 6)
         sender = threading.Thread(target=say, args=(call, sent))
         sender.start()
@@ -99,7 +99,7 @@ def test_a_large_transfer_both_ways(guest: Guest, tmp_path: Path) -> None:
 
 def test_the_end_of_a_bake_ends_waiting_callers(tmp_path: Path) -> None:
     """When the bake ends before the guest was ready, callers are let go and the port is free."""
-    with ssh_wait.gate(1, tmp_path / "console.log", READY) as port:
+    with ssh_wait.proxy(1, tmp_path / "console.log", READY) as port:
         call = socket.create_connection(("127.0.0.1", port), 5)
     with call:
         call.settimeout(5)

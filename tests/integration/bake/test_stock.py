@@ -33,7 +33,7 @@ def test_stock_and_golden_hold_the_same(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("GOLDNODE_OUT", str(tmp_path / "out"))
     found, packages = {}, {}
     for platform in (Platform.QEMU, Platform.STOCK):
-        result = golden.bake(golden.Order(network.load("localnet"), platform=platform), SILENT)
+        result = golden.bake(golden.BakeOptions(network.load("localnet"), platform=platform), SILENT)
         packages[platform] = result.manifest["packages"]
         raw = tmp_path / "disk.raw"
         run(["qemu-img", "convert", "-O", "raw", result.image, raw])

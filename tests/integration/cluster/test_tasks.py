@@ -15,7 +15,7 @@ from invoke.collection import Collection
 from invoke.program import Program
 
 from goldnode.bake.ssh_wait import free_port
-from goldnode.discovery.alarm import Kind
+from goldnode.discovery.alarm import AlarmKind
 from goldnode.discovery.member import Member
 from goldnode.errors import ExchangeError, InputError, UsageError
 from goldnode.protocol.invite import read_invite
@@ -63,7 +63,7 @@ def url(tmp_path: Path) -> Iterator[str]:
 def joins(folder: Path, name: str, line: str) -> Member:
     """A node that was given this invite."""
     member = Member.join(folder / name, key_from_seed(seed(name)), read_invite(line))
-    member.say(facts(name, member.role))
+    member.publish(facts(name, member.role))
     return member
 
 
@@ -86,7 +86,7 @@ def test_from_nothing_to_a_table_of_members(desk: Desk, url: str, tmp_path: Path
 
 
 def test_an_old_cluster_takes_in_a_newcomer(desk: Desk, url: str, tmp_path: Path) -> None:
-    """A lone member whose invite is long over is believed by a newcomer, because minting names it in a policy."""
+    """A lone member whose invite is long over is believed by a candidate, because minting names it in a policy."""
     desk.type(f"cluster.new demo --network localnet --rendezvous {url}")
     old = joins(tmp_path, "v", desk.type("cluster.invite demo --role validator --hours 1").strip())
     with running([old], [url]) as loops:
@@ -106,7 +106,7 @@ def test_approve(desk: Desk, url: str, tmp_path: Path) -> None:
         joins(tmp_path, "s", desk.type("cluster.invite demo --role sentry --approve").strip()),
     ]
     with running(members, [url]) as loops:
-        until(lambda: Kind.UNAPPROVED in {alarm.kind for alarm in loops[0].alarms()})
+        until(lambda: AlarmKind.UNAPPROVED in {alarm.kind for alarm in loops[0].alarms()})
         until(lambda: len(desk.status()["members"]) == 2)
         said = desk.type("cluster.approve demo s")
         until(lambda: know_each_other(members))
@@ -125,7 +125,7 @@ def test_revoke(desk: Desk, url: str, tmp_path: Path) -> None:
         desk.status()
         said = desk.type(f"cluster.revoke demo {members[2].node_id[:8]}")
         until(lambda: know_each_other(members[:2]))
-        until(lambda: Kind.LOCKED_OUT in {alarm.kind for alarm in loops[2].alarms()})
+        until(lambda: AlarmKind.LOCKED_OUT in {alarm.kind for alarm in loops[2].alarms()})
         again = next(word for word in said.split() if word.startswith("gn1_"))
         with running([late := joins(tmp_path, "u", again)], [url]):
             until(lambda: know_each_other([*members[:2], late]))

@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from goldnode.bake.ssh_wait import free_port
-from goldnode.discovery.alarm import Kind
+from goldnode.discovery.alarm import AlarmKind
 from goldnode.discovery.client import Endpoint
 from goldnode.discovery.exchange import BACKOFF_MAX, Exchange, backoff
 from goldnode.discovery.member import Member
@@ -51,17 +51,17 @@ def test_any_boot_order(tmp_path: Path) -> None:
     """Nodes that start before their rendezvous find each other when it comes."""
     members, port = cluster(lab(), tmp_path), free_port()
     with running(members, [f"http://127.0.0.1:{port}"]) as loops:
-        until(lambda: all(Kind.UNREACHABLE in {alarm.kind for alarm in loop.alarms()} for loop in loops))
+        until(lambda: all(AlarmKind.UNREACHABLE in {alarm.kind for alarm in loop.alarms()} for loop in loops))
         with server(tmp_path / "db", port):
             until(lambda: know_each_other(members))
             until(lambda: all(loop.published() and not loop.alarms() for loop in loops))
 
 
 def test_a_rendezvous_that_comes_is_believed_at_once(tmp_path: Path) -> None:
-    """A node that nothing else happens to says that it is published, without an alarm, long before its next touch."""
+    """A node that is left alone says that it is published, without an alarm, long before its next heartbeat."""
     (member, *_), port = cluster(lab(), tmp_path), free_port()
     with running([member], [f"http://127.0.0.1:{port}"]) as (loop,):
-        until(lambda: Kind.UNREACHABLE in {alarm.kind for alarm in loop.alarms()})
+        until(lambda: AlarmKind.UNREACHABLE in {alarm.kind for alarm in loop.alarms()})
         with server(tmp_path / "db", port):
             until(lambda: loop.published() and not loop.alarms(), 20)
 
@@ -83,7 +83,7 @@ def test_server_killed_wiped_restarted_under_load(tmp_path: Path) -> None:
         port_number = 1
         while not stop.wait(0.02):
             port_number = port_number % 60000 + 1
-            member.say(replace(facts(_name(made, member), member.role), p2p_port=port_number))
+            member.publish(replace(facts(_name(made, member), member.role), p2p_port=port_number))
             if len(member.members()) != 2:
                 losses.append(member.node_id)
 
@@ -117,7 +117,7 @@ def test_server_restored_from_an_old_backup(tmp_path: Path) -> None:
             until(lambda: know_each_other(members))
         shutil.copytree(database.parent, backup)
         with server(database, port):
-            members[0].say(replace(facts(NAMES[0], "validator"), p2p_port=7))
+            members[0].publish(replace(facts(NAMES[0], "validator"), p2p_port=7))
             until(lambda: {_port_of(member, members[0]) for member in members[1:]} == {7})
         shutil.rmtree(database.parent)
         shutil.copytree(backup, database.parent)
@@ -146,7 +146,7 @@ def test_two_rendezvous_one_of_them_dead(tmp_path: Path) -> None:
     with serving(tmp_path / "db") as url, running(members, [dead, url]) as loops:
         until(lambda: know_each_other(members))
 
-        assert {(Kind.UNREACHABLE, dead)} == {(alarm.kind, alarm.subject) for alarm in loops[0].alarms()}
+        assert {(AlarmKind.UNREACHABLE, dead)} == {(alarm.kind, alarm.subject) for alarm in loops[0].alarms()}
         assert loops[0].published()
 
 
@@ -179,7 +179,9 @@ def test_a_revoked_node_is_out(tmp_path: Path) -> None:
     with serving(tmp_path / "db") as url, running(members, [url]) as loops:
         until(lambda: know_each_other(members))
         out, stay = members[2], [members[0], members[1]]
-        boxes = [peer.announcement.enrolment.box for node, peer in out.members().items() if node != out.node_id]
+        boxes = [
+            peer.announcement.enrolment.wrapping_key for node, peer in out.members().items() if node != out.node_id
+        ]
         old, new = made.cluster_key, seed("K 2")
         revoked = Policy(revoked_nodes=frozenset({out.node_id}))
         policy = sign_policy(made.root, revoked, version=1, epoch=2, cluster_key=new, members=boxes, random=made.dice)
@@ -187,8 +189,8 @@ def test_a_revoked_node_is_out(tmp_path: Path) -> None:
 
         until(lambda: know_each_other(stay))
         until(lambda: all(loop.published() and not loop.alarms() for loop in loops[:2]))
-        until(lambda: Kind.LOCKED_OUT in {alarm.kind for alarm in loops[2].alarms()})
-        out.say(replace(facts(NAMES[2]), p2p_port=666))
+        until(lambda: AlarmKind.LOCKED_OUT in {alarm.kind for alarm in loops[2].alarms()})
+        out.publish(replace(facts(NAMES[2]), p2p_port=666))
         time.sleep(0.3)
 
         assert know_each_other(stay)
@@ -213,15 +215,15 @@ def test_clones_alarm_each_other(tmp_path: Path) -> None:
     first = made.member(tmp_path, "sentry-1")
     shutil.copytree(tmp_path / "sentry-1", tmp_path / "clone")
     second = Member(tmp_path / "clone", made.node("sentry-1"))
-    second.say(facts("sentry-1", boot="another machine"))
+    second.publish(facts("sentry-1", boot="another machine"))
     with serving(tmp_path / "db") as url, running([first], [url]) as one:
         until(one[0].published)
         with running([second], [url]):
-            until(lambda: all(Kind.CLONE in {alarm.kind for alarm in each.alarms()} for each in (first, second)))
+            until(lambda: all(AlarmKind.CLONE in {alarm.kind for alarm in each.alarms()} for each in (first, second)))
 
 
 def test_touches_keep_a_record_alive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between two records a touch extends the life of the one that lies there, and one that is gone is put again."""
+    """Between two records a heartbeat extends the life of the one stored, and one that is gone is put again."""
     made = lab()
     member = made.member(tmp_path, "sentry-1")
     monkeypatch.setattr(limits, "TOUCH_INTERVAL", 0)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from goldnode.discovery.alarm import Kind
+from goldnode.discovery.alarm import AlarmKind
 from goldnode.discovery.client import Endpoint, RefusedError
 from goldnode.discovery.member import Member
 from goldnode.discovery.session import Session
@@ -20,7 +20,8 @@ from goldnode.protocol import limits
 from goldnode.protocol.announcement import write_document
 from goldnode.protocol.policy import Policy
 from goldnode.protocol.record import sign_record, sign_tombstone
-from goldnode.protocol.seal import Place, seal_record, slot_key
+from goldnode.protocol.seal import RecordBinding as Binding
+from goldnode.protocol.seal import seal_record, slot_key
 from goldnode.protocol.wire import Purpose, sign
 from tests.integration.exchange.hostile import Hostile, lying
 from tests.support.cluster_lab import Clock, Lab, facts, seed
@@ -47,7 +48,7 @@ class Victim:
         self.server.records[self.lab.slot(name)] = data = self.lab.record(name, said, seq)
         return data
 
-    def read(self) -> set[Kind]:
+    def read(self) -> set[AlarmKind]:
         """Read once; the kinds of alarm that stand then."""
         self.session.read(0)
         return {alarm.kind for alarm in self.member.alarms() | self.session.alarms()}
@@ -72,7 +73,7 @@ def test_server_forges(victim: Victim) -> None:
     data[100] ^= 1
     victim.server.records[slot] = bytes(data)
 
-    assert {Kind.BAD_RECORDS} == victim.read()
+    assert {AlarmKind.BAD_RECORDS} == victim.read()
     assert victim.unmoved()
 
 
@@ -82,7 +83,7 @@ def test_server_swaps(victim: Victim) -> None:
     records = victim.server.records
     records[one], records[two] = records[two], records[one]
 
-    assert {Kind.BAD_RECORDS} == victim.read()
+    assert {AlarmKind.BAD_RECORDS} == victim.read()
     assert victim.unmoved()
 
 
@@ -110,8 +111,8 @@ def test_server_hides_one(victim: Victim) -> None:
     early = victim.read()
     victim.lab.clock.now += 2 * limits.REFRESH_INTERVAL
 
-    assert Kind.SPLIT_VIEW not in early
-    assert Kind.SPLIT_VIEW in victim.read()
+    assert AlarmKind.SPLIT_VIEW not in early
+    assert AlarmKind.SPLIT_VIEW in victim.read()
 
 
 def test_server_withholds_a_policy(victim: Victim) -> None:
@@ -119,12 +120,12 @@ def test_server_withholds_a_policy(victim: Victim) -> None:
     victim.lab.clock.now += 10
     victim.show("friend", policy=(3, seed("policy").hex()))
     victim.read()
-    victim.show("newcomer")
+    victim.show("candidate")
     victim.read()
     victim.lab.clock.now += 2 * limits.TOUCH_INTERVAL
 
-    assert {Kind.POLICY_BEHIND} == victim.read()
-    assert victim.lab.node_id("newcomer") not in victim.member.members()
+    assert {AlarmKind.POLICY_BEHIND} == victim.read()
+    assert victim.lab.node_id("candidate") not in victim.member.members()
 
 
 def test_server_forges_a_policy(victim: Victim) -> None:
@@ -134,7 +135,7 @@ def test_server_forges_a_policy(victim: Victim) -> None:
     everybody = frozenset(victim.member.members())
     victim.server.policy = other.policy(99, Policy(revoked_nodes=everybody))
 
-    assert {Kind.BAD_RECORDS} == victim.read()
+    assert {AlarmKind.BAD_RECORDS} == victim.read()
     assert victim.unmoved()
 
 
@@ -154,7 +155,7 @@ def test_server_forges_a_farewell(victim: Victim) -> None:
     slot = victim.lab.slot("friend")
     victim.server.tombstones[slot] = sign_tombstone(slot_key(victim.lab.node("thief"), victim.lab.room), 10**15)
 
-    assert {Kind.BAD_RECORDS} == victim.read()
+    assert {AlarmKind.BAD_RECORDS} == victim.read()
     assert victim.unmoved()
 
 
@@ -167,7 +168,7 @@ def test_stolen_invite_is_reused(victim: Victim) -> None:
     victim.read()
     victim.show("thief")
 
-    assert {Kind.QUOTA} == victim.read()
+    assert {AlarmKind.QUOTA} == victim.read()
     assert victim.lab.node_id("guest") in victim.member.members()
     assert victim.lab.node_id("thief") not in victim.member.members()
 
@@ -179,7 +180,7 @@ def test_stolen_invite_is_back_dated(victim: Victim) -> None:
     victim.lab.clock.now += 1.5 * 3600
     victim.show("thief")
 
-    assert {Kind.EXPIRED} == victim.read()
+    assert {AlarmKind.EXPIRED} == victim.read()
     assert victim.unmoved()
 
 
@@ -194,8 +195,8 @@ def test_stolen_invite_is_raced(victim: Victim) -> None:
     guest = victim.lab.node_id("guest")
     victim.server.policy = victim.lab.policy(1, Policy(approved=frozenset({guest})))
 
-    assert ({Kind.CONTESTED}, True) == (contested, unmoved)
-    assert {Kind.QUOTA} == victim.read()
+    assert ({AlarmKind.CONTESTED}, True) == (contested, unmoved)
+    assert {AlarmKind.QUOTA} == victim.read()
     assert guest in victim.member.members()
 
 
@@ -215,7 +216,7 @@ def test_cloned_disk(victim: Victim) -> None:
     clone = replace(mine.announcement, facts=facts("me", boot="elsewhere"))
     victim.server.records[victim.lab.slot("me")] = victim.lab.record("me", clone, mine.seq + 1)
 
-    assert {Kind.CLONE} == victim.read()
+    assert {AlarmKind.CLONE} == victim.read()
     victim.session.write()
     answer = victim.member.current()
     assert answer is not None
@@ -239,7 +240,7 @@ def test_peer_announces_internal_addresses(victim: Victim, address: str) -> None
     """A member that would have us dial ourselves, our wire or the metadata service is not heard."""
     victim.show("friend", seq=10**15, facts=replace(facts("friend"), addresses=(address,)))
 
-    assert {Kind.BAD_RECORDS} == victim.read()
+    assert {AlarmKind.BAD_RECORDS} == victim.read()
     assert victim.unmoved()
 
 
@@ -249,27 +250,26 @@ def test_peer_announces_internal_addresses(victim: Victim, address: str) -> None
 def test_member_crafts_a_record(victim: Victim, garbage: bytes) -> None:
     """Whatever a member signs and seals, reading it ends in a refusal and not in a traceback."""
     lab, slot = victim.lab, victim.lab.slot("friend")
-    place, salt = Place(lab.room, slot, 10**15), bytes(32)
+    place, salt = Binding(lab.room, slot, 10**15), bytes(32)
     signature = sign(lab.node("friend"), Purpose.ANNOUNCEMENT, place.data + garbage)
     sealed = seal_record(lab.cluster_key, place, salt, signature, garbage)
     key = slot_key(lab.node("friend"), lab.room)
     victim.server.records[slot] = sign_record(key, place.seq, 600, salt, sealed)
 
-    assert {Kind.BAD_RECORDS} == victim.read()
+    assert {AlarmKind.BAD_RECORDS} == victim.read()
     assert victim.unmoved()
 
 
 def test_member_moves_anothers_announcement(victim: Victim) -> None:
     """A record's inside, sealed anew by another member for a slot of its own, is not its writer's any more."""
     lab = victim.lab
-    place, salt, thief = Place(lab.room, lab.slot("thief"), 10**15), bytes(32), slot_key(lab.node("thief"), lab.room)
-    said = lab.announcement("friend", victim.enrolments["friend"])
-    text = json.dumps(write_document(said)).encode()
-    signature = sign(lab.node("friend"), Purpose.ANNOUNCEMENT, Place(lab.room, lab.slot("friend"), 10**15).data + text)
-    sealed = seal_record(lab.cluster_key, place, salt, signature, text)
+    place, salt, thief = Binding(lab.room, lab.slot("thief"), 10**15), bytes(32), slot_key(lab.node("thief"), lab.room)
+    text = json.dumps(write_document(lab.announcement("friend", victim.enrolments["friend"]))).encode()
+    signed = sign(lab.node("friend"), Purpose.ANNOUNCEMENT, Binding(lab.room, lab.slot("friend"), 10**15).data + text)
+    sealed = seal_record(lab.cluster_key, place, salt, signed, text)
     victim.server.records[place.slot] = sign_record(thief, place.seq, 600, salt, sealed)
 
-    assert {Kind.BAD_RECORDS} == victim.read()
+    assert {AlarmKind.BAD_RECORDS} == victim.read()
     assert victim.unmoved()
 
 
@@ -278,7 +278,7 @@ def test_member_of_another_chain(victim: Victim) -> None:
     victim.show("friend", seq=10**15, facts=replace(facts("friend"), chain_id="other-1"))
     victim.show("other", seq=10**15, time=int((victim.lab.clock.now - 3 * 3600) * 1000))
 
-    assert {Kind.BAD_RECORDS} == victim.read()
+    assert {AlarmKind.BAD_RECORDS} == victim.read()
     assert victim.unmoved()
 
 
@@ -288,7 +288,7 @@ def test_downgrade(victim: Victim, version: int) -> None:
     slot = victim.lab.slot("friend")
     victim.server.records[slot] = bytes([version]) + victim.server.records[slot][1:]
 
-    assert {Kind.BAD_RECORDS} == victim.read()
+    assert {AlarmKind.BAD_RECORDS} == victim.read()
     assert victim.unmoved()
 
 
@@ -333,7 +333,7 @@ def test_answers_that_are_no_http(victim: Victim, raw: bytes) -> None:
 
 def test_answers_that_never_end(victim: Victim, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that drips bytes is hung up on when the deadline has passed."""
-    monkeypatch.setattr("goldnode.discovery.client.PATIENCE", 0.4)
+    monkeypatch.setattr("goldnode.discovery.client.TIMEOUT", 0.4)
     victim.server.drip = 0.1
     started = time.monotonic()
     with pytest.raises(ExchangeError):
@@ -356,7 +356,7 @@ def test_wrong_clock(victim: Victim) -> None:
         victim.session.read(0)
     victim.session.faults["read"] = refusal.value
 
-    assert [(Kind.CLOCK, "timedatectl set-ntp true")] == [(a.kind, a.hint) for a in victim.session.alarms()]
+    assert [(AlarmKind.CLOCK, "timedatectl set-ntp true")] == [(a.kind, a.hint) for a in victim.session.alarms()]
     assert victim.unmoved()
 
 
@@ -375,7 +375,7 @@ def test_a_claimed_number_burns_nothing(victim: Victim) -> None:
     victim.session.write()
     mine = victim.member.current()
     victim.server.problem(409, "stale")
-    victim.member.say(replace(facts("me"), p2p_port=1))
+    victim.member.publish(replace(facts("me"), p2p_port=1))
     with pytest.raises(RefusedError):
         victim.session.write()
 

@@ -37,7 +37,7 @@ with Exchange(member, [url]):
     port = 1
     while True:
         port = port % 60000 + 1
-        member.say(replace(facts("victim"), p2p_port=port))
+        member.publish(replace(facts("victim"), p2p_port=port))
         member.wait(0, 0.001)
 """
 

@@ -14,7 +14,7 @@ from goldnode.errors import ArtifactError
 from goldnode.fetch import download
 from goldnode.fetch.artifact import Artifact, ArtifactStore
 from goldnode.fetch.download import CutOffError, GoneError, TooLargeError, UnreachableError, WrongBytesError
-from goldnode.fetch.retry import Patience
+from goldnode.fetch.retry import RetryBudget
 from goldnode.progress import SILENT
 from tests.support.release_host import ReleaseHost, serving
 
@@ -35,9 +35,9 @@ def store(tmp_path: Path) -> ArtifactStore:
     return ArtifactStore(tmp_path / "artifacts")
 
 
-def hasty(left: float = 5.0, quiet: float = 0.3) -> Patience:
-    """Patience for tests: no waiting between tries, short silences."""
-    return Patience(left=left, quiet=quiet, slowest=2000, sleep=lambda _: None)
+def hasty(left: float = 5.0, quiet: float = 0.3) -> RetryBudget:
+    """A budget for tests: no waiting between tries, short silences."""
+    return RetryBudget(left=left, quiet=quiet, slowest=2000, sleep=lambda _: None)
 
 
 def test_a_good_file_arrives_under_its_hash(host: ReleaseHost, store: ArtifactStore) -> None:
@@ -232,12 +232,12 @@ def test_a_trickle_is_given_up(host: ReleaseHost, store: ArtifactStore) -> None:
 
 
 def test_a_slow_but_steady_host_is_waited_for(host: ReleaseHost, store: ArtifactStore) -> None:
-    """Time that brings bytes is not limited by patience."""
+    """Time that brings bytes is not limited by budget."""
     content = CONTENT[:200]
     host.add("/daemon", content).trickle = 0.005
-    patience = Patience(left=0.5, quiet=0.2, slowest=10, sleep=lambda _: None)
+    budget = RetryBudget(left=0.5, quiet=0.2, slowest=10, sleep=lambda _: None)
 
-    path = store.fetch(Artifact(host.url("/daemon"), hashlib.sha256(content).hexdigest()), patience, SILENT)
+    path = store.fetch(Artifact(host.url("/daemon"), hashlib.sha256(content).hexdigest()), budget, SILENT)
 
     assert path.read_bytes() == content
 
@@ -248,11 +248,11 @@ def test_nobody_there_is_unreachable(store: ArtifactStore) -> None:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
     pauses: list[float] = []
-    patience = Patience(sleep=pauses.append)
+    budget = RetryBudget(sleep=pauses.append)
 
     for name in ("daemon", "genesis"):
         with pytest.raises(UnreachableError, match=f"127.0.0.1:{port} does not give"):
-            store.fetch(Artifact(f"http://127.0.0.1:{port}/{name}", SHA256), patience, SILENT)
+            store.fetch(Artifact(f"http://127.0.0.1:{port}/{name}", SHA256), budget, SILENT)
 
     assert pauses == [1.0, 2.0]
 

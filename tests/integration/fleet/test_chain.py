@@ -15,7 +15,7 @@ from goldnode.errors import HostError, UsageError
 from goldnode.fleet import genesis, state, status, up
 from goldnode.fleet.fleet import Fleet
 from goldnode.fleet.genesis import Validator
-from goldnode.fleet.plan import Wish
+from goldnode.fleet.plan import FleetSpec
 from goldnode.fleet.program import program
 from goldnode.fleet.state import State
 from goldnode.node.keys.cometbft_keys import Key
@@ -31,11 +31,11 @@ HIDDEN = Key(bytes(range(32)))
 def begin(folder: Path, network: str) -> Fleet:
     """A world without a fleet."""
     daemon = program(networks.load(network), SILENT)
-    fleet = Fleet(folder, State(Wish(network), {"hidden": HIDDEN.address}, "tcg", "max"))
-    fleet.ground.make()
-    up._bridge(fleet.ground)
-    fleet.world_peers = up._prepare_world(fleet, daemon, {"hidden": HIDDEN})
-    up._start_world(fleet, daemon)
+    fleet = Fleet(folder, State(FleetSpec(network), {"hidden": HIDDEN.address}, "tcg", "max"))
+    fleet.namespace.make()
+    up._bridge(fleet.namespace)
+    fleet.external_peers = up._prepare_external(fleet, daemon, {"hidden": HIDDEN})
+    up._start_external(fleet, daemon)
     fleet.keep(fleet.state)
     return fleet
 
@@ -51,7 +51,7 @@ def world(tmp_path: Path) -> Iterator[Fleet]:
 def height(fleet: Fleet) -> int:
     """The world's height; 0 while it is silent."""
     try:
-        return fleet.world().height()
+        return fleet.external().height()
     except HostError:
         return 0
 
@@ -59,32 +59,32 @@ def height(fleet: Fleet) -> int:
 def test_the_chain_goes_on_without_its_hidden_validator(world: Fleet) -> None:
     """Three of four equal validators make blocks; the fourth is in the set, and its signature is missing."""
     assert until(lambda: height(world) > 3, 60)
-    found = world.world().ask("validators")["validators"]
+    found = world.external().ask("validators")["validators"]
 
     assert ["10"] * 4 == [each["voting_power"] for each in found]
     assert HIDDEN.address in {each["address"] for each in found}
-    assert HIDDEN.address not in world.world().signers()
-    assert 3 == len(world.world().signers())
-    assert 2 == len(world.world().peers())
+    assert HIDDEN.address not in world.external().signers()
+    assert 3 == len(world.external().signers())
+    assert 2 == len(world.external().peers())
 
 
 def test_status_tells_of_the_world(world: Fleet) -> None:
     """Each validator outside is told with its height, its peers and whether it signs; who is silent is off."""
     assert until(lambda: height(world) > 3, 60)
     told = json.loads(run([INVOKE, "fleet", "status", "--json", "--folder", world.folder]).stdout)["nodes"]
-    world.ground.stop("world-3")
+    world.namespace.stop("external-3")
     after = {row.name: row.state for row in status.rows(world)}
 
-    assert ["world-1", "world-2", "world-3"] == [node["name"] for node in told]
+    assert ["external-1", "external-2", "external-3"] == [node["name"] for node in told]
     assert {(True, 2)} == {(node["signing"], node["peers"]) for node in told}
-    assert "off" == after["world-3"]
+    assert "off" == after["external-3"]
 
 
 def test_a_later_command_finds_the_world(world: Fleet) -> None:
     """Status needs nothing but the folder."""
     found = Fleet.find(world.folder)
 
-    assert (world.state, world.world_peers) == (found.state, found.world_peers)
+    assert (world.state, world.external_peers) == (found.state, found.external_peers)
 
 
 def test_a_fleet_that_ended_is_said(world: Fleet) -> None:
@@ -129,7 +129,7 @@ def test_an_sdk_chain_goes_on_without_its_hidden_validator(tmp_path: Path) -> No
     """Localwasm's world makes blocks with three of four bonded validators."""
     fleet = begin(tmp_path / "fleet", "localwasm")
     try:
-        assert until(lambda: height(fleet) > 3, 120), (fleet.folder / "world" / "1.log").read_text()[-3000:]
-        assert HIDDEN.address not in fleet.world().signers()
+        assert until(lambda: height(fleet) > 3, 120), (fleet.folder / "external" / "1.log").read_text()[-3000:]
+        assert HIDDEN.address not in fleet.external().signers()
     finally:
         up.down(fleet.folder)

@@ -13,7 +13,7 @@ from goldnode.errors import HostError, UsageError
 from goldnode.files import write_atomic
 from goldnode.fleet import monitor, status, up
 from goldnode.fleet.fleet import Fleet
-from goldnode.fleet.plan import CLUSTER, NETWORK, RENDEZVOUS, WORLD, Wish, seats
+from goldnode.fleet.plan import CLUSTER, EXTERNAL, NETWORK, RENDEZVOUS, FleetSpec, vms
 from goldnode.fleet.state import State
 from goldnode.node.keys.cometbft_keys import Key
 from goldnode.run import run
@@ -28,16 +28,16 @@ def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]:
     # -S: the machine is there, and its processor waits for a word that never comes.
     monkeypatch.setattr(monitor, "ARGUMENTS", (*monitor.ARGUMENTS, "-S"))
     folder = tmp_path / "fleet"
-    made = Fleet(folder, State(Wish(), {"validator-1": KEYS["validator-1"].address}, "tcg", "max"), ("peer",))
-    made.ground.make()
-    up._bridge(made.ground)
+    made = Fleet(folder, State(FleetSpec(), {"validator-1": KEYS["validator-1"].address}, "tcg", "max"), ("peer",))
+    made.namespace.make()
+    up._bridge(made.namespace)
     run(["qemu-img", "create", "-q", "-f", "qcow2", folder / "image.qcow2", "1M"])
     write_atomic(folder / "genesis.json", b"{}")
     store.create(folder / "clusters", CLUSTER, "localnet").meet_at([RENDEZVOUS])
-    made.world_peers = tuple(f"{str(n) * 40}@{NETWORK}.{n}:26656" for n in range(1, WORLD + 1))
-    made.keep(replace(made.state, seats=seats(Wish(memory=512))))
-    for seat in made.state.seats:
-        made.furnish(seat, KEYS)
+    made.external_peers = tuple(f"{str(n) * 40}@{NETWORK}.{n}:26656" for n in range(1, EXTERNAL + 1))
+    made.keep(replace(made.state, vms=vms(FleetSpec(memory=512))))
+    for vm in made.state.vms:
+        made.furnish(vm, KEYS)
     yield made
     up.down(folder)
 
@@ -45,12 +45,12 @@ def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]:
 def test_a_machine_is_switched_on_and_off(fleet: Fleet) -> None:
     """QEMU runs between the two, with the monitor listening; a machine that is off answers nothing."""
     fleet.power_on("sentry-1")
-    assert until((fleet.at(fleet.state.seat("sentry-1")) / monitor.SOCKET).exists)
+    assert until((fleet.at(fleet.state.vm("sentry-1")) / monitor.SOCKET).exists)
     fleet.cut("sentry-1", off=True)
     fleet.cut("sentry-1", off=False)
     fleet.reset("sentry-1")
     with pytest.raises(HostError, match="refuses set_link"):
-        monitor.tell(fleet.at(fleet.state.seat("sentry-1")), "set_link", name="net7", up=True)
+        monitor.tell(fleet.at(fleet.state.vm("sentry-1")), "set_link", name="net7", up=True)
     fleet.power_off("sentry-1")
 
     assert {} == fleet.state.powered_on
@@ -60,7 +60,7 @@ def test_a_machine_is_switched_on_and_off(fleet: Fleet) -> None:
 
 def test_only_a_validator_gets_a_volume(fleet: Fleet) -> None:
     """The hidden key goes to one machine; no user-data holds a key."""
-    made = {seat.name: fleet.at(seat) for seat in fleet.state.seats}
+    made = {vm.name: fleet.at(vm) for vm in fleet.state.vms}
     secret = KEYS["validator-1"].validator_document()["priv_key"]["value"]
 
     assert ["validator-1"] == [name for name, place in made.items() if (place / "keys.qcow2").exists()]
@@ -75,7 +75,7 @@ def test_a_destroyed_sentry_gives_way_to_another(fleet: Fleet) -> None:
     fleet.destroy(first.name)
     second = fleet.add_sentry()
 
-    assert ["validator-1", "sentry-1", "sentry-4"] == [seat.name for seat in fleet.state.seats]
+    assert ["validator-1", "sentry-1", "sentry-4"] == [vm.name for vm in fleet.state.vms]
     assert ("sentry-3", "sentry-4") == (first.name, second.name)
     with pytest.raises(UsageError):
         fleet.power_on("sentry-2")
@@ -83,7 +83,7 @@ def test_a_destroyed_sentry_gives_way_to_another(fleet: Fleet) -> None:
 
 def test_whoever_ends_is_not_waited_for(fleet: Fleet) -> None:
     """Waiting stops when every machine that is not ready has ended or refuses."""
-    write_atomic(fleet.at(fleet.state.seat("sentry-1")) / "console.log", b"goldnode: sentry-1: REFUSED: no\n")
+    write_atomic(fleet.at(fleet.state.vm("sentry-1")) / "console.log", b"goldnode: sentry-1: REFUSED: no\n")
 
     assert ("sentry-1", "sentry-2", "validator-1") == up.wait_ready(fleet, 60)
     assert ("refused", "no") == (fleet.seen()["sentry-1"].state, fleet.seen()["sentry-1"].reason)
@@ -91,7 +91,7 @@ def test_whoever_ends_is_not_waited_for(fleet: Fleet) -> None:
 
 def test_a_world_that_has_not_begun_is_not_off(fleet: Fleet) -> None:
     """While machines boot, the chain is waited for: nothing of it has failed."""
-    rows = [row for row in status.rows(fleet) if row.role == status.WORLD_ROLE]
+    rows = [row for row in status.rows(fleet) if row.role == status.EXTERNAL_ROLE]
 
     assert {("waiting", "begins when all machines are configured")} == {(row.state, row.reason) for row in rows}
 
@@ -99,13 +99,13 @@ def test_a_world_that_has_not_begun_is_not_off(fleet: Fleet) -> None:
 def test_ready_is_measured_by_this_machines_clock(fleet: Fleet) -> None:
     """From switching on to the moment the console's word is seen, once."""
     fleet.power_on("sentry-1")
-    console = fleet.at(fleet.state.seat("sentry-1")) / "console.log"
+    console = fleet.at(fleet.state.vm("sentry-1")) / "console.log"
     node = "e" * 40
     write_atomic(console, f"goldnode: sentry sentry-1: configured, node id {node}\n"
                  f"goldnode: sentry sentry-1 ready 9.9 s after power-on, node id {node}, 1 peer\n")  # fmt: skip
 
-    assert {"sentry-2", "validator-1"} == up.look(fleet)
+    assert {"sentry-2", "validator-1"} == up.observe(fleet)
     first = fleet.state.ready
     assert {"sentry-1"} == set(first)
-    up.look(fleet)
+    up.observe(fleet)
     assert first == fleet.state.ready

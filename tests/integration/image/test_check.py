@@ -13,8 +13,8 @@ from goldnode.image.check import check_image
 from goldnode.image.disk import PartitionType
 from goldnode.image.secrets import Secret
 from goldnode.run import run
-from tests.image.planting import Bed
-from tests.image.plants import openssh_key
+from tests.image.seeding import Bed
+from tests.image.violations import openssh_key
 
 #: Where the GPT's first entry begins.
 FIRST_PARTITION = 1024

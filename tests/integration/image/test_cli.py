@@ -11,7 +11,7 @@ import pytest
 from goldnode import paths
 from goldnode.image.rule import RULES
 from goldnode.run import Completed, run
-from tests.image.planting import Bed
+from tests.image.seeding import Bed
 
 
 def image(*words: str | Path) -> Completed:

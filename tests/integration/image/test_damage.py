@@ -14,7 +14,7 @@ from goldnode.image.check import open_image
 from goldnode.image.digest import tree_digest
 from goldnode.image.disk import ROOTS, open_disk
 from goldnode.run import run
-from tests.image.planting import Bed
+from tests.image.seeding import Bed
 
 ROUNDS = 60
 #: How much of the filesystem's start is spoiled: superblock, descriptors, inodes, first folders.

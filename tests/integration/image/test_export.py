@@ -7,9 +7,9 @@ import tarfile
 from pathlib import Path
 
 from goldnode.image.check import open_image
-from goldnode.image.tree import Kind
+from goldnode.image.tree import FileKind
 from goldnode.run import run
-from tests.image.planting import Bed
+from tests.image.seeding import Bed
 from tests.support.export import write_tar
 
 
@@ -26,7 +26,7 @@ def test_every_file_is_in_the_archive_as_it_is_on_the_disk(clean_disk: Path, tmp
     with open_image(disk) as image:
         write_tar(image.root, stream)
         expected = {
-            (f.path, f.kind is Kind.FOLDER, f.mode, f.uid, f.gid, f.size, f.target, f.device) for f in image.root
+            (f.path, f.kind is FileKind.FOLDER, f.mode, f.uid, f.gid, f.size, f.target, f.device) for f in image.root
         }
         content = image.root.read("/opt/large")
     stream.seek(0)

@@ -14,7 +14,7 @@ import pytest
 
 from goldnode.errors import ImageError
 from goldnode.image.ext4 import Ext4
-from goldnode.image.tree import Kind, Tree, from_ext4
+from goldnode.image.tree import FileKind, Tree, from_ext4
 from goldnode.run import run
 
 MIB = 1 << 20
@@ -80,7 +80,7 @@ def compare(tree: Tree, source: Path) -> None:
             facts = path.lstat()
             assert (stat.S_IMODE(facts.st_mode), facts.st_uid, facts.st_gid) == (file.mode, file.uid, file.gid), path
             assert (str(path.readlink()) if path.is_symlink() else "") == file.target
-            if file.kind is Kind.FILE:
+            if file.kind is FileKind.FILE:
                 assert hashlib.sha256(path.read_bytes()).hexdigest() == tree.digest(file), path
 
 
@@ -121,8 +121,8 @@ def test_devices_and_large_owners_are_read(tmp_path: Path) -> None:
         tree = from_ext4(filesystem)
         null, disk = tree.files["/null"], tree.files["/disk"]
 
-    assert (Kind.CHARACTER, "1:3", 100_000, 200_000) == (null.kind, null.device, null.uid, null.gid)
-    assert (Kind.BLOCK, "259:1000") == (disk.kind, disk.device)
+    assert (FileKind.CHARACTER, "1:3", 100_000, 200_000) == (null.kind, null.device, null.uid, null.gid)
+    assert (FileKind.BLOCK, "259:1000") == (disk.kind, disk.device)
 
 
 def test_a_fragmented_file_has_a_deep_extent_tree(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from benchmarks.postgres import Database, database_server
 from goldnode.config.network import load
 from goldnode.errors import UsageError
-from goldnode.node.jvm.jvm_setup import Places, setup
+from goldnode.node.jvm.jvm_setup import JvmPaths, setup
 from goldnode.run import CommandError
 from tests.integration.jvm.hosting import free_port
 
@@ -25,30 +25,30 @@ def database() -> Iterator[Database]:
 
 
 @pytest.fixture
-def places(tmp_path: Path) -> Places:
+def paths(tmp_path: Path) -> JvmPaths:
     """A machine's folders, with one jar."""
-    found = Places(tmp_path / "state", tmp_path / "run", tmp_path / "jars")
+    found = JvmPaths(tmp_path / "state", tmp_path / "run", tmp_path / "jars")
     found.jars.mkdir()
     (found.jars / "one.jar").touch()
     return found
 
 
-def settle(places: Places, database: Database, *names: str) -> dict[str, str]:
+def settle(paths: JvmPaths, database: Database, *names: str) -> dict[str, str]:
     """Set a Daml machine up; the content of all its files."""
     given: list[Path] = []
     blocks = {name: number for number, name in enumerate(names)}
     ready = []
-    setup(load("daml"), blocks, places, server=lambda: ready.append(1), psql=database.run, give=given.append,
+    setup(load("daml"), blocks, paths, server=lambda: ready.append(1), psql=database.run, give=given.append,
           port=database.port)  # fmt: skip
     assert [1] == ready
-    assert set(places.runtime.glob("nodes/*")) <= set(given)
-    return {path.name: path.read_text() for path in sorted(places.runtime.rglob("*")) if path.is_file()}
+    assert set(paths.runtime.glob("nodes/*")) <= set(given)
+    return {path.name: path.read_text() for path in sorted(paths.runtime.rglob("*")) if path.is_file()}
 
 
-def test_every_node_gets_a_database_that_only_it_can_open(places: Places, database: Database) -> None:
+def test_every_node_gets_a_database_that_only_it_can_open(paths: JvmPaths, database: Database) -> None:
     """A node's password opens its own database and no sibling's."""
-    settle(places, database, "alice", "bob")
-    password = (places.state / "alice.password").read_text()
+    settle(paths, database, "alice", "bob")
+    password = (paths.state / "alice.password").read_text()
 
     assert database.query("gn_alice", "SELECT current_user", user="gn_alice", password=password) == "gn_alice"
     with pytest.raises(CommandError, match="permission denied for database"):
@@ -57,28 +57,28 @@ def test_every_node_gets_a_database_that_only_it_can_open(places: Places, databa
         database.query("gn_alice", "SELECT 1", user="gn_alice", password="guessed")
 
 
-def test_setting_up_twice_changes_nothing(places: Places, database: Database) -> None:
+def test_setting_up_twice_changes_nothing(paths: JvmPaths, database: Database) -> None:
     """A second start of the service finds the same files, passwords and databases."""
-    first = settle(places, database, "carol")
+    first = settle(paths, database, "carol")
 
-    assert first == settle(places, database, "carol")
+    assert first == settle(paths, database, "carol")
 
 
-def test_a_node_that_is_gone_from_the_machine_loses_its_file(places: Places, database: Database) -> None:
+def test_a_node_that_is_gone_from_the_machine_loses_its_file(paths: JvmPaths, database: Database) -> None:
     """The host starts what node.yaml names and nothing that it named once; the data stays."""
-    settle(places, database, "dave", "erin")
+    settle(paths, database, "dave", "erin")
 
-    assert ["dave.properties", "options"] == list(settle(places, database, "dave"))
-    assert (places.state / "erin").is_dir()
+    assert ["dave.properties", "options"] == list(settle(paths, database, "dave"))
+    assert (paths.state / "erin").is_dir()
 
 
-def test_a_network_of_daemons_is_refused(places: Places, database: Database) -> None:
+def test_a_network_of_daemons_is_refused(paths: JvmPaths, database: Database) -> None:
     """The service never starts on an image without a JVM network."""
     with pytest.raises(UsageError, match="localnet runs no JVM"):
         setup(
             load("localnet"),
             {"alice": 0},
-            places,
+            paths,
             server=lambda: None,
             psql=database.run,
             give=lambda _: None,

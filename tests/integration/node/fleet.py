@@ -23,10 +23,10 @@ import tomlkit
 from goldnode.config import network
 from goldnode.config.node_config import MeshKind
 from goldnode.fleet import external_validators
-from goldnode.fleet.external_validators import Outsider
+from goldnode.fleet.external_validators import ExternalValidator
 from goldnode.fleet.plan import NETWORK, PACE, timing
 from goldnode.fleet.program import Program, program
-from goldnode.fleet.rpc import WorldRpc
+from goldnode.fleet.rpc import ExternalRpc
 from goldnode.node.keys.cometbft_keys import Key
 from goldnode.node.plan import blocks
 from goldnode.node.plan.ports import Ports
@@ -37,7 +37,9 @@ from tests.support.node_lab import Cluster, Tree, seed
 from tests.support.waiting import until
 
 #: The world's validators.
-WORLD = tuple(Outsider(number, Key(seed(f"node {number}")), Key(seed(f"outside {number}"))) for number in (1, 2))
+WORLD = tuple(
+    ExternalValidator(number, Key(seed(f"node {number}")), Key(seed(f"outside {number}"))) for number in (1, 2)
+)
 RENDEZVOUS_ADDRESS = f"{NETWORK}.1:8700"
 RENDEZVOUS = f"http://{RENDEZVOUS_ADDRESS}"
 
@@ -206,8 +208,8 @@ class Fleet:
         return self._rpc.signers()
 
     @property
-    def _rpc(self) -> WorldRpc:
-        return WorldRpc(self.home(WORLD[0]) / external_validators.RPC)
+    def _rpc(self) -> ExternalRpc:
+        return ExternalRpc(self.home(WORLD[0]) / external_validators.RPC)
 
     def outside(self, sentries: list[Host]) -> None:
         """Start the world: two validators that make blocks together, peering with the sentries' public side."""
@@ -223,7 +225,7 @@ class Fleet:
                 started = self.inside(self.world, argv, stdout=log, cwd=self.home(who), env=self.program.env)
                 self.stack.enter_context(started)
 
-    def home(self, who: Outsider) -> Path:
+    def home(self, who: ExternalValidator) -> Path:
         """The home of one of the world's validators."""
         return self.folder / who.name
 

@@ -28,7 +28,7 @@ ADDRESS = Key(seed("hidden")).address
 #: A stranger's address on the fleet's network, and inside a mesh.
 STRANGER, INSIDE = f"{NETWORK}.99", "fd00::99"
 #: Seconds a stranger is given: VPNCloud tries again every second at first.
-PATIENCE = 15.0
+TIMEOUT = 15.0
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,7 @@ def test_a_stranger_is_not_let_in(running: Running, tmp_path: Path) -> None:
     (tmp_path / "stranger.yaml").write_text(yaml.safe_dump(document))
     argv = [made.programs / "vpncloud", "--config", tmp_path / "stranger.yaml"]
     with (tmp_path / "log").open("wb") as log, made.inside(space, argv, stdout=log):
-        time.sleep(PATIENCE)
+        time.sleep(TIMEOUT)
         ping = ["ip", "netns", "exec", space, "ping", "-6", "-c", "2", "-W", "1", target.node()["mesh_address"]]
         answered = run(ping, check=False, timeout=30).returncode == 0
 

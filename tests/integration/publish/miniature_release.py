@@ -12,7 +12,7 @@ from goldnode.files import sha256_file
 from goldnode.image.check import open_image
 from goldnode.image.digest import tree_digest
 from goldnode.image.packages import installed
-from goldnode.publish.release import Order
+from goldnode.publish.release import ReleaseOptions
 from goldnode.run import run
 from tests.image import miniature
 from tests.unit.publish.test_gobinary import TEXT, program
@@ -58,6 +58,6 @@ def bake_miniature(folder: Path, changes: dict[str, str | bytes]) -> Path:
     return image
 
 
-def order(image: Path, key: Path, out: Path) -> Order:
+def order(image: Path, key: Path, out: Path) -> ReleaseOptions:
     """An order to release an image as 1.0.0."""
-    return Order(image, beside(image), "1.0.0", key, "urn:host:test", [], out)
+    return ReleaseOptions(image, beside(image), "1.0.0", key, "urn:host:test", [], out)

@@ -51,13 +51,13 @@ class Traffic:
     Attributes:
         upstream: Port of the server behind.
         harm: Decides about every call; None lets it pass.
-        patience: Seconds for which a SLOW answer is held back: more than the client waits.
+        timeout: Seconds for which a SLOW answer is held back: more than the client waits.
         calls: Every call, in the order they came.
     """
 
     upstream: int
     harm: Callable[[Call], Harm | None] = lambda _: None
-    patience: float = 3.0
+    timeout: float = 3.0
     calls: list[Call] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
     closing: threading.Event = field(default_factory=threading.Event)
@@ -93,7 +93,7 @@ def handler(traffic: Traffic) -> type[BaseHTTPRequestHandler]:
                 self._refuse(*ANSWERS[harm])
                 return
             if harm is Harm.SLOW:
-                traffic.closing.wait(traffic.patience)
+                traffic.closing.wait(traffic.timeout)
             upstream = http.client.HTTPConnection("127.0.0.1", traffic.upstream, timeout=60)
             with contextlib.closing(upstream):
                 headers = {k: v for k, v in self.headers.items() if k.lower() not in {"expect", "transfer-encoding"}}

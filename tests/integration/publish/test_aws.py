@@ -33,7 +33,7 @@ from tests.integration.publish.proxy import Call, Harm, Traffic
 HOME, ABROAD, FAR = "us-east-1", "eu-west-1", "ap-south-1"
 REGIONS = (HOME, ABROAD, FAR)
 #: Generous, because tests share their two cores with others.
-LIMITS = Limits(connect=10, answer=20, attempts=12, poll=0.02, patience=120)
+LIMITS = Limits(connect=10, answer=20, attempts=12, poll=0.02, timeout=120)
 
 Aws = tuple[str, Traffic]
 
@@ -173,7 +173,7 @@ def test_timeouts(aws: Aws, tmp_path: Path) -> None:
         hung.add(kind)
         return Harm.SLOW
 
-    traffic.harm, traffic.patience = once_each, 6
+    traffic.harm, traffic.timeout = once_each, 6
     impatient = Clients(dataclasses.replace(LIMITS, answer=4), endpoint)
 
     published = publish(work(tmp_path, endpoint, raw, clients=impatient))
@@ -278,7 +278,7 @@ def test_no_credentials(aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_unreachable_cloud(tmp_path: Path, aws: Aws) -> None:
     """A cloud that does not answer is named with what was tried."""
     del aws
-    quick = Clients(Limits(connect=0.5, answer=0.5, attempts=1, poll=0.01, patience=1), "http://127.0.0.1:9")
+    quick = Clients(Limits(connect=0.5, answer=0.5, attempts=1, poll=0.01, timeout=1), "http://127.0.0.1:9")
     raw = disk(tmp_path / "a.raw.zst", content(12, [1]), 24)
 
     with pytest.raises(PublishError, match="looking for a snapshot"):

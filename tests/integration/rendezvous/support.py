@@ -22,12 +22,12 @@ from urllib.parse import urlsplit
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from goldnode.protocol import limits
-from goldnode.protocol.record import TAG, sign_record, sign_tombstone, sign_touch
+from goldnode.protocol.record import TAG, sign_heartbeat, sign_record, sign_tombstone
 from goldnode.protocol.request import sign_request
 from goldnode.protocol.wire import hash_of, key_from_seed, public_of, write_body
 from goldnode.rendezvous.app import App
 from goldnode.rendezvous.config import Config
-from goldnode.rendezvous.notifier import Hub
+from goldnode.rendezvous.notifier import Notifier
 from goldnode.rendezvous.server import Options, serve
 from goldnode.rendezvous.sqlite import MAX_BYTES, SqliteStore
 from goldnode.run import spawn
@@ -112,8 +112,8 @@ class Member:
         return self.signed("PUT", self.path, write_body("record", self.record(seq, ttl)), **conditions)
 
     def touch(self, seq: int, counter: int) -> Call:
-        """Touch a record."""
-        body = write_body("touch", sign_touch(self.slot_key, seq, counter))
+        """Heartbeat a record."""
+        body = write_body("touch", sign_heartbeat(self.slot_key, seq, counter))
         return self.signed("POST", f"{self.path}/touch", body)
 
     def delete(self, seq: int) -> Call:
@@ -153,9 +153,9 @@ class Harness:
         self._runner.__exit__(kind, value, trace)
 
     async def _open(self) -> None:
-        self.hub = Hub()
-        incarnation = os.urandom(16).hex()
-        self.store = SqliteStore(self.database, incarnation=incarnation, hub=self.hub, max_bytes=self._max_bytes)
+        self.hub = Notifier()
+        generation = os.urandom(16).hex()
+        self.store = SqliteStore(self.database, generation=generation, notifier=self.hub, max_bytes=self._max_bytes)
         self.app = App(self.store, self.hub, self._config, lambda: self.now)
 
     def ask(self, call: Call, peer: str = "192.0.2.1") -> Answer:

@@ -27,7 +27,7 @@ from goldnode.rendezvous.groupcommit import GroupWriter
 commit = GroupWriter._commit
 def commit_and_die(self, changes):
     outcome = commit(self, changes)
-    if any(applied.news for applied in outcome):
+    if any(applied.notify for applied in outcome):
         os.kill(os.getpid(), signal.SIGKILL)
     return outcome
 GroupWriter._commit = commit_and_die
@@ -77,7 +77,7 @@ def test_killed_under_load(tmp_path: Path) -> None:
 
 
 def test_restored_from_an_old_backup(tmp_path: Path) -> None:
-    """After a restore the incarnation is another one: readers begin anew, writers put the newer record again."""
+    """After a restore the generation is another one: readers begin anew, writers put the newer record again."""
     database, one = tmp_path / "store.sqlite", member()
     with serving(database) as url:
         ask(url, one.put(1))

@@ -16,7 +16,7 @@ import pytest
 from goldnode.protocol import limits, seal
 from goldnode.protocol.record import sign_record
 from goldnode.protocol.wire import key_from_seed, public_of, to_base64, write_body
-from goldnode.rendezvous import app, guard, inquiry
+from goldnode.rendezvous import app, guard, request
 from goldnode.rendezvous.address import parse_proxies
 from goldnode.rendezvous.config import Config
 from tests.integration.rendezvous.support import OPEN, Call, Member, ask, gauge, serving, until
@@ -34,10 +34,10 @@ def member(room: str, slot: bytes = b"slot") -> Member:
     return Member.make(room.encode(), slot, time.time())
 
 
-def raw(url: str, *pieces: bytes, patience: float = 20) -> bytes:
+def raw(url: str, *pieces: bytes, timeout: float = 20) -> bytes:
     """Send bytes as they are and read until the server hangs up; the pieces leave a tenth of a second apart."""
     parts = urlsplit(url)
-    with contextlib.closing(socket.create_connection((parts.hostname, parts.port), timeout=patience)) as connection:
+    with contextlib.closing(socket.create_connection((parts.hostname, parts.port), timeout=timeout)) as connection:
         for piece in pieces:
             connection.sendall(piece)
             time.sleep(0.1)
@@ -139,7 +139,7 @@ def test_stolen_database(tmp_path: Path) -> None:
     slot_key = seal.slot_key(node_key, seal.room_of(cluster_key))
     thief = Member(room_key, slot_key, time.time())
     plain = b'{"moniker": "val-1", "addresses": ["203.0.113.77"]}'
-    place = seal.Place(thief.room, thief.slot, 1)
+    place = seal.RecordBinding(thief.room, thief.slot, 1)
     sealed = seal.seal_record(cluster_key, place, bytes(32), bytes(64), plain)
     record = sign_record(slot_key, 1, 600, bytes(32), sealed)
     with serving(tmp_path / "store.sqlite") as url:
@@ -266,7 +266,7 @@ def test_slow_head(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_slow_body(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A body that does not arrive in time is refused as slow."""
-    monkeypatch.setattr(inquiry, "BODY_SECONDS", 0.3)
+    monkeypatch.setattr(request, "BODY_SECONDS", 0.3)
     insider = member("slow")
     head = f"PUT {insider.path} HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n".encode()
     with serving(tmp_path / "store.sqlite") as url:

@@ -9,12 +9,12 @@ import pytest
 
 from benchmarks import exchange, peers, rendezvous
 from benchmarks.load import connected, drive
-from benchmarks.rendezvous import Report
+from benchmarks.rendezvous import RendezvousReport
 from benchmarks.server import server
 from goldnode.errors import ExchangeError, HostError
 from goldnode.progress import SILENT
 
-REPORT = Report(
+REPORT = RendezvousReport(
     puts_per_second=1234.5, watchers=5000, kib_per_watcher=15.0, fan_out=0.5, members=64, refill=2.0,
     exchange=0.05, exchange_with_start=0.25, croc=0.5, wormhole=1.0, load=0.1,
 )  # fmt: skip

@@ -205,7 +205,7 @@ def test_cursor_from_the_future(server: Harness) -> None:
     """A cursor ahead of the store is one it cannot serve from."""
     member = Member.make()
 
-    assert server.ask(member.list(f"after={server.store.incarnation}.99")).document["reset"]
+    assert server.ask(member.list(f"after={server.store.generation}.99")).document["reset"]
 
 
 def test_conditions(server: Harness) -> None:
@@ -225,7 +225,7 @@ def test_caps(server: Harness) -> None:
     """The server says what it speaks, within which limits, and who seems to ask."""
     document = server.ask(Call("GET", "/v1/caps"), peer="2001:db8::7").document
 
-    assert ([1], "2001:db8::7", server.store.incarnation) == (
+    assert ([1], "2001:db8::7", server.store.generation) == (
         document["versions"], document["address"], document["incarnation"],
     )  # fmt: skip
     assert (limits.BODY_BYTES, 1e6) == (document["limits"]["BODY_BYTES"], document["limits"]["ADDRESS_RATE"])

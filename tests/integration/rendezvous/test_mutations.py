@@ -19,7 +19,7 @@ from goldnode.protocol.codes import STATUS, Code
 from goldnode.protocol.policy import Policy, sign_policy, verify_policy
 from goldnode.protocol.record import verify_record, verify_tombstone
 from goldnode.protocol.wire import hash_of, key_from_seed, public_of, read_body, write_body
-from goldnode.rendezvous import app, inquiry
+from goldnode.rendezvous import app, request
 from goldnode.rendezvous.config import Config
 from tests.integration.rendezvous.support import Call, Harness, Member
 
@@ -138,7 +138,7 @@ MUTATIONS: tuple[Mutation, ...] = (
 def test_mutations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     """Every answer is `ok` or a stable code with its status, every code is seen, server and store stay healthy."""
     monkeypatch.setattr(limits, "SLOTS", 12)
-    monkeypatch.setattr(inquiry, "BODY_SECONDS", 0.01)
+    monkeypatch.setattr(request, "BODY_SECONDS", 0.01)
     monkeypatch.setattr(app, "OUTGOING_BYTES", 4096)
     monkeypatch.setattr(app, "PIECE", 4096)
     random, seen = Random(4), Counter[str]()  # noqa: S311 - repeatable, not secret

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from goldnode.bake.packer import Event, parse
-from goldnode.bake.vmbake import Listener, _killed, _telling
+from goldnode.bake.vmbake import PackerEvents, _killed, _telling
 from goldnode.progress import SILENT, Step
 
 
@@ -61,7 +61,7 @@ def test_parse_never_fails(line: str) -> None:
 def test_steps_follow_each_other() -> None:
     """What Packer and the scripts say becomes steps, each ended by the next; faults and artifacts are kept."""
     titles = Titles()
-    listener = Listener(titles)
+    listener = PackerEvents(titles)
     listener.begin("start Packer")
     for text in (
         "==> qemu.golden: Waiting for SSH to become available...",

@@ -95,9 +95,9 @@ def test_a_cloud_sees_its_own_credentials_only(monkeypatch: pytest.MonkeyPatch) 
     """Packer gets the environment variables of the cloud it is to enter, and no others'."""
     for name in ("AWS_PROFILE", "HCLOUD_TOKEN", "SECRET_OF_OTHERS"):
         monkeypatch.setenv(name, "x")
-    order = golden.Order(load("localnet"), platform=Platform.HCLOUD)
+    options = golden.BakeOptions(load("localnet"), platform=Platform.HCLOUD)
 
-    assert {"HCLOUD_TOKEN": "x"} == cloud.credentials(order)
+    assert {"HCLOUD_TOKEN": "x"} == cloud.credentials(options)
 
 
 def test_the_key_depends_on_what_a_platform_uses() -> None:

@@ -21,7 +21,7 @@ def test_a_new_cluster_opens_again(tmp_path: Path) -> None:
     again = Cluster(tmp_path / "demo")
 
     assert made.settings == again.settings
-    assert (made.membership.room, made.box) == (again.membership.room, again.box)
+    assert (made.membership.room, made.wrapping_key) == (again.membership.room, again.wrapping_key)
 
 
 def test_the_folder_is_private(tmp_path: Path) -> None:

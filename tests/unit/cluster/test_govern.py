@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from goldnode.cluster import govern, status
-from goldnode.cluster.room import Look, endpoints
+from goldnode.cluster.room import RoomView, endpoints
 from goldnode.cluster.store import Cluster, create
 from goldnode.discovery.roster import Reading
 from goldnode.errors import InputError, UsageError
@@ -17,7 +17,7 @@ from goldnode.protocol.policy import SignedPolicy, find_key
 from goldnode.protocol.record import verify_record
 from tests.support.cluster_lab import NOW, Lab, seed
 
-DAY = govern.Wish("sentry", 1, int(NOW) + 86400)
+DAY = govern.InviteSpec("sentry", 1, int(NOW) + 86400)
 
 
 class Operator:
@@ -68,9 +68,11 @@ def test_an_invite_is_noted_without_its_secrets(operator: Operator) -> None:
 
 
 def test_approval_is_a_policy_with_everybody_in_it(operator: Operator) -> None:
-    """Approving one node names all present members too, so that newcomers can believe them later."""
+    """Approving one node names all present members too, so that candidates can believe them later."""
     member = operator.sees("a", govern.invite(operator.cluster, DAY))
-    waiting = operator.sees("b", govern.invite(operator.cluster, govern.Wish("sentry", 1, int(NOW) + 9, approve=True)))
+    waiting = operator.sees(
+        "b", govern.invite(operator.cluster, govern.InviteSpec("sentry", 1, int(NOW) + 9, approve=True))
+    )
     before = set(operator.cluster.membership.roster.members)
 
     govern.approve(operator.cluster, [waiting], NOW)
@@ -107,9 +109,9 @@ def test_revocation_is_for_good(operator: Operator) -> None:
 
 def test_unused_invites_are_minted_again(operator: Operator) -> None:
     """With the new key the old lines are dead: what was not used comes back with the places left."""
-    operator.sees("a", govern.invite(operator.cluster, govern.Wish("sentry", 3, int(NOW) + 86400)))
+    operator.sees("a", govern.invite(operator.cluster, govern.InviteSpec("sentry", 3, int(NOW) + 86400)))
     operator.sees("b", govern.invite(operator.cluster, DAY))
-    govern.invite(operator.cluster, govern.Wish("validator", 1, int(NOW) - 1))
+    govern.invite(operator.cluster, govern.InviteSpec("validator", 1, int(NOW) - 1))
 
     again = govern.rotate(operator.cluster, now=NOW)
 
@@ -148,7 +150,7 @@ def test_a_full_policy_fits(operator: Operator) -> None:
     govern.rotate(operator.cluster, now=NOW)
 
     assert (limits.BOXES, limits.MEMBERS) == (
-        len(operator.signed.boxes),
+        len(operator.signed.wrapped_keys),
         len(operator.cluster.membership.policy.approved),
     )
     assert len(operator.signed.data) <= limits.POLICY_BYTES
@@ -174,9 +176,9 @@ def test_without_a_rendezvous_there_is_a_command(operator: Operator) -> None:
 def test_status_lists_members_and_who_waits(operator: Operator) -> None:
     """The table has a row for each node with what keeps it out."""
     operator.sees("a")
-    operator.sees("b", govern.invite(operator.cluster, govern.Wish("validator", 1, int(NOW) + 9, approve=True)))
+    operator.sees("b", govern.invite(operator.cluster, govern.InviteSpec("validator", 1, int(NOW) + 9, approve=True)))
 
-    found = status.document(operator.cluster, Look(("http://r",), ()), NOW + 5)
+    found = status.document(operator.cluster, RoomView(("http://r",), ()), NOW + 5)
 
     assert [("a", "sentry", "member", 5.0), ("b", "validator", "unapproved", 5.0)] == [
         (row["moniker"], row["role"], row["state"], row["age_seconds"]) for row in found["members"]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from goldnode.cluster.user_data import TEMPLATES, Machine, Node, render, write
+from goldnode.cluster.user_data import TEMPLATES, Node, UserData, render, write
 from goldnode.config import node_config
 from goldnode.errors import InputError, UsageError
 from goldnode.protocol.invite import write_invite
@@ -20,7 +20,7 @@ from tests.support.cluster_lab import Lab
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGZvbyBiYXIgYmF6IHF1eCBxdXV4IGNvcmdlIGdy me@there"
 
 
-def machine(role: str, **changes: Any) -> Machine:
+def machine(role: str, **changes: Any) -> UserData:
     """A machine of this role."""
     join = write_invite(Lab().invite())
     nodes = {
@@ -29,7 +29,7 @@ def machine(role: str, **changes: Any) -> Machine:
         "hosted": [Node("alice", role, "")],
     }.get(role, [Node("node-1", role, join)])
     given = {"nodes": nodes, "rendezvous": [] if role == "hosted" else ["http://203.0.113.10:8700"], **changes}
-    return Machine(cluster="demo", network="localnet", role=role, **given)
+    return UserData(cluster="demo", network="localnet", role=role, **given)
 
 
 def files(text: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from goldnode.config import role
-from goldnode.config.role import Audience, Kind, Port, Restart, Role, Start
+from goldnode.config.role import Audience, Port, Restart, Role, RoleKind, Start
 from goldnode.errors import InputError
 from goldnode.paths import REPOSITORY
 
@@ -30,7 +30,7 @@ def test_a_validator_opens_nothing_to_the_world() -> None:
     found = _shipped("validator")
 
     assert {Audience.SENTRIES, Audience.SIGNER, Audience.SIGNER_MACHINE} == {port.to for port in found.ports}
-    assert (Start.WHEN_HELD, Restart.NEVER, True) == (found.start, found.restart, found.consensus_key)
+    assert (Start.WHEN_SENTRIES_READY, Restart.NEVER, True) == (found.start, found.restart, found.consensus_key)
     assert False is found.settings["config.toml"]["p2p.pex"]
 
 
@@ -45,7 +45,7 @@ def test_a_sentry_opens_peers_and_mesh() -> None:
 
 def test_a_smallest_role() -> None:
     """Name and summary make a role; the rest has defaults."""
-    assert Role("relay", "Relays.", Kind.NODE) == role.parse(SMALLEST)
+    assert Role("relay", "Relays.", RoleKind.NODE) == role.parse(SMALLEST)
 
 
 @pytest.mark.parametrize(

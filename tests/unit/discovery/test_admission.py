@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from goldnode.discovery.admission import Newcomer, admit
-from goldnode.discovery.alarm import Alarm, Kind
+from goldnode.discovery.admission import Candidate, admit
+from goldnode.discovery.alarm import Alarm, AlarmKind
 from goldnode.protocol import limits
 from goldnode.protocol.invite import Invite
 from goldnode.protocol.policy import Policy
@@ -17,22 +17,22 @@ LAB = Lab()
 NOBODY = Policy()
 
 
-def comes(name: str, invite: Invite | None = None, *accepted: str) -> Newcomer:
+def comes(name: str, invite: Invite | None = None, *accepted: str) -> Candidate:
     """Somebody with a valid record."""
     grant = (invite or LAB.invite()).grant
-    return Newcomer(LAB.node_id(name), grant, frozenset(map(LAB.node_id, accepted)))
+    return Candidate(LAB.node_id(name), grant, frozenset(map(LAB.node_id, accepted)))
 
 
 def judge(
-    *newcomers: Newcomer,
+    *candidates: Candidate,
     held: dict[str, str] | None = None,
-    members: tuple[Newcomer, ...] = (),
+    members: tuple[Candidate, ...] = (),
     policy: Policy = NOBODY,
     behind: bool = False,
     now: float = NOW,
-) -> dict[str, Kind | None]:
+) -> dict[str, AlarmKind | None]:
     """By node ID: None for admitted, else what spoke against it."""
-    admitted, refused = admit(newcomers, held or {}, members, policy, now, behind=behind)
+    admitted, refused = admit(candidates, held or {}, members, policy, now, behind=behind)
     return {**dict.fromkeys(admitted), **refused}
 
 
@@ -48,14 +48,14 @@ def test_a_revoked_node_is_refused_whatever_else_holds() -> None:
     one = comes("a")
     both = Policy(revoked_nodes=frozenset({one.node_id}), approved=frozenset({one.node_id}))
 
-    assert {one.node_id: Kind.REVOKED} == judge(one, policy=both)
+    assert {one.node_id: AlarmKind.REVOKED} == judge(one, policy=both)
 
 
 def test_nobody_new_while_a_newer_policy_is_cited() -> None:
-    """A server that withholds a policy keeps newcomers out, not in."""
+    """A server that withholds a policy keeps candidates out, not in."""
     one = comes("a")
 
-    assert {one.node_id: Kind.POLICY_BEHIND} == judge(one, behind=True)
+    assert {one.node_id: AlarmKind.POLICY_BEHIND} == judge(one, behind=True)
 
 
 def test_an_invite_may_want_approval() -> None:
@@ -63,7 +63,7 @@ def test_an_invite_may_want_approval() -> None:
     one = comes("a", LAB.invite(approve=True))
     named = Policy(approved=frozenset({one.node_id}))
 
-    assert ({one.node_id: Kind.UNAPPROVED}, {one.node_id: None}) == (judge(one), judge(one, policy=named))
+    assert ({one.node_id: AlarmKind.UNAPPROVED}, {one.node_id: None}) == (judge(one), judge(one, policy=named))
 
 
 @pytest.mark.parametrize("over", ["late", "revoked"])
@@ -75,7 +75,7 @@ def test_a_dead_invite_needs_a_voucher(over: str) -> None:
     now = NOW + 7200 if over == "late" else NOW
     member = replace(other, accepted=frozenset({one.node_id}))
 
-    assert {one.node_id: Kind.EXPIRED} == judge(one, members=(other,), policy=policy, now=now)
+    assert {one.node_id: AlarmKind.EXPIRED} == judge(one, members=(other,), policy=policy, now=now)
     assert {one.node_id: None} == judge(one, members=(member,), policy=policy, now=now)
 
 
@@ -84,7 +84,7 @@ def test_a_thief_cannot_vouch_for_itself() -> None:
     invite = LAB.invite(hours=1, most=2)
     thief, accomplice = comes("thief", invite), comes("accomplice", invite, "thief")
 
-    assert Kind.EXPIRED == judge(thief, members=(accomplice,), now=NOW + 7200)[thief.node_id]
+    assert AlarmKind.EXPIRED == judge(thief, members=(accomplice,), now=NOW + 7200)[thief.node_id]
 
 
 def test_a_newcomer_believes_at_least_half_of_what_it_first_reads() -> None:
@@ -97,14 +97,14 @@ def test_a_newcomer_believes_at_least_half_of_what_it_first_reads() -> None:
 
     found = judge(a, b, c, thief, now=NOW + 7200)
 
-    assert {a.node_id: None, b.node_id: None, c.node_id: None, thief.node_id: Kind.EXPIRED} == found
+    assert {a.node_id: None, b.node_id: None, c.node_id: None, thief.node_id: AlarmKind.EXPIRED} == found
 
 
 def test_a_lone_record_with_a_dead_invite_is_no_member() -> None:
     """Nobody to ask means no."""
     one = comes("a", LAB.invite(hours=1))
 
-    assert {one.node_id: Kind.EXPIRED} == judge(one, now=NOW + 7200)
+    assert {one.node_id: AlarmKind.EXPIRED} == judge(one, now=NOW + 7200)
 
 
 def test_a_used_up_invite_admits_nobody() -> None:
@@ -112,7 +112,7 @@ def test_a_used_up_invite_admits_nobody() -> None:
     invite = LAB.invite()
     thief = comes("thief", invite)
 
-    assert {thief.node_id: Kind.QUOTA} == judge(thief, held={LAB.node_id("a"): invite.grant.invite})
+    assert {thief.node_id: AlarmKind.QUOTA} == judge(thief, held={LAB.node_id("a"): invite.grant.invite})
 
 
 def test_a_race_admits_neither() -> None:
@@ -120,7 +120,7 @@ def test_a_race_admits_neither() -> None:
     invite = LAB.invite()
     one, two = comes("a", invite), comes("b", invite)
 
-    assert {one.node_id: Kind.CONTESTED, two.node_id: Kind.CONTESTED} == judge(one, two)
+    assert {one.node_id: AlarmKind.CONTESTED, two.node_id: AlarmKind.CONTESTED} == judge(one, two)
 
 
 def test_a_race_is_won_by_whom_the_members_accepted() -> None:
@@ -128,7 +128,7 @@ def test_a_race_is_won_by_whom_the_members_accepted() -> None:
     invite = LAB.invite()
     one, two, member = comes("a", invite), comes("b", invite), comes("m", None, "a")
 
-    assert {one.node_id: None, two.node_id: Kind.QUOTA} == judge(one, two, members=(member,))
+    assert {one.node_id: None, two.node_id: AlarmKind.QUOTA} == judge(one, two, members=(member,))
 
 
 def test_members_that_disagree_leave_it_to_the_root() -> None:
@@ -138,8 +138,8 @@ def test_members_that_disagree_leave_it_to_the_root() -> None:
     members = (comes("m", None, "a"), comes("n", None, "b"))
     named = Policy(approved=frozenset({one.node_id}))
 
-    assert {one.node_id: Kind.CONTESTED, two.node_id: Kind.CONTESTED} == judge(one, two, members=members)
-    assert {one.node_id: None, two.node_id: Kind.QUOTA} == judge(one, two, members=members, policy=named)
+    assert {one.node_id: AlarmKind.CONTESTED, two.node_id: AlarmKind.CONTESTED} == judge(one, two, members=members)
+    assert {one.node_id: None, two.node_id: AlarmKind.QUOTA} == judge(one, two, members=members, policy=named)
 
 
 def test_who_left_may_come_back() -> None:
@@ -155,11 +155,11 @@ def test_the_cluster_has_a_size() -> None:
     held = {seed(str(n)).hex()[:40]: "x" for n in range(limits.MEMBERS - 1)}
     one, two = sorted([comes("a"), comes("b")], key=lambda each: each.node_id)
 
-    assert {one.node_id: None, two.node_id: Kind.FULL} == judge(one, two, held=held)
+    assert {one.node_id: None, two.node_id: AlarmKind.FULL} == judge(one, two, held=held)
 
 
-@pytest.mark.parametrize("kind", Kind)
-def test_every_alarm_is_a_sentence(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", AlarmKind)
+def test_every_alarm_is_a_sentence(kind: AlarmKind) -> None:
     """An alarm names its subject, and its hint is a command where there is one."""
     alarm = Alarm(kind, "SUBJECT", "detail")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from goldnode.discovery.alarm import Alarm, Kind
+from goldnode.discovery.alarm import Alarm, AlarmKind
 from goldnode.discovery.member import Member
 from goldnode.discovery.own_record import SETTLE
 from goldnode.errors import ExchangeError, InputError
@@ -106,7 +106,7 @@ def test_numbers_only_rise(tmp_path: Path) -> None:
     first = seq(lab.member(tmp_path, "a"))
     lab.clock.now -= 1000
     again = Member(tmp_path / "a", lab.node("a"), clock=lab.clock)
-    again.say(facts("a"))
+    again.publish(facts("a"))
 
     assert seq(again) > first
 
@@ -142,12 +142,12 @@ def test_a_clone_is_said_and_answered(tmp_path: Path) -> None:
 
     member.take(listing({lab.slot("a"): lab.record("a", other, mine + 5)}))
 
-    assert {Alarm(Kind.CLONE, member.node_id)} == member.alarms()
+    assert {Alarm(AlarmKind.CLONE, member.node_id)} == member.alarms()
     assert mine + 6 == seq(member)
 
 
 def test_clones_do_not_race(tmp_path: Path) -> None:
-    """A second answer waits a touch interval, however fast the other one is."""
+    """A second answer waits a heartbeat interval, however fast the other one is."""
     lab = Lab()
     member = lab.member(tmp_path, "a")
     other = lab.announcement("a", facts=facts("a", boot="elsewhere"))
@@ -178,10 +178,10 @@ def test_changed_facts_are_due_at_once(tmp_path: Path) -> None:
     lab = Lab()
     member = lab.member(tmp_path, "a")
     first = seq(member)
-    member.say(facts("a"))
+    member.publish(facts("a"))
     unchanged = seq(member)
 
-    member.say(replace(facts("a"), p2p_port=1))
+    member.publish(replace(facts("a"), p2p_port=1))
 
     assert (first, 1) == (unchanged, written(lab, member).facts.p2p_port)
 
@@ -214,7 +214,7 @@ def test_a_scheduled_refresh_carries_the_view(tmp_path: Path) -> None:
 def test_facts_others_would_refuse_are_not_said(tmp_path: Path) -> None:
     """A fault in our own facts is found here, not by silence out there."""
     with pytest.raises(ExchangeError, match="addresses"):
-        Lab().member(tmp_path, "a").say(replace(facts("a"), addresses=("127.0.0.1",)))
+        Lab().member(tmp_path, "a").publish(replace(facts("a"), addresses=("127.0.0.1",)))
 
 
 def test_the_same_invite_again_goes_on(tmp_path: Path) -> None:
@@ -277,7 +277,7 @@ def test_a_farewell_ends_the_writing(tmp_path: Path) -> None:
     farewell = member.farewell()
     silent = member.current()
 
-    member.say(facts("a"))
+    member.publish(facts("a"))
 
     assert (b"\1", None) == (farewell[:1], silent)
     assert seq(member) > last + 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from goldnode.discovery.alarm import Alarm, Kind
+from goldnode.discovery.alarm import Alarm, AlarmKind
 from goldnode.discovery.member import Member
 from goldnode.protocol import limits
 from goldnode.protocol.policy import Policy, sign_policy
@@ -31,7 +31,7 @@ def test_a_policy_moves_the_member_to_the_new_epoch(tmp_path: Path) -> None:
     old = member.keys()
     written = member.current()
     assert written is not None
-    box = written.announcement.enrolment.box
+    box = written.announcement.enrolment.wrapping_key
 
     member.take(listing({lab.slot("b"): lab.record("b")}, policy=rotated(lab, box)))
 
@@ -53,7 +53,7 @@ def test_a_policy_that_leaves_us_out_locks_us_out(tmp_path: Path) -> None:
 
     member.take(listing(policy=rotated(lab, None)))
 
-    assert {Alarm(Kind.LOCKED_OUT, member.node_id)} == member.alarms()
+    assert {Alarm(AlarmKind.LOCKED_OUT, member.node_id)} == member.alarms()
     assert (room, {lab.node_id("b")}) == (member.keys().room, set(member.members()))
 
 
@@ -81,7 +81,7 @@ def test_a_member_that_cites_another_policy_is_an_alarm(tmp_path: Path) -> None:
 
     member.take(listing({lab.slot("b"): lab.record("b", said)}))
 
-    assert {Alarm(Kind.POLICY_FORK, lab.node_id("b"))} == member.alarms()
+    assert {Alarm(AlarmKind.POLICY_FORK, lab.node_id("b"))} == member.alarms()
 
 
 def test_a_policy_under_a_wrong_key_is_refused(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_a_revoked_member_that_still_reads_says_so(tmp_path: Path) -> None:
 
     member.take(listing(policy=lab.policy(3, Policy(revoked_nodes=frozenset({member.node_id})))))
 
-    assert {Alarm(Kind.REVOKED, member.node_id)} == member.alarms()
+    assert {Alarm(AlarmKind.REVOKED, member.node_id)} == member.alarms()
 
 
 def test_two_policies_of_one_version_are_an_alarm(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_two_policies_of_one_version_are_an_alarm(tmp_path: Path) -> None:
 
     member.take(listing(policy=lab.policy(2, Policy(time=1))))
 
-    assert ({Alarm(Kind.POLICY_FORK, member.node_id)}, held) == (member.alarms(), member.policy())
+    assert ({Alarm(AlarmKind.POLICY_FORK, member.node_id)}, held) == (member.alarms(), member.policy())
 
 
 def test_a_forged_policy_is_refused(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_a_policy_that_stays_away_is_an_alarm(tmp_path: Path) -> None:
     at_once = member.alarms()
     lab.clock.now += 2 * limits.TOUCH_INTERVAL
 
-    assert (set(), {Alarm(Kind.POLICY_BEHIND, lab.node_id("b"))}) == (at_once, member.alarms())
+    assert (set(), {Alarm(AlarmKind.POLICY_BEHIND, lab.node_id("b"))}) == (at_once, member.alarms())
 
 
 def test_a_policy_names_endpoints(tmp_path: Path) -> None:

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from goldnode.discovery.alarm import Alarm, Kind
+from goldnode.discovery.alarm import Alarm, AlarmKind
 from goldnode.discovery.roster import Context, Reading, Roster, check_fit, merge
-from goldnode.discovery.views import find_lags, split_views
+from goldnode.discovery.views import find_unseen, split_views
 from goldnode.errors import ExchangeError
 from goldnode.protocol import limits
 from goldnode.protocol.announcement import Announcement
@@ -112,7 +112,7 @@ def test_a_cited_policy_keeps_newcomers_out() -> None:
     later = merge(roster, reading(("b", 10, LAB.announcement("b"))), ME)
     informed = merge(later, Reading(), replace(ME, policy_version=5))
 
-    assert {LAB.node_id("b"): Kind.POLICY_BEHIND} == later.refused
+    assert {LAB.node_id("b"): AlarmKind.POLICY_BEHIND} == later.refused
     assert {LAB.node_id("a"), LAB.node_id("b")} == informed.members.keys()
 
 
@@ -123,7 +123,7 @@ def test_our_own_invite_has_our_place() -> None:
 
     roster = merge(Roster(), reading(("thief", 10, LAB.announcement("thief", LAB.enrol("thief", invite)))), mine)
 
-    assert {LAB.node_id("thief"): Kind.QUOTA} == roster.refused
+    assert {LAB.node_id("thief"): AlarmKind.QUOTA} == roster.refused
 
 
 def test_a_boot_that_comes_back_is_a_clone() -> None:
@@ -139,7 +139,7 @@ def test_a_boot_that_comes_back_is_a_clone() -> None:
 
 
 def test_a_new_role_is_judged_anew() -> None:
-    """A member that comes back with another invite is a newcomer under that one."""
+    """A member that comes back with another invite is a candidate under that one."""
     roster = with_members("a")
     again = LAB.announcement("a", LAB.enrol("a", LAB.invite("validator", approve=True)))
 
@@ -180,11 +180,11 @@ def test_a_hidden_record_is_noticed_after_two_intervals() -> None:
     hidden = LAB.node_id("b")
     said = replace(LAB.announcement("a"), accepted=(hidden,), seen={hidden: 99})
     roster = merge(Roster(), reading(("a", 10, said)), ME)
-    lags = find_lags(roster, {}, NOW)
+    unseen = find_unseen(roster, {}, NOW)
 
-    assert set() == split_views(roster, find_lags(roster, lags, NOW + HOUR), ME.node_id, NOW + HOUR)
-    assert {Alarm(Kind.SPLIT_VIEW, hidden, "is hidden from us")} == split_views(
-        roster, find_lags(roster, lags, NOW + 2 * HOUR), ME.node_id, NOW + 2 * HOUR
+    assert set() == split_views(roster, find_unseen(roster, unseen, NOW + HOUR), ME.node_id, NOW + HOUR)
+    assert {Alarm(AlarmKind.SPLIT_VIEW, hidden, "is hidden from us")} == split_views(
+        roster, find_unseen(roster, unseen, NOW + 2 * HOUR), ME.node_id, NOW + 2 * HOUR
     )
 
 
@@ -193,11 +193,11 @@ def test_a_late_record_ends_the_suspicion() -> None:
     b = LAB.node_id("b")
     said = replace(LAB.announcement("a"), accepted=(b,), seen={b: 99})
     roster = merge(Roster(), reading(("a", 10, said)), ME)
-    lags = find_lags(roster, {}, NOW)
+    unseen = find_unseen(roster, {}, NOW)
 
     arrived = merge(roster, reading(("b", 99, LAB.announcement("b"))), ME)
 
-    assert {} == find_lags(arrived, lags, NOW + HOUR)
+    assert {} == find_unseen(arrived, unseen, NOW + HOUR)
 
 
 def test_news_that_is_still_on_its_way_is_no_alarm() -> None:
@@ -218,4 +218,4 @@ def test_a_member_that_is_shown_old_records_is_named() -> None:
 
     found = split_views(roster, {}, ME.node_id, NOW)
 
-    assert {Alarm(Kind.SPLIT_VIEW, LAB.node_id("a"), "is shown old records")} == found
+    assert {Alarm(AlarmKind.SPLIT_VIEW, LAB.node_id("a"), "is shown old records")} == found

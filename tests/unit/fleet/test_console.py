@@ -5,17 +5,17 @@ from __future__ import annotations
 from goldnode.fleet.console import Seen, fault, read
 from goldnode.node.agent import console
 from goldnode.node.agent.health import Health, State
-from goldnode.node.agent.supervisor import Report
+from goldnode.node.agent.supervisor import NodeReport
 
 ID = "e7f57f03c9710ec7b67ebcc32bc6810fc607c707"
 CONFIGURED = f"[   36.1] goldnode[512]: goldnode: sentry sentry-1: configured, node id {ID}"
 
 
-def report(state: State = State.FOLLOWING, reason: str = "", missing: tuple[str, ...] = ()) -> Report:
+def report(state: State = State.FOLLOWING, reason: str = "", missing: tuple[str, ...] = ()) -> NodeReport:
     """A sentry as its keeper sees it."""
     health = Health(state, healthy=True, height=12, age=1.0, peers=3, missing=missing, node_id=ID)
     addresses = ("203.0.113.7", "2001:db8::7")
-    return Report("sentry-1", "sentry", ID, health, reason, False, addresses, "fd00::1", 2, (), None)
+    return NodeReport("sentry-1", "sentry", ID, health, reason, False, addresses, "fd00::1", 2, (), None)
 
 
 def test_a_node_is_known_from_its_first_line() -> None:

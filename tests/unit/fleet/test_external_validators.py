@@ -6,14 +6,14 @@ import tomllib
 from pathlib import Path
 
 from goldnode.config import network
-from goldnode.fleet.external_validators import Outsider, arguments, prepare
+from goldnode.fleet.external_validators import ExternalValidator, arguments, prepare
 from goldnode.fleet.plan import NETWORK
 from goldnode.fleet.program import Program
 from goldnode.node.keys.cometbft_keys import Key
 from goldnode.paths import REPOSITORY
 
 DEFAULTS = REPOSITORY / "tests" / "unit" / "node" / "defaults"
-OUTSIDERS = [Outsider(n, Key(bytes([n]) * 32), Key(bytes([n + 100]) * 32)) for n in (1, 2, 3)]
+EXTERNALS = [ExternalValidator(n, Key(bytes([n]) * 32), Key(bytes([n + 100]) * 32)) for n in (1, 2, 3)]
 
 
 def program() -> Program:
@@ -24,7 +24,7 @@ def program() -> Program:
 
 def test_the_world_tells_others_about_its_peers(tmp_path: Path) -> None:
     """Peer exchange is on and private addresses count: what a sentry leaks would be found in its address book."""
-    prepare(tmp_path, OUTSIDERS[0], OUTSIDERS, program(), b"{}")
+    prepare(tmp_path, EXTERNALS[0], EXTERNALS, program(), b"{}")
     config = tomllib.loads((tmp_path / "config" / "config.toml").read_text())
 
     assert (True, False) == (config["p2p"]["pex"], config["p2p"]["addr_book_strict"])
@@ -33,15 +33,15 @@ def test_the_world_tells_others_about_its_peers(tmp_path: Path) -> None:
 
 def test_each_of_the_world_dials_the_two_others(tmp_path: Path) -> None:
     """They know each other, and nobody of the fleet."""
-    prepare(tmp_path, OUTSIDERS[1], OUTSIDERS, program(), b"{}")
+    prepare(tmp_path, EXTERNALS[1], EXTERNALS, program(), b"{}")
     config = tomllib.loads((tmp_path / "config" / "config.toml").read_text())
 
-    assert f"{OUTSIDERS[0].peer},{OUTSIDERS[2].peer}" == config["p2p"]["persistent_peers"]
+    assert f"{EXTERNALS[0].peer},{EXTERNALS[2].peer}" == config["p2p"]["persistent_peers"]
 
 
 def test_the_world_waits_for_slow_machines(tmp_path: Path) -> None:
     """Blocks come at a pace that a machine without KVM keeps up with, faster networks notwithstanding."""
-    prepare(tmp_path, OUTSIDERS[0], OUTSIDERS, program(), b"{}", pace=5)
+    prepare(tmp_path, EXTERNALS[0], EXTERNALS, program(), b"{}", pace=5)
     config = tomllib.loads((tmp_path / "config" / "config.toml").read_text())
 
     assert ("5s", "7500ms") == (config["consensus"]["timeout_commit"], config["consensus"]["timeout_propose"])
@@ -50,7 +50,7 @@ def test_the_world_waits_for_slow_machines(tmp_path: Path) -> None:
 
 def test_keys_are_the_owners_alone(tmp_path: Path) -> None:
     """Nobody else on this machine reads the world's keys."""
-    prepare(tmp_path, OUTSIDERS[0], OUTSIDERS, program(), b"{}")
+    prepare(tmp_path, EXTERNALS[0], EXTERNALS, program(), b"{}")
 
     assert 0o600 == (tmp_path / "config" / "priv_validator_key.json").stat().st_mode & 0o777
 

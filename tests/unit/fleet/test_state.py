@@ -10,11 +10,11 @@ import pytest
 from goldnode.config.node_config import MeshKind
 from goldnode.errors import UsageError
 from goldnode.fleet import state
-from goldnode.fleet.plan import Wish, seats
+from goldnode.fleet.plan import FleetSpec, vms
 from goldnode.fleet.state import State
 
-WISH = Wish(mesh=MeshKind.VPNCLOUD, multi_node=2)
-STATE = State(WISH, {"validator-1": "AB"}, "tcg", "max", seats=seats(WISH))
+SPEC = FleetSpec(mesh=MeshKind.VPNCLOUD, multi_node=2)
+STATE = State(SPEC, {"validator-1": "AB"}, "tcg", "max", vms=vms(SPEC))
 
 
 def test_a_later_command_finds_the_fleet_as_it_was(tmp_path: Path) -> None:
@@ -36,12 +36,12 @@ def test_switching_on_forgets_how_long_it_took_before() -> None:
 def test_a_machine_that_is_not_there_is_named_with_those_that_are() -> None:
     """A wrong name is answered with the right ones."""
     with pytest.raises(UsageError) as caught:
-        STATE.seat("sentry-9")
+        STATE.vm("sentry-9")
 
     assert "validator-1, sentry-1, sentry-2, multi-1" in caught.value.hint
 
 
-@pytest.mark.parametrize("text", [None, "{", "{}", '{"version": 1, "wish": {}}'])
+@pytest.mark.parametrize("text", [None, "{", "{}", '{"version": 1, "spec": {}}'])
 def test_a_folder_without_a_fleet_is_said(tmp_path: Path, text: str | None) -> None:
     """What is no fleet's file is an error of the command line, with the command to type."""
     if text is not None:

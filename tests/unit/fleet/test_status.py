@@ -7,16 +7,16 @@ import io
 from rich.console import Console
 
 from goldnode.fleet import status
-from goldnode.fleet.plan import Wish, seats
+from goldnode.fleet.plan import FleetSpec, vms
 from goldnode.fleet.state import State
 from goldnode.fleet.status import Row
 
-WISH = Wish(multi_node=1)
-STATE = State(WISH, {}, "tcg", "max", seats=seats(WISH))
+SPEC = FleetSpec(multi_node=1)
+STATE = State(SPEC, {}, "tcg", "max", vms=vms(SPEC))
 ROWS = [
     Row("validator-1", "validator", "0123456789abcdef", "signing", 123456, 12, True, ready=1233.4),
     Row("validator-1-on-14", "validator", "fedcba987654", "configured", signing=False, reason="needs [2] sentries"),
-    Row("world-1", "world", "00112233445566", "following", 123456, 12, False),
+    Row("external-1", "external", "00112233445566", "following", 123456, 12, False),
 ]
 
 
@@ -27,5 +27,5 @@ def test_nothing_is_cut_off_on_the_narrowest_terminal() -> None:
     lines = [" ".join(line.split()) for line in console.export_text().splitlines()]
 
     assert "validator-1 validator 0123456789 signing 123456 12 yes 1233 s" in lines
-    assert "world-1 world 0011223344 following 123456 12 no -" in lines
+    assert "external-1 external 0011223344 following 123456 12 no -" in lines
     assert "validator-1-on-14: needs [2] sentries" == lines[-1]

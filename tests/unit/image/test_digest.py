@@ -7,13 +7,13 @@ from dataclasses import replace
 import pytest
 
 from goldnode.image.digest import canonical, quote, tree_digest
-from goldnode.image.tree import File, Kind, Tree
+from goldnode.image.tree import File, FileKind, Tree
 
 CONTENT = b"hello\n"
-FILE = File("/etc/motd", Kind.FILE, 0o644, 0, 4, len(CONTENT), number=17)
-LINK = File("/bin", Kind.LINK, 0o777, target="usr/bin")
-DEVICE = File("/dev/null", Kind.CHARACTER, 0o666, device="1:3")
-TOOL = File("/ping", Kind.FILE, 0o755, size=len(CONTENT), xattrs={"security.capability": b"\x01\x02"})
+FILE = File("/etc/motd", FileKind.FILE, 0o644, 0, 4, len(CONTENT), number=17)
+LINK = File("/bin", FileKind.LINK, 0o777, target="usr/bin")
+DEVICE = File("/dev/null", FileKind.CHARACTER, 0o666, device="1:3")
+TOOL = File("/ping", FileKind.FILE, 0o755, size=len(CONTENT), xattrs={"security.capability": b"\x01\x02"})
 
 
 def tree(*files: File, content: bytes = CONTENT) -> Tree:
@@ -24,7 +24,7 @@ def tree(*files: File, content: bytes = CONTENT) -> Tree:
 def test_the_canonical_text_is_the_documented_one() -> None:
     """Somebody else can recompute the digest: the text's form is frozen."""
     sum_ = hashlib.sha256(CONTENT).hexdigest()
-    esp = tree(File("/EFI", Kind.FOLDER))
+    esp = tree(File("/EFI", FileKind.FOLDER))
     expected = (
         "goldnode file tree 1\n"
         "/bin link 0777 0:0 usr/bin\n"
@@ -45,7 +45,7 @@ def test_the_digest_is_the_hash_of_the_text() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"path": "/etc/issue"}, {"kind": Kind.FIFO}, {"mode": 0o600}, {"uid": 1}, {"gid": 0}, {"size": 7},
+        {"path": "/etc/issue"}, {"kind": FileKind.FIFO}, {"mode": 0o600}, {"uid": 1}, {"gid": 0}, {"size": 7},
         {"xattrs": {"user.a": b""}},
     ],
 )  # fmt: skip

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from goldnode.image import mnemonic
-from tests.image.plants import phrase
+from tests.image.violations import phrase
 
 #: BIP39's own test vectors: entropy, words.
 ZEROS = b"abandon " * 11 + b"about"

@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from goldnode.image.secrets import Secret, find, preview
-from tests.image import plants
+from tests.image import violations
 
 KEY64 = base64.b64encode(bytes(range(64)))
 #: What documents and programs say about secrets without holding one.
@@ -22,15 +22,18 @@ MENTIONS = [
     b"[Interface]\nPrivateKey = \n",
 ]
 SECRETS = [
-    (Secret.PRIVATE_KEY, plants.openssh_key()),
-    (Secret.PRIVATE_KEY, plants.openssh_key().replace(b"\n", b"\\n")),
-    (Secret.PRIVATE_KEY, b"  key: |\n" + b"".join(b"    " + line for line in plants.openssh_key().splitlines(True))),
-    (Secret.PRIVATE_KEY, plants.openssh_key().replace(b"\n", b"\r\n")),
+    (Secret.PRIVATE_KEY, violations.openssh_key()),
+    (Secret.PRIVATE_KEY, violations.openssh_key().replace(b"\n", b"\\n")),
+    (
+        Secret.PRIVATE_KEY,
+        b"  key: |\n" + b"".join(b"    " + line for line in violations.openssh_key().splitlines(True)),
+    ),
+    (Secret.PRIVATE_KEY, violations.openssh_key().replace(b"\n", b"\r\n")),
     (
         Secret.PRIVATE_KEY,
         b"-----BEGIN TENDERMINT PRIVATE KEY-----\nkdf: bcrypt\nsalt: A1B2\ntype: ed25519\n\n" + KEY64 + b"\n",
     ),
-    (Secret.VALIDATOR_KEY, plants.validator_key()),
+    (Secret.VALIDATOR_KEY, violations.validator_key()),
     (Secret.VALIDATOR_KEY, b'{"value":"' + KEY64 + b'","type":"tendermint/PrivKeyEd25519"}'),
     (Secret.INVITE, b"gn1_" + b"abcdefg234567" * 8),
     (Secret.CLOUD_TOKEN, b"aws_secret_access_key = " + KEY64[:40]),

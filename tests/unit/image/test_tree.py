@@ -3,7 +3,7 @@
 import pytest
 
 from goldnode.image.packages import Package, installed, packages
-from goldnode.image.tree import File, Kind, Tree, fits
+from goldnode.image.tree import File, FileKind, Tree, fits
 
 CONTENT = {
     "/usr/lib/os-release": b"# a comment\n\n  NAME=Debian\n",
@@ -12,15 +12,15 @@ CONTENT = {
 }
 TREE = Tree(
     [
-        File("/", Kind.FOLDER),
-        *(File(path, Kind.FOLDER) for path in ("/usr", "/usr/lib", "/var", "/var/lib", "/var/lib/dpkg")),
-        *(File(path, Kind.FILE, size=len(data)) for path, data in CONTENT.items()),
-        File("/lib", Kind.LINK, target="usr/lib"),
-        File("/etc", Kind.FOLDER),
-        File("/etc/os-release", Kind.LINK, target="../usr/lib/os-release"),
-        File("/etc/absolute", Kind.LINK, target="/lib/./os-release"),
-        File("/etc/loop", Kind.LINK, target="loop"),
-        File("/etc/gone", Kind.LINK, target="nowhere"),
+        File("/", FileKind.FOLDER),
+        *(File(path, FileKind.FOLDER) for path in ("/usr", "/usr/lib", "/var", "/var/lib", "/var/lib/dpkg")),
+        *(File(path, FileKind.FILE, size=len(data)) for path, data in CONTENT.items()),
+        File("/lib", FileKind.LINK, target="usr/lib"),
+        File("/etc", FileKind.FOLDER),
+        File("/etc/os-release", FileKind.LINK, target="../usr/lib/os-release"),
+        File("/etc/absolute", FileKind.LINK, target="/lib/./os-release"),
+        File("/etc/loop", FileKind.LINK, target="loop"),
+        File("/etc/gone", FileKind.LINK, target="nowhere"),
     ],
     lambda file: [CONTENT[file.path]],
 )

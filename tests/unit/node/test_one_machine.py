@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from goldnode.node import cluster
-from goldnode.node.configure import Machine
+from goldnode.node.configure import ConfiguredMachine
 from goldnode.node.plan.inputs import read_image
 from goldnode.node.plan.peers import Member, mesh_address
 from goldnode.node.plan.plan import Plan, plan
@@ -17,7 +17,7 @@ from tests.support.node_lab import Cluster, Tree
 NAMES = ("val-1", "s-1", "s-2")
 
 
-def _member(machine: Machine, name: str) -> Member:
+def _member(machine: ConfiguredMachine, name: str) -> Member:
     facts = machine.facts[name]
     held = frozenset() if facts.role.consensus_key else frozenset({machine.facts["val-1"].node_id})
     mesh, ports = facts.mesh_public, facts.ports
@@ -25,7 +25,7 @@ def _member(machine: Machine, name: str) -> Member:
 
 
 @pytest.fixture
-def together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Tree, Machine, Plan]:
+def together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Tree, ConfiguredMachine, Plan]:
     """A validator and two sentries of one cluster, which know of each other."""
     tree, home = Tree(tmp_path / "machine"), Cluster()
     roles = ("validator", "sentry", "sentry")
@@ -43,7 +43,7 @@ def _config(tree: Tree, name: str) -> dict[str, dict[str, object]]:
     return tomllib.loads((tree.layout.node(name).home / "config" / "config.toml").read_text())
 
 
-def test_each_has_its_own(together: tuple[Tree, Machine, Plan]) -> None:
+def test_each_has_its_own(together: tuple[Tree, ConfiguredMachine, Plan]) -> None:
     """User, mesh interface, routing table, mesh address and every port are one node's alone."""
     _, machine, planned = together
     ports = [facts.ports for facts in machine.facts.values()]
@@ -59,7 +59,7 @@ def test_each_has_its_own(together: tuple[Tree, Machine, Plan]) -> None:
     assert 1 == len({mesh.device[-1].split()[3] for mesh in planned.meshes})
 
 
-def test_the_validator_dials_both_sentries_on_the_mesh(together: tuple[Tree, Machine, Plan]) -> None:
+def test_the_validator_dials_both_sentries_on_the_mesh(together: tuple[Tree, ConfiguredMachine, Plan]) -> None:
     """Two sentries of one machine are two peers by their mesh addresses, and the daemon takes both."""
     tree, machine, _ = together
     p2p = _config(tree, "val-1")["p2p"]
@@ -70,7 +70,7 @@ def test_the_validator_dials_both_sentries_on_the_mesh(together: tuple[Tree, Mac
     assert [True] * 3 == [_config(tree, name)["p2p"]["allow_duplicate_ip"] for name in NAMES]
 
 
-def test_each_sentry_hides_the_validator_beside_it(together: tuple[Tree, Machine, Plan]) -> None:
+def test_each_sentry_hides_the_validator_beside_it(together: tuple[Tree, ConfiguredMachine, Plan]) -> None:
     """Sharing a machine changes nothing of who is private."""
     tree, machine, _ = together
 
@@ -79,7 +79,7 @@ def test_each_sentry_hides_the_validator_beside_it(together: tuple[Tree, Machine
     ]
 
 
-def test_each_end_of_the_mesh_is_another_port(together: tuple[Tree, Machine, Plan]) -> None:
+def test_each_end_of_the_mesh_is_another_port(together: tuple[Tree, ConfiguredMachine, Plan]) -> None:
     """The validator's mesh reaches each sentry's by the machine's address and that sentry's UDP port."""
     tree, _, _ = together
     text = tree.layout.node("val-1").mesh_config("wireguard").read_text()

@@ -20,15 +20,15 @@ from goldnode.protocol.invite import PREFIX, read_invite, write_invite
 from goldnode.protocol.policy import Policy, open_policy, verify_policy
 from goldnode.protocol.record import (
     Record,
+    sign_heartbeat,
     sign_record,
     sign_tombstone,
-    sign_touch,
+    verify_heartbeat,
     verify_record,
     verify_tombstone,
-    verify_touch,
 )
 from goldnode.protocol.request import PROOF, ROOM_KEY, TIME, sign_request, verify_request
-from goldnode.protocol.seal import Place, room_key, seal_record, slot_key
+from goldnode.protocol.seal import RecordBinding, room_key, seal_record, slot_key
 from goldnode.protocol.wire import Purpose, parse_json, read_body, sign, write_body
 from tests.support.cluster_lab import NOW, Dice, Lab, facts
 
@@ -38,7 +38,7 @@ SLOT = LAB.slot("a")
 
 PARSERS: dict[str, tuple[bytes, Callable[[bytes], Any]]] = {
     "record": (LAB.record("a"), lambda data: verify_record(data, SLOT)),
-    "touch": (sign_touch(SLOT_KEY, 7, 8), lambda data: verify_touch(data, SLOT)),
+    "touch": (sign_heartbeat(SLOT_KEY, 7, 8), lambda data: verify_heartbeat(data, SLOT)),
     "tombstone": (sign_tombstone(SLOT_KEY, 9), lambda data: verify_tombstone(data, SLOT)),
     "policy": (LAB.policy(members=("a", "b")), lambda data: verify_policy(data, LAB.fingerprint)),
     "enrolment": (LAB.enrol("a").data, read_enrolment),
@@ -205,7 +205,7 @@ def test_a_policy_under_another_key_does_not_open() -> None:
 
 
 def _signed(text: bytes) -> Record:
-    place, salt = Place(LAB.room, SLOT, 7), Dice("fuzz")(32)
+    place, salt = RecordBinding(LAB.room, SLOT, 7), Dice("fuzz")(32)
     signature = sign(LAB.node("a"), Purpose.ANNOUNCEMENT, place.data + text)
     data = sign_record(SLOT_KEY, 7, 600, salt, seal_record(LAB.cluster_key, place, salt, signature, text))
     return verify_record(data, SLOT)

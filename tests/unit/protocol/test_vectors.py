@@ -19,9 +19,9 @@ from goldnode.protocol.enrolment import Enrolment, enrol, read_enrolment
 from goldnode.protocol.facts import read_facts
 from goldnode.protocol.invite import Invite, mint, read_invite, write_invite
 from goldnode.protocol.policy import Policy, find_key, open_policy, sign_policy, verify_policy
-from goldnode.protocol.record import sign_tombstone, sign_touch, verify_record, verify_tombstone, verify_touch
+from goldnode.protocol.record import sign_heartbeat, sign_tombstone, verify_heartbeat, verify_record, verify_tombstone
 from goldnode.protocol.request import sign_request, verify_request
-from goldnode.protocol.seal import box_keys, room_key, room_of, slot_key
+from goldnode.protocol.seal import room_key, room_of, slot_key, wrapping_keys
 from goldnode.protocol.wire import Purpose, hash_of, key_from_seed, node_id_of, pae, public_of, to_base64
 
 FILE = Path(__file__).parents[2] / "vectors" / "rendezvous-v1.json"
@@ -46,7 +46,7 @@ class Given:
         self.cluster_key = bytes.fromhex(given["cluster_key"])
         self.root = key_from_seed(bytes.fromhex(given["root_seed"]))
         self.node = key_from_seed(bytes.fromhex(given["node_seed"]))
-        self.box_seed = bytes.fromhex(given["box_seed"])
+        self.wrapping_seed = bytes.fromhex(given["box_seed"])
         self.seq, self.counter, self.time = given["seq"], given["counter"], given["time"]
         self.body = given["request"]["body"].encode()
 
@@ -70,7 +70,7 @@ class Given:
 
     def enrolment(self) -> Enrolment:
         """The node's enrolment."""
-        return enrol(self.invite(), self.node, box_keys(self.box_seed)[1], self.time / 1000)
+        return enrol(self.invite(), self.node, wrapping_keys(self.wrapping_seed)[1], self.time / 1000)
 
     def announcement(self) -> Announcement:
         """What the node says."""
@@ -115,12 +115,12 @@ def build(vectors: Any) -> dict[str, Any]:
         "record": to_base64(
             announce(g.announcement(), cluster_key=g.cluster_key, node_key=g.node, seq=g.seq, random=g.random("record"))
         ),
-        "touch": to_base64(sign_touch(key, g.seq, g.counter)),
+        "touch": to_base64(sign_heartbeat(key, g.seq, g.counter)),
         "tombstone": to_base64(sign_tombstone(key, g.seq)),
         "policy": to_base64(
             sign_policy(
                 g.root, policy, version=g.given["policy"]["version"], epoch=g.given["epoch"],
-                cluster_key=g.cluster_key, members=[box_keys(g.box_seed)[1]], random=g.random("policy"),
+                cluster_key=g.cluster_key, members=[wrapping_keys(g.wrapping_seed)[1]], random=g.random("policy"),
             )
         ),
     }  # fmt: skip
@@ -149,7 +149,7 @@ def test_reads_touch_and_tombstone(vectors: Any) -> None:
     """The frozen touch and tombstone hold, with the frozen numbers."""
     g, expected = Given(vectors), vectors["expected"]
 
-    touch = verify_touch(_bytes(expected["touch"]), expected["slot"])
+    touch = verify_heartbeat(_bytes(expected["touch"]), expected["slot"])
     tombstone = verify_tombstone(_bytes(expected["tombstone"]), expected["slot"])
 
     assert (g.seq, g.counter, g.seq) == (touch.seq, touch.counter, tombstone.seq)
@@ -189,7 +189,7 @@ def test_reads_the_policy(vectors: Any) -> None:
     g, wanted = Given(vectors), vectors["given"]["policy"]
     signed = verify_policy(_bytes(vectors["expected"]["policy"]), vectors["expected"]["fingerprint"])
 
-    key = find_key(signed, g.box_seed)
+    key = find_key(signed, g.wrapping_seed)
     policy = open_policy(signed, g.cluster_key)
 
     assert g.cluster_key == key

@@ -20,17 +20,17 @@ from goldnode.protocol.enrolment import read_enrolment
 from goldnode.protocol.facts import Consensus, Mesh, read_facts, write_facts
 from goldnode.protocol.invite import read_invite, write_invite
 from goldnode.protocol.policy import Policy, is_endpoint, open_policy, verify_policy
-from goldnode.protocol.record import sign_record, sign_touch, verify_record, verify_touch
+from goldnode.protocol.record import sign_heartbeat, sign_record, verify_heartbeat, verify_record
 from goldnode.protocol.request import PROOF, ROOM_KEY, TIME, sign_request, verify_request
 from goldnode.protocol.seal import (
     ANNOUNCEMENT_BYTES,
-    Place,
-    box_keys,
-    new_box_seed,
-    open_boxes,
+    RecordBinding,
+    new_wrapping_seed,
     room_key,
-    seal_boxes,
     slot_key,
+    unwrap_key,
+    wrap_key,
+    wrapping_keys,
 )
 from goldnode.protocol.wire import (
     Fields,
@@ -64,13 +64,13 @@ def test_pae_is_dsses() -> None:
 
 
 def test_a_signature_is_for_one_purpose() -> None:
-    """What was signed as a touch proves nothing as a tombstone; neither does any other signature or key."""
-    signed = sign_touch(KEY, 1, 2)
+    """What was signed as a heartbeat proves nothing as a tombstone; neither does any other signature or key."""
+    signed = sign_heartbeat(KEY, 1, 2)
     body, signature = signed[:-64], signed[-64:]
 
-    assert holds(public_of(KEY), Purpose.TOUCH, body, signature)
+    assert holds(public_of(KEY), Purpose.HEARTBEAT, body, signature)
     assert not holds(public_of(KEY), Purpose.TOMBSTONE, body, signature)
-    assert not holds(b"short", Purpose.TOUCH, body, signature)
+    assert not holds(b"short", Purpose.HEARTBEAT, body, signature)
 
 
 @pytest.mark.parametrize("address", ["10.0.0.1", "192.168.1.1", "203.0.113.5", "2001:db8::1", "fd12::1", "100.64.0.1"])
@@ -209,12 +209,12 @@ def test_records_are_refused_by_code(data: bytes, code: str) -> None:
 def test_nothing_may_follow() -> None:
     """Bytes behind the signature are refused, not ignored."""
     with pytest.raises(ExchangeError, match="too many"):
-        verify_touch(sign_touch(KEY, 1, 1) + b"x", SLOT)
+        verify_heartbeat(sign_heartbeat(KEY, 1, 1) + b"x", SLOT)
 
 
 def test_sealed_padding_is_zero() -> None:
     """Nobody hides anything behind an announcement."""
-    place, salt = Place(LAB.room, SLOT, 1), bytes(32)
+    place, salt = RecordBinding(LAB.room, SLOT, 1), bytes(32)
     cipher = ChaCha20Poly1305(seal._record_key(LAB.cluster_key, place, salt))
     sealed = cipher.encrypt(bytes(12), (bytes(2) + bytes(64)).ljust(512, b"x"), place.data)
     with pytest.raises(ExchangeError, match="padded"):
@@ -223,13 +223,13 @@ def test_sealed_padding_is_zero() -> None:
 
 def test_a_box_key_of_small_order_disturbs_nobody() -> None:
     """A node that announced a bad box key gets no box, and the others get theirs."""
-    good = new_box_seed()
-    boxes = seal_boxes(b"k" * 32, seed("ephemeral"), [bytes(32), box_keys(good)[1]], b"context")
+    good = new_wrapping_seed()
+    boxes = wrap_key(b"k" * 32, seed("ephemeral"), [bytes(32), wrapping_keys(good)[1]], b"context")
 
     assert 1 == len(boxes)
-    assert b"k" * 32 == open_boxes(good, box_keys(seed("ephemeral"))[1], boxes, b"context")
-    assert open_boxes(good, bytes(32), boxes, b"context") is None
-    assert open_boxes(b"", b"", boxes, b"context") is None
+    assert b"k" * 32 == unwrap_key(good, wrapping_keys(seed("ephemeral"))[1], boxes, b"context")
+    assert unwrap_key(good, bytes(32), boxes, b"context") is None
+    assert unwrap_key(b"", b"", boxes, b"context") is None
 
 
 @pytest.mark.parametrize("url", ["http://203.0.113.10:8700", "https://r.example/rdv", "http://[2001:db8::1]:8700"])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from goldnode.errors import ImageError
-from goldnode.image.check import Report, Result
+from goldnode.image.check import HygieneReport, Result
 from goldnode.image.rule import Finding, Rule
 from goldnode.publish import junit
 
@@ -22,7 +22,7 @@ def test_rules_and_other_reports_are_in_one_file(tmp_path: Path) -> None:
     )
     broken = Result(RULE, (Finding("/etc/ssh/key", "must not ship"),))
 
-    junit.write(Report("disk", (broken, Result(RULE, ()))), [other], tmp_path / "all.xml")
+    junit.write(HygieneReport("disk", (broken, Result(RULE, ()))), [other], tmp_path / "all.xml")
 
     assert ["host-keys", "joins"] == junit.failures(tmp_path / "all.xml")
     assert "/etc/ssh/key: must not ship" in (tmp_path / "all.xml").read_text()

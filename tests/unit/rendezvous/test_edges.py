@@ -15,10 +15,10 @@ from goldnode.protocol.codes import STATUS, Code
 from goldnode.protocol.wire import refuse
 from goldnode.rendezvous.address import bucket, client_address, parse_proxies
 from goldnode.rendezvous.config import Config
-from goldnode.rendezvous.inquiry import ListQuery, parse_list_query, read_head
 from goldnode.rendezvous.limiter import Limiter, Rate
 from goldnode.rendezvous.metrics import Metrics
 from goldnode.rendezvous.problem import SENTENCES, RefusalError, problem
+from goldnode.rendezvous.request import ListQuery, parse_list_query, read_head
 
 PROXIES = parse_proxies(["10.0.0.0/8", "2001:db8:1::/48"])
 
@@ -192,11 +192,12 @@ def test_rates_refused(rate: float) -> None:
 
 def test_metrics() -> None:
     """Counters and gauges come in Prometheus's text format."""
-    metrics = Metrics(woken=3)
+    metrics = Metrics(notified=3)
     metrics.requests["list", "ok"] += 2
     text = metrics.render({"watchers": 5})
 
     assert 'goldnode_rendezvous_requests_total{call="list",outcome="ok"} 2\n' in text
     assert text.endswith(
-        "goldnode_rendezvous_woken_total 3\n# TYPE goldnode_rendezvous_watchers gauge\ngoldnode_rendezvous_watchers 5\n"
+        "goldnode_rendezvous_notified_total 3\n"
+        "# TYPE goldnode_rendezvous_watchers gauge\ngoldnode_rendezvous_watchers 5\n"
     )

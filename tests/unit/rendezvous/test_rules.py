@@ -7,11 +7,11 @@ import pytest
 from goldnode.errors import ExchangeError
 from goldnode.protocol import limits
 from goldnode.protocol.policy import SignedPolicy
-from goldnode.protocol.record import Record, Tombstone, Touch
+from goldnode.protocol.record import Heartbeat, Record, Tombstone
 from goldnode.rendezvous import rules
 from goldnode.rendezvous.problem import RefusalError
 from goldnode.rendezvous.rules import Change, Condition
-from goldnode.rendezvous.store import Kind, Row, Value
+from goldnode.rendezvous.store import Row, SlotKind, Value
 
 NOW = 1000.0
 ANY = Condition()
@@ -22,7 +22,7 @@ def record(seq: int, data: bytes = b"new") -> Record:
     return Record(data, "slot", seq, 600, b"", b"")
 
 
-def there(seq: int = 5, kind: Kind = Kind.RECORD, touch: int = 0, body: bytes = b"old") -> Row:
+def there(seq: int = 5, kind: SlotKind = SlotKind.RECORD, touch: int = 0, body: bytes = b"old") -> Row:
     """What lies in the slot: written last as revision 9, news since revision 7."""
     return Row("slot", 9, 7, Value(kind, seq, touch, 600, NOW + 1, body))
 
@@ -32,10 +32,10 @@ def policy(version: int, data: bytes = b"new") -> SignedPolicy:
     return SignedPolicy(data, b"", version, 1, b"", (), b"", b"")
 
 
-@pytest.mark.parametrize("lies", [None, there(4), there(4, Kind.TOMBSTONE)])
+@pytest.mark.parametrize("lies", [None, there(4), there(4, SlotKind.TOMBSTONE)])
 def test_record_is_taken(lies: Row | None) -> None:
     """A record takes an empty slot, or the place of anything with a smaller seq, and forgets its touches."""
-    expected = Change(Value(Kind.RECORD, 5, 0, 600, NOW + 600, b"new"))
+    expected = Change(Value(SlotKind.RECORD, 5, 0, 600, NOW + 600, b"new"))
 
     assert expected == rules.put_record(lies, record(5), ANY, NOW)
 
@@ -54,12 +54,12 @@ def test_same_bytes() -> None:
     absent = Condition(absent=True)
 
     assert rules.put_record(there(5), record(5, b"old"), absent, NOW) is None
-    assert rules.put_tombstone(there(5, Kind.TOMBSTONE), Tombstone(b"old", "slot", 5), absent, NOW) is None
+    assert rules.put_tombstone(there(5, SlotKind.TOMBSTONE), Tombstone(b"old", "slot", 5), absent, NOW) is None
 
 
 def test_tombstone() -> None:
     """A tombstone stays for its seven days and is news."""
-    expected = Change(Value(Kind.TOMBSTONE, 6, 0, limits.TOMBSTONE_TTL, NOW + limits.TOMBSTONE_TTL, b"bye"))
+    expected = Change(Value(SlotKind.TOMBSTONE, 6, 0, limits.TOMBSTONE_TTL, NOW + limits.TOMBSTONE_TTL, b"bye"))
 
     assert expected == rules.put_tombstone(there(5), Tombstone(b"bye", "slot", 6), ANY, NOW)
     assert expected == rules.put_tombstone(None, Tombstone(b"bye", "slot", 6), ANY, NOW)
@@ -67,26 +67,26 @@ def test_tombstone() -> None:
 
 def test_touch() -> None:
     """A touch with a greater counter extends, and is no news; the one accepted last changes nothing."""
-    expected = Change(Value(Kind.RECORD, 5, 4, 600, NOW + 600, b"old"), news=False)
+    expected = Change(Value(SlotKind.RECORD, 5, 4, 600, NOW + 600, b"old"), notify=False)
 
-    assert expected == rules.touch(there(5, touch=3), Touch("slot", 5, 4), ANY, NOW)
-    assert rules.touch(there(5, touch=4), Touch("slot", 5, 4), ANY, NOW) is None
+    assert expected == rules.heartbeat(there(5, touch=3), Heartbeat("slot", 5, 4), ANY, NOW)
+    assert rules.heartbeat(there(5, touch=4), Heartbeat("slot", 5, 4), ANY, NOW) is None
 
 
 @pytest.mark.parametrize(
     ("lies", "heartbeat", "code"),
     [
-        (None, Touch("slot", 5, 1), "no-record"),
-        (there(5, Kind.TOMBSTONE), Touch("slot", 5, 1), "no-record"),
-        (there(5), Touch("slot", 4, 1), "stale"),
-        (there(5), Touch("slot", 6, 1), "stale"),
-        (there(5, touch=3), Touch("slot", 5, 2), "stale"),
+        (None, Heartbeat("slot", 5, 1), "no-record"),
+        (there(5, SlotKind.TOMBSTONE), Heartbeat("slot", 5, 1), "no-record"),
+        (there(5), Heartbeat("slot", 4, 1), "stale"),
+        (there(5), Heartbeat("slot", 6, 1), "stale"),
+        (there(5, touch=3), Heartbeat("slot", 5, 2), "stale"),
     ],
 )
-def test_touch_refused(lies: Row | None, heartbeat: Touch, code: str) -> None:
+def test_touch_refused(lies: Row | None, heartbeat: Heartbeat, code: str) -> None:
     """A touch must name the record that lies there and count upward."""
     with pytest.raises(RefusalError) as refused:
-        rules.touch(lies, heartbeat, ANY, NOW)
+        rules.heartbeat(lies, heartbeat, ANY, NOW)
 
     assert code == refused.value.code
 
@@ -94,13 +94,15 @@ def test_touch_refused(lies: Row | None, heartbeat: Touch, code: str) -> None:
 def test_policy() -> None:
     """A policy's version must rise; the same again lives longer and is no news."""
     expires = NOW + limits.POLICY_TTL
-    fresh = Change(Value(Kind.POLICY, 6, 0, limits.POLICY_TTL, expires, b"new"))
-    again = Change(Value(Kind.POLICY, 5, 0, limits.POLICY_TTL, expires, b"old"), news=False)
+    fresh = Change(Value(SlotKind.POLICY, 6, 0, limits.POLICY_TTL, expires, b"new"))
+    again = Change(Value(SlotKind.POLICY, 5, 0, limits.POLICY_TTL, expires, b"old"), notify=False)
 
-    assert fresh == rules.put_policy(there(5, Kind.POLICY), policy(6), NOW) == rules.put_policy(None, policy(6), NOW)
-    assert again == rules.put_policy(there(5, Kind.POLICY), policy(5, b"old"), NOW)
+    assert (
+        fresh == rules.put_policy(there(5, SlotKind.POLICY), policy(6), NOW) == rules.put_policy(None, policy(6), NOW)
+    )
+    assert again == rules.put_policy(there(5, SlotKind.POLICY), policy(5, b"old"), NOW)
     with pytest.raises(RefusalError, match="5 is not greater than 5"):
-        rules.put_policy(there(5, Kind.POLICY), policy(5), NOW)
+        rules.put_policy(there(5, SlotKind.POLICY), policy(5), NOW)
 
 
 @pytest.mark.parametrize(

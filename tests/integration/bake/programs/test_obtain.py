@@ -24,7 +24,7 @@ from goldnode.errors import ArtifactError
 from goldnode.fetch import version
 from goldnode.fetch.artifact import Format
 from goldnode.fetch.download import WrongBytesError
-from goldnode.fetch.retry import Patience
+from goldnode.fetch.retry import RetryBudget
 from goldnode.progress import SILENT
 from tests.support.release_host import ReleaseHost, serving
 
@@ -64,7 +64,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ReleaseHos
     """A release host, an empty cache, and no patience to waste."""
     monkeypatch.setenv("GOLDNODE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(
-        "goldnode.bake.programs.obtain.Patience", functools.partial(Patience, quiet=1.0, sleep=lambda _: None)
+        "goldnode.bake.programs.obtain.RetryBudget", functools.partial(RetryBudget, quiet=1.0, sleep=lambda _: None)
     )
     with serving() as running:
         yield running

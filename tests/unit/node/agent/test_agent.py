@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from goldnode.discovery.alarm import Alarm, Kind
+from goldnode.discovery.alarm import Alarm, AlarmKind
 from goldnode.errors import HostError
 from goldnode.files import write_json
 from goldnode.node import cluster
@@ -68,11 +68,11 @@ class World:
         self.free = 1 << 40
         monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=self.free))
 
-    def look(self, seconds: float = 2.0) -> list[str]:
+    def reconcile(self, seconds: float = 2.0) -> list[str]:
         """Let time pass and the agent look; what it did to units, and said."""
         self.now += seconds
         self.tree.system.done.clear()
-        self.agent.look()
+        self.agent.reconcile()
         return [each for each in self.tree.system.done if each.split()[0] in ("start", "stop", "restart", "say")]
 
     def answers(self, height: int = 9, power: int = 0, address: str = "AB" * 20) -> None:
@@ -103,14 +103,14 @@ def _holder(own: str) -> Member:
 
 def test_a_sentry_starts_alone(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
     """With no roster and no rendezvous, a sentry starts at the first look."""
-    assert f"start {UNIT}" in World(tree, "sentry", monkeypatch).look()
+    assert f"start {UNIT}" in World(tree, "sentry", monkeypatch).reconcile()
 
 
 def test_a_validator_waits_and_says_for_whom(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
     """No sentry holds it: it does not start, and the console and status say so."""
     world = World(tree, "validator", monkeypatch)
 
-    (said,) = world.look()
+    (said,) = world.reconcile()
 
     assert "waiting for sentries: 0 of 1 sentries hold it" in said
     assert said.startswith("say validator n-1: stopped")
@@ -121,12 +121,12 @@ def test_a_validator_starts_once_it_is_held_and_reached(tree: Tree, monkeypatch:
     """A sentry that holds it enters the mesh; after a handshake the validator starts, its key marked as used."""
     world = World(tree, "validator", monkeypatch)
     world.members = (_holder(world.own),)
-    assert f"start {UNIT}" not in world.look()
+    assert f"start {UNIT}" not in world.reconcile()
     assert "[Peer]" in tree.layout.node("n-1").mesh_config("wireguard").read_text()
 
     tree.system.dumps["gnmesh0"] = f"x\n{'S' * 43}=\t-\t-\t-\t{int(world.now)}\t0\t0\t25\n"
 
-    assert f"start {UNIT}" in world.look()
+    assert f"start {UNIT}" in world.reconcile()
     record = keys.read_record(tree.layout.node("n-1"))
     assert record
     assert record.used
@@ -137,7 +137,7 @@ def test_a_sentry_that_does_not_hold_it_never_enters_the_mesh(tree: Tree, monkey
     world = World(tree, "validator", monkeypatch)
     world.members = (replace(_holder(world.own), loaded=frozenset()),)
 
-    world.look()
+    world.reconcile()
 
     assert "[Peer]" not in tree.layout.node("n-1").mesh_config("wireguard").read_text()
 
@@ -145,32 +145,32 @@ def test_a_sentry_that_does_not_hold_it_never_enters_the_mesh(tree: Tree, monkey
 def test_a_sentry_restarts_once_for_a_new_validator(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
     """The file has the validator as private first; then the daemon is restarted; then never again for it."""
     world = World(tree, "sentry", monkeypatch)
-    world.look()
+    world.reconcile()
     write_json(tree.layout.node("n-1").loaded, [])
     world.answers()
     world.members = (VALIDATOR,)
-    assert [] == [each for each in world.look() if each.startswith("restart")]
+    assert [] == [each for each in world.reconcile() if each.startswith("restart")]
     config = tree.layout.node("n-1").home / "config" / "config.toml"
     assert f'private_peer_ids = "{VALIDATOR.node_id}"' in config.read_text()
 
-    assert f"restart {UNIT}" in world.look(10)
+    assert f"restart {UNIT}" in world.reconcile(10)
     write_json(tree.layout.node("n-1").loaded, [VALIDATOR.node_id])
 
-    assert [] == [each for each in world.look(100) if each.startswith("restart")]
+    assert [] == [each for each in world.reconcile(100) if each.startswith("restart")]
     assert [VALIDATOR.node_id] == world.status()["loaded"]
 
 
 def test_a_slow_start_is_waited_for(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
     """A daemon that has read no configuration yet, or makes its database, is not restarted for a new validator."""
     world = World(tree, "sentry", monkeypatch)
-    assert f"start {UNIT}" in world.look()
+    assert f"start {UNIT}" in world.reconcile()
     world.members = (VALIDATOR,)
-    slow = [each for _ in range(5) for each in world.look(20) if each.startswith("restart")]
+    slow = [each for _ in range(5) for each in world.reconcile(20) if each.startswith("restart")]
     write_json(tree.layout.node("n-1").loaded, [])
-    slow += [each for _ in range(5) for each in world.look(20) if each.startswith("restart")]
+    slow += [each for _ in range(5) for each in world.reconcile(20) if each.startswith("restart")]
     world.answers()
-    restarted = world.look(20)
-    again = [each for _ in range(5) for each in world.look(20) if each.startswith("restart")]
+    restarted = world.reconcile(20)
+    again = [each for _ in range(5) for each in world.reconcile(20) if each.startswith("restart")]
 
     assert [] == slow
     assert f"restart {UNIT}" in restarted
@@ -182,24 +182,24 @@ def test_a_validator_is_not_restarted_for_a_new_sentry(tree: Tree, monkeypatch: 
     world = World(tree, "validator", monkeypatch)
     tree.system.running.add(UNIT)
     world.answers(power=10)
-    world.look()
+    world.reconcile()
     world.members = (_holder(world.own),)
 
-    assert [] == [each for each in world.look(500) if each.startswith(("restart", "stop"))]
+    assert [] == [each for each in world.reconcile(500) if each.startswith(("restart", "stop"))]
 
 
 def test_a_missing_validator_is_dialled_again(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a minute without it the sentry dials, by RPC, without a restart."""
     world = World(tree, "sentry", monkeypatch)
-    world.look()
+    world.reconcile()
     world.members = (VALIDATOR,)
     write_json(tree.layout.node("n-1").loaded, [VALIDATOR.node_id])
     world.answers()
-    world.look()
+    world.reconcile()
     assert [] == world.daemon.dialled
 
     world.answers()
-    world.look(MISSING + 1)
+    world.reconcile(MISSING + 1)
 
     assert 1 == len(world.daemon.dialled)
     assert world.daemon.dialled[0][0].startswith(f"{VALIDATOR.node_id}@[fd")
@@ -210,17 +210,17 @@ def test_a_held_node_stays_stopped(tree: Tree, monkeypatch: pytest.MonkeyPatch) 
     world = World(tree, "sentry", monkeypatch)
     tree.layout.node("n-1").paused.write_text("")
 
-    assert f"start {UNIT}" not in world.look()
-    assert True is world.status()["held"]
+    assert f"start {UNIT}" not in world.reconcile()
+    assert True is world.status()["paused"]
 
 
 def test_a_full_disk_stops_the_node(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before the daemon can corrupt its database, it is stopped, and the console says why."""
     world = World(tree, "sentry", monkeypatch)
-    world.look()
+    world.reconcile()
     world.free = 1000
 
-    done = world.look()
+    done = world.reconcile()
 
     assert f"stop {UNIT}" in done
     assert "the disk is almost full" in done[-1]
@@ -231,13 +231,13 @@ def test_a_second_holder_of_the_identity_stops_a_validator(tree: Tree, monkeypat
     world = World(tree, "validator", monkeypatch)
     tree.system.running.add(UNIT)
     membership = world.agent.found.memberships["n-1"]
-    monkeypatch.setattr(membership, "alarms", lambda: {Alarm(Kind.CLONE, world.own)})
+    monkeypatch.setattr(membership, "alarms", lambda: {Alarm(AlarmKind.CLONE, world.own)})
 
-    done = world.look()
+    done = world.reconcile()
 
     assert f"stop {UNIT}" in done
     assert tree.layout.node("n-1").hold.exists()
-    assert f"start {UNIT}" not in world.look()
+    assert f"start {UNIT}" not in world.reconcile()
 
 
 def test_a_refused_key_is_said_and_not_started(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -246,7 +246,7 @@ def test_a_refused_key_is_said_and_not_started(tree: Tree, monkeypatch: pytest.M
     keys.mark_used(tree.layout.node("n-1"))
     tree.layout.node("n-1").signing_state.unlink()
 
-    (said,) = world.look()
+    (said,) = world.reconcile()
 
     assert "refused: the key" in said
 
@@ -255,7 +255,7 @@ def test_an_existing_key_is_waited_for(tree: Tree, monkeypatch: pytest.MonkeyPat
     """`consensus_key: existing` without a key waits for a person, with the command to type."""
     world = World(tree, "validator", monkeypatch, min_sentries=0, consensus_key="existing")
 
-    (said,) = world.look()
+    (said,) = world.reconcile()
 
     assert "goldnode key import" in said
 
@@ -264,12 +264,12 @@ def test_ready_is_said_once(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None
     """When the daemon answers with this node's ID and the record was accepted, the console says ready, once."""
     world = World(tree, "sentry", monkeypatch)
     monkeypatch.setattr(Agent, "_published", lambda *_: True)
-    world.look()
+    world.reconcile()
     world.answers()
 
-    assert f"say sentry n-1 ready 41.5 s after power-on, node id {world.own}, 0 peers" in world.look()
+    assert f"say sentry n-1 ready 41.5 s after power-on, node id {world.own}, 0 peers" in world.reconcile()
     world.answers()
-    assert [] == world.look()
+    assert [] == world.reconcile()
     assert True is world.status()["ready"]
 
 
@@ -277,11 +277,11 @@ def test_another_nodes_answer_is_not_ready(tree: Tree, monkeypatch: pytest.Monke
     """An RPC that answers with another ID is somebody else's."""
     world = World(tree, "sentry", monkeypatch)
     monkeypatch.setattr(Agent, "_published", lambda *_: True)
-    world.look()
+    world.reconcile()
     world.answers()
     world.daemon.status_ = replace(world.daemon.status_, node_id="c" * 40) if world.daemon.status_ else None
 
-    assert [] == [each for each in world.look() if " ready " in each]
+    assert [] == [each for each in world.reconcile() if " ready " in each]
 
 
 def test_a_deferred_daemon_is_waited_for(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -291,7 +291,7 @@ def test_a_deferred_daemon_is_waited_for(tree: Tree, monkeypatch: pytest.MonkeyP
              "path": "/usr/lib/goldnode/bin/cometbft", "mode": "0755"}  # fmt: skip
     tree.write("/usr/lib/goldnode/deferred.json", json.dumps([entry]))
 
-    (said,) = world.look()
+    (said,) = world.reconcile()
 
     assert "waiting for the daemon to be fetched" in said
 
@@ -301,10 +301,10 @@ def test_the_record_says_what_others_need(tree: Tree, monkeypatch: pytest.Monkey
     world = World(tree, "sentry", monkeypatch)
     write_json(tree.layout.node("n-1").loaded, [VALIDATOR.node_id])
     said: list[Facts] = []
-    monkeypatch.setattr(world.agent.found.memberships["n-1"], "say", said.append)
-    world.look()
+    monkeypatch.setattr(world.agent.found.memberships["n-1"], "publish", said.append)
+    world.reconcile()
     world.answers()
-    world.look()
+    world.reconcile()
 
     before, after = said
     assert after.mesh
@@ -315,7 +315,7 @@ def test_the_record_says_what_others_need(tree: Tree, monkeypatch: pytest.Monkey
 def test_metrics_and_banner(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
     """The page has the node, the login banner its headline."""
     world = World(tree, "sentry", monkeypatch)
-    world.look()
+    world.reconcile()
 
     assert f'node_id="{world.own}"' in world.agent.page()
     assert "sentry n-1: stopped" in tree.layout.at("/run/issue.d/goldnode.issue").read_text()
@@ -324,29 +324,29 @@ def test_metrics_and_banner(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_crash_loop_is_told(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
     """A daemon that ends again and again, and does not say why, is named as such; it is not when it recovers."""
     world = World(tree, "sentry", monkeypatch)
-    world.look()
+    world.reconcile()
     tree.system.ends[UNIT] = 2
-    world.look()
+    world.reconcile()
     assert "starting" == world.status()["state"]
 
     tree.system.ends[UNIT] = 3
-    world.look()
+    world.reconcile()
 
     assert ("crash loop", 3) == (world.status()["state"], world.status()["restarts"])
     assert "goldnode logs n-1" in str(world.status()["reason"])
     assert "goldnode_restarts" in world.agent.page()
-    world.look(CRASH_WINDOW)
+    world.reconcile(CRASH_WINDOW)
     assert "starting" == world.status()["state"]
 
 
 def test_waiting_is_no_crash_loop(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
     """A daemon that restarts while it waits for something is said to wait for it."""
     world = World(tree, "sentry", monkeypatch)
-    world.look()
+    world.reconcile()
     tree.system.ends[UNIT] = 9
     tree.system.logs[UNIT] = "found signature from the same key"
 
-    world.look()
+    world.reconcile()
 
     assert "starting" == world.status()["state"]
     assert "double-sign check" in str(world.status()["reason"])
@@ -361,7 +361,7 @@ def test_a_refused_node_has_its_line(tree: Tree) -> None:
     found, _ = tree.configure()
     agent = Agent(tree.layout, found, tree.system, lambda: NOW, lambda: 41.5, lambda _: Daemon())
 
-    agent.look()
+    agent.reconcile()
 
     lines = {node["name"]: node for node in json.loads(tree.layout.status.read_text())["nodes"]}
     assert ("refused", False, "sentry") == tuple(lines["s-1"][key] for key in ("state", "healthy", "role"))

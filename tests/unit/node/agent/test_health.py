@@ -9,9 +9,9 @@ import pytest
 from goldnode.errors import HostError
 from goldnode.node.agent import console, metrics
 from goldnode.node.agent.explain import explain
-from goldnode.node.agent.health import State, look
+from goldnode.node.agent.health import State, probe
 from goldnode.node.agent.rpc import Status, seconds
-from goldnode.node.agent.supervisor import Report
+from goldnode.node.agent.supervisor import NodeReport
 from goldnode.node.keys.key_rules import KeyRecord
 
 OWN, PEER, ADDRESS = "1" * 40, "2" * 40, "AB" * 20
@@ -66,12 +66,12 @@ def _status(height: int = 100, time: float = 1000.0, *, catching_up: bool = Fals
 )
 def test_states(daemon: Daemon, signs: bool, state: State) -> None:
     """Each state is told from what was seen; `catching_up` is not believed when blocks are old."""
-    assert state is look(daemon, now=1001.0, signs=signs, wanted=(), block_time=1.0).state
+    assert state is probe(daemon, now=1001.0, signs=signs, wanted=(), block_time=1.0).state
 
 
 def test_a_missing_peer_is_no_health() -> None:
     """Signing without a wanted peer is said, by its ID."""
-    found = look(Daemon(), now=1001.0, signs=True, wanted=(PEER, "3" * 40), block_time=1.0)
+    found = probe(Daemon(), now=1001.0, signs=True, wanted=(PEER, "3" * 40), block_time=1.0)
 
     assert (("3" * 40,), False) == (found.missing, found.healthy)
 
@@ -108,10 +108,10 @@ def test_waiting_is_explained(log: str, alone: bool, said: str) -> None:
     assert said in explain(log, alone=alone)
 
 
-def _report(name: str = "val-1") -> Report:
-    health = look(Daemon(), now=1001.0, signs=True, wanted=("3" * 40,), block_time=1.0)
+def _report(name: str = "val-1") -> NodeReport:
+    health = probe(Daemon(), now=1001.0, signs=True, wanted=("3" * 40,), block_time=1.0)
     key = KeyRecord(ADDRESS, used=True, height=99, step=3)
-    return Report(name, "validator", OWN, health, "", False, (), "fd00::1", 2, (), key, "cHVi")
+    return NodeReport(name, "validator", OWN, health, "", False, (), "fd00::1", 2, (), key, "cHVi")
 
 
 def test_metrics_have_labels_of_each_node() -> None:

@@ -172,7 +172,7 @@ def test_every_state_of_a_hosted_node_is_told(
     """What the host says becomes a line of status; a node that is not well has a reason."""
     monkeypatch.setattr(JvmHost, "status", seen)
 
-    (report,) = hosted.look(load("daml"), ["alice"], JvmHost())
+    (report,) = hosted.reports(load("daml"), ["alice"], JvmHost())
 
     assert (state, healthy, not healthy) == (report.health.state, report.health.healthy, bool(report.reason))
 
@@ -183,8 +183,8 @@ def test_the_agent_tells_of_hosted_nodes(tree: Tree, acts: Acts, monkeypatch: py
     monkeypatch.setattr(JvmHost, "metrics", lambda _: "goldnode_jvm_heap_bytes 1\n")
     agent = Agent(tree.layout, found, tree.system, lambda: 9.0, lambda: 41.5)
 
-    agent.look()
-    agent.look()
+    agent.reconcile()
+    agent.reconcile()
 
     nodes = json.loads(tree.layout.status.read_text())["nodes"]
     assert [("alice", "running", True), ("bob", "running", True)] == [
@@ -199,7 +199,7 @@ def test_the_agent_tells_of_hosted_nodes(tree: Tree, acts: Acts, monkeypatch: py
 def test_a_node_of_a_daemon_has_no_jvm(tmp_path: Path) -> None:
     """Where the network runs daemons, nothing is prepared for a JVM."""
     with pytest.raises(UsageError, match="localnet runs no JVM"):
-        jvm_setup.setup(load("localnet"), {"a": 0}, jvm_setup.Places(tmp_path), server=print, psql=print, give=print)
+        jvm_setup.setup(load("localnet"), {"a": 0}, jvm_setup.JvmPaths(tmp_path), server=print, psql=print, give=print)
 
 
 def test_the_units_port_is_the_one_that_is_read() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from goldnode.config.role import Restart, Start
 from goldnode.node.agent import rules
-from goldnode.node.agent.rules import DEBOUNCE, MISSING, REDIAL, TURN, Held
+from goldnode.node.agent.rules import DEBOUNCE, MISSING, REDIAL, TURN, PrivatePeers
 from goldnode.node.plan.peers import Member
 
 VAL, NEW = "a" * 40, "b" * 40
@@ -37,17 +37,17 @@ def test_a_validator_starts_when_enough_reachable_sentries_hold_it(
     members: list[Member], reachable: list[str], go: bool
 ) -> None:
     """Known, reached and acknowledged: each of the three is needed, for as many sentries as node.yaml says."""
-    assert go is rules.may_start(Start.WHEN_HELD, own=VAL, least=2, members=members, reachable=reachable).go
+    assert go is rules.may_start(Start.WHEN_SENTRIES_READY, own=VAL, least=2, members=members, reachable=reachable).go
 
 
 def _restart(own: str, loaded: set[str], wanted: set[str], members: list[Member], waited: float) -> bool:
-    held = Held(own, frozenset(loaded), frozenset(wanted), 1000.0)
+    held = PrivatePeers(own, frozenset(loaded), frozenset(wanted), 1000.0)
     return rules.may_restart(Restart.NEW_PRIVATE_PEER, held, members, 1000.0 + waited).go
 
 
 def test_a_validator_is_never_restarted() -> None:
     """Whatever joins, a role that says never is never restarted."""
-    held = Held(VAL, frozenset(), frozenset({NEW}), 0.0)
+    held = PrivatePeers(VAL, frozenset(), frozenset({NEW}), 0.0)
 
     assert not rules.may_restart(Restart.NEVER, held, [], 1e9).go
 
@@ -64,7 +64,7 @@ def test_a_new_validator_restarts_after_the_roster_settled() -> None:
 
 def test_a_daemon_that_has_not_begun_is_not_restarted() -> None:
     """It will read what is new, or is making its database, however long that takes."""
-    held = Held(ONE, frozenset(), frozenset({NEW}), 1000.0, begun=False)
+    held = PrivatePeers(ONE, frozenset(), frozenset({NEW}), 1000.0, begun=False)
 
     assert not rules.may_restart(Restart.NEW_PRIVATE_PEER, held, [], 1e9).go
 

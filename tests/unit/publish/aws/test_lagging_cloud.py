@@ -51,7 +51,7 @@ def clients() -> Iterator[Clients]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_ACCESS_KEY_ID", "x")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "x")
-        yield Clients(Limits(poll=5, patience=60))
+        yield Clients(Limits(poll=5, timeout=60))
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def test_an_image_that_failed(cloud: Cloud) -> None:
 
 
 def test_an_image_that_never_comes(cloud: Cloud) -> None:
-    """Patience has an end."""
+    """Waiting has an end."""
     for _ in range(2):
         cloud.ec2.add_response("describe_images", images("pending"))
     times = iter([0.0, 30.0, 61.0])

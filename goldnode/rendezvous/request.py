@@ -33,7 +33,7 @@ class ClientGoneError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Inquiry:
+class Request:
     """The head of a request.
 
     Attributes:
@@ -63,7 +63,7 @@ def read_address(scope: Mapping[str, Any], proxies: Sequence[Network]) -> str:
     return client_address(client[0] if client else "", forwarded, proxies)
 
 
-def read_head(scope: Mapping[str, Any], address: str) -> Inquiry:
+def read_head(scope: Mapping[str, Any], address: str) -> Request:
     """The head of a request from its ASGI scope.
 
     Raises:
@@ -78,7 +78,7 @@ def read_head(scope: Mapping[str, Any], address: str) -> Inquiry:
         if name in _OURS and (name in headers or len(raw_value) > limits.HEADER_BYTES):
             raise refuse(f"the header {name} stands twice or is too long")
         headers[name] = raw_value.decode("latin-1")
-    return Inquiry(scope["method"], path, query, headers, address)
+    return Request(scope["method"], path, query, headers, address)
 
 
 async def read_body(receive: Receive, limit: int) -> bytes:
@@ -124,10 +124,10 @@ class ListQuery:
     wait: int = 0
     policy: str = ""
 
-    def revision(self, incarnation: str) -> int | None:
+    def revision(self, generation: str) -> int | None:
         """The cursor's revision, or None when it is from another life of the store or no cursor of ours."""
         life, _, revision = self.after.rpartition(".")
-        return int(revision) if life == incarnation and _REVISION.fullmatch(revision) else None
+        return int(revision) if life == generation and _REVISION.fullmatch(revision) else None
 
 
 def parse_list_query(query: str) -> ListQuery:

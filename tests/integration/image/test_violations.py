@@ -8,8 +8,8 @@ import pytest
 
 from goldnode.image.check import check_image
 from goldnode.run import run
-from tests.image.planting import Bed
-from tests.image.plants import BUILDER_KEY, PLANTS
+from tests.image.seeding import Bed
+from tests.image.violations import BUILDER_KEY, VIOLATIONS
 
 
 def test_a_disk_that_keeps_every_promise_has_no_findings(clean_disk: Path) -> None:
@@ -19,12 +19,12 @@ def test_a_disk_that_keeps_every_promise_has_no_findings(clean_disk: Path) -> No
     assert [(result.rule.id, result.findings) for result in report.broken] == []
 
 
-@pytest.mark.parametrize("rule", PLANTS)
+@pytest.mark.parametrize("rule", VIOLATIONS)
 def test_a_planted_violation_turns_exactly_its_rule_red(rule: str, clean_disk: Path, tmp_path: Path) -> None:
     """Each rule finds what it is there for, and no other rule cries with it."""
     disk = tmp_path / "disk.raw"
     run(["cp", "--sparse=always", clean_disk, disk])
-    PLANTS[rule](Bed(disk))
+    VIOLATIONS[rule](Bed(disk))
 
     broken = [result.rule.id for result in check_image(disk, [BUILDER_KEY]).broken]
 

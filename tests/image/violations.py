@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from goldnode.image import mnemonic
-from tests.image.planting import Bed
+from tests.image.seeding import Bed
 
 Plant = Callable[[Bed], object]
 SHADOW_HASH = "$y$j9T$" + "a" * 22 + "$" + "b" * 43
@@ -65,7 +65,7 @@ def _orphan(bed: Bed) -> None:
     bed.debugfs("sif /opt/theirs uid 4242")
 
 
-PLANTS: dict[str, Plant] = {
+VIOLATIONS: dict[str, Plant] = {
     # identity
     "ssh-host-keys": lambda bed: bed.write("/etc/ssh/ssh_host_ed25519_key.pub", "ssh-ed25519 AAAA host\n"),
     "machine-id": lambda bed: bed.write("/etc/machine-id", "0123456789abcdef0123456789abcdef\n"),
