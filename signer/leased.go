@@ -28,6 +28,7 @@ type leased struct {
 	session string
 	grant   grant
 	stopped bool
+	end     func()
 }
 
 // GetPubKey tells whose signatures these are; no grant is needed for that.
@@ -109,6 +110,11 @@ func (l *leased) obey(o order) (status, error) {
 		l.grant = grant{}
 	case "stop":
 		l.stopped, l.grant = true, grant{}
+	case "end":
+		if !l.stopped {
+			return status{}, fmt.Errorf("only a stopped signer ends")
+		}
+		l.end()
 	default:
 		return status{}, fmt.Errorf("there is no order %q", o.Op)
 	}

@@ -35,7 +35,7 @@ func main() {
 		fmt.Println("goldnode-signer", version)
 		return
 	}
-	logger := log.NewTMLogger(log.NewSyncWriter(os.Stderr))
+	logger := log.NewFilter(log.NewTMLogger(log.NewSyncWriter(os.Stderr)), log.AllowInfo())
 	if err := run(*daemon, *control, *chain, *key, *state, logger); err != nil {
 		fmt.Fprintln(os.Stderr, "goldnode-signer:", err)
 		os.Exit(1)
@@ -54,7 +54,8 @@ func run(daemon, control, chain, key, state string, logger log.Logger) error {
 	if _, err := rand.Read(random); err != nil {
 		return err
 	}
-	signer := &leased{pv: privval.LoadFilePV(key, state), folder: folder, session: hex.EncodeToString(random)}
+	signer := &leased{pv: privval.LoadFilePV(key, state), folder: folder, session: hex.EncodeToString(random),
+		end: func() { time.AfterFunc(100*time.Millisecond, func() { os.Exit(0) }) }}
 
 	// A socket of the process before us is in the way.
 	if err := os.Remove(control); err != nil && !os.IsNotExist(err) {

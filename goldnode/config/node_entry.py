@@ -21,6 +21,9 @@ NAME_MEANING = "a name of 1 to 24 lower-case letters, digits and inner dashes"
 INVITE = re.compile(r"gn1_[a-z2-7]+")
 MESH_KEY = re.compile(r"[A-Za-z0-9+/]{43}=")
 PEER = re.compile(r"[0-9a-f]{40}@(?:\[[0-9a-f:.]+\]|[0-9.]+):[0-9]{1,5}")
+#: Where a signing lease may be kept; ``goldnode.node.keys.stores.place`` takes it apart.
+LEASE = re.compile(r"(?:etcd|s3)://[A-Za-z0-9._-][A-Za-z0-9._~:/?&=%,\[\]-]{1,300}|file:///[A-Za-z0-9._/-]{1,200}")
+LEASE_MEANING = "etcd://HOST:2379[,HOST:2379]/PREFIX, s3://BUCKET/PREFIX or file:///PATH"
 #: Files of a daemon's home in which ``config:`` may set keys.
 CONFIG_FILES = ("config.toml", "app.toml", "client.toml")
 #: Roles that run no node of a network, and so need neither an invite nor a cluster.
@@ -55,6 +58,8 @@ class NodeEntry:
         peers: Further peers, `id@ip:port`.
         config: Keys set last, per file of the daemon's home, dotted: `{"config.toml": {"mempool.size": 9000}}`.
         metrics: Addresses or networks that may read this node's metrics.
+        lease: Where its signing lease is kept; empty without one.
+        takeover: Whether it takes the lease of a machine that has gone silent by itself.
     """
 
     name: str
@@ -68,6 +73,8 @@ class NodeEntry:
     peers: tuple[str, ...] = ()
     config: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     metrics: tuple[str, ...] = ()
+    lease: str = ""
+    takeover: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +86,8 @@ class Shared:
     peers: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
     config: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    lease: str = ""
+    takeover: str = "manual"
 
     @classmethod
     def read(cls, reader: Reader, base: Shared) -> Shared:
@@ -90,6 +99,8 @@ class Shared:
             peers=peers or base.peers,
             metrics=_addresses(reader, "metrics", network=True) or base.metrics,
             config=_config(reader.section("config")) or base.config,
+            lease=reader.text("lease", LEASE, LEASE_MEANING, base.lease),
+            takeover=reader.choice("takeover", ["manual", "automatic"], base.takeover),
         )
 
 
@@ -121,6 +132,8 @@ def read(reader: Reader, role: str, shared: Shared) -> NodeEntry:
         peers=shared.peers,
         config=shared.config,
         metrics=shared.metrics,
+        lease=shared.lease if role == "validator" and not remote else "",
+        takeover=shared.takeover == "automatic",
     )
 
 

@@ -75,6 +75,9 @@ def _parser() -> argparse.ArgumentParser:
     _named(hosted)
     moving = _named(verb("handover", "keyring.handover", "stop a node and let its volume move to one new machine"))
     moving.add_argument("--cancel", action="store_true", help="take it back, as long as no machine took it")
+    _named(verb("takeover", "lease.takeover", "take the signing lease of a machine that is gone, or is to go"))
+    verb("signer", "lease.signer", "become a node's signer (goldnode-signer@.service)").add_argument("name")
+    _lease(verbs.add_parser("lease", help="a validator's signing lease: keep, restored"))
     _keys(verbs.add_parser("key", help="a validator's consensus key: show, export, import"))
     return parser
 
@@ -82,6 +85,15 @@ def _parser() -> argparse.ArgumentParser:
 def _named(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     parser.add_argument("name", nargs="?", help="the node; may be left out when there is one")
     return parser
+
+
+def _lease(parser: argparse.ArgumentParser) -> None:
+    verbs = parser.add_subparsers(dest="lease_verb", required=True, metavar="COMMAND")
+    kept = verbs.add_parser("keep", help="keep a node's lease (goldnode-lease@.service)")
+    kept.add_argument("name")
+    kept.set_defaults(run="lease.keep")
+    said = _named(verbs.add_parser("restored", help="say that the lease's store was restored from a backup"))
+    said.set_defaults(run="lease.restored")
 
 
 def _keys(parser: argparse.ArgumentParser) -> None:

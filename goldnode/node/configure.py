@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from goldnode.config.node_config import MeshKind, NodeConfig
 from goldnode.config.node_entry import NodeEntry
@@ -18,7 +18,7 @@ from goldnode.discovery.member import Member as Membership
 from goldnode.errors import GoldnodeError, SafetyError
 from goldnode.files import write_atomic
 from goldnode.node import cluster, node_yaml, scrub
-from goldnode.node.keys import identity, keys
+from goldnode.node.keys import identity, keys, signer_home
 from goldnode.node.layout import Layout, NodeLayout
 from goldnode.node.plan import blocks, vpncloud, wireguard
 from goldnode.node.plan.inputs import Image, NodeFacts
@@ -64,7 +64,7 @@ def configure(
         InputError: node.yaml is wrong; nothing of any role was started.
     """
     config = node_yaml.in_force(layout, image)
-    found = prepare(layout, config, image, random, system.addresses())
+    found = prepare(layout, config, image, random, system.addresses(), lambda unit: system.units(unit)[unit].active)
     changes = apply.apply(plan(config, image, list(found.facts.values()), layout), system)
     for name in found.facts:
         layout.node(name).failure.unlink(missing_ok=True)
@@ -77,13 +77,18 @@ def configure(
 
 
 def prepare(
-    layout: Layout, config: NodeConfig, image: Image, random: Random, addresses: tuple[str, ...]
+    layout: Layout,
+    config: NodeConfig,
+    image: Image,
+    random: Random,
+    addresses: tuple[str, ...],
+    runs: Callable[[str], bool] = lambda _: False,
 ) -> ConfiguredMachine:
     """Settle identity, membership and keys of every node; what fails, fails for that node alone."""
     hosted = tuple(entry.name for entry in config.nodes if image.roles[entry.role].kind is RoleKind.HOSTED)
     found = ConfiguredMachine(config, image, hosted=hosted)
     numbers = blocks.settle(layout, (entry.name for entry in config.nodes))
-    preparation = _Preparation(config, image, machine.read(layout).binding, random, addresses)
+    preparation = _Preparation(config, image, machine.read(layout).binding, random, addresses, runs)
     for entry in config.nodes:
         if image.roles[entry.role].kind is not RoleKind.NODE:
             continue
@@ -125,6 +130,7 @@ class _Preparation:
     binding: str
     random: Random
     addresses: tuple[str, ...]
+    runs: Callable[[str], bool]
 
     def prepare(self, node: NodeLayout, entry: NodeEntry, index: int) -> tuple[Membership, NodeFacts]:
         """Settle one node's identity, membership and keys."""
@@ -158,8 +164,17 @@ class _Preparation:
 
     def _consensus_key(self, node: NodeLayout, entry: NodeEntry, members: tuple[Member, ...]) -> int:
         """Settle the key; returns the height at which the cluster saw it sign last."""
+        if entry.lease:
+            signer_home.enter(node, lambda: self.runs(node.unit))
+        else:
+            signer_home.leave(node)
         evidence = keys.gather(node, entry.consensus_key, lambda address: cluster.seen_height(members, address))
+        # With a lease the state's age does no harm: signing begins above all that was ever granted (R7, R8).
+        evidence = replace(evidence, seen_height=0) if entry.lease else evidence
         keys.settle(node, evidence, lambda: self.random(32))
+        if entry.lease and node.consensus_key.exists():
+            # While it is known whether the key is new: before its daemon first starts.
+            signer_home.record(node, self.random)
         return evidence.seen_height
 
 

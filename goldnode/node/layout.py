@@ -50,14 +50,64 @@ class NodeLayout:
         return self.home / "config" / "node_key.json"
 
     @property
+    def signer(self) -> Path:
+        """Folder of the node's signer; there only if the node has a signing lease, and then the key is in it."""
+        return self.base / "signer"
+
+    @property
+    def signer_user(self) -> str:
+        """The Linux user that runs the signer, the only one but root that can read its key."""
+        return f"gs-{self.name}"
+
+    @property
+    def signer_unit(self) -> str:
+        """The systemd unit of the signer."""
+        return f"goldnode-signer@{self.name}.service"
+
+    @property
+    def lease_unit(self) -> str:
+        """The systemd unit of the lease keeper."""
+        return f"goldnode-lease@{self.name}.service"
+
+    @property
+    def daemon_socket(self) -> Path:
+        """Where the daemon listens for its signer."""
+        return self.runtime / "signers" / self.name / "daemon.sock"
+
+    @property
+    def control_socket(self) -> Path:
+        """Where the signer listens for its lease keeper."""
+        return self.runtime / "leases" / self.name / "control.sock"
+
+    @property
+    def lease_settings(self) -> Path:
+        """What the lease keeper needs to know."""
+        return self.runtime / "nodes" / f"{self.name}.lease"
+
+    @property
+    def lease_status(self) -> Path:
+        """What the lease keeper saw last."""
+        return self.runtime / "nodes" / f"{self.name}.leased"
+
+    @property
+    def lease_record(self) -> Path:
+        """This node's own name in the store, and whether its key is new there."""
+        return self.base / "lease.json"
+
+    @property
+    def takeover(self) -> Path:
+        """Present while a person wants this node to take the lease of another machine."""
+        return self.base / "takeover"
+
+    @property
     def consensus_key(self) -> Path:
-        """CometBFT's validator key."""
-        return self.home / "config" / "priv_validator_key.json"
+        """CometBFT's validator key: the signer's, where there is one."""
+        return (self.signer if self.signer.is_dir() else self.home / "config") / "priv_validator_key.json"
 
     @property
     def signing_state(self) -> Path:
-        """What the validator signed last."""
-        return self.home / "data" / "priv_validator_state.json"
+        """What the validator signed last; beside the key, where the signer has it."""
+        return (self.signer if self.signer.is_dir() else self.home / "data") / "priv_validator_state.json"
 
     @property
     def identity(self) -> Path:

@@ -38,6 +38,7 @@ class Launch:
         consensus_key: Where node.yaml says the key comes from.
         seen_height: What the cluster saw the key sign last.
         node_id: Who it must be.
+        leased: Whether its signer has the key, which this process cannot read.
     """
 
     argv: tuple[str, ...]
@@ -45,6 +46,7 @@ class Launch:
     consensus_key: ConsensusKey
     seen_height: int
     node_id: str
+    leased: bool = False
 
 
 def read(node: NodeLayout) -> Launch:
@@ -63,6 +65,7 @@ def read(node: NodeLayout) -> Launch:
         ConsensusKey(document["consensus_key"]),
         document["seen_height"],
         document["node_id"],
+        document["leased"],
     )
 
 
@@ -87,8 +90,33 @@ def check(
         raise HostError(f"{node.name} has no configuration yet", hint="systemctl status goldnode-fetch")
     if not node.node_key.exists():
         raise SafetyError(f"the node key of {node.name} is gone", hint="goldnode status")
-    if not launch.signs:
-        return
+    if launch.signs and not launch.leased:
+        check_key(node, launch)
+
+
+def check_signer(node: NodeLayout) -> None:
+    """The same for the key of a node with a lease, before its signer starts.
+
+    Raises:
+        SafetyError: Key and signing state do not agree, or were never cleared for use.
+        HostError: There is no key yet.
+    """
+    if node.failure.exists():
+        raise SafetyError(f"{node.name} was refused: {node.failure.read_text().strip()}", hint="goldnode status")
+    if not node.consensus_key.exists():
+        raise HostError(f"{node.name} has no consensus key yet", hint="goldnode key import FILE")
+    record = keys.read_record(node)
+    if record and not record.used:
+        raise HostError(f"{node.name}'s key was not cleared for use yet", hint="goldnode status")
+    check_key(node, read(node))
+
+
+def check_key(node: NodeLayout, launch: Launch) -> None:
+    """Whether key, signing state and record agree, and were cleared for use.
+
+    Raises:
+        SafetyError: They do not.
+    """
     evidence = keys.gather(node, launch.consensus_key, lambda _: launch.seen_height)
     if decide(evidence) is not Verdict.READY:
         raise SafetyError(f"{node.name} has no consensus key that is ready", hint="goldnode key show")
@@ -120,6 +148,10 @@ def become(node: NodeLayout, execute: Callable[[str, list[str]], object] = os.ex
     launch = read(node)
     check(node, launch)
     write_json(node.loaded, sorted(private_peers(node)))
+    if launch.leased:
+        # A socket of the daemon before is in the way; the signer's user, of this one's group, must reach the new one.
+        node.daemon_socket.unlink(missing_ok=True)
+        os.umask(0o007)
     execute(launch.argv[0], list(launch.argv))
 
 

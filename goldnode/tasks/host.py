@@ -93,6 +93,8 @@ TOOLS: dict[Need, tuple[Tool, ...]] = {
         Tool("nft", "nftables"),
         Tool("/etc/protocols", "netbase"),
         Tool("wg", "wireguard-tools"),
+        Tool("etcd", "etcd-server"),
+        Tool("etcdctl", "etcd-client"),
         Tool("ssh-keygen", "openssh-client"),
         Tool("sfdisk", "fdisk"),
         Tool("cryptsetup", "cryptsetup-bin"),

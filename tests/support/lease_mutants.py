@@ -43,7 +43,7 @@ class Mutant:
 
 _RESUMES = "if lease.holder == now.holder and same and lease.state is LeaseState.HELD:"
 _OPENS = "max(keeper.won_at + now.ahead, lease.hi + 1, now.last.height + 1)"
-_LOSES = 'return Step(Supervisor(keeper.session), revoke=True, reason="the'
+_LOSES = 'return Step(LeaseMemory(keeper.session), revoke=True, reason="the'
 _MISTAKEN = """if reading.lease:
         write = Write(reading.revision, write.lease)
         return Step(replace(keeper, write=write), write=write)"""

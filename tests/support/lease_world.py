@@ -274,13 +274,13 @@ class World:
             self.lap_of(machine)
 
     def _machine(self, holder: str) -> Machine:
-        made = Machine(holder, Signer(self.fresh("s"), UNUSED), self.rules.Supervisor())
+        made = Machine(holder, Signer(self.fresh("s"), UNUSED), self.rules.LeaseMemory())
         made.takeover = self.dice.random() < 0.5
         made.lag = 0 if self.restores else self.dice.choice([0, 0, 3, 12])
         return made
 
     def _forget(self, machine: Machine) -> None:
-        machine.keeper = self.rules.begin(self.rules.Supervisor(), machine.signer.session)
+        machine.keeper = self.rules.begin(self.rules.LeaseMemory(), machine.signer.session)
         machine.reading = machine.situation = machine.answer = machine.grant = None
 
     def _follow_up(self, machine: Machine, step: Any) -> None:

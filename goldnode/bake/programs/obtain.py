@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from goldnode.bake.programs import gomodule, jars, toolchain, vpncloud
+from goldnode.bake.programs import gomodule, jars, signer, toolchain, vpncloud
 from goldnode.bake.programs.build_cache import cached
 from goldnode.bake.programs.compilers import native
 from goldnode.bake.programs.defaults import default_configs
@@ -122,7 +122,9 @@ class _Job:
                           sha256=self.sha256(binary), started=started)  # fmt: skip
 
     def programs(self) -> Iterator[Provenance]:
-        """Add what the network's meshes need and Debian does not have."""
+        """Add what goldnode and the network's meshes need and Debian does not have."""
+        if self.network.daemon.kind is not DaemonKind.JVM:
+            yield self._signer()
         if MeshKind.VPNCLOUD not in self.network.meshes:
             return
         pinned, built = vpncloud.pin(), vpncloud.build(self.arch, self.progress)
@@ -133,6 +135,15 @@ class _Job:
         yield Provenance(Origin.CRATE, vpncloud.NAME, pinned.version, module=f"{vpncloud.NAME}@{pinned.version}",
                          sum=pinned.sha256, toolchain=built.toolchain, sha256=self.sha256(built.binary),
                          started=started, crates=built.crates)  # fmt: skip
+
+    def _signer(self) -> Provenance:
+        binary = signer.build(self.arch, go=toolchain.go(self.progress), progress=self.progress)
+        self.files.append(PayloadFile(f"{LIB}/bin/{signer.NAME}", binary, PROGRAM))
+        started = native(self.arch)
+        if started:
+            version.check(binary, f"{signer.NAME} {signer.VERSION}", ["--version"])
+        return Provenance(Origin.SOURCE, signer.NAME, signer.VERSION, module=signer.RECIPE.module,
+                          toolchain=signer.RECIPE.toolchain, sha256=self.sha256(binary), started=started)  # fmt: skip
 
     def genesis(self) -> None:
         """Add the chain's one genesis, or defer it; a private network has none yet."""

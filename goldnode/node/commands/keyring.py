@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from argparse import Namespace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from goldnode.errors import GoldnodeError, HostError, SafetyError, UsageError
 from goldnode.files import write_atomic, write_json
 from goldnode.node import cluster
 from goldnode.node.commands.nodes import one
-from goldnode.node.keys import archive, cometbft_keys, identity, keys
+from goldnode.node.keys import archive, cometbft_keys, identity, keys, signer_home
 from goldnode.node.keys import handover as moving
 from goldnode.node.layout import Layout, NodeLayout
 from goldnode.node.plan import blocks
@@ -66,8 +67,13 @@ def import_(layout: Layout, arguments: Namespace) -> None:
         _be_the_only_one(layout, node, key.address)
         archive.bring(node, key, state, used=used, seen_height=_seen(node, key.address))
     system = for_root(layout.root)
-    for path, user in ((node.consensus_key, "root"), (node.signing_state, node.user)):
-        system.own(path, user, node.user)
+    if node.signer.is_dir():
+        signer_home.record(node, os.urandom)
+        for path in (node.consensus_key, node.signing_state):
+            system.own(path, node.signer_user, node.signer_user)
+    else:
+        for path, user in ((node.consensus_key, "root"), (node.signing_state, node.user)):
+            system.own(path, user, node.user)
     print(f"{node.name} has the consensus key {key.address}; remove {arguments.file}, then: goldnode start {node.name}")
 
 
@@ -80,7 +86,12 @@ def handover(layout: Layout, arguments: Namespace) -> None:
         print(f"{node.name} stays here: goldnode start {node.name}")
         return
     write_atomic(node.hold, "handed over\n")
-    for_root(layout.root).stop(node.unit)
+    system = for_root(layout.root)
+    system.stop(node.unit)
+    if node.signer.is_dir():
+        # Releases the lease: the machine that comes signs at once, from the height after.
+        system.stop(node.lease_unit)
+        system.stop(node.signer_unit)
     token = moving.offer(node, binding)
     print(f"{node.name} is stopped{f' at {token.state}' if token.state else ''}, and its volume may move.")
     print("Detach it, attach it to the new machine, and launch that with the same name and data: in node.yaml.")
@@ -103,6 +114,9 @@ def _be_the_only_one(layout: Layout, node: NodeLayout, address: str) -> None:
 
 
 def _seen(node: NodeLayout, address: str) -> int:
+    """The height at which the cluster saw a key last; of no account to a node that signs by a lease."""
+    if node.signer.is_dir():
+        return 0
     own = identity.read(node)
     if own is None or not Membership.joined(node.member):
         return 0

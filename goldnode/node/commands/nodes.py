@@ -75,7 +75,11 @@ def stop(layout: Layout, arguments: Namespace) -> None:
         return
     node = one(layout, arguments.name)
     write_atomic(node.hold if arguments.hold else node.paused, "stopped by a person\n")
-    for_root(layout.root).stop(node.unit)
+    system = for_root(layout.root)
+    system.stop(node.unit)
+    if node.signer.is_dir():
+        # Releases the lease; what is restarted holds none until it is asked for.
+        system.restart(node.lease_unit)
     keys.note_progress(node)
     until = "" if arguments.hold else "the next boot or "
     print(f"{node.name} is stopped until {until}`goldnode start {node.name}`")

@@ -5,7 +5,7 @@ compares and swaps.  Nothing here reads a clock, asks a peer, or trusts another 
 height is ever granted twice follows from the order of the store's writes alone.  docs/lease.md has
 the argument; the names R2 to R8 below are its rules (R1 is the signer's, ``signer/``).
 
-``Supervisor`` is what a keeper remembers; it dies with its process.  ``advance`` tells what to do next,
+``LeaseMemory`` is what a keeper remembers; it dies with its process.  ``advance`` tells what to do next,
 ``answered`` and ``settle`` what an answer means.  tests/unit/node/keys/test_lease_property.py drives
 these functions through random schedules, and takes each rule out to see two signatures.
 """
@@ -135,7 +135,7 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
-class Supervisor:
+class LeaseMemory:
     """What a keeper remembers.
 
     Attributes:
@@ -165,7 +165,7 @@ class Step:
         reason: Why nothing is signed yet; empty when nothing hinders it.
     """
 
-    keeper: Supervisor
+    keeper: LeaseMemory
     write: Write | None = None
     grant: Grant | None = None
     revoke: bool = False
@@ -182,12 +182,12 @@ def may_swap(store: Revision, expected: Revision) -> bool:
     return store.incarnation == expected.incarnation and store.number == expected.number
 
 
-def begin(keeper: Supervisor, session: str) -> Supervisor:
+def begin(keeper: LeaseMemory, session: str) -> LeaseMemory:
     """The memory for a signer's process; another process's grant and lease are nothing to it (R8)."""
-    return keeper if keeper.session == session else Supervisor(session)
+    return keeper if keeper.session == session else LeaseMemory(session)
 
 
-def advance(keeper: Supervisor, now: Situation, reading: Reading | None, nonce: str) -> Step:
+def advance(keeper: LeaseMemory, now: Situation, reading: Reading | None, nonce: str) -> Step:
     """What to do next, with no write under way.
 
     Args:
@@ -205,7 +205,7 @@ def advance(keeper: Supervisor, now: Situation, reading: Reading | None, nonce: 
     return _send(keeper, keeper.revision, _held(now, keeper.lease, keeper.lease.lo, nonce))
 
 
-def release(keeper: Supervisor, stopped_at: SigningState, nonce: str) -> Step:
+def release(keeper: LeaseMemory, stopped_at: SigningState, nonce: str) -> Step:
     """Publish what was signed last, after the signer has stopped for good (R5).
 
     Args:
@@ -220,7 +220,7 @@ def release(keeper: Supervisor, stopped_at: SigningState, nonce: str) -> Step:
     return _send(keeper, keeper.revision, replace(lease, state=LeaseState.RELEASED, nonce=nonce, released=last))
 
 
-def answered(keeper: Supervisor, answer: Revision | Answer) -> Step:
+def answered(keeper: LeaseMemory, answer: Revision | Answer) -> Step:
     """What the answer to the write under way means.
 
     Args:
@@ -235,7 +235,7 @@ def answered(keeper: Supervisor, answer: Revision | Answer) -> Step:
     return _won(keeper, write.lease, answer)
 
 
-def settle(keeper: Supervisor, reading: Reading) -> Step:
+def settle(keeper: LeaseMemory, reading: Reading) -> Step:
     """What became of a write that was not answered: ours by its own nonce alone, else it may still come (R4)."""
     write = keeper.write
     if write is None:
@@ -248,7 +248,7 @@ def settle(keeper: Supervisor, reading: Reading) -> Step:
     return _lost(keeper)
 
 
-def _acquire(keeper: Supervisor, now: Situation, reading: Reading, nonce: str) -> Step:
+def _acquire(keeper: LeaseMemory, now: Situation, reading: Reading, nonce: str) -> Step:
     revision, lease = reading.revision, reading.lease
     if not now.in_sync:
         return Step(keeper, reason="the daemon has not caught up with the chain")
@@ -268,7 +268,7 @@ def _acquire(keeper: Supervisor, now: Situation, reading: Reading, nonce: str) -
     return _pend(keeper, now, revision, lease.hi, nonce)
 
 
-def _start_warm(keeper: Supervisor, now: Situation, revision: Revision, lease: Lease, nonce: str) -> Step:
+def _start_warm(keeper: LeaseMemory, now: Situation, revision: Revision, lease: Lease, nonce: str) -> Step:
     """After a clean release in this incarnation: from the height after it, at once (R6)."""
     lo = max(lease.released.height, now.last.height) + 1
     if now.verified + now.ahead < lo:
@@ -276,7 +276,7 @@ def _start_warm(keeper: Supervisor, now: Situation, revision: Revision, lease: L
     return _send(keeper, revision, _held(now, replace(lease, released=UNUSED, hi=lo - 1), lo, nonce))
 
 
-def _resume(keeper: Supervisor, now: Situation, revision: Revision, lease: Lease, nonce: str) -> Step:
+def _resume(keeper: LeaseMemory, now: Situation, revision: Revision, lease: Lease, nonce: str) -> Step:
     """A new process goes on above all that the one before it may have signed (R8)."""
     lo = max(lease.hi, now.last.height) + 1
     if now.verified + now.ahead < lo:
@@ -284,12 +284,12 @@ def _resume(keeper: Supervisor, now: Situation, revision: Revision, lease: Lease
     return _send(keeper, revision, _held(now, lease, lo, nonce))
 
 
-def _pend(keeper: Supervisor, now: Situation, revision: Revision, hi: int, nonce: str) -> Step:
+def _pend(keeper: LeaseMemory, now: Situation, revision: Revision, hi: int, nonce: str) -> Step:
     """A winning acquisition opens nothing, and carries the stored hi (R7)."""
     return _send(keeper, revision, replace(_blank(now, revision, nonce), hi=hi))
 
 
-def _open(keeper: Supervisor, now: Situation, nonce: str) -> Step:
+def _open(keeper: LeaseMemory, now: Situation, nonce: str) -> Step:
     """Open a pending lease by a renewal, above all that anybody may have been granted (R7)."""
     lease, revision = keeper.lease, keeper.revision
     if lease is None or revision is None:
@@ -313,20 +313,20 @@ def _held(now: Situation, before: Lease, lo: int, nonce: str) -> Lease:
     return replace(before, state=LeaseState.HELD, holder=now.holder, session=now.session, nonce=nonce, lo=lo, hi=hi)
 
 
-def _send(keeper: Supervisor, expected: Revision, lease: Lease) -> Step:
+def _send(keeper: LeaseMemory, expected: Revision, lease: Lease) -> Step:
     write = Write(expected, lease)
     return Step(replace(keeper, write=write), write=write)
 
 
-def _won(keeper: Supervisor, lease: Lease, revision: Revision) -> Step:
+def _won(keeper: LeaseMemory, lease: Lease, revision: Revision) -> Step:
     if lease.state is LeaseState.RELEASED:
-        return Step(Supervisor(keeper.session), revoke=True, reason="released")
+        return Step(LeaseMemory(keeper.session), revoke=True, reason="released")
     won = replace(keeper, lease=lease, revision=revision, write=None)
     if lease.state is LeaseState.PENDING:
         return Step(replace(won, won_at=0), reason="the lease is ours; no height is open yet (R7)")
     return Step(won, grant=Grant(keeper.session, lease.lo, lease.hi))
 
 
-def _lost(keeper: Supervisor) -> Step:
+def _lost(keeper: LeaseMemory) -> Step:
     """Whatever we had is another's, or of another incarnation: begin anew, H* too (R7)."""
-    return Step(Supervisor(keeper.session), revoke=True, reason="the lease was lost to another write (R4)")
+    return Step(LeaseMemory(keeper.session), revoke=True, reason="the lease was lost to another write (R4)")

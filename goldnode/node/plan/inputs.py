@@ -70,6 +70,11 @@ class NodeFacts:
     seen_height: int = 0
 
     @property
+    def leased(self) -> bool:
+        """Whether it signs by a signing lease."""
+        return bool(self.entry.lease) and self.role.consensus_key
+
+    @property
     def interface(self) -> str:
         """Its mesh interface."""
         return interface(self.ports.index)

@@ -62,6 +62,7 @@ def _values(node: NodeFacts, image: Image) -> dict[str, Any]:
     address = node.addresses[0] if node.addresses else ""
     host = f"[{address}]" if ":" in address else address
     remote = entry.consensus_key is ConsensusKey.REMOTE_SIGNER
+    leased = f"unix://{node.layout.daemon_socket}" if node.leased else ""
     return {
         "name": entry.name,
         "p2p": ports.p2p,
@@ -71,7 +72,7 @@ def _values(node: NodeFacts, image: Image) -> dict[str, Any]:
         "api": ports.api,
         "mesh_address": node.mesh_address,
         "external_address": f"{host}:{ports.p2p}" if address else "",
-        "signer_address": f"tcp://[{node.mesh_address}]:{ports.signer}" if remote else "",
+        "signer_address": f"tcp://[{node.mesh_address}]:{ports.signer}" if remote else leased,
         "minimum_gas_prices": image.network.minimum_gas_prices or None,
         "chain_id": image.network.chain_id,
     }
@@ -79,10 +80,11 @@ def _values(node: NodeFacts, image: Image) -> dict[str, Any]:
 
 def _signing(node: NodeFacts, image: Image) -> dict[str, dict[str, Any]]:
     settings: dict[str, Any] = {}
-    if node.role.consensus_key and image.network.single_validator:
+    if node.leased or (node.role.consensus_key and image.network.single_validator):
         # One validator makes every block: nobody advances the chain past the check while it waits.
+        # With a lease the check would only cost a takeover its first blocks.
         settings["double_sign_check_height"] = 0
-    if node.entry.consensus_key is ConsensusKey.REMOTE_SIGNER:
+    if node.leased or node.entry.consensus_key is ConsensusKey.REMOTE_SIGNER:
         # Even with a signer CometBFT makes a key file where there is none: it must not look like a validator's.
         settings |= {f"priv_validator_{kind}_file": f"data/unused_validator_{kind}.json" for kind in ("key", "state")}
     return {"config.toml": settings}

@@ -119,17 +119,19 @@ def plan(config: NodeConfig, image: Image, nodes: Sequence[NodeFacts], layout: L
     for node in nodes:
         files += [FilePlan(path, text, 0o640, node.layout.user) for path, text in config_files(node, image).items()]
         files.append(FilePlan(node.layout.launch, _launch(node, image)))
+        if node.leased:
+            files.append(FilePlan(node.layout.lease_settings, _lease(node, image), 0o640, node.layout.user))
         if node.entry.signer_key:
             files.append(FilePlan(layout.at(f"/etc/goldnode/signers/{node.entry.name}.conf"), signer_end(node)))
     return Plan(
-        users=tuple(node.layout.user for node in nodes),
+        users=tuple(user for node in nodes for user in _users(node)),
         folders=tuple(folder for node in nodes for folder in _folders(node)),
         files=tuple(files),
         links=tuple(LinkPlan(node.layout.genesis, image.genesis) for node in nodes),
         ownerships=tuple(each for node in nodes for each in _ownerships(node)),
         meshes=tuple(mesh_plan(config.mesh, node) for node in nodes),
         ruleset=ruleset.path,
-        units=tuple(_units(config, image)),
+        units=(*_units(config, image), *(unit for node in nodes for unit in _lease_units(node))),
     )
 
 
@@ -144,17 +146,47 @@ def _folders(node: NodeFacts) -> Iterator[FolderPlan]:
     yield FolderPlan(home, 0o1770, "root", user)
     yield FolderPlan(home / "config", 0o750, "root", user)
     yield FolderPlan(home / "data", 0o700, user, user, tree=True)
+    if node.leased:
+        signer = node.layout.signer_user
+        yield FolderPlan(node.layout.signer, 0o700, signer, signer, tree=True)
+        yield FolderPlan(node.layout.control_socket.parent, 0o700, signer, signer)
+        # The daemon makes a socket here, and the signer's user is in its group.
+        yield FolderPlan(node.layout.daemon_socket.parent, 0o750, user, user)
+
+
+def _users(node: NodeFacts) -> tuple[str, ...]:
+    return (node.layout.user, node.layout.signer_user) if node.leased else (node.layout.user,)
+
+
+def _lease_units(node: NodeFacts) -> tuple[str, ...]:
+    return (node.layout.signer_unit, node.layout.lease_unit) if node.leased else ()
+
+
+def _lease(node: NodeFacts, image: Image) -> str:
+    """What ``goldnode lease keep NAME`` needs to know; no secret is in it."""
+    document = {
+        "store": node.entry.lease,
+        "automatic": node.entry.takeover,
+        "chain_id": image.network.chain_id,
+        "block_time": image.network.block_time,
+        "rpc": node.ports.rpc,
+    }
+    return json.dumps(document, indent=2) + "\n"
 
 
 def _ownerships(node: NodeFacts) -> Iterator[Ownership]:
     user = node.layout.user
     yield Ownership(node.layout.node_key, "root", user)
+    if node.leased:
+        for path in (node.layout.consensus_key, node.layout.signing_state):
+            yield Ownership(path, node.layout.signer_user, node.layout.signer_user)
+        return
     yield Ownership(node.layout.consensus_key, "root", user)
     yield Ownership(node.layout.signing_state, user, user)
 
 
 def _machine_files(config: NodeConfig, image: Image, nodes: Sequence[NodeFacts], layout: Layout) -> Iterator[FilePlan]:
-    users = "".join(f'u {node.layout.user} - "goldnode {node.entry.name}" - -\n' for node in nodes)
+    users = "".join(f'u {user} - "goldnode {node.entry.name}" - -\n' for node in nodes for user in _users(node))
     yield FilePlan(layout.at("/etc/sysusers.d/goldnode-nodes.conf"), users)
     yield FilePlan(layout.at("/etc/goldnode/authorized_keys"), "".join(f"{key}\n" for key in config.ssh_keys), 0o600)
     if nodes and image.network.daemon.family is Family.COSMOS_SDK:
@@ -173,6 +205,7 @@ def _launch(node: NodeFacts, image: Image) -> str:
     document = {
         "argv": arguments(node, image),
         "signs": node.role.consensus_key and node.entry.consensus_key is not ConsensusKey.REMOTE_SIGNER,
+        "leased": node.leased,
         "consensus_key": node.entry.consensus_key.value,
         "seen_height": node.seen_height,
         "node_id": node.node_id,

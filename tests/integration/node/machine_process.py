@@ -29,6 +29,8 @@ from goldnode.node.system.unit import Unit
 from goldnode.paths import REPOSITORY
 from goldnode.run import run
 
+#: What the units of a signing lease start.
+VERBS = {"goldnode-signer@": ["signer"], "goldnode-lease@": ["lease", "keep"]}
 VPNCLOUD = "goldnode-vpncloud@"
 #: Stands for the nodes' users, who do not exist on the machine that runs the tests.
 NOBODY = 65534
@@ -125,7 +127,8 @@ class ProcessSystem(LiveSystem):
 
     def _spawn(self, unit: str) -> None:
         name = unit.partition("@")[2].removesuffix(".service")
-        argv = [sys.executable, "-m", "goldnode.node", "--root", str(self._layout.root), "run", name]
+        verb = next((words for kind, words in VERBS.items() if unit.startswith(kind)), ["run"])
+        argv = [sys.executable, "-m", "goldnode.node", "--root", str(self._layout.root), *verb, name]
         if unit.startswith(VPNCLOUD):
             argv = self._words(f"{VPNCLOUD}.service", name)
         self._log(unit).parent.mkdir(parents=True, exist_ok=True)

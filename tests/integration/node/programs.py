@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from goldnode.bake.programs import gomodule, vpncloud
+from goldnode.bake.programs import gomodule, signer, vpncloud
 from goldnode.bake.programs.toolchain import go
 from goldnode.config import network
 from goldnode.config.daemon import Source
@@ -28,6 +28,7 @@ def programs(folder: Path, mesh: MeshKind = MeshKind.WIREGUARD, name: str = "loc
     """A folder with the daemon and user-space WireGuard or VPNCloud, built from what is pinned, or from the cache."""
     daemon, arch = program(network.load(name), SILENT), architecture()
     folder.mkdir(exist_ok=True)
+    (folder / signer.NAME).symlink_to(signer.build(arch, go=go(SILENT), progress=SILENT))
     (folder / daemon.network.daemon.name).symlink_to(daemon.binary)
     if mesh is MeshKind.VPNCLOUD:
         (folder / "vpncloud").symlink_to(vpncloud.build(arch, SILENT).binary)

@@ -1,0 +1,163 @@
+"""Keeps a node's signing lease: looks, lets ``keys.lease`` decide, asks the store, tells the signer.
+
+``goldnode lease keep NAME`` runs it, a process of its own.  When it dies nothing unsafe happens: the
+signer goes on up to the height that it was granted, and stops.  The order of a look matters: the
+store is read first, then the daemon is asked and the signer, and only then is anything decided.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from goldnode.errors import GoldnodeError, HostError
+from goldnode.node.agent.rpc import Rpc
+from goldnode.node.keys import lease, signer_home
+from goldnode.node.keys.lease import Answer, LeaseMemory, Reading, Situation, Step
+from goldnode.node.keys.signer_control import SignerControl, SignerStatus
+from goldnode.node.keys.signer_home import LeaseRecord
+from goldnode.node.keys.stores import Store
+from goldnode.node.layout import NodeLayout
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseReport:
+    """What is true of a lease now, for people and programs.
+
+    Attributes:
+        state: held, pending, waiting, released.
+        lo: First height that may be signed; 0 without a grant.
+        hi: Last one.
+        store: What stands behind `lease:`.
+        fences: Whether the store keeps two machines apart.
+        renewed: When the store last took a write of ours, unix seconds; 0 for never.
+        reason: Why nothing is signed yet, or what hinders; empty when all is well.
+    """
+
+    state: str
+    lo: int
+    hi: int
+    store: str
+    fences: bool
+    renewed: float
+    reason: str
+
+
+@dataclass(slots=True)
+class LeaseKeeper:
+    """The keeper of one node's lease.
+
+    Attributes:
+        node: Whose.
+        url: What stands behind `lease:`.
+        store: That store.
+        signer: The signer's control.
+        rpc: The daemon's RPC.
+        ahead: N, in blocks.
+        automatic: Whether the lease of a silent machine is taken.
+        known: Who this node is in the store.
+        nonce: Gives a random name.
+        clock: Unix seconds, for reports only.
+    """
+
+    node: NodeLayout
+    url: str
+    store: Store
+    signer: SignerControl
+    rpc: Rpc
+    ahead: int
+    automatic: bool
+    known: LeaseRecord
+    nonce: Callable[[], str]
+    clock: Callable[[], float]
+    memory: LeaseMemory = field(default_factory=LeaseMemory)
+    renewed: float = 0.0
+    _seen: tuple[str, int] = ("", 0)
+    _reason: str = ""
+
+    def look(self) -> LeaseReport:
+        """Look, and do what is next."""
+        self._reason = ""
+        status = None
+        try:
+            status = self._next()
+        except GoldnodeError as error:
+            self._reason = error.message
+        held = self.memory.lease
+        state = held.state.value if held else "waiting"
+        lo, hi = (status.lo, status.hi) if status else (0, 0)
+        return LeaseReport(state, lo, hi, self.url, self.store.fences, self.renewed, self._reason)
+
+    def release(self) -> bool:
+        """Stop the signer for good and publish what it signed last (R5); whether that is in the store."""
+        status = self.signer.status()
+        if self.memory.session == status.session and self.memory.write:
+            self._follow(lease.settle(self.memory, self.store.read()))
+        stopped = self.signer.stop(status.session)
+        if self.memory.session == status.session and self.memory.write is None:
+            before = self.memory.lease
+            self._follow(lease.release(self.memory, stopped.last, self.nonce()))
+            return before is None or self.memory.write is None
+        return self.memory.lease is None and self.memory.write is None
+
+    def _next(self) -> SignerStatus:
+        status = self.signer.status()
+        self.memory = lease.begin(self.memory, status.session)
+        if status.stopped:
+            # What stopped it has ended, or lost its memory: only another process may sign.
+            self.signer.end(status.session)
+            raise HostError("the signer was stopped and is started again")
+        if self.memory.write:
+            self._follow(lease.settle(self.memory, self.store.read()))
+            return self.signer.status()
+        reading = None if self.memory.lease else self.store.read()
+        if reading:
+            self.known = signer_home.first_seen(self.node, self.known, reading.revision.incarnation)
+        now = self._situation(reading, self.signer.status())
+        if now.session == self.memory.session:
+            self._follow(lease.advance(self.memory, now, reading, self.nonce()))
+        return self.signer.status()
+
+    def _situation(self, reading: Reading | None, status: SignerStatus) -> Situation:
+        daemon = self.rpc.status()
+        return Situation(
+            holder=self.known.holder,
+            session=status.session,
+            last=status.last,
+            verified=daemon.height,
+            in_sync=not daemon.catching_up,
+            ahead=self.ahead,
+            takeover=self.node.takeover.exists() or self._silent(reading, daemon.height),
+            new_in=self.known.new_in if self.known.new else "",
+        )
+
+    def _silent(self, reading: Reading | None, height: int) -> bool:
+        """Whether the lease's holder wrote nothing for N blocks; it would have written three times."""
+        if not self.automatic or reading is None:
+            return False
+        revision = str(reading.revision)
+        if self._seen[0] != revision:
+            self._seen = (revision, height)
+        return height - self._seen[1] >= self.ahead
+
+    def _follow(self, step: Step) -> None:
+        """Do what a step says, until nothing is left to do."""
+        while True:
+            session = self.memory.session
+            self.memory = step.keeper
+            self._reason = step.reason
+            if step.revoke:
+                self.signer.revoke(session)
+            if step.grant:
+                self.signer.grant(step.grant.session, step.grant.lo, step.grant.hi)
+                self.known = signer_home.granted(self.node, self.known)
+                self.node.takeover.unlink(missing_ok=True)
+            if step.write is None:
+                return
+            answer = self.store.swap(step.write)
+            if not isinstance(answer, Answer):
+                self.renewed = self.clock()
+            step = lease.answered(self.memory, answer)

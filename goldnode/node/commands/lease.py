@@ -1,0 +1,121 @@
+"""The signing lease: ``lease keep``, ``lease restored``, ``takeover``; and the signer's own start."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import secrets
+import time
+from argparse import Namespace
+from dataclasses import asdict
+from typing import Any
+
+from goldnode.errors import GoldnodeError, HostError, SafetyError
+from goldnode.files import write_atomic, write_json
+from goldnode.node import preflight
+from goldnode.node.agent.lease_keeper import LeaseKeeper
+from goldnode.node.agent.rpc import LoopbackRpc
+from goldnode.node.commands.nodes import one
+from goldnode.node.keys import keys, signer_home
+from goldnode.node.keys import lease as rules
+from goldnode.node.keys.open_store import open_store
+from goldnode.node.keys.signer_control import SignerControl
+from goldnode.node.keys.stores import Store
+from goldnode.node.layout import Layout, NodeLayout
+from goldnode.node.stopping import stop_signal
+
+log = logging.getLogger(__name__)
+#: Seconds between two looks, and for a release at a shutdown.
+INTERVAL, RELEASE = 0.5, 20.0
+#: Seconds from block to block where the network file says nothing.
+BLOCK_TIME = 6.0
+
+
+def signer(layout: Layout, arguments: Namespace) -> None:
+    """Become a node's signer, after the last checks."""
+    node = layout.node(arguments.name)
+    preflight.check_signer(node)
+    chain = _settings(node)["chain_id"]
+    program = layout.library / "bin" / "goldnode-signer"
+    argv = [str(program), "-daemon", str(node.daemon_socket), "-control", str(node.control_socket), "-chain-id", chain,
+            "-key", str(node.consensus_key), "-state", str(node.signing_state)]  # fmt: skip
+    os.execv(argv[0], argv)  # noqa: S606 - becomes the program
+
+
+def keep(layout: Layout, arguments: Namespace) -> None:
+    """Keep a node's lease until told to stop, then release it."""
+    node, stop = layout.node(arguments.name), stop_signal()
+    settings = _settings(node)
+    while not node.consensus_key.exists():
+        if stop.wait(1):
+            return
+    keeper = LeaseKeeper(
+        node=node,
+        url=settings["store"],
+        store=_store(layout, node),
+        signer=SignerControl(node.control_socket),
+        rpc=LoopbackRpc(settings["rpc"]),
+        ahead=rules.ahead(settings["block_time"] or BLOCK_TIME),
+        automatic=settings["automatic"],
+        known=signer_home.record(node, os.urandom),
+        nonce=lambda: secrets.token_hex(16),
+        clock=time.time,
+    )
+    said = ""
+    while not stop.is_set():
+        report = keeper.look()
+        write_json(node.lease_status, {**asdict(report), "time": time.time()}, 0o644)
+        line = f"lease {report.state}" + (f": {report.reason}" if report.reason else "")
+        if line != said:
+            log.info("%s: %s", node.name, line)
+            said = line
+        stop.wait(INTERVAL)
+    _release(keeper)
+
+
+def takeover(layout: Layout, arguments: Namespace) -> None:
+    """Let this node take the lease that another machine has; its key signs here some blocks later."""
+    node = one(layout, arguments.name)
+    settings = _settings(node)
+    lease = _store(layout, node).read().lease
+    blocks = rules.ahead(settings["block_time"] or BLOCK_TIME)
+    write_atomic(node.takeover, "a person said so\n")
+    upto = f", which may sign up to height {lease.hi}" if lease and lease.hi else ""
+    print(f"{node.name} takes the lease from whoever has it{upto}; it signs about {blocks} blocks from now.")
+    print("It is safe even if the other machine lives.  Watch it: goldnode status")
+
+
+def restored(layout: Layout, arguments: Namespace) -> None:
+    """Say that the lease's store was restored from a backup: it begins a new incarnation."""
+    node = one(layout, arguments.name)
+    _store(layout, node).restored()
+    print("The store has a new incarnation.  Validators sign again about a minute from now, each above its old grants.")
+
+
+def _release(keeper: LeaseKeeper) -> None:
+    """Publish what was signed last; without an answer in time the next start waits for the old grant's end."""
+    end = time.monotonic() + RELEASE
+    while time.monotonic() < end:
+        try:
+            if keeper.release():
+                log.info("%s: lease released", keeper.node.name)
+                return
+        except GoldnodeError as error:
+            log.info("%s: %s", keeper.node.name, error.message)
+        time.sleep(INTERVAL)
+
+
+def _store(layout: Layout, node: NodeLayout) -> Store:
+    key = keys.read_key(node)
+    if key is None:
+        raise SafetyError(f"{node.name} has no consensus key yet", hint="goldnode key import FILE")
+    return open_store(_settings(node)["store"], key.address, layout.at)
+
+
+def _settings(node: NodeLayout) -> dict[str, Any]:
+    try:
+        document: dict[str, Any] = json.loads(node.lease_settings.read_text())
+    except FileNotFoundError as error:
+        raise HostError(f"{node.name} has no signing lease", hint="write lease: into node.yaml") from error
+    return document

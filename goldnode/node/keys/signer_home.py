@@ -1,0 +1,102 @@
+"""Where a consensus key goes when its node gets a signing lease: from the daemon's home to the signer's.
+
+The folder ``signer/`` says where the key is: there, or in the daemon's home.  Key and state move
+together, by renames that a power cut may interrupt and the next boot finishes.  The way back is
+``goldnode key export`` and ``import``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+
+from goldnode.errors import SafetyError
+from goldnode.files import write_json
+from goldnode.node.keys import keys
+from goldnode.node.layout import NodeLayout
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseRecord:
+    """What this node is in the store.
+
+    Attributes:
+        holder: Its name there; random, the same over reboots.
+        new: The key was made here and was never granted a height.
+        new_in: The store's incarnation in which that was first said; empty before.
+    """
+
+    holder: str
+    new: bool = False
+    new_in: str = ""
+
+
+def enter(node: NodeLayout, running: Callable[[], bool]) -> None:
+    """Give a node its signer's folder, with the key if there is one.
+
+    Raises:
+        SafetyError: The daemon runs with the key, or a move of before cannot be finished.
+    """
+    if node.signer.is_dir():
+        return
+    home = (node.home / "data" / "priv_validator_state.json", node.home / "config" / "priv_validator_key.json")
+    if any(path.exists() for path in home) and running():
+        raise SafetyError(
+            f"{node.name} runs with its key in the daemon's home; a lease moves the key away from there",
+            hint=f"goldnode stop {node.name}, then: goldnode configure",
+        )
+    draft = node.base / ".signer"
+    draft.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for path in home:
+        if path.exists() and (draft / path.name).exists():
+            raise SafetyError(f"both {path} and {draft / path.name} exist", hint="goldnode key show")
+        if path.exists():
+            path.rename(draft / path.name)
+    os.sync()
+    draft.rename(node.signer)
+
+
+def leave(node: NodeLayout) -> None:
+    """Refuse a node whose lease was taken out of node.yaml while its signer has the key.
+
+    Raises:
+        SafetyError: It has.
+    """
+    if node.signer.is_dir() and (node.signer / "priv_validator_key.json").exists():
+        raise SafetyError(
+            f"{node.name}'s key is with its signer, and node.yaml names no lease any more",
+            hint="put lease: back; or, with it, goldnode key export FILE, and import that without one",
+        )
+
+
+def record(node: NodeLayout, random: Callable[[int], bytes]) -> LeaseRecord:
+    """Who this node is in the store, made up on first use."""
+    try:
+        return LeaseRecord(**json.loads(node.lease_record.read_text()))
+    except FileNotFoundError:
+        key = keys.read_record(node)
+        made = LeaseRecord(random(16).hex(), new=key is not None and not key.used)
+        write_json(node.lease_record, asdict(made))
+        return made
+    except (ValueError, TypeError) as error:
+        raise SafetyError(f"{node.lease_record} cannot be read: {error}", hint="goldnode status") from error
+
+
+def first_seen(node: NodeLayout, known: LeaseRecord, incarnation: str) -> LeaseRecord:
+    """Bind a new key to the incarnation in which its keeper first reached the store."""
+    if not known.new or known.new_in:
+        return known
+    bound = replace(known, new_in=incarnation)
+    write_json(node.lease_record, asdict(bound))
+    return bound
+
+
+def granted(node: NodeLayout, known: LeaseRecord) -> LeaseRecord:
+    """The key is new no more: a height was granted."""
+    if not known.new:
+        return known
+    old = replace(known, new=False, new_in="")
+    write_json(node.lease_record, asdict(old))
+    return old

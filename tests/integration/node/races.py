@@ -1,0 +1,224 @@
+"""Machines that share one consensus key and race for it: real daemons, real signers, a real etcd, random faults."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from goldnode.errors import HostError
+from goldnode.fleet import external_validators, genesis
+from goldnode.fleet.genesis import Validator
+from goldnode.fleet.plan import NETWORK, timing
+from goldnode.node import configure
+from goldnode.node.keys import archive
+from goldnode.node.keys.cometbft_keys import Key
+from goldnode.node.plan.inputs import read_image
+from goldnode.run import run
+from tests.integration.node.fleet import WORLD, Fleet, Host, fleet
+from tests.integration.node.programs import programs
+from tests.support import lease_stores
+from tests.support.lease_stores import Etcd
+from tests.support.node_lab import seed
+from tests.support.waiting import until
+
+KEY = Key(seed("shared"))
+#: Seconds from block to block, and what the network file is made to say, which makes N ten blocks.
+PACE, BLOCK_TIME = 1, 6.0
+AHEAD = 10
+STORE = f"{NETWORK}.8"
+
+
+@dataclass
+class Race:
+    """A chain, a sentry, and machines with one key.
+
+    Attributes:
+        fleet: All of them.
+        machines: Those with the key.
+        store: Their leases' store; None where they sign without one.
+        dice: Decides what goes wrong.
+        done: What went wrong, in order.
+    """
+
+    fleet: Fleet
+    machines: list[Host]
+    store: Etcd | None
+    dice: random.Random
+    done: list[str] = field(default_factory=list)
+    backups: int = 0
+
+    def signs(self) -> bool:
+        """Whether the key signed the chain's latest block."""
+        try:
+            height = self.height()
+            return height > 1 and KEY.address in self.fleet._rpc.signers(height)
+        except HostError:
+            return False
+
+    def height(self) -> int:
+        """The chain's height."""
+        return self.fleet._rpc.height()
+
+    def evidence(self) -> list[str]:
+        """Every proof of two signatures for one height: in blocks, and in what the world's validators logged."""
+        found = []
+        for height in range(1, self.height() + 1):
+            found += self.fleet.ask(f"block?height={height}")["block"]["evidence"]["evidence"]
+        logs = [(self.fleet.folder / f"{who.name}.log").read_text(errors="replace") for who in WORLD]
+        words = ("conflicting vote", "Conflicting votes", "ErrVoteConflictingVotes")
+        found += [line for log in logs for line in log.splitlines() if any(word in line for word in words)]
+        return [str(each)[:300] for each in found]
+
+    def lease(self, host: Host) -> dict[str, object]:
+        """What the lease keeper of a machine said last."""
+        try:
+            said: dict[str, object] = json.loads(host.tree.layout.node(host.name).lease_status.read_text())
+        except (OSError, ValueError):
+            return {}
+        return said
+
+    def leases(self) -> str:
+        """What all of them say."""
+        logs = [host.tree.layout.at(f"/var/log/goldnode-lease@{host.name}.service.log") for host in self.machines]
+        texts = [log.read_text(errors="replace")[-1500:] for log in logs if log.exists()]
+        return "\n".join([*(str(self.lease(host)) for host in self.machines), *texts])
+
+    def strike(self) -> None:
+        """One random fault, and its end."""
+        faults = [self._kill, self._stop, self._cut, self._cut_store, self._reboot]
+        if self.store:
+            faults += [self._kill_part, self._restart_store, self._restore_store]
+        self.dice.choice(faults)(self.dice.choice(self.machines))
+
+    def _kill(self, host: Host) -> None:
+        self._say("loses power", host)
+        host.lose_power()
+        self._pause(0, 20)
+        host.boot()
+
+    def _stop(self, host: Host) -> None:
+        self._say("is stopped and goes on", host)
+        pids = [int(pid) for pid in run(["ip", "netns", "pids", host.space]).stdout.split()]
+        for pid in pids:
+            _signal(pid, signal.SIGSTOP)
+        self._pause(5, 40)
+        for pid in pids:
+            _signal(pid, signal.SIGCONT)
+
+    def _cut(self, host: Host) -> None:
+        self._say("is cut from everybody", host)
+        host.cut(off=True)
+        self._pause(5, 30)
+        host.cut(off=False)
+
+    def _cut_store(self, host: Host) -> None:
+        self._say("is cut from the store", host)
+        run(["ip", "-n", host.space, "route", "replace", "blackhole", f"{STORE}/32"])
+        self._pause(5, 30)
+        run(["ip", "-n", host.space, "route", "del", "blackhole", f"{STORE}/32"], check=False)
+
+    def _reboot(self, host: Host) -> None:
+        self._say("is rebooted", host)
+        host.boot()
+        self._pause(1, 10)
+
+    def _kill_part(self, host: Host) -> None:
+        """Kill one program of a machine: its keeper, its signer or its daemon."""
+        word = self.dice.choice(["lease keep", "goldnode-signer", "cometbft"])
+        self._say(f"loses its {word}", host)
+        for pid in run(["ip", "netns", "pids", host.space]).stdout.split():
+            with contextlib.suppress(OSError):
+                line = Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+                if word in line:
+                    _signal(int(pid), signal.SIGKILL)
+        self._pause(1, 10)
+
+    def _restart_store(self, host: Host) -> None:
+        assert self.store
+        self._say("sees the store restarted", host)
+        self.store.stop()
+        self._pause(1, 15)
+        self.store.start()
+
+    def _restore_store(self, host: Host) -> None:
+        """Back up, let some time pass, restore; then the one command of docs/lease.md."""
+        assert self.store
+        self.done.append("the store is restored from a backup")
+        self.backups += 1
+        self.store.backup(f"backup-{self.backups}")
+        self._pause(1, 20)
+        self.store.restore(f"backup-{self.backups}")
+        argv = ["python3", "-m", "goldnode.node", "--root", str(host.tree.layout.root), "lease", "restored", host.name]
+        with self.fleet.inside(self.fleet.world, argv) as process:
+            assert 0 == process.wait(60)
+
+    def _say(self, what: str, host: Host) -> None:
+        self.done.append(f"{host.name} {what} at {self.height()}")
+
+    def _pause(self, least: float, most: float) -> None:
+        time.sleep(self.dice.uniform(least, most))
+
+
+@contextlib.contextmanager
+def race(machines: int, number: int, *, lease: bool = True, automatic: bool = True) -> Iterator[Race]:
+    """A running race: the key signs.
+
+    Args:
+        machines: How many have the key.
+        number: Seed of its dice.
+        lease: Whether they have a signing lease.
+        automatic: Whether a silent machine's lease is taken by itself.
+    """
+    # Short: a unix socket's path has at most 107 characters.
+    with tempfile.TemporaryDirectory(prefix="gnr") as name, contextlib.ExitStack() as stack:
+        folder = Path(name)
+        made = stack.enter_context(fleet(folder, programs(folder / "programs")))
+        _genesis(made)
+        store = None
+        if lease:
+            space = f"{made.prefix}-store"
+            made.plug(space, STORE)
+            within = ("ip", "netns", "exec", space)
+            run([*within, "ip", "link", "set", "lo", "up"])
+            store = stack.enter_context(lease_stores.etcd(folder / "etcd", STORE, within))
+        more = {"lease": store.url, "takeover": "automatic" if automatic else "manual"} if store else {}
+        sentry = made.add("s-1", "sentry", config={"config.toml": timing(PACE)})
+        hosts = [
+            made.add(f"v-{n}", "validator", consensus_key="existing", config={"config.toml": timing(PACE)}, **more)
+            for n in range(1, machines + 1)
+        ]
+        for host in hosts:
+            layout = host.tree.layout
+            network = json.loads((layout.library / "network.json").read_text())
+            host.tree.write("/usr/lib/goldnode/network.json", json.dumps({**network, "block_time": BLOCK_TIME}))
+            configure.configure(layout, read_image(layout), host.tree.system)
+            archive.bring_unused(layout.node(host.name), KEY)
+        running = Race(made, hosts, store, random.Random(number))  # noqa: S311
+        for host in (sentry, *hosts):
+            host.boot()
+        assert until(lambda: bool(sentry.node()), 60), sentry.console.read_text()
+        made.outside([sentry])
+        assert until(running.signs, 240), running.leases()
+        yield running
+
+
+def _genesis(made: Fleet) -> None:
+    validators = [Validator(who.name, who.key, 15) for who in WORLD] + [Validator("shared", KEY, 8)]
+    document = genesis.genesis(made.program, validators, datetime.now(UTC))
+    made.genesis = document.decode()
+    for who in WORLD:
+        external_validators.prepare(made.home(who), who, WORLD, made.program, document, PACE)
+
+
+def _signal(pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
