@@ -27,7 +27,11 @@ from goldnode.config.node_entry import HOSTED_ROLES, SERVICE_ROLES, NodeEntry
 
 VERSION = 1
 ROLE = re.compile(r"[a-z][a-z0-9-]{0,31}")
-ENDPOINT = re.compile(r"https?://(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/-]*)?")
+#: A host is an IPv6 address in brackets, an IPv4 address, or a name, whose last part is not a number.
+NAME_HOST = r"(?:[A-Za-z0-9-]+\.)*[A-Za-z0-9-]*[A-Za-z-][A-Za-z0-9-]*\.?"
+ENDPOINT = re.compile(
+    rf"https?://(?:\[[0-9a-fA-F:.]+\]|{node_entry.IPV4}|{NAME_HOST})(?::{node_entry.PORT})?(?:/[A-Za-z0-9._~/-]*)?"
+)
 DEVICE = re.compile(r"root|/dev/[A-Za-z0-9._/-]+|(?:LABEL|UUID)=[A-Za-z0-9._-]{1,64}")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 SSH_KEY = re.compile(r"(?:ssh|sk-ssh|ecdsa|sk-ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/=]+(?: [^\r\n]*)?")
@@ -42,6 +46,13 @@ class MeshKind(StrEnum):
     VPNCLOUD = "vpncloud"
 
 
+class Outgoing(StrEnum):
+    """What the machine's daemons may dial."""
+
+    OPEN = "open"
+    STRICT = "strict"
+
+
 @dataclass(frozen=True, slots=True)
 class NodeConfig:
     """A machine: what its nodes share, and its nodes.
@@ -54,6 +65,8 @@ class NodeConfig:
         genesis_sha256: Digest of /etc/goldnode/genesis.json; empty when the image holds the genesis.
         deferred: Whether a validator may start from an image that fetches its daemon at boot.
         ssh_keys: Keys that may log in; without any, SSH stays closed.
+        ssh_from: Addresses or networks that they may log in from; empty means the world.
+        outgoing: `strict` lets validators dial their mesh only.
         unattended_upgrades: Whether Debian's security upgrades run on this machine.
         serve_rendezvous: Whether the machine is also a rendezvous for others.
         nodes: At least one.
@@ -67,6 +80,8 @@ class NodeConfig:
     genesis_sha256: str = ""
     deferred: bool = False
     ssh_keys: tuple[str, ...] = ()
+    ssh_from: tuple[str, ...] = ()
+    outgoing: Outgoing = Outgoing.OPEN
     unattended_upgrades: bool = False
     serve_rendezvous: bool = False
 
@@ -101,12 +116,16 @@ def parse(text: str, file: str = "node.yaml") -> NodeConfig:
         genesis_sha256=genesis_sha256,
         deferred=reader.choice("deferred", ["allow", "refuse"], "refuse") == "allow",
         ssh_keys=reader.texts("ssh_keys", SSH_KEY, "lines of an authorized_keys file without options", most=16),
+        ssh_from=node_entry.addresses(reader, "ssh_from", network=True),
+        outgoing=Outgoing(reader.choice("outgoing", [kind.value for kind in Outgoing], Outgoing.OPEN)),
         unattended_upgrades=reader.flag("unattended_upgrades", default=False),
         serve_rendezvous=reader.flag("serve_rendezvous", default=role == "rendezvous"),
     )
     alone = role in SERVICE_ROLES or all(entry.role in HOSTED_ROLES for entry in config.nodes)
     if not alone and "rendezvous" not in reader:
         reader.fault("rendezvous", "missing", fix="write rendezvous: [http://ADDRESS:8700]")
+    if "ssh_from" in reader and "ssh_keys" not in reader:
+        reader.fault("ssh_from", "nobody may log in: there are no ssh_keys", fix="write ssh_keys: or remove it")
     if mesh is MeshKind.VPNCLOUD and any(entry.signer_key for entry in config.nodes):
         reader.fault("mesh", "vpncloud ties no address to a key: a sentry could pose as the remote signer",
                      fix="write mesh: wireguard")  # fmt: skip

@@ -20,7 +20,11 @@ NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,22}[a-z0-9])?")
 NAME_MEANING = "a name of 1 to 24 lower-case letters, digits and inner dashes"
 INVITE = re.compile(r"gn1_[a-z2-7]+")
 MESH_KEY = re.compile(r"[A-Za-z0-9+/]{43}=")
-PEER = re.compile(r"[0-9a-f]{40}@(?:\[[0-9a-f:.]+\]|[0-9.]+):[0-9]{1,5}")
+#: 1 to 65535, without leading zeros; and an IPv4 address, each of its numbers at most 255.
+PORT = r"(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+IPV4 = rf"{OCTET}(?:\.{OCTET}){{3}}"
+PEER = re.compile(rf"[0-9a-f]{{40}}@(?:\[[0-9a-f:.]+\]|{IPV4}):{PORT}")
 #: Where a signing lease may be kept; ``goldnode.node.keys.stores.place`` takes it apart.
 LEASE = re.compile(r"(?:etcd|s3)://[A-Za-z0-9._-][A-Za-z0-9._~:/?&=%,\[\]-]{1,300}|file:///[A-Za-z0-9._/-]{1,200}")
 LEASE_MEANING = "etcd://HOST:2379[,HOST:2379]/PREFIX, s3://BUCKET/PREFIX or file:///PATH"
@@ -92,12 +96,12 @@ class Shared:
     @classmethod
     def read(cls, reader: Reader, base: Shared) -> Shared:
         """What stands here, and else what ``base`` has."""
-        peers = reader.texts("peers", PEER, "peers with a numeric address, as ID@203.0.113.5:26656")
+        peers = _peers(reader)
         return cls(
             min_sentries=reader.number("min_sentries", 0, 16, base.min_sentries),
-            addresses=_addresses(reader, "addresses", network=False) or base.addresses,
+            addresses=addresses(reader, "addresses", network=False) or base.addresses,
             peers=peers or base.peers,
-            metrics=_addresses(reader, "metrics", network=True) or base.metrics,
+            metrics=addresses(reader, "metrics", network=True) or base.metrics,
             config=_config(reader.section("config")) or base.config,
             lease=reader.text("lease", LEASE, LEASE_MEANING, base.lease),
             takeover=reader.choice("takeover", ["manual", "automatic"], base.takeover),
@@ -109,7 +113,7 @@ def read(reader: Reader, role: str, shared: Shared) -> NodeEntry:
     name = reader.text("name", NAME, NAME_MEANING, role if role in SERVICE_ROLES else None)
     consensus_key = ConsensusKey(reader.choice("consensus_key", [kind.value for kind in ConsensusKey], "generate"))
     signer_key = reader.text("signer_key", MESH_KEY, "the signer's WireGuard public key, 44 characters", "")
-    signer_from = _addresses(reader, "signer_from", network=True)
+    signer_from = addresses(reader, "signer_from", network=True)
     remote = consensus_key is ConsensusKey.REMOTE_SIGNER
     for key, fix in (("signer_key", "the signer's mesh public key"), ("signer_from", "the addresses it dials from")):
         if remote and key not in reader:
@@ -137,17 +141,29 @@ def read(reader: Reader, role: str, shared: Shared) -> NodeEntry:
     )
 
 
-def _addresses(reader: Reader, key: str, *, network: bool) -> tuple[str, ...]:
+def addresses(reader: Reader, key: str, *, network: bool) -> tuple[str, ...]:
+    """A list of IP addresses, or of networks; what is none of them is a fault with its own line."""
     meaning = "addresses or networks, as 10.0.0.0/8" if network else "IP addresses, as 203.0.113.5"
     values = reader.texts(key, re.compile(r"[0-9a-fA-F:./]{2,49}"), meaning, most=16)
-    for value in values:
+    for index, value in enumerate(values):
         try:
             if network:
                 ipaddress.ip_network(value)
             else:
                 ipaddress.ip_address(value)
         except ValueError as error:
-            reader.fault(key, str(error))
+            reader.fault(key, str(error), index=index)
+    return values
+
+
+def _peers(reader: Reader) -> tuple[str, ...]:
+    values = reader.texts("peers", PEER, "peers with a numeric address, as ID@203.0.113.5:26656, port 1 to 65535")
+    for index, value in enumerate(values):
+        host = value.partition("@")[2].rpartition(":")[0].strip("[]")
+        try:
+            ipaddress.ip_address(host)
+        except ValueError as error:
+            reader.fault("peers", str(error), index=index)
     return values
 
 

@@ -57,6 +57,8 @@ def _parser() -> argparse.ArgumentParser:
     verb("configure", "boot.configure", "become what node.yaml says (every boot; twice changes nothing)")
     verb("check", "boot.check", "say everything that is wrong with a node.yaml").add_argument("file", type=Path)
     verb("apply", "boot.apply", "give this machine another node.yaml").add_argument("file", type=Path)
+    rebind = verb("rebind", "rebind.rebind", "say that this is the same machine, when only its instance ID changed")
+    rebind.add_argument("--yes", action="store_true", help="do not ask")
     verb("fetch", "boot.fetch", "fetch what the image defers, verified (goldnode-fetch.service)")
     verb("agent", "loop.agent", "keep the nodes as their roles say (goldnode-agent.service)")
     verb("run", "preflight.run", "become a node's daemon (goldnode-node@.service)").add_argument("name")

@@ -18,7 +18,7 @@ from goldnode.discovery.member import Member as Membership
 from goldnode.errors import GoldnodeError, SafetyError
 from goldnode.files import write_atomic
 from goldnode.node import cluster, node_yaml, scrub
-from goldnode.node.keys import identity, keys, signer_home
+from goldnode.node.keys import identity, keys, signer_home, takeover
 from goldnode.node.layout import Layout, NodeLayout
 from goldnode.node.plan import blocks, vpncloud, wireguard
 from goldnode.node.plan.inputs import Image, NodeFacts
@@ -159,7 +159,9 @@ class _Preparation:
         own = identity.read(node)
         invited = entry.join not in ("", cluster.JOINED)
         if own and own.binding != self.binding and invited and not node.handover.exists():
-            identity.set_aside(node)
+            old = identity.set_aside(node)
+            if not self.image.roles[entry.role].consensus_key:
+                takeover.bring_chain(old, node)
         return identity.ensure(node, self.binding, lambda: self.random(32))
 
     def _consensus_key(self, node: NodeLayout, entry: NodeEntry, members: tuple[Member, ...]) -> int:

@@ -49,6 +49,7 @@ def remember(layout: Layout) -> None:
     """From now on the present node.yaml is in force on this machine, whatever user-data says."""
     stamp = _stamp(machine.read(layout).binding)
     write_atomic(layout.applied, stamp + scrub.without_invites(layout.node_yaml.read_text()), 0o600)
+    machine.remember(layout)
 
 
 def _stamp(binding: str) -> str:

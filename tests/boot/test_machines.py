@@ -137,19 +137,43 @@ def test_a_rendezvous_boots_from_an_address_in_the_firmware(bench: Sandbox, imag
     box.off()
 
 
-def test_a_validator_boots_from_a_metadata_service(bench: Sandbox, localnet: Path) -> None:
-    """On a machine that says it is EC2's it waits, closed to everybody, until a sentry holds it."""
+def on_ec2(bench: Sandbox, localnet: Path) -> SandboxVm:
+    """A validator on a machine that says it is EC2's, with a metadata service."""
     (bench.folder / "ec2").write_text(pasted("validator", "validator-1"))
     bench.serve("imds", "tests.boot.imds", METADATA, "80", str(bench.folder / "ec2"), "i-0123456789abcdef0")
     uuid = IDENTITY.replace("3f0f0a52", "ec2f0a52")
     smbios = ("-smbios", f"type=1,manufacturer=Amazon EC2,product=t3.micro,serial={uuid},uuid={uuid}")
-    box = bench.boot(
+    return bench.boot(
         "validator-1", localnet, QemuSpec(bench.folder / "validator.qcow2", extra=smbios), (26656, 26657, 22)
     )
-    box.wait_for("validator validator-1: configured")
+
+
+def test_a_validator_boots_from_a_metadata_service(bench: Sandbox, localnet: Path) -> None:
+    """On EC2 it waits, closed to everybody, until a sentry holds it; when the service is gone, a reboot is the same."""
+    box = on_ec2(bench, localnet)
+    node_id = box.wait_for(r"validator validator-1: configured, node id ([0-9a-f]{40})")
     box.wait_for("validator validator-1: stopped.*: (waiting.*)")
 
     assert [False, False, False] == [answers(box, port) for port in (26656, 26657, 22)]
+    bench.namespace.stop("imds")
+    box.reset()
+    assert node_id == box.wait_for(r"validator validator-1: configured, node id ([0-9a-f]{40})", times=2)
+    box.wait_for("validator validator-1: stopped.*: (waiting.*)", times=2)
+    box.off()
+
+
+@pytest.mark.long
+def test_a_lost_metadata_service_costs_no_time(bench: Sandbox, localnet: Path) -> None:
+    """A reboot without the service takes at most 1.2 times what a reboot with it takes."""
+    box, configured = on_ec2(bench, localnet), r"files changed, ([0-9.]+) s after power-on"
+    box.wait_for(configured)
+    box.reset()
+    usual = float(box.wait_for(configured, times=2))
+    bench.namespace.stop("imds")
+    box.reset()
+    without = float(box.wait_for(configured, times=3))
+
+    assert without <= 1.2 * usual, f"{without} s without, {usual} s with"
     box.off()
 
 

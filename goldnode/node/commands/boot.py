@@ -20,8 +20,7 @@ from goldnode.node.plan import blocks, fit
 from goldnode.node.plan.inputs import interface, read_image
 from goldnode.node.plan.mesh import TABLE
 from goldnode.node.plan.plan import AGENT
-from goldnode.node.system import machine, volume
-from goldnode.node.system.disks import LiveDisks
+from goldnode.node.system import disks, machine, volume
 from goldnode.node.system.live import LiveSystem
 from goldnode.node.system.system import System, for_root
 from goldnode.progress import SILENT
@@ -41,6 +40,10 @@ goldnode:         name: sentry-1
 goldnode:         join: gn1_...               # ./invoke cluster invite --role sentry
 goldnode:         rendezvous: [http://ADDRESS:8700]"""
 
+REBIND = """\
+goldnode: is it the same machine all the same (a migration, a new seed CD), and the only one with this disk?
+goldnode: then: goldnode rebind"""
+
 
 def configure(layout: Layout, _: Namespace) -> int:
     """Turn the machine into what node.yaml says; without one, say how to give it a role."""
@@ -51,7 +54,8 @@ def configure(layout: Layout, _: Namespace) -> int:
     image = read_image(layout)
     config = node_yaml.in_force(layout, image)
     if isinstance(system, LiveSystem):
-        volume.ensure(layout, config.data, LiveDisks(layout.nodes))
+        disks.grow_root()
+        volume.ensure(layout, config.data, disks.LiveDisks(layout.nodes))
     found, changes = story.configure(layout, image, system)
     for name, facts in found.facts.items():
         print(f"goldnode: {facts.role.name} {name}: configured, node id {facts.node_id}")
@@ -61,6 +65,9 @@ def configure(layout: Layout, _: Namespace) -> int:
         print(f"goldnode: {name}: REFUSED: {error}")
         if error.hint:
             print(f"goldnode: try: {error.hint}")
+    if found.failures and (said := machine.changes(layout)):
+        print(f"goldnode: compared with the machine that was configured, {said}")
+        print(REBIND)
     print(f"goldnode: {len(changes.files)} files changed, {machine.seconds_since_power_on():.1f} s after power-on")
     return next((error.exit_code for error in found.failures.values()), 0)
 

@@ -16,8 +16,12 @@ from goldnode.config.role import Audience, Port
 #: What a peer sends on a connection that this machine forgot when it lost power.  Left without an answer, the peer
 #: keeps that connection for a quarter of an hour, and refuses the new one as a second from the same node.
 FORGOTTEN = 'tcp flags & (syn | rst) == 0x0 reject with tcp reset comment "forgotten connections"'
-#: Answers nobody but root's programs: whoever reads it learns the machine's user-data.
-METADATA = "169.254.169.254"
+#: Where clouds answer what this machine's user-data is, which is nobody's but root's: Amazon, Google, Azure (its wire
+#: server too), Oracle, OpenStack, Hetzner and others; Scaleway; Alibaba and Tencent; containers of Amazon.
+METADATA = ("169.254.169.254", "168.63.129.16", "169.254.42.42", "100.100.100.200", "169.254.0.23", "169.254.170.2")
+METADATA6 = ("fd00:ec2::254", "fd00:ec2::23", "fd20:ce::254", "fd00:42::42", "fe80::a9fe:a9fe", "fd00:c1::a9fe:a9fe")
+#: What some of these addresses serve besides, for everybody: DNS and the clock.
+SERVICES = "{ 53, 123 }"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,14 @@ class Private:
     ports: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Confined:
+    """A user whose packets leave by its mesh only (`outgoing: strict`)."""
+
+    user: str
+    interface: str
+
+
 def audience(to: Audience, sources: dict[Audience, Sequence[str]]) -> tuple[str, ...] | None:
     """Who may reach a port: addresses, or None for the world."""
     if to is Audience.WORLD:
@@ -62,12 +74,15 @@ def opening(port: Port, number: int, sources: tuple[str, ...] | None, comment: s
     return Opening(number, port.protocol, sources, f"{comment} {port.name}", interface if inside else "")
 
 
-def render(openings: Iterable[Opening], private: Iterable[Private], *, public: bool) -> str:
+def render(
+    openings: Iterable[Opening], private: Iterable[Private], *, public: bool, confined: Iterable[Confined] = ()
+) -> str:
     """The ruleset; equal input gives equal text.
 
     Args:
         openings: What is open, and to whom.
         private: What is closed on loopback, but to one user.
+        confined: Users that may reach their mesh and this machine, and nothing else.
         public: Whether others know of this machine anyway, so that it may tell them what it forgot.
     """
     accepts = [_accept(each) for each in dict.fromkeys(openings)]
@@ -91,8 +106,9 @@ def render(openings: Iterable[Opening], private: Iterable[Private], *, public: b
             "\t}",
             "\tchain output {",
             "\t\ttype filter hook output priority filter; policy accept;",
-            f'\t\tip daddr {METADATA} tcp dport 80 meta skuid != 0 reject comment "user-data is root\'s"',
+            *(_metadata(word, addresses) for word, addresses in (("ip", METADATA), ("ip6", METADATA6))),
             *closes,
+            *(_confine(each) for each in confined),
             "\t}",
             "\tchain forward {",
             "\t\ttype filter hook forward priority filter; policy drop;",
@@ -114,6 +130,17 @@ def _accept(each: Opening) -> str:
             found = f"{interface}{word} saddr {{ {', '.join(some)} }} {each.protocol} dport {each.port}"
             rules.append(f'\t\t{found} accept comment "{each.comment}"')
     return "\n".join(rules)
+
+
+def _metadata(word: str, addresses: Sequence[str]) -> str:
+    found = f"{word} daddr {{ {', '.join(addresses)} }} meta l4proto {{ tcp, udp }} th dport != {SERVICES}"
+    return f'\t\t{found} meta skuid != 0 reject comment "user-data is root\'s"'
+
+
+def _confine(each: Confined) -> str:
+    return (
+        f'\t\tmeta skuid "{each.user}" oifname != {{ "lo", "{each.interface}" }} reject comment "{each.user}: strict"'
+    )
 
 
 def _close(each: Private) -> str:

@@ -9,6 +9,7 @@ from goldnode.config.role import RoleKind
 from goldnode.errors import Fault, InputError
 from goldnode.files import sha256_file
 from goldnode.node.layout import Layout
+from goldnode.node.plan import setting_check
 from goldnode.node.plan.inputs import Image
 from goldnode.node.plan.plan import UPGRADER
 
@@ -21,31 +22,32 @@ def check(config: NodeConfig, image: Image, layout: Layout) -> None:
     """
     file, faults = "node.yaml", []
 
-    def fault(path: str, value: str, reason: str, fix: str) -> None:
+    def misfit(path: str, value: str, reason: str, fix: str) -> None:
         faults.append(Fault(file, 0, path, value, reason, fix))
 
     known = sorted(name for name, role in image.roles.items() if role.kind is not RoleKind.BASE)
     for role in sorted({config.role, *(entry.role for entry in config.nodes)} - set(known)):
-        fault("role", role, "this image has no such role", f"write one of {', '.join(known)}")
+        misfit("role", role, "this image has no such role", f"write one of {', '.join(known)}")
     runs = [entry for entry in config.nodes if entry.role in known and image.roles[entry.role].kind is RoleKind.NODE]
     if runs and image.network.private:
         if not config.genesis_sha256:
-            fault(
+            misfit(
                 "genesis.sha256", "", f"the network {image.network.name} is private", "write the genesis file's sha256"
             )
         elif not image.genesis.exists():
-            fault("genesis", "", "there is no /etc/goldnode/genesis.json", "write it by user-data, beside node.yaml")
+            misfit("genesis", "", "there is no /etc/goldnode/genesis.json", "write it by user-data, beside node.yaml")
         elif sha256_file(image.genesis) != config.genesis_sha256:
-            fault(
+            misfit(
                 "genesis.sha256", config.genesis_sha256[:12], "is not the sha256 of genesis.json", "write the right one"
             )
     if config.mesh not in image.network.meshes:
-        fault("mesh", config.mesh, f"this image has no {config.mesh}",
+        misfit("mesh", config.mesh, f"this image has no {config.mesh}",
               "write mesh: wireguard, or bake with it among the meshes: of the network file")  # fmt: skip
     if image.deferred and not config.deferred and any(image.roles[entry.role].consensus_key for entry in runs):
-        fault("deferred", "refuse", "this image fetches its daemon at boot, which a validator refuses",
+        misfit("deferred", "refuse", "this image fetches its daemon at boot, which a validator refuses",
               "write deferred: allow, or use an image that has everything")  # fmt: skip
     faults += _misfits(config, image, layout)
+    faults += [fault for entry in runs for fault in setting_check.check(entry, image.defaults)]
     if faults:
         raise InputError("node.yaml does not fit this image:", hint="goldnode check FILE", faults=faults)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from goldnode.config.daemon import Family
-from goldnode.config.node_config import NodeConfig
+from goldnode.config.node_config import NodeConfig, Outgoing
 from goldnode.config.node_entry import ConsensusKey
 from goldnode.config.role import Audience, Role, RoleKind
 from goldnode.node.layout import Layout
@@ -232,7 +232,7 @@ def _units(config: NodeConfig, image: Image) -> Iterator[str]:
 def _ruleset(config: NodeConfig, image: Image, nodes: Sequence[NodeFacts]) -> str:
     base = image.roles["common"]
     machine: dict[Audience, Sequence[str]] = {
-        Audience.SSH: ("0.0.0.0/0", "::/0") if config.ssh_keys else (),
+        Audience.SSH: (config.ssh_from or ("0.0.0.0/0", "::/0")) if config.ssh_keys else (),
         Audience.METRICS: sorted({source for node in nodes for source in node.entry.metrics}),
     }
     openings = list(_openings(base, {"metrics": METRICS}, machine, "machine", ""))
@@ -244,8 +244,12 @@ def _ruleset(config: NodeConfig, image: Image, nodes: Sequence[NodeFacts]) -> st
         ports = node.ports
         numbers = {"p2p": ports.p2p, "signer": ports.signer, "mesh": node.mesh_port(config.mesh)}
         openings += _openings(node.role, numbers, _sources(node), node.entry.name, node.interface)
-        private.append(firewall.Private(node.layout.user, (ports.rpc, ports.grpc, ports.api, ports.prometheus)))
-    return firewall.render(openings, private, public=any(node.role.announces for node in nodes))
+        private.append(
+            firewall.Private(node.layout.user, (ports.rpc, ports.grpc, ports.api, ports.prometheus, ports.signer))
+        )
+    strict = [node for node in nodes if config.outgoing is Outgoing.STRICT and not node.role.announces]
+    confined = [firewall.Confined(node.layout.user, node.interface) for node in strict]
+    return firewall.render(openings, private, public=any(node.role.announces for node in nodes), confined=confined)
 
 
 def _openings(

@@ -95,12 +95,7 @@ class LiveDisks:
             run(["umount", folder], timeout=120)
             raise HostError(f"the data volume {found.device} can only be mounted read-only", hint=_repair(found))
         if found.filesystem.startswith("ext"):
-            # Changes nothing where the file system fills its device already.
-            done = run(["resize2fs", found.device], timeout=600, check=False)
-            if done.returncode:
-                print(f"goldnode: {found.device} was not grown: {done.stderr.strip().splitlines()[-1:]}")
-            elif grown:
-                print(f"goldnode: {found.device} was grown with its disk")
+            _fill(found.device, grown=grown)
 
     def _wait(self, name: str) -> str:
         end = time.monotonic() + self._patience
@@ -142,6 +137,22 @@ def _describe(device: str, kind: str, table: str, code: int, looked: blank.Conte
     if looked.used_at is not None:
         return f"data of an unknown kind, at byte {looked.used_at}", f"hexdump -C -s {looked.used_at} {device} | head"
     return "", ""
+
+
+def grow_root() -> None:
+    """Let the root file system fill a disk that was made larger; cloud-init does it on the first boot only."""
+    device = run(["findmnt", "-n", "-o", "SOURCE", "-t", "ext4", "/"], timeout=60, check=False).stdout.strip()
+    if device.startswith("/dev/") and _grow_partition(device):
+        _fill(device, grown=True)
+
+
+def _fill(device: str, *, grown: bool) -> None:
+    """Let a mounted ext4 fill its device; nothing changes where it does already."""
+    done = run(["resize2fs", device], timeout=600, check=False)
+    if done.returncode:
+        print(f"goldnode: {device} was not grown: {(done.stderr.strip().splitlines() or [''])[-1]}")
+    elif grown:
+        print(f"goldnode: {device} was grown with its disk")
 
 
 def _grow_partition(device: str) -> bool:

@@ -85,3 +85,55 @@ def test_the_image_boots_closed_and_roles_open_it(tmp_path: Path) -> None:
     assert second == (tmp_path / "1").read_text()
     assert "tcp dport 26656 accept" in second
     assert 1 == second.count("table inet goldnode")
+
+
+#: Listens on a port of every address, dials as somebody, and says who was answered.
+DIAL = """
+import encodings.idna, os, socket, sys
+user, wanted = int(sys.argv[1]), [word.rsplit("@", 1) for word in sys.argv[2:]]
+ports = {int(port) for _, port in wanted}
+kept = [socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True) for port in ports]
+os.setuid(user)
+for host, port in wanted:
+    try:
+        socket.create_connection((host, int(port)), 2).close()
+        print(host, port)
+    except OSError:
+        pass
+"""
+
+
+def answered(folder: Path, ruleset: str, user: int, *wanted: str) -> list[str]:
+    """Which of `HOST@PORT` a user reaches under a ruleset, all of them being addresses of this namespace."""
+    (folder / "rules.nft").write_text(ruleset)
+    (folder / "dial.py").write_text(DIAL)
+    hosts = sorted({word.rsplit("@", 1)[0] for word in wanted} - {"127.0.0.1"})
+    added = [
+        f"ip address add {host} dev lo nodad" if ":" in host else f"ip address add {host} dev lo" for host in hosts
+    ]
+    dial = f"python3 -I {folder}/dial.py {user} {' '.join(wanted)}"
+    script = " && ".join(["ip link set lo up", *added, f"nft -f {folder}/rules.nft", dial])
+    return run(["unshare", "--net", "sh", "-c", script]).stdout.splitlines()
+
+
+@pytest.mark.root
+def test_no_daemon_reads_user_data(tmp_path: Path) -> None:
+    """On no address and no port does a metadata service answer a daemon; DNS beside it does, and root reads all."""
+    text = firewall.render([], [], public=False)
+    addresses = [*firewall.METADATA, *(each for each in firewall.METADATA6 if not each.startswith("fe80"))]
+    wanted = [f"{address}@{port}" for address in addresses for port in (53, 80, 443, 32526)]
+
+    daemon, root = answered(tmp_path, text, 65534, *wanted), answered(tmp_path, text, 0, *wanted)
+
+    assert [word.replace("@", " ") for word in wanted] == root
+    assert [line for line in root if line.endswith(" 53")] == daemon
+
+
+@pytest.mark.root
+def test_a_strict_validator_leaves_by_its_mesh_only(tmp_path: Path) -> None:
+    """The ports of one node are closed to another user of the machine; a confined user's packets leave by no cable."""
+    confined = [firewall.Confined("nobody", "gnmesh0")]
+    text = firewall.render([], [Private("daemon", (26659,))], public=False, confined=confined)
+
+    assert ["127.0.0.1 80"] == answered(tmp_path, text, 65534, "127.0.0.1@80", "127.0.0.1@26659")
+    assert 'meta skuid "nobody" oifname != { "lo", "gnmesh0" } reject' in text

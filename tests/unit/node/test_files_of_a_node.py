@@ -127,7 +127,7 @@ def test_a_ruleset_is_closed_and_opens_what_it_is_told() -> None:
     assert 'iifname "gnmesh0" ip saddr { 10.0.0.0/8 } tcp dport 26656 accept comment "v p2p"' in text
     assert 'iifname "gnmesh0" ip6 saddr { fd00::1 } tcp dport 26656' in text
     assert 'oif lo tcp dport { 26657, 26660 } meta skuid != { 0, "gn-s-1" } ct state new reject' in text
-    assert "ip daddr 169.254.169.254 tcp dport 80 meta skuid != 0 reject" in text
+    assert 'skuid != 0 reject comment "user-data is root\'s"' in text
 
 
 def test_a_wireguard_file_names_every_link() -> None:
