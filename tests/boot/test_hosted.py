@@ -166,5 +166,5 @@ def runs(box: Container, jar: str) -> list[str]:
     """Nodes whose class path has a jar, if the JVM has it open at all."""
     if f"/{jar}\n" not in box.ask("sh", "-c", f"ls -l /proc/{pid(box)}/fd"):
         return []
-    files = box.ask("sh", "-c", f"grep -l /{jar} /run/goldnode/jvm/nodes/*").split()
+    files = box.ask("sh", "-c", f"grep -l /{jar} /run/goldnode/hosted/nodes/*").split()
     return sorted(Path(file).stem for file in files)

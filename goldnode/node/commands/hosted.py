@@ -81,6 +81,7 @@ def prepare(layout: Layout) -> None:
         server=jvm_setup.start_postgres,
         psql=jvm_setup.as_postgres,
         give=jvm_setup.give_to_service,
+        share=jvm_setup.share_with_service,
     )
 
 
@@ -120,4 +121,4 @@ def _host(layout: Layout) -> JvmHost:
 
 def _paths(layout: Layout) -> JvmPaths:
     paths = JvmPaths()
-    return JvmPaths(*(layout.at(str(path)) for path in (paths.state, paths.runtime, paths.jars)))
+    return JvmPaths(*(layout.at(str(path)) for path in (paths.state, paths.runtime, paths.jars, paths.secrets)))

@@ -27,7 +27,7 @@ def database() -> Iterator[Database]:
 @pytest.fixture
 def paths(tmp_path: Path) -> JvmPaths:
     """A machine's folders, with one jar."""
-    found = JvmPaths(tmp_path / "state", tmp_path / "run", tmp_path / "jars")
+    found = JvmPaths(tmp_path / "state", tmp_path / "run", tmp_path / "jars", tmp_path / "secrets")
     found.jars.mkdir()
     (found.jars / "one.jar").touch()
     return found
@@ -38,8 +38,8 @@ def settle(paths: JvmPaths, database: Database, *names: str) -> dict[str, str]:
     given: list[Path] = []
     blocks = {name: number for number, name in enumerate(names)}
     ready = []
-    setup(load("daml"), blocks, paths, server=lambda: ready.append(1), psql=database.run, give=given.append,
-          port=database.port)  # fmt: skip
+    setup(load("daml"), blocks, paths, server=lambda: ready.append(1), psql=database.run, give=print,
+          share=given.append, port=database.port)  # fmt: skip
     assert [1] == ready
     assert set(paths.runtime.glob("nodes/*")) <= set(given)
     return {path.name: path.read_text() for path in sorted(paths.runtime.rglob("*")) if path.is_file()}
@@ -48,7 +48,7 @@ def settle(paths: JvmPaths, database: Database, *names: str) -> dict[str, str]:
 def test_every_node_gets_a_database_that_only_it_can_open(paths: JvmPaths, database: Database) -> None:
     """A node's password opens its own database and no sibling's."""
     settle(paths, database, "alice", "bob")
-    password = (paths.state / "alice.password").read_text()
+    password = (paths.secrets / "alice").read_text()
 
     assert database.query("gn_alice", "SELECT current_user", user="gn_alice", password=password) == "gn_alice"
     with pytest.raises(CommandError, match="permission denied for database"):
@@ -82,4 +82,5 @@ def test_a_network_of_daemons_is_refused(paths: JvmPaths, database: Database) ->
             server=lambda: None,
             psql=database.run,
             give=lambda _: None,
+            share=lambda _: None,
         )

@@ -51,6 +51,7 @@ def acts(monkeypatch: pytest.MonkeyPatch) -> Acts:
     monkeypatch.setattr(jvm_setup, "start_postgres", lambda: None)
     monkeypatch.setattr(jvm_setup, "as_postgres", lambda _: None)
     monkeypatch.setattr(jvm_setup, "give_to_service", lambda _: None)
+    monkeypatch.setattr(jvm_setup, "share_with_service", lambda _: None)
     return done
 
 
@@ -134,7 +135,7 @@ def test_add_and_remove_reach_the_running_jvm(
     assert {"bob": 1, "carol": 2} == blocks.known(tree.layout)
     assert f"stay in {tree.layout.state / 'jvm' / 'alice'};" in removed[1]
     assert {"bob.properties", "carol.properties"} == {
-        path.name for path in tree.layout.at("/run/goldnode/jvm/nodes").iterdir()
+        path.name for path in tree.layout.at("/run/goldnode/hosted/nodes").iterdir()
     }
 
 
@@ -199,7 +200,9 @@ def test_the_agent_tells_of_hosted_nodes(tree: Tree, acts: Acts, monkeypatch: py
 def test_a_node_of_a_daemon_has_no_jvm(tmp_path: Path) -> None:
     """Where the network runs daemons, nothing is prepared for a JVM."""
     with pytest.raises(UsageError, match="localnet runs no JVM"):
-        jvm_setup.setup(load("localnet"), {"a": 0}, jvm_setup.JvmPaths(tmp_path), server=print, psql=print, give=print)
+        jvm_setup.setup(
+            load("localnet"), {"a": 0}, jvm_setup.JvmPaths(tmp_path), server=print, psql=print, give=print, share=print
+        )
 
 
 def test_the_units_port_is_the_one_that_is_read() -> None:
