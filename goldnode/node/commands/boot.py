@@ -12,7 +12,7 @@ from goldnode.errors import HostError, InputError, SafetyError
 from goldnode.fetch.artifact import ArtifactStore
 from goldnode.files import write_atomic
 from goldnode.node import configure as story
-from goldnode.node import deferred, node_yaml
+from goldnode.node import deferred, node_yaml, user_data
 from goldnode.node.commands import hosted
 from goldnode.node.keys import keys
 from goldnode.node.layout import Layout, NodeLayout
@@ -47,8 +47,12 @@ goldnode: then: goldnode rebind"""
 
 def configure(layout: Layout, _: Namespace) -> int:
     """Turn the machine into what node.yaml says; without one, say how to give it a role."""
+    for line in user_data.recover(layout):
+        print(f"goldnode: {line}")
     if not layout.node_yaml.exists():
         print(NO_ROLE)
+        for line in user_data.warnings(layout):
+            print(f"goldnode: {line}")
         return 0
     system = for_root(layout.root)
     image = read_image(layout)

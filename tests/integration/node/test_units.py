@@ -41,7 +41,7 @@ def test_units_are_well_formed(unit: Path, tmp_path: Path) -> None:
     ],
 )
 def test_units_are_sandboxed(unit: str, most: float) -> None:
-    """Systemd's own score of what a unit may do: 2.5 for daemon, JVM and tunnel, more for the agent that configures."""
+    """Systemd's own score of what a unit may do: 2.5 for daemon, JVM and tunnel, more for what configures."""
     path = ROOTFS / "usr/lib/systemd/system" / unit
 
     said = run(["systemd-analyze", "security", "--offline=yes", path], check=False).stdout
