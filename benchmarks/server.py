@@ -15,7 +15,7 @@ from goldnode.paths import REPOSITORY
 from goldnode.run import spawn
 
 #: What a measurement raises; the report names them.
-RAISED = ("--address-rate", "1e6", "--room-rate", "1e6", "--new-rooms", "1e6")
+RAISED = ("--address-rate", "1e6", "--room-rate", "1e6", "--new-rooms", "1e6", "--address-connections", "10000")
 
 
 @dataclass(frozen=True, slots=True)

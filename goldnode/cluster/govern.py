@@ -1,7 +1,8 @@
-"""The operator's decisions: invite, approve, revoke, rotate.
+"""The operator's decisions: invite, approve, forget, revoke, rotate.
 
 Each decision that members must learn is a new policy; revoking also changes the cluster's key, so
-that who is out reads nothing that is written afterwards.  A decision is on disk before it leaves.
+that who is out reads nothing that is written afterwards.  Forgetting changes no key: it says farewell
+for a machine that is gone.  A decision is on disk before it leaves.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
-from goldnode.cluster.store import Cluster, Minted
+from goldnode.cluster.store import Cluster, Minted, Revoked
 from goldnode.discovery.roster import Peer
 from goldnode.errors import InputError, UsageError
 from goldnode.protocol import limits
@@ -67,6 +68,23 @@ def approve(cluster: Cluster, nodes: Collection[str] = (), now: float | None = N
     _decide(cluster, replace(policy, approved=policy.approved | set(nodes)), cluster.membership.cluster_key, now)
 
 
+def forget(cluster: Cluster, nodes: Collection[str], now: float | None = None) -> None:
+    """Write a policy that lets go of machines that are gone; one that writes again comes back by itself.
+
+    Raises:
+        UsageError: One of them is revoked.
+    """
+    _refuse_revoked(cluster, nodes)
+    moment = time.time() if now is None else now
+    policy = cluster.membership.policy
+    forgotten = {**policy.forgotten, **dict.fromkeys(nodes, int(moment * 1000))}
+    newest = sorted(forgotten, key=lambda node: (forgotten[node], node))[-limits.FORGOTTEN :]
+    policy = replace(
+        policy, forgotten={node: forgotten[node] for node in newest}, approved=policy.approved - set(nodes)
+    )
+    _decide(cluster, policy, cluster.membership.cluster_key, moment)
+
+
 def revoke(
     cluster: Cluster, nodes: Collection[str], now: float | None = None, random: Callable[[int], bytes] = os.urandom
 ) -> list[Invite]:
@@ -76,15 +94,27 @@ def revoke(
         The invites nobody has used yet, minted again for the new key.
 
     Raises:
-        InputError: The policy's list of revoked nodes is full.
+        InputError: The policy's list of revoked nodes is full, and none of them can be dropped.
     """
-    policy = cluster.membership.policy
-    revoked = policy.revoked_nodes | set(nodes)
+    moment = time.time() if now is None else now
+    membership = cluster.membership
+    kept = _still_needed(cluster, nodes, moment)
+    revoked = kept | set(nodes)
     if len(revoked) > limits.REVOKED_NODES:
         raise InputError(
-            f"a cluster can revoke {limits.REVOKED_NODES} nodes", hint="./invoke cluster new NAME2 --network NETWORK"
+            f"the policy revokes {len(kept)} nodes already, and a member that may be gone has not heard of them yet",
+            hint=f"./invoke cluster status {cluster.folder.name}",
         )
-    return rotate(cluster, replace(policy, revoked_nodes=revoked, approved=policy.approved - revoked), now, random)
+    notes = [note for note in cluster.settings.revoked if note.node in kept and note.node not in nodes]
+    peers = {**membership.roster.pending, **membership.roster.peers}
+    notes += [
+        Revoked(node, membership.cited[0] + 1, peers[node].announcement.enrolment.grant.not_after)
+        for node in sorted(set(nodes) & peers.keys())
+    ]
+    policy = replace(membership.policy, revoked_nodes=revoked, approved=membership.policy.approved - revoked)
+    minted = rotate(cluster, policy, moment, random)
+    cluster.keep(replace(cluster.settings, revoked=tuple(notes)))
+    return minted
 
 
 def rotate(
@@ -124,6 +154,18 @@ def find_node(cluster: Cluster, text: str) -> str:
     return meant[0]
 
 
+def _still_needed(cluster: Cluster, leaving: Collection[str], now: float) -> frozenset[str]:
+    """The revoked nodes that the next policy must name again, beside those that leave now.
+
+    One can be dropped when everybody who stays holds a policy that named it, so that it is nobody's member any more,
+    and its invite is over, so that it cannot enrol again.
+    """
+    staying = [peer for node, peer in cluster.membership.roster.members.items() if node not in leaving]
+    oldest = min((peer.announcement.policy[0] for peer in staying), default=cluster.membership.cited[0])
+    spent = {note.node for note in cluster.settings.revoked if note.version <= oldest and note.not_after < now}
+    return cluster.membership.policy.revoked_nodes - spent
+
+
 def _refuse_revoked(cluster: Cluster, nodes: Collection[str]) -> None:
     out = sorted(set(nodes) & cluster.membership.policy.revoked_nodes)
     if out:
@@ -135,7 +177,9 @@ def _decide(cluster: Cluster, policy: Policy, key: bytes, now: float | None) -> 
     remaining = {
         node: peer
         for node, peer in {**membership.roster.pending, **membership.roster.members}.items()
-        if node not in policy.revoked_nodes and (node in membership.roster.peers or node in policy.approved)
+        if node not in policy.revoked_nodes
+        and (node in membership.roster.peers or node in policy.approved)
+        and peer.announcement.time > policy.forgotten.get(node, -1)
     }
     policy = replace(
         policy,

@@ -28,24 +28,28 @@ class RoomView:
     Attributes:
         answered: The URLs that answered.
         alarms: Everything that is wrong, in order.
+        alive: Node IDs whose record lies at one of them: they wrote or touched it within its time to live.
     """
 
     answered: tuple[str, ...]
     alarms: tuple[Alarm, ...]
+    alive: frozenset[str] = frozenset()
 
 
 def read(cluster: Cluster, clock: Callable[[], float] = time.time) -> RoomView:
     """Read every rendezvous of the cluster, and bring our policy to those that show an older one."""
-    answered, alarms = [], set()
+    answered, alarms, alive = [], set(), set[str]()
     for url in endpoints(cluster):
         endpoint = Endpoint(url)
         try:
-            alarms |= _read(cluster, endpoint, clock())
+            found, there = _read(cluster, endpoint, clock())
+            alarms |= found
+            alive |= there
             answered.append(url)
         except ExchangeError as error:
             alarms.add(Alarm(AlarmKind.UNREACHABLE, url, error.message))
     alarms |= cluster.membership.alarms(clock())
-    return RoomView(tuple(answered), tuple(sorted(alarms)))
+    return RoomView(tuple(answered), tuple(sorted(alarms)), frozenset(alive))
 
 
 def endpoints(cluster: Cluster) -> tuple[str, ...]:
@@ -99,7 +103,8 @@ def endorse(cluster: Cluster) -> None:
         publish(cluster)
 
 
-def _read(cluster: Cluster, endpoint: Endpoint, now: float) -> set[Alarm]:
+def _read(cluster: Cluster, endpoint: Endpoint, now: float) -> tuple[set[Alarm], set[str]]:
+    """What is wrong at one rendezvous, and whose records lie there."""
     membership = cluster.membership
     key, room = room_key(membership.cluster_key), membership.room
     listing = endpoint.list(key, int(now * 1000), after="", wait=0, policy=membership.fingerprint)
@@ -111,13 +116,13 @@ def _read(cluster: Cluster, endpoint: Endpoint, now: float) -> set[Alarm]:
             bad.append(error.message)
     if room != membership.room:
         return _read(cluster, endpoint, now)
-    _take(cluster, listing, now, bad)
+    alive = _take(cluster, listing, now, bad)
     if membership.signed and _version(listing.policy, membership.fingerprint) < membership.signed.version:
         endpoint.put_policy(membership.fingerprint, membership.signed.data)
-    return {Alarm(AlarmKind.BAD_RECORDS, endpoint.url, f"{len(bad)}, as: {bad[0]}")} if bad else set()
+    return ({Alarm(AlarmKind.BAD_RECORDS, endpoint.url, f"{len(bad)}, as: {bad[0]}")} if bad else set()), alive
 
 
-def _take(cluster: Cluster, listing: Listing, now: float, bad: list[str]) -> None:
+def _take(cluster: Cluster, listing: Listing, now: float, bad: list[str]) -> set[str]:
     records, tombstones = [], []
     for slot, data in listing.items:
         try:
@@ -130,6 +135,7 @@ def _take(cluster: Cluster, listing: Listing, now: float, bad: list[str]) -> Non
         except ExchangeError as error:
             bad.append(error.message)
     cluster.membership.take(Reading(tuple(records), tuple(tombstones)), now)
+    return {announcement.enrolment.node_id for _, announcement in records}
 
 
 def _version(policy: bytes | None, fingerprint: str) -> int:

@@ -50,6 +50,21 @@ class Minted:
 
 
 @dataclass(frozen=True, slots=True)
+class Revoked:
+    """A revocation: enough to know when no list needs to hold it any more.
+
+    Attributes:
+        node: The node ID.
+        version: The policy that revoked it.
+        not_after: When the invite it had is over, unix seconds.
+    """
+
+    node: str
+    version: int
+    not_after: int
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What cluster.json holds.
 
@@ -59,6 +74,7 @@ class Settings:
         chain_id: That network's chain ID; empty to accept any.
         rendezvous: Where its nodes meet.
         minted: Every invite of the present epoch.
+        revoked: Nodes whose revocation may be dropped from the policy one day.
     """
 
     name: str
@@ -66,6 +82,7 @@ class Settings:
     chain_id: str = ""
     rendezvous: tuple[str, ...] = ()
     minted: tuple[Minted, ...] = ()
+    revoked: tuple[Revoked, ...] = ()
 
 
 class Cluster:
@@ -160,7 +177,8 @@ def _read_settings(path: Path) -> Settings:
         if document.pop("version") != 1:
             raise refuse("it is of another version")
         minted = tuple(Minted(**item) for item in document.pop("minted"))
-        return Settings(**{**document, "rendezvous": tuple(document["rendezvous"])}, minted=minted)
+        revoked = tuple(Revoked(**item) for item in document.pop("revoked", ()))
+        return Settings(**{**document, "rendezvous": tuple(document["rendezvous"])}, minted=minted, revoked=revoked)
     except (OSError, ValueError, KeyError, TypeError, ExchangeError) as error:
         raise InputError(f"{path} is damaged: {error}", hint="./invoke cluster restore BACKUP") from error
 

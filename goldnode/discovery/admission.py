@@ -8,7 +8,7 @@ node it was minted for.  Where members cannot know, nobody new is admitted until
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from goldnode.discovery.alarm import AlarmKind
@@ -35,6 +35,7 @@ class Candidate:
 def admit(
     candidates: Sequence[Candidate],
     held: Mapping[str, str],
+    present: Collection[str],
     members: Sequence[Candidate],
     policy: Policy,
     now: float,
@@ -45,7 +46,8 @@ def admit(
 
     Args:
         candidates: Who waits.
-        held: Node IDs that hold a place already, the reader's own and those that left included, with their invites.
+        held: Node IDs that hold a place of their invite, the reader's own and those that left included.
+        present: Those of them that are in the cluster now: only they count against its size.
         members: The reader's present members: they endorse.
         policy: The policy the reader holds.
         now: Unix seconds.
@@ -59,10 +61,11 @@ def admit(
     endorsed = {one.node_id for one in candidates if _is_endorsed(one, candidates, members)}
     contenders: dict[str, list[Candidate]] = defaultdict(list)
     for one in sorted(candidates, key=lambda one: one.node_id):
-        verdict = _first_rules(one, one.node_id in endorsed, policy, now, behind)
+        sure = one.node_id in policy.approved or held.get(one.node_id) == one.grant.invite
+        verdict = _first_rules(one, sure, one.node_id in endorsed, policy, now, behind)
         if verdict is not None:
             refused[one.node_id] = verdict
-        elif one.node_id in policy.approved or held.get(one.node_id) == one.grant.invite:
+        elif sure:
             admitted.add(one.node_id)
         else:
             contenders[one.grant.invite].append(one)
@@ -73,16 +76,18 @@ def admit(
         admitted |= winners
         lost = AlarmKind.CONTESTED if places > 0 and not winners else AlarmKind.QUOTA
         refused |= {one.node_id: lost for one in group if one.node_id not in winners}
-    return _within(admitted, held, refused), refused
+    return _within(admitted, present, refused), refused
 
 
-def _first_rules(one: Candidate, endorsed: bool, policy: Policy, now: float, behind: bool) -> AlarmKind | None:
+def _first_rules(
+    one: Candidate, sure: bool, endorsed: bool, policy: Policy, now: float, behind: bool
+) -> AlarmKind | None:
     if one.node_id in policy.revoked_nodes:
         return AlarmKind.REVOKED
+    if sure:  # approved by the root, or a member that had left: whoever was admitted once is nobody new
+        return None
     if behind:
         return AlarmKind.POLICY_BEHIND
-    if one.node_id in policy.approved:
-        return None
     if one.grant.approve:
         return AlarmKind.UNAPPROVED
     over = now > one.grant.not_after or one.grant.invite in policy.revoked_invites
@@ -103,9 +108,9 @@ def _is_endorsed(one: Candidate, candidates: Sequence[Candidate], members: Seque
     return endorsements > 0 if members else 0 < len(endorsers) <= 2 * endorsements
 
 
-def _within(admitted: set[str], held: Mapping[str, str], refused: dict[str, AlarmKind]) -> frozenset[str]:
+def _within(admitted: set[str], present: Collection[str], refused: dict[str, AlarmKind]) -> frozenset[str]:
     """Rule 5: the cluster's own size; the lowest node IDs fit, so that members agree."""
-    free = limits.MEMBERS - len(held)
-    new = sorted(admitted - held.keys())
-    refused |= dict.fromkeys(new[max(free, 0) :], AlarmKind.FULL)
-    return frozenset(admitted - set(new[max(free, 0) :]))
+    free = max(limits.MEMBERS - len(present), 0)
+    new = sorted(admitted.difference(present))
+    refused |= dict.fromkeys(new[free:], AlarmKind.FULL)
+    return frozenset(admitted - set(new[free:]))

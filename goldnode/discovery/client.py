@@ -1,9 +1,10 @@
 """HTTP to one rendezvous: requests out, checked answers in, nothing remembered.
 
-Standard library only, one connection per request.  The server is not trusted: answers have a size
-limit and a deadline however slowly they drip, redirects and proxies are not followed, and whatever
-is inside still has to hold (`goldnode/discovery/member.py`).  https certificates are verified; plain http is
-fine, because everything is sealed and signed.
+Standard library only, one connection per request.  What the server calls itself goes into the
+next signature, so that whoever captures a request can use it nowhere else.  The server is not
+trusted: answers have a size limit and a deadline however slowly they drip, redirects and proxies
+are not followed, and whatever is inside still has to hold (`goldnode/discovery/member.py`).  https
+certificates are verified; plain http is fine, because everything is sealed and signed.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from goldnode.errors import ExchangeError, InputError
 from goldnode.protocol import limits
+from goldnode.protocol.codes import Code
 from goldnode.protocol.facts import number_of
 from goldnode.protocol.policy import is_endpoint
-from goldnode.protocol.request import sign_request
+from goldnode.protocol.request import SERVER, SERVER_TEXT, sign_request
 from goldnode.protocol.wire import HASH_TEXT, from_base64, hash_of, parse_json, public_of, refuse, write_body
 
 #: Seconds for an answer that is not waited for, and on top of a long-poll's wait.
@@ -39,11 +41,14 @@ class RefusedError(ExchangeError):
     Args:
         status: The HTTP status.
         retry_after: Seconds the server asks us to stay away; 0 for none.
+        time: The server's clock, unix milliseconds; 0 when it did not say.
     """
 
-    def __init__(self, message: str, *, code: str, hint: str = "", status: int = 0, retry_after: int = 0) -> None:
+    def __init__(
+        self, message: str, *, code: str, hint: str = "", status: int = 0, retry_after: int = 0, time: int = 0
+    ) -> None:
         super().__init__(message, code=code, hint=hint)
-        self.status, self.retry_after = status, retry_after
+        self.status, self.retry_after, self.time = status, retry_after, time
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,8 @@ class Endpoint:
         )
         self._open: set[socket.socket] = set()
         self._closed = False
+        self._server = ""  # what it calls itself: known from its first answer on
+        self._ahead = 0  # milliseconds its clock is ahead of ours, as far as that matters to it
 
     def list(self, room_key: Ed25519PrivateKey, now_ms: int, *, after: str, wait: int, policy: str) -> Listing:
         """List a room, or wait for news of it.
@@ -105,9 +112,8 @@ class Endpoint:
             ExchangeError: Refused (`RefusedError`), `unreachable`, or the answer is `malformed`.
         """
         query = {"after": after, "wait": str(wait)} if after else {}
-        target = f"{_room(room_key)}?{urlencode({**query, 'policy': policy})}"
-        headers = sign_request(room_key, "GET", target, body=b"", now_ms=now_ms)
-        return _listing(self._call("GET", target, b"", headers, wait + TIMEOUT))
+        rest = f"?{urlencode({**query, 'policy': policy})}"
+        return _listing(self._signed(room_key, "GET", rest, b"", now_ms, wait + TIMEOUT))
 
     def put(self, room_key: Ed25519PrivateKey, slot: str, record: bytes, now_ms: int) -> None:
         """Put a record into its slot."""
@@ -139,9 +145,31 @@ class Endpoint:
         for wire in list(self._open):
             _shut(wire)
 
-    def _signed(self, room_key: Ed25519PrivateKey, method: str, rest: str, body: bytes, now_ms: int) -> None:
+    def _signed(
+        self,
+        room_key: Ed25519PrivateKey,
+        method: str,
+        rest: str,
+        body: bytes,
+        now_ms: int,
+        deadline: float = TIMEOUT,
+    ) -> dict[str, Any]:
+        """A room's call; once more when the server has another name or clock by now than we signed for."""
         target = _room(room_key) + rest
-        self._call(method, target, body, sign_request(room_key, method, target, body=body, now_ms=now_ms), TIMEOUT)
+
+        def call() -> dict[str, Any]:
+            time = now_ms + self._ahead
+            headers = sign_request(room_key, method, target, body=body, now_ms=time, server=self._server)
+            return self._call(method, target, body, headers, deadline)
+
+        try:
+            return call()
+        except RefusedError as refusal:
+            if refusal.code == Code.CLOCK and abs(refusal.time - now_ms) <= limits.CLOCK_SKEW * 1000:
+                self._ahead = refusal.time - now_ms
+            elif refusal.code != Code.WRONG_SERVER:
+                raise
+        return call()
 
     def _call(
         self, method: str, target: str, body: bytes, headers: Mapping[str, str], deadline: float
@@ -153,6 +181,7 @@ class Endpoint:
                 connection.request(method, self._prefix + target, body or None, {**headers, "accept": _JSON})
                 response = connection.getresponse()
                 text = response.read(limits.RESPONSE_BYTES + 1)
+                self._server = _name_of(response)
         except (OSError, http.client.HTTPException, ValueError) as error:
             reason = str(error) or type(error).__name__
             raise ExchangeError(
@@ -192,6 +221,12 @@ def _room(room_key: Ed25519PrivateKey) -> str:
     return f"/v1/rooms/{hash_of(public_of(room_key))}"
 
 
+def _name_of(response: http.client.HTTPResponse) -> str:
+    """What the server calls itself; empty when it is one that does not say."""
+    name = response.getheader(SERVER) or ""
+    return name if SERVER_TEXT.fullmatch(name) else ""
+
+
 def _shut(wire: socket.socket) -> None:
     # shutdown, not close: it wakes the thread that reads, and leaves the descriptor to that thread
     with contextlib.suppress(OSError):
@@ -204,6 +239,7 @@ def _refusal(url: str, response: http.client.HTTPResponse, text: bytes) -> Refus
     except ExchangeError:
         problem = {}
     code, detail, fix = (_plain(problem.get(key)) for key in ("code", "detail", "fix"))
+    time = problem.get("time")
     after = response.getheader("retry-after") or ""
     return RefusedError(
         f"{url} answers {response.status}" + (f": {detail}" if detail else ""),
@@ -211,6 +247,7 @@ def _refusal(url: str, response: http.client.HTTPResponse, text: bytes) -> Refus
         hint=fix,
         status=response.status,
         retry_after=min(int(after), _RETRY_MAX) if after.isascii() and after.isdigit() else 0,
+        time=time if type(time) is int else 0,
     )
 
 

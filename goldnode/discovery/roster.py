@@ -3,7 +3,8 @@
 A reading of a rendezvous never replaces the roster, it is merged in: valid records raise marks and
 bring candidates, tombstones and policies remove, absence means nothing.  So a server that hides,
 replays or forgets can delay a member, and cannot take one away
-(docs/rendezvous-protocol.md, section 8).
+(docs/rendezvous-protocol.md, section 8).  Who has left takes no place in the cluster, and is
+forgotten as soon as nobody could come back in its name.
 
     roster = merge(roster, reading, context)     # then: roster.members, roster.refused
 """
@@ -31,7 +32,7 @@ class Peer:
         slot: Where its record lay.
         seq: The mark: nothing at or below it is looked at again.
         first_seen: Unix seconds.
-        left: It has put a tombstone.
+        left: It has put a tombstone, or the root has forgotten it.
         left_boot: The boot ID it had before the present one; empty for none.
     """
 
@@ -52,13 +53,19 @@ class Peer:
         """The invite it enrolled with."""
         return self.announcement.enrolment.grant.invite
 
+    def is_over(self, policy: Policy, now: float) -> bool:
+        """Whether it left, and neither it nor anybody with its invite could come back unseen."""
+        grant = self.announcement.enrolment.grant
+        spent = now > grant.not_after or grant.invite in policy.revoked_invites
+        return self.left and spent and now - self.announcement.time / 1000 > limits.TOMBSTONE_TTL
+
 
 @dataclass(frozen=True, slots=True)
 class Roster:
     """What a member knows of the others.
 
     Attributes:
-        peers: By node ID, everybody who was admitted and not revoked, also who has left.
+        peers: By node ID, everybody who was admitted and not revoked, also who has left of late.
         pending: By node ID, valid candidates that are not admitted.
         refused: Why each of them is not.
         clones: Node IDs two machines write as.
@@ -137,8 +144,8 @@ def merge(roster: Roster, reading: Reading, context: Context) -> Roster:
         _take(Peer(announcement, record.slot, record.seq, context.now), peers, pending, clones, context.node_id)
     for tombstone in reading.tombstones:
         _delete(tombstone, peers, pending)
-    for node in context.policy.revoked_nodes & peers.keys():
-        del peers[node]
+    _apply(context.policy, peers, pending)
+    peers = {node: peer for node, peer in peers.items() if not peer.is_over(context.policy, context.now)}
     oldest = (context.now - limits.CLOCK_SKEW) * 1000
     pending = {node: peer for node, peer in pending.items() if peer.announcement.time >= oldest}
     admitted, refused = _judge(peers, pending, context)
@@ -160,7 +167,19 @@ def _take(new: Peer, peers: dict[str, Peer], pending: dict[str, Peer], clones: s
     if boot == known.left_boot:
         clones.add(new.node_id)
     left_boot = known.left_boot if boot == before else before
-    peers[new.node_id] = replace(new, first_seen=known.first_seen, left_boot=left_boot)
+    place = pending if known.left else peers  # its place may be taken by now
+    place[new.node_id] = replace(new, first_seen=known.first_seen, left_boot=left_boot)
+
+
+def _apply(policy: Policy, peers: dict[str, Peer], pending: dict[str, Peer]) -> None:
+    """Put out whom the policy revokes; let go whom it forgets, unless they have written since."""
+    for node in policy.revoked_nodes & peers.keys():
+        del peers[node]
+    for node, at in policy.forgotten.items():
+        if node in peers and peers[node].announcement.time <= at:
+            peers[node] = replace(peers[node], left=True)
+        if node in pending and pending[node].announcement.time <= at:
+            del pending[node]
 
 
 def _delete(tombstone: Tombstone, peers: dict[str, Peer], pending: dict[str, Peer]) -> None:
@@ -176,10 +195,12 @@ def _judge(
     members = [peer for peer in peers.values() if not peer.left]
     behind = any(peer.announcement.policy[0] > context.policy_version for peer in members)
     held = {context.node_id: context.invite, **{peer.node_id: peer.invite for peer in peers.values()}}
+    present = {context.node_id, *(peer.node_id for peer in members)}
     if not context.node_id:
         del held[""]
+        present.remove("")
     candidates = [_candidate(peer) for peer in pending.values() if not peer.left]
-    return admit(candidates, held, list(_endorsers(members)), context.policy, context.now, behind=behind)
+    return admit(candidates, held, present, list(_endorsers(members)), context.policy, context.now, behind=behind)
 
 
 def _candidate(peer: Peer) -> Candidate:

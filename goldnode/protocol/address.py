@@ -2,15 +2,20 @@
 
 A record is a way to make every other node connect somewhere.  So only literal IP addresses pass
 (names could resolve to anything), and none that means "yourself", "your neighbour on the wire",
-everybody, or a cloud's metadata service.  Private ranges pass: clusters live in them.
+everybody, or a cloud's metadata service.  Private ranges pass: clusters live in them.  The ranges
+are written out, as the protocol's document has them: what a library calls reserved changes with it.
 """
 
 from __future__ import annotations
 
-import ipaddress
+from ipaddress import IPv6Address, ip_address, ip_network
 
+#: IPv4 outside of these: this network, loopback, link-local, multicast, reserved and broadcast.
+_IPV4_REFUSED = tuple(map(ip_network, ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4")))
+#: IPv6 inside of these only: global unicast, and unique local addresses.
+_IPV6_ALLOWED = tuple(map(ip_network, ("2000::/3", "fc00::/7")))
 #: Services of clouds that live outside the link-local ranges: AWS (IPv6), Alibaba, Azure, Oracle.
-METADATA = frozenset(map(ipaddress.ip_address, ("fd00:ec2::254", "100.100.100.200", "168.63.129.16", "192.0.0.192")))
+METADATA = frozenset(map(ip_address, ("fd00:ec2::254", "100.100.100.200", "168.63.129.16", "192.0.0.192")))
 
 
 def is_dialable(text: str) -> bool:
@@ -20,11 +25,11 @@ def is_dialable(text: str) -> bool:
         text: As announced; only the canonical spelling of an address passes.
     """
     try:
-        address = ipaddress.ip_address(text)
+        address = ip_address(text)
     except ValueError:
         return False
-    if isinstance(address, ipaddress.IPv6Address) and (address.ipv4_mapped or address.scope_id):
-        return False
-    inward = address.is_loopback or address.is_link_local or address.is_unspecified
-    odd = address.is_multicast or address.is_reserved or address in METADATA
-    return str(address) == text and not inward and not odd
+    if isinstance(address, IPv6Address):
+        fits = not address.scope_id and any(address in network for network in _IPV6_ALLOWED)
+    else:
+        fits = not any(address in network for network in _IPV4_REFUSED)
+    return fits and str(address) == text and address not in METADATA

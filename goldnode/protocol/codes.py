@@ -18,6 +18,8 @@ class Code(StrEnum):
     WRONG_ROOM = "wrong-room"
     WRONG_SLOT = "wrong-slot"
     WRONG_ROOT = "wrong-root"
+    WRONG_SERVER = "wrong-server"
+    REPLAYED = "replayed"
     BAD_SIGNATURE = "bad-signature"
     BAD_SLOT_SIGNATURE = "bad-slot-signature"
     BAD_POLICY_SIGNATURE = "bad-policy-signature"
@@ -36,6 +38,7 @@ class Code(StrEnum):
     NEW_ROOMS = "new-rooms"
     UNAVAILABLE = "unavailable"
     ROOM_FULL = "room-full"
+    STORE_FULL = "store-full"
 
 
 STATUS = {
@@ -45,6 +48,8 @@ STATUS = {
     Code.WRONG_ROOM: 403,
     Code.WRONG_SLOT: 403,
     Code.WRONG_ROOT: 403,
+    Code.WRONG_SERVER: 421,
+    Code.REPLAYED: 409,
     Code.BAD_SIGNATURE: 403,
     Code.BAD_SLOT_SIGNATURE: 403,
     Code.BAD_POLICY_SIGNATURE: 403,
@@ -63,4 +68,5 @@ STATUS = {
     Code.NEW_ROOMS: 429,
     Code.UNAVAILABLE: 503,
     Code.ROOM_FULL: 507,
+    Code.STORE_FULL: 507,
 }

@@ -37,11 +37,14 @@ LOADED = 16
 ENDPOINTS = 8
 REVOKED_NODES = 128
 REVOKED_INVITES = 64
+FORGOTTEN = 32
 
 #: Seconds a record lives without a heartbeat: what may be asked, and what members ask.
 TTL_MIN = 60
 TTL_MAX = 7 * 24 * 3600
 TTL_DEFAULT = 10 * 60
+#: Seconds a server keeps a record at most before the next heartbeat, whatever its ttl says.
+LIFETIME_MAX = 3600
 #: Seconds between heartbeats, and between scheduled refreshes (the same facts put again, with a view).
 TOUCH_INTERVAL = 3 * 60
 REFRESH_INTERVAL = 3600
@@ -52,13 +55,19 @@ POLICY_TTL = 7 * 24 * 3600
 WAIT_MAX = 55
 #: Seconds a request's or a record's time may be off, either way.
 CLOCK_SKEW = 2 * 3600
+#: Seconds a request's time may be off, either way, when it names the server it is for.
+REQUEST_SKEW = 5 * 60
+#: Seconds in which the same request again is a client that repeats itself; later it is a replay.
+REPEAT_SECONDS = 10
 
 #: Highest `seq`, heartbeat counter and policy version: a signed 64-bit integer holds them.
 SEQ_MAX = (1 << 63) - 1
 
-#: Requests per second and burst of one address; requests per second of one room; new rooms and
+#: Requests per second and burst of one address; requests per second of one address to one room; new rooms and
 #: new policies per hour of one address.  Whoever runs a server for many raises them by flag.
 ADDRESS_RATE = 15
 ADDRESS_BURST = 60
 ROOM_RATE = 30
 NEW_ROOMS_PER_HOUR = 10
+#: Connections of one address: a cluster of 64 behind one NAT has two for each member, and as many to spare.
+ADDRESS_CONNECTIONS = 256

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -88,6 +88,8 @@ class Policy:
         approved: Node IDs admitted whatever their invite says.
         endpoints: Rendezvous URLs, beside those each node was given.
         time: When it was written, unix milliseconds.
+        forgotten: Node IDs of machines that are gone, and until when what they wrote counts for nothing (unix
+            milliseconds); one that writes later is a member again.
     """
 
     revoked_nodes: frozenset[str] = field(default_factory=frozenset)
@@ -95,6 +97,7 @@ class Policy:
     approved: frozenset[str] = field(default_factory=frozenset)
     endpoints: tuple[str, ...] = ()
     time: int = 0
+    forgotten: Mapping[str, int] = field(default_factory=dict)
 
 
 def sign_policy(
@@ -198,6 +201,7 @@ def _write_body(policy: Policy) -> bytes:
         "approved": sorted(policy.approved),
         "endpoints": list(policy.endpoints),
         "time": policy.time,
+        **({"forgotten": dict(sorted(policy.forgotten.items()))} if policy.forgotten else {}),
     }
     return json.dumps(document).encode("ascii")
 
@@ -216,7 +220,17 @@ def _read_body(body: bytes) -> Policy:
         approved=_ids(document.get("approved"), limits.MEMBERS),
         endpoints=tuple(endpoints),
         time=time,
+        forgotten=_forgotten(document.get("forgotten", {})),
     )
+
+
+def _forgotten(value: Any) -> Mapping[str, int]:
+    if not isinstance(value, dict):
+        raise refuse("the policy's forgotten nodes are not an object")
+    _ids(list(value), limits.FORGOTTEN)
+    if not all(type(at) is int and 0 <= at <= limits.SEQ_MAX for at in value.values()):
+        raise refuse("the policy forgets a node at a time that is not unix milliseconds")
+    return value
 
 
 def _ids(value: Any, most: int, digits: int = 40) -> frozenset[str]:

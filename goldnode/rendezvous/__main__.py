@@ -57,14 +57,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--listen", default=LISTEN, metavar="HOST:PORT")
     parser.add_argument("--database", type=Path, required=True, help="file to keep records in; it may be deleted")
     parser.add_argument("--address-rate", type=float, default=limits.ADDRESS_RATE, help="requests/s of one address")
-    parser.add_argument("--room-rate", type=float, default=limits.ROOM_RATE, help="requests/s of one room")
+    parser.add_argument(
+        "--room-rate", type=float, default=limits.ROOM_RATE, help="requests/s of one address to one room"
+    )
     parser.add_argument("--new-rooms", type=float, default=limits.NEW_ROOMS_PER_HOUR, help="per hour and address")
+    parser.add_argument("--address-connections", type=int, default=limits.ADDRESS_CONNECTIONS, help="at once")
     parser.add_argument("--trusted-proxy", action="append", default=[], metavar="CIDR", help="may be repeated")
     asked = parser.parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
         proxies = parse_proxies(asked.trusted_proxy)
-        run(asked.listen, asked.database, Config(asked.address_rate, asked.room_rate, asked.new_rooms, proxies))
+        rates = (asked.address_rate, asked.room_rate, asked.new_rooms)
+        run(asked.listen, asked.database, Config(*rates, asked.address_connections, proxies))
     except GoldnodeError as error:
         print(f"error: {error.message}" + (f"\nhint: {error.hint}" if error.hint else ""), file=sys.stderr)
         return error.exit_code

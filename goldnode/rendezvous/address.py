@@ -54,6 +54,12 @@ def client_address(peer: str, forwarded: Sequence[str], proxies: Sequence[Networ
     return str(current)
 
 
+def is_within(peer: str, networks: Sequence[Network]) -> bool:
+    """Whether the other end of a connection is in one of these networks."""
+    address = _parse(peer)
+    return address is not None and any(address in network for network in networks)
+
+
 def bucket(address: str) -> str:
     """What is counted as one client: an IPv4 address, or an IPv6 /64."""
     return str(IPv6Network((address, IPV6_PREFIX), strict=False)) if ":" in address else address

@@ -11,9 +11,11 @@ then those of the call (calls.py).  What a check refuses has changed nothing.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -37,8 +39,9 @@ log = logging.getLogger(__name__)
 
 Handler = Callable[..., Awaitable[Reply]]
 
-#: Bytes of large answers on their way at once; small ones pass in any case.
+#: Bytes of large answers on their way at once, in all and to one address; small ones pass in any case.
 OUTGOING_BYTES = 64 << 20
+OUTGOING_BYTES_PER_ADDRESS = 4 << 20
 #: What a supervisor asks, and asks often: not counted against its address.
 _SUPERVISION = ("/healthz", "/readyz")
 
@@ -77,12 +80,13 @@ class App:
         self._metrics = Metrics()
         self._stats = StoreStats(0, 0)
         self._outgoing = 0
-        self._writable = True
+        self._outgoing_to: Counter[str] = Counter()
+        self._asked_ready = False
         self._routes = self._table(calls.Calls(Rooms(store, Limiter(new_rooms)), config, self._metrics, clock))
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request (ASGI 3)."""
-        name, outcome = "none", "ok"
+        name, outcome, address = "none", "ok", ""
         try:
             address = read_address(scope, self._config.proxies)
             if scope["raw_path"].decode("latin-1") not in _SUPERVISION:
@@ -90,7 +94,7 @@ class App:
             request = read_head(scope, address)
             route, handler, ids = self._find(request)
             name = route.name
-            reply = self._within_memory(await handler(request, receive, *ids))
+            reply = self._within_memory(await handler(request, receive, *ids), bucket(address))
         except ClientGoneError:
             self._metrics.requests[name, "gone"] += 1
             return
@@ -98,21 +102,33 @@ class App:
             refusal = _as_refusal(error)
             reply, outcome = problem(refusal, int(self._clock() * 1000)), refusal.code
         self._metrics.requests[name, outcome] += 1
-        self._outgoing += len(reply.body)
-        try:
-            await deliver(reply, send)
-        finally:
-            self._outgoing -= len(reply.body)
+        with self._counted(len(reply.body), bucket(address)):
+            await deliver(reply, send, self._store.generation)
 
     async def sweep(self) -> None:
-        """Forget what ran out of time; call it every few seconds."""
-        try:
+        """Forget what ran out of time; call it every few seconds.
+
+        While somebody wants to know whether the server is ready, or the last write failed, it is proven too that
+        the disk takes what is written.
+        """
+        with contextlib.suppress(StoreError):  # the store has said it, and /readyz goes on saying it
             self._stats = await self._store.sweep(self._clock())
-        except StoreError as error:
-            self._writable = False
-            log.error("%s", error.message)  # noqa: TRY400 - the sentence says it all
-        else:
-            self._writable = True
+            if self._asked_ready or self._store.fault is not None:
+                self._asked_ready = False
+                await self._store.prove()
+
+    @contextlib.contextmanager
+    def _counted(self, size: int, to: str) -> Iterator[None]:
+        """Count an answer as under way to an address while the block runs."""
+        self._outgoing += size
+        self._outgoing_to[to] += size
+        try:
+            yield
+        finally:
+            self._outgoing -= size
+            self._outgoing_to[to] -= size
+            if not self._outgoing_to[to]:
+                del self._outgoing_to[to]
 
     def _table(self, protocol: calls.Calls) -> tuple[Route, ...]:
         one = "([^/]+)"
@@ -148,8 +164,11 @@ class App:
             return route, route.handlers[request.method], found.groups()
         raise RefusalError("there is nothing at this path", Code.NO_ROUTE)
 
-    def _within_memory(self, reply: Reply) -> Reply:
-        if len(reply.body) > PIECE and self._outgoing + len(reply.body) > OUTGOING_BYTES:
+    def _within_memory(self, reply: Reply, to: str) -> Reply:
+        size = len(reply.body)
+        if size > PIECE and self._outgoing_to[to] + size > max(size, OUTGOING_BYTES_PER_ADDRESS):
+            raise unavailable("too many large answers are on their way to this address, which does not read them")
+        if size > PIECE and self._outgoing + size > OUTGOING_BYTES:
             raise unavailable("too many large answers are on their way to slow readers")
         return reply
 
@@ -159,8 +178,9 @@ class App:
     async def _readyz(self, _: Request, __: Receive) -> Reply:
         if self._notifier.closed:
             raise unavailable("the server is about to end")
-        if not self._writable:
-            raise unavailable("the store could not be written")
+        self._asked_ready = True
+        if self._store.fault is not None:
+            raise unavailable(self._store.fault.message)
         await self._store.get("", "")
         return text_reply(200, "ready\n")
 
@@ -177,8 +197,6 @@ class App:
 def _as_refusal(error: Exception) -> ExchangeError:
     if isinstance(error, ExchangeError):
         return error
-    if isinstance(error, StoreError):
-        log.error("%s", error.message)
-    else:
+    if not isinstance(error, StoreError):  # the store says its own, once
         log.error("a request failed", exc_info=error)
     return unavailable("the request could not be completed; the server's log says why")

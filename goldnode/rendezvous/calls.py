@@ -1,8 +1,8 @@
 """What each call of the protocol does, once it is known which one it is.
 
-A room's call passes three more checks before it means anything: the room's signature, the room's
-rate, and the slot's signature.  The rate is counted behind the first, so that strangers cannot
-use it up.
+A room's call passes three more checks before it means anything: the room's signature, the rate of
+its address in this room, and the slot's signature.  The rate is counted behind the first, and by
+address, so that neither strangers nor who replays a member's requests can use it up.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from goldnode.protocol import limits
 from goldnode.protocol.codes import Code
 from goldnode.protocol.policy import verify_policy
 from goldnode.protocol.record import verify_heartbeat, verify_record, verify_tombstone
-from goldnode.protocol.request import IF_MATCH, IF_NONE_MATCH, verify_request
+from goldnode.protocol.request import IF_MATCH, IF_NONE_MATCH, PROOF, verify_request
 from goldnode.protocol.wire import HASH_TEXT, refuse, to_base64
 from goldnode.protocol.wire import read_body as read_structure
 from goldnode.rendezvous import rules
@@ -25,6 +25,7 @@ from goldnode.rendezvous.config import Config
 from goldnode.rendezvous.limiter import Limiter
 from goldnode.rendezvous.metrics import Metrics
 from goldnode.rendezvous.problem import RefusalError
+from goldnode.rendezvous.replays import Replays
 from goldnode.rendezvous.reply import Reply, json_reply
 from goldnode.rendezvous.request import ClientGoneError, Receive, Request, parse_list_query, read_body
 from goldnode.rendezvous.rooms import Rooms, Watch, policy_room
@@ -65,6 +66,7 @@ class Calls:
     def __init__(self, rooms: Rooms, config: Config, metrics: Metrics, clock: Callable[[], float]) -> None:
         self._rooms, self._config, self._metrics, self._clock = rooms, config, metrics, clock
         self._room_limiter = Limiter(config.rates()[1])
+        self._replays = Replays()
 
     async def slot(self, request: Request, receive: Receive, room: str, slot: str, *, call: SlotCall) -> Reply:
         """Put, heartbeat or delete the caller's own slot."""
@@ -129,11 +131,13 @@ class Calls:
         now = self._clock()
         verify_request(
             _hash(room, "room"), request.method, request.target,
-            headers=request.headers, body=body, now_ms=_ms(now),
+            headers=request.headers, body=body, now_ms=_ms(now), server=self._rooms.store.generation,
         )  # fmt: skip
-        wait = self._room_limiter.take(room, now)
+        if self._replays.is_replay(request.headers[PROOF], now):
+            raise RefusalError("this request was answered before", Code.REPLAYED)
+        wait = self._room_limiter.take(f"{room} {bucket(request.address)}", now)
         if wait:
-            raise RefusalError("the room's members together ask too often", Code.ROOM_RATE, retry=wait)
+            raise RefusalError("this address asks the room too often", Code.ROOM_RATE, retry=wait)
         return body, now
 
     async def _watch(self, watch: Watch, after: int, seconds: int, receive: Receive) -> int:

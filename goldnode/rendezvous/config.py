@@ -18,8 +18,9 @@ class Config:
 
     Attributes:
         address_rate: Requests per second from one address.
-        room_rate: Requests per second to one room.
+        room_rate: Requests per second from one address to one room.
         new_rooms: New rooms and policies per hour from one address.
+        address_connections: Connections of one address at once.
         proxies: Networks whose `X-Forwarded-For` is believed.
 
     Raises:
@@ -29,14 +30,15 @@ class Config:
     address_rate: float = limits.ADDRESS_RATE
     room_rate: float = limits.ROOM_RATE
     new_rooms: float = limits.NEW_ROOMS_PER_HOUR
+    address_connections: int = limits.ADDRESS_CONNECTIONS
     proxies: tuple[Network, ...] = ()
 
     def __post_init__(self) -> None:
-        if not all(rate > 0 for rate in (self.address_rate, self.room_rate, self.new_rooms)):
-            raise UsageError("a rate must be above 0", hint="./invoke rendezvous --help")
+        if not all(rate > 0 for rate in (self.address_rate, self.room_rate, self.new_rooms, self.address_connections)):
+            raise UsageError("a rate or a number of connections must be above 0", hint="./invoke rendezvous --help")
 
     def rates(self) -> tuple[Rate, Rate, Rate]:
-        """Per address, per room, and for new rooms; a burst grows with its rate."""
+        """Per address, per address and room, and for new rooms; a burst grows with its rate."""
         burst = limits.ADDRESS_BURST / limits.ADDRESS_RATE
         return (
             Rate(self.address_rate, self.address_rate * burst),
@@ -48,8 +50,9 @@ class Config:
         """A sentence for each limit that is not the protocol's."""
         found = (
             (self.address_rate, limits.ADDRESS_RATE, "requests/s per address"),
-            (self.room_rate, limits.ROOM_RATE, "requests/s per room"),
+            (self.room_rate, limits.ROOM_RATE, "requests/s per address and room"),
             (self.new_rooms, limits.NEW_ROOMS_PER_HOUR, "new rooms/h per address"),
+            (self.address_connections, limits.ADDRESS_CONNECTIONS, "connections per address"),
         )
         return tuple(f"{value:g} {what} (protocol: {usual})" for value, usual, what in found if value != usual)
 
@@ -64,4 +67,5 @@ class Config:
             "ADDRESS_BURST": self.rates()[0].burst,
             "ROOM_RATE": self.room_rate,
             "NEW_ROOMS_PER_HOUR": self.new_rooms,
+            "ADDRESS_CONNECTIONS": self.address_connections,
         }

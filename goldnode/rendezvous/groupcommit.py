@@ -2,19 +2,23 @@
 
 ``synchronous=FULL`` makes each commit wait for the disk.  While the writer thread waits for one,
 the event loop goes on checking signatures, and whatever it accepts meanwhile becomes the next
-batch: a busy server pays for one flush per batch, an idle one waits for nobody.
+batch: a busy server pays for one flush per batch, an idle one waits for nobody.  A change that
+fails takes nothing of the others with it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import queue
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from goldnode.rendezvous.store import Row, StoreError
+from goldnode.rendezvous.store import Row, StoreDamagedError, StoreError
+
+log = logging.getLogger(__name__)
 
 #: Writes that share one commit at most: bounds how long the first of them waits.
 MAX_BATCH = 256
@@ -28,13 +32,27 @@ class Applied:
         rev: The revision counter after it.
         result: What its caller is told.
         notify: The room that has news because of it, if any.
+        written: Whether it wrote anything.
     """
 
     rev: int
     result: Row | None = None
     notify: str | None = None
+    written: bool = False
 
 
+#: SQLite's primary result codes for a file that is damaged, or no database: SQLITE_CORRUPT, SQLITE_NOTADB.
+_DAMAGED = (11, 26)
+
+
+def store_error(error: sqlite3.Error, doing: str, hint: str) -> StoreError:
+    """What a failure of SQLite means for the store."""
+    kind = StoreDamagedError if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED else StoreError
+    return kind(f"the store could not be {doing}: {error}", hint=hint)
+
+
+#: What became of a change.
+Outcome = Applied | StoreError
 #: Takes the connection, inside a transaction, and the revision counter.
 Change = Callable[[sqlite3.Connection, int], Applied]
 
@@ -52,9 +70,13 @@ class GroupWriter:
         db: A connection in autocommit mode with a ``counters`` table; the thread's own from now on.
         announce: Called on the event loop, after the commit, with each room that has news and the last revision.
         hint: What a person can do when the disk refuses.
+
+    Attributes:
+        fault: Why the last write failed; None when it did not.
     """
 
     def __init__(self, db: sqlite3.Connection, announce: Callable[[str, int], None], hint: str) -> None:
+        self.fault: StoreError | None = None
         self._db = db
         self._announce = announce
         self._hint = hint
@@ -67,7 +89,7 @@ class GroupWriter:
         """Have a change committed.
 
         Raises:
-            StoreError: The whole batch could not be written; nothing of it was kept.
+            StoreError: It could not be written; nothing of it was kept.
         """
         future: asyncio.Future[Row | None] = self._loop.create_future()
         self._jobs.put(_Job(change, future))
@@ -84,8 +106,8 @@ class GroupWriter:
             batch = [job]
             while len(batch) < MAX_BATCH and (following := self._next()) is not None:
                 batch.append(following)
-            outcome = self._commit([job.change for job in batch])
-            self._loop.call_soon_threadsafe(self._settle, [job.future for job in batch], outcome)
+            outcomes = self._commit([job.change for job in batch])
+            self._loop.call_soon_threadsafe(self._settle, [job.future for job in batch], outcomes)
 
     def _next(self) -> _Job | None:
         """Another job that is waiting already; the end marker is left for the outer loop."""
@@ -97,34 +119,62 @@ class GroupWriter:
             self._jobs.put(None)
         return job
 
-    def _commit(self, changes: Sequence[Change]) -> list[Applied] | StoreError:
-        applied: list[Applied] = []
+    def _commit(self, changes: Sequence[Change]) -> list[Outcome]:
+        """What became of each change; those that succeeded are on disk."""
         try:
             self._db.execute("BEGIN IMMEDIATE")
             (before,) = self._db.execute("SELECT rev FROM counters").fetchone()
-            rev = before
+            rev, outcomes = before, list[Outcome]()
             for change in changes:
-                applied.append(change(self._db, rev))
-                rev = applied[-1].rev
+                outcome = self._apply(change, rev)
+                outcomes.append(outcome)
+                rev = rev if isinstance(outcome, StoreError) else outcome.rev
             if rev != before:  # an idle server leaves the disk alone
                 self._db.execute("UPDATE counters SET rev = ?", (rev,))
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
-            return StoreError(f"the store could not be written: {error}", hint=self._hint)
+            return [store_error(error, "written", self._hint)] * len(changes)
+        return outcomes
+
+    def _apply(self, change: Change, rev: int) -> Outcome:
+        """One change, inside the batch's transaction; all or nothing of it.
+
+        Raises:
+            sqlite3.Error: The whole transaction is lost.
+        """
+        self._db.execute("SAVEPOINT change")
+        try:
+            applied: Outcome = change(self._db, rev)
+        except sqlite3.Error as error:
+            if not self._db.in_transaction:  # SQLite gave up the batch with it
+                raise
+            self._db.execute("ROLLBACK TO change")
+            applied = store_error(error, "written", self._hint)
+        self._db.execute("RELEASE change")
         return applied
 
-    def _settle(self, futures: Sequence[asyncio.Future[Row | None]], outcome: list[Applied] | StoreError) -> None:
+    def _settle(self, futures: Sequence[asyncio.Future[Row | None]], outcomes: Sequence[Outcome]) -> None:
         """On the event loop: answer the callers that are still there, then tell the watchers."""
-        for number, future in enumerate(futures):
+        newest: dict[str, int] = {}
+        for future, outcome in zip(futures, outcomes, strict=True):
+            if isinstance(outcome, StoreError):
+                self._note(outcome)
+            elif outcome.written:
+                self.fault = None
+            if not isinstance(outcome, StoreError) and outcome.notify is not None:
+                newest[outcome.notify] = outcome.rev
             if future.done():
                 continue
             if isinstance(outcome, StoreError):
                 future.set_exception(outcome)
             else:
-                future.set_result(outcome[number].result)
-        if not isinstance(outcome, StoreError):
-            newest = {applied.notify: applied.rev for applied in outcome if applied.notify is not None}
-            for room, rev in newest.items():
-                self._announce(room, rev)
+                future.set_result(outcome.result)
+        for room, rev in newest.items():
+            self._announce(room, rev)
+
+    def _note(self, fault: StoreError) -> None:
+        if self.fault is None:  # said once, not for each of a thousand clients
+            log.error("%s", fault.message)
+        self.fault = fault

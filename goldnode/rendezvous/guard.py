@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from goldnode.protocol.wire import refuse
+from goldnode.rendezvous.connections import Connections
 from goldnode.rendezvous.problem import problem
 
 #: Seconds from the connection, or from the last answer, to the end of the next request's headers.
@@ -26,22 +27,34 @@ STALL_SECONDS = 10
 class GuardedProtocol(H11Protocol):
     """One connection, with a deadline at every moment when it waits for the client."""
 
-    #: Connections beyond this many are dropped unheard: each costs memory and a file handle.
-    max_connections: ClassVar[int] = 10_000
+    #: The server's open connections: `among` gives each server a class with its own.
+    all_open: ClassVar[Connections] = Connections()
 
     _idle: asyncio.TimerHandle | None = None
     _stall: asyncio.TimerHandle | None = None
+    _peer = ""
+
+    @classmethod
+    def among(cls, connections: Connections) -> type[Self]:
+        """This protocol for one server, which counts its connections there."""
+        return type(cls.__name__, (cls,), {"all_open": connections})
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Start the clock, or drop the connection when there are too many."""
+        """Start the clock, or drop the connection unheard when there are too many."""
         super().connection_made(transport)
-        if len(self.connections) > self.max_connections:
-            transport.abort()
-        else:
+        self._peer = self.client[0] if self.client else ""
+        if self.all_open.enter(self._peer, self):
             self._idle = self.loop.call_later(IDLE_SECONDS, self._abort_if_idle)
+        else:
+            transport.abort()
+
+    def drop(self) -> None:
+        """End at once: somebody else gets the place."""
+        self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop every clock."""
+        """Stop every clock, and give the place free."""
+        self.all_open.leave(self._peer, self)
         for timer in (self._idle, self._stall):
             if timer is not None:
                 timer.cancel()

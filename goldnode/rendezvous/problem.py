@@ -23,6 +23,8 @@ SENTENCES = {
     Code.WRONG_ROOM: ("The key is not this room's", "check that all nodes were invited to the same cluster"),
     Code.WRONG_SLOT: ("The key is not this slot's", "a node can only write its own slot"),
     Code.WRONG_ROOT: ("The policy is another root's", "check which cluster's policy is being sent"),
+    Code.WRONG_SERVER: ("The request is signed for another server, or for this one before its restart", "sign again"),
+    Code.REPLAYED: ("This very request was answered a while ago", "sign it again, with the time of now"),
     Code.BAD_SIGNATURE: ("The request's signature does not hold", "check that nothing between us changes requests"),
     Code.BAD_SLOT_SIGNATURE: ("The slot's signature does not hold", "send the bytes exactly as they were signed"),
     Code.BAD_POLICY_SIGNATURE: ("The root's signature does not hold", "send the bytes exactly as they were signed"),
@@ -37,10 +39,11 @@ SENTENCES = {
     Code.CLOCK: ("The request's time is too far from the server's", "timedatectl set-ntp true"),
     Code.TTL: ("The ttl is out of range", f"ask for {limits.TTL_MIN} to {limits.TTL_MAX} seconds"),
     Code.RATE: ("Too many requests from this address", "wait as Retry-After says"),
-    Code.ROOM_RATE: ("Too many requests to this room", "wait as Retry-After says"),
+    Code.ROOM_RATE: ("Too many requests from this address to this room", "wait as Retry-After says"),
     Code.NEW_ROOMS: ("Too many new rooms from this address", "wait as Retry-After says, or raise --new-rooms"),
     Code.UNAVAILABLE: ("The server cannot keep anything right now", "try again, or another endpoint"),
     Code.ROOM_FULL: ("The room has no free slot", "wait until departed members are forgotten"),
+    Code.STORE_FULL: ("The server is nearly full and takes nobody new", "use another endpoint"),
 }
 #: Seconds to stay away when the server is short of something itself.
 UNAVAILABLE_SECONDS = 2.0

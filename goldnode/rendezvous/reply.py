@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from goldnode.protocol.request import SERVER
+
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 #: Bytes handed to the connection at once; the next piece waits until most of it has left.
@@ -50,9 +52,10 @@ def text_reply(status: int, text: str) -> Reply:
     return Reply(status, text.encode(), b"text/plain; charset=utf-8")
 
 
-async def deliver(reply: Reply, send: Send) -> None:
-    """Send an answer over ASGI."""
-    await send({"type": "http.response.start", "status": reply.status, "headers": reply.all_headers()})
+async def deliver(reply: Reply, send: Send, server: str) -> None:
+    """Send an answer over ASGI, with the server's name for the client's next signature."""
+    headers = [*reply.all_headers(), (SERVER.encode(), server.encode())]
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     view = memoryview(reply.body)
     for start in range(0, len(view), PIECE):
         more = start + PIECE < len(view)

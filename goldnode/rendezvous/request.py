@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 
 from goldnode.protocol import limits
 from goldnode.protocol.codes import Code
-from goldnode.protocol.request import IF_MATCH, IF_NONE_MATCH, PROOF, ROOM_KEY, TIME
+from goldnode.protocol.request import IF_MATCH, IF_NONE_MATCH, PROOF, ROOM_KEY, SERVER, TIME
 from goldnode.protocol.wire import HASH_TEXT, refuse
 from goldnode.rendezvous.address import Network, client_address
 from goldnode.rendezvous.problem import RefusalError
@@ -23,7 +23,7 @@ BODY_SECONDS = 10.0
 #: Bytes of an oversized body that are read and thrown away, so that its sender lives to read the refusal.
 DISCARDED_BYTES = 1 << 20
 
-_OURS = frozenset({ROOM_KEY, TIME, PROOF, IF_MATCH, IF_NONE_MATCH})
+_OURS = frozenset({ROOM_KEY, TIME, PROOF, SERVER, IF_MATCH, IF_NONE_MATCH})
 _WAIT = re.compile(r"[0-9]{1,2}")
 _REVISION = re.compile(r"[0-9]{1,18}")
 

@@ -22,8 +22,10 @@ from goldnode.rendezvous.store import Listing, Row, SlotKind, Store
 
 #: Times a write is decided anew because somebody else was faster.
 ATTEMPTS = 8
-#: Encoded answers kept for watchers that are woken together.
+#: Encoded answers kept for watchers that are notified together.
 MEMO = 32
+#: How full the store may be before it takes no new room, and no new slot: what is there goes on until the end.
+FULL_FOR_ROOMS, FULL_FOR_SLOTS = 0.8, 0.9
 
 Rule = Callable[[Row | None], Change | None]
 
@@ -87,7 +89,7 @@ class Rooms:
             now: Unix seconds.
 
         Raises:
-            RefusalError: The rule's, or `room-full`, `new-rooms`, `unavailable`.
+            RefusalError: The rule's, or `room-full`, `store-full`, `new-rooms`, `unavailable`.
             StoreError: The store could not write.
         """
         for _ in range(ATTEMPTS):
@@ -121,7 +123,7 @@ class Rooms:
         return self._encode(listing, await self._policy(watch, now, reset=listing.reset), now)
 
     async def notified(self, watch: Watch, rev: int, now: float) -> bytes:
-        """The answer to a reader woken by revision ``rev``: encoded once for all that wait alike."""
+        """The answer to a reader notified of revision ``rev``: encoded once for all that wait alike."""
         answer = self._memo.get((watch, rev))
         if answer is None:
             answer = self._memo[watch, rev] = await self.nothing(watch, now)
@@ -138,6 +140,8 @@ class Rooms:
         taken = await self._taken(room, now)
         if taken >= limits.SLOTS:
             raise RefusalError(f"the room has {limits.SLOTS} slots, all taken", Code.ROOM_FULL)
+        if self.store.fullness() >= (FULL_FOR_SLOTS if taken else FULL_FOR_ROOMS):
+            raise RefusalError("only who is here already can still write", Code.STORE_FULL)
         wait = 0.0 if taken else self._new_rooms.take(client, now)
         if wait:
             raise RefusalError("this address made too many rooms", Code.NEW_ROOMS, retry=wait)

@@ -81,7 +81,8 @@ def put_record(there: Row | None, record: Record, condition: Condition, now: flo
         return None
     condition.check(there)
     _rises(there, record.seq)
-    return Change(Value(SlotKind.RECORD, record.seq, 0, record.ttl, now + record.ttl, record.data))
+    life = min(record.ttl, limits.LIFETIME_MAX)
+    return Change(Value(SlotKind.RECORD, record.seq, 0, life, now + life, record.data))
 
 
 def put_tombstone(there: Row | None, tombstone: Tombstone, condition: Condition, now: float) -> Change | None:

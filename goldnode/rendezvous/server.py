@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import logging
 import resource
 import secrets
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -20,12 +22,17 @@ import uvicorn
 from goldnode.errors import HostError
 from goldnode.rendezvous.app import App
 from goldnode.rendezvous.config import Config
+from goldnode.rendezvous.connections import ACCEPTED_AT_ONCE, TOTAL, Connections, within_files
 from goldnode.rendezvous.guard import IDLE_SECONDS, GuardedProtocol
 from goldnode.rendezvous.notifier import Notifier
-from goldnode.rendezvous.sqlite import SqliteStore
+from goldnode.rendezvous.sqlite import MAX_BYTES, SqliteStore, set_aside
+
+log = logging.getLogger(__name__)
 
 #: Seconds between two rounds of forgetting what ran out of time.
 SWEEP_SECONDS = 5.0
+#: Seconds before a server whose store was damaged begins anew: a disk that goes on failing is not to be hammered.
+PAUSE_SECONDS = 1.0
 #: Connections the kernel holds for us while we are busy: a whole fleet may come back at once.
 BACKLOG = 4096
 #: Bytes the kernel holds for one client that does not read; its own choice would be megabytes.
@@ -49,21 +56,45 @@ class Options:
     config: Config = field(default_factory=Config)
 
 
+class _Stop:
+    """What ends the server in good order, from whichever store it serves by now.
+
+    Attributes:
+        asked: It was called; from a signal handler or another thread, perhaps.
+        server: What serves now.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+        self.server: _Server | None = None
+
+    def __call__(self) -> None:
+        """End."""
+        self.asked = True
+        if self.server is not None:
+            self.server.end()
+
+
 class _Server(uvicorn.Server):
     """uvicorn's server; whoever waits for news is answered before it ends."""
 
-    def __init__(self, config: uvicorn.Config, notifier: Notifier) -> None:
+    def __init__(self, config: uvicorn.Config, notifier: Notifier, stop: _Stop) -> None:
         super().__init__(config)
-        self._notifier = notifier
-
+        self._notifier, self._stop = notifier, stop
         self._loop = asyncio.get_running_loop()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take connections; asyncio has just shortened the kernel's queue to what it takes in one go."""
+        await super().startup(sockets)
+        for listener in sockets or ():
+            listener.listen(BACKLOG)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
         """End, and at the second Ctrl-C at once.  Unlike uvicorn's own, does not raise the signal again."""
         self.force_exit = self.should_exit and sig == signal.SIGINT
-        self.stop()
+        self._stop()
 
-    def stop(self) -> None:
+    def end(self) -> None:
         """End in good order; may be called from a signal handler or another thread."""
         self.should_exit = True
         self._loop.call_soon_threadsafe(self._notifier.close)
@@ -72,6 +103,8 @@ class _Server(uvicorn.Server):
 async def serve(options: Options, ready: Callable[[str, Callable[[], None]], None]) -> None:
     """Run until a signal, or the function given to ``ready``, says stop.
 
+    A store that turns out to be damaged is set aside, and the server begins anew on the same address.
+
     Args:
         options: How.
         ready: Called once connections are taken, with the server's URL and what ends it.
@@ -79,35 +112,61 @@ async def serve(options: Options, ready: Callable[[str, Callable[[], None]], Non
     Raises:
         HostError: The address or the file cannot be used.
     """
-    _raise_file_limit()
+    limit, stop = _connection_limit(), _Stop()
     with _listening(options) as listener, _alone(options.database):
-        notifier = Notifier()
-        store = SqliteStore(options.database, generation=secrets.token_hex(16), notifier=notifier)
-        try:
-            app = App(store, notifier, options.config, time.time)
-            async with _swept(app):
-                server = _Server(_uvicorn_config(app), notifier)
-                host, port = listener.getsockname()[:2]
-                ready(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}", server.stop)
-                await server.serve(sockets=[listener])
-        finally:
-            store.close()
+        host, port = listener.getsockname()[:2]
+        url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        told: Callable[[], object] = partial(ready, url, stop)
+        while await _serve_store(options, listener, limit, stop, told):
+            await asyncio.sleep(PAUSE_SECONDS)
+            set_aside(options.database)
+            told = partial(bool)  # who wanted to know where the server is, and what ends it, has been told
 
 
-def _uvicorn_config(app: App) -> uvicorn.Config:
+async def _serve_store(
+    options: Options, listener: socket.socket, limit: int, stop: _Stop, ready: Callable[[], object]
+) -> bool:
+    """Serve from one store; whether it ended because that is damaged."""
+    notifier, damaged, config = Notifier(), asyncio.Event(), options.config
+    connections = Connections(limit, config.address_connections, config.proxies)
+    name = secrets.token_hex(16)
+    store = SqliteStore(
+        options.database, generation=name, notifier=notifier, max_bytes=MAX_BYTES, on_damage=damaged.set
+    )
+    try:
+        app = App(store, notifier, config, time.time)
+        stop.server = server = _Server(_uvicorn_config(app, connections), notifier, stop)
+        async with _background(_sweep(app)), _background(_end_when(damaged, server)):
+            ready()
+            await server.serve(sockets=[listener.dup()])
+    finally:
+        store.close()
+    return damaged.is_set() and not stop.asked
+
+
+async def _end_when(damaged: asyncio.Event, server: _Server) -> None:
+    await damaged.wait()
+    server.end()
+
+
+def _uvicorn_config(app: App, connections: Connections) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http=GuardedProtocol, ws="none", loop="asyncio", lifespan="off", interface="asgi3",
+        http=GuardedProtocol.among(connections), ws="none", loop="asyncio", lifespan="off", interface="asgi3",
         proxy_headers=False,  # believed only from --trusted-proxy: address.py
         access_log=False, log_config=None, server_header=False, date_header=False,
-        timeout_keep_alive=IDLE_SECONDS, backlog=BACKLOG,
+        timeout_keep_alive=IDLE_SECONDS, backlog=ACCEPTED_AT_ONCE,
     )  # fmt: skip
 
 
-def _raise_file_limit() -> None:
-    """Each connection is a file; the usual soft limit of 1,024 would end long before our own."""
+def _connection_limit() -> int:
+    """Connections there may be: each is a file, and the usual soft limit of 1,024 would end long before our own."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    limit = within_files(TOTAL, hard)
+    if limit < TOTAL:
+        log.warning("at most %d connections at once, because this process may open %d files", limit, hard)
+    return limit
 
 
 @contextlib.contextmanager
@@ -137,14 +196,15 @@ def _alone(database: Path) -> Iterator[None]:
         yield
 
 
-@contextlib.asynccontextmanager
-async def _swept(app: App) -> AsyncIterator[None]:
-    async def forever() -> None:
-        while True:
-            await app.sweep()
-            await asyncio.sleep(SWEEP_SECONDS)
+async def _sweep(app: App) -> None:
+    while True:
+        await app.sweep()
+        await asyncio.sleep(SWEEP_SECONDS)
 
-    task = asyncio.create_task(forever())
+
+@contextlib.asynccontextmanager
+async def _background(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(work)
     try:
         yield
     finally:

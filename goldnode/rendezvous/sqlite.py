@@ -2,20 +2,26 @@
 
 Reads go through a connection of their own (WAL) and see what was committed.  The generation is
 drawn anew each time the file is opened: the file itself cannot tell whether it was restored from
-an old backup, and members that begin anew lose nothing but one listing.
+an old backup, and members that begin anew lose nothing but one listing.  For the same reason a
+damaged file is set aside and an empty one begun: members refill it within minutes.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import sqlite3
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from goldnode.errors import HostError
-from goldnode.rendezvous.groupcommit import Applied, GroupWriter
+from goldnode.rendezvous.groupcommit import Applied, Change, GroupWriter, store_error
 from goldnode.rendezvous.notifier import Notifier
-from goldnode.rendezvous.store import Listing, Row, SlotKind, StoreStats, Value
+from goldnode.rendezvous.store import Listing, Row, SlotKind, StoreDamagedError, StoreError, StoreStats, Value
+
+log = logging.getLogger(__name__)
 
 SCHEMA_VERSION = 1
 SCHEMA = f"""
@@ -40,26 +46,54 @@ COLUMNS = "slot, rev, news, kind, seq, touch, ttl, expires, body"
 BUSY_SECONDS = 5.0
 #: Bytes the file may grow to; strangers can fill rooms of their own, but not the disk.
 MAX_BYTES = 1 << 30
+#: Damaged files that are kept beside the store for whoever wants to know; older ones go.
+KEPT_ASIDE = 3
+#: Bytes `prove` writes: a little more than the largest record.
+_PROOF_BYTES = 8192
 
 
 class SqliteStore:
     """A ``Store`` in one file, made and used on one event loop.
 
     Args:
-        path: The database; created when absent.
+        path: The database; created when absent, set aside and begun anew when it is damaged or another version's.
         generation: A name never used before.
         notifier: Where this process's watchers wait.
         max_bytes: What the file may grow to; beyond it, writes are refused.
+        on_damage: Called, perhaps more than once, when the file turns out to be damaged while it is used.
 
     Raises:
-        HostError: The file cannot be opened, is damaged, or was written by another version.
+        HostError: The file cannot be opened.
     """
 
-    def __init__(self, path: Path, *, generation: str, notifier: Notifier, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        generation: str,
+        notifier: Notifier,
+        max_bytes: int = MAX_BYTES,
+        on_damage: Callable[[], None] = lambda: None,
+    ) -> None:
         self.generation = generation
-        self._notifier = notifier
+        self._path, self._notifier, self._max_bytes, self._on_damage = path, notifier, max_bytes, on_damage
+        self._said = ""
+        _keep_sound(path)
         self._reader = _open(path, max_bytes)
-        self._writer = GroupWriter(_open(path, max_bytes), notifier.notify, hint=f"df -h {path.parent}")
+        self._writer = GroupWriter(_open(path, max_bytes), notifier.notify, hint=self._hint)
+
+    @property
+    def fault(self) -> StoreError | None:
+        """See ``Store.fault``."""
+        return self._writer.fault
+
+    def fullness(self) -> float:
+        """See ``Store.fullness``."""
+        with self._reading() as db:
+            (used,), (free,), (size,) = (
+                db.execute(f"PRAGMA {name}").fetchone() for name in ("page_count", "freelist_count", "page_size")
+            )
+        return float((used - free) * size / self._max_bytes)
 
     def close(self) -> None:
         """Finish what was queued and close the file."""
@@ -69,24 +103,27 @@ class SqliteStore:
     async def get(self, room: str, slot: str) -> Row | None:
         """See ``Store.get``."""
         query = f"SELECT {COLUMNS} FROM slots WHERE room = ? AND slot = ?"  # noqa: S608 - a constant
-        found = self._reader.execute(query, (room, slot)).fetchone()
+        with self._reading() as db:
+            found = db.execute(query, (room, slot)).fetchone()
         return _row(found) if found else None
 
     async def count(self, room: str, now: float) -> int:
         """See ``Store.count``."""
         query = "SELECT count(*) FROM slots WHERE room = ? AND expires > ?"
-        return int(self._reader.execute(query, (room, now)).fetchone()[0])
+        with self._reading() as db:
+            return int(db.execute(query, (room, now)).fetchone()[0])
 
     async def list(self, room: str, after: int | None) -> Listing:
         """See ``Store.list``."""
         query = f"SELECT {COLUMNS} FROM slots WHERE room = ? AND news > ? ORDER BY news"  # noqa: S608 - a constant
-        self._reader.execute("BEGIN")
-        try:
-            rev, horizon = self._reader.execute("SELECT rev, horizon FROM counters").fetchone()
-            reset = after is None or not horizon <= after <= rev
-            rows = self._reader.execute(query, (room, 0 if reset else after)).fetchall()
-        finally:
-            self._reader.execute("COMMIT")
+        with self._reading() as db:
+            db.execute("BEGIN")
+            try:
+                rev, horizon = db.execute("SELECT rev, horizon FROM counters").fetchone()
+                reset = after is None or not horizon <= after <= rev
+                rows = db.execute(query, (room, 0 if reset else after)).fetchall()
+            finally:
+                db.execute("COMMIT")
         return Listing(tuple(map(_row, rows)), rev, reset)
 
     async def cas(self, room: str, slot: str, expected: int | None, value: Value, *, notify: bool) -> Row | None:
@@ -94,9 +131,11 @@ class SqliteStore:
 
         def change(db: sqlite3.Connection, rev: int) -> Applied:
             row = _swap(db, (room, slot), expected, rev + 1, value, notify=notify)
-            return Applied(rev if row is None else rev + 1, row, room if row is not None and notify else None)
+            if row is None:
+                return Applied(rev)
+            return Applied(rev + 1, row, room if notify else None, written=True)
 
-        return await self._writer.submit(change)
+        return await self._write(change)
 
     async def wait(self, rooms: Sequence[str], after: int, seconds: float) -> int:
         """See ``Store.wait``."""
@@ -114,11 +153,76 @@ class SqliteStore:
 
     async def sweep(self, now: float) -> StoreStats:
         """See ``Store.sweep``."""
-        await self._writer.submit(lambda db, rev: _forget(db, rev, now))
-        return StoreStats(*self._reader.execute("SELECT count(DISTINCT room), count(*) FROM slots").fetchone())
+        await self._write(lambda db, rev: _forget(db, rev, now))
+        with self._reading() as db:
+            return StoreStats(*db.execute("SELECT count(DISTINCT room), count(*) FROM slots").fetchone())
+
+    async def prove(self) -> None:
+        """See ``Store.prove``."""
+        await self._write(_prove)
+
+    @property
+    def _hint(self) -> str:
+        return f"df -h {self._path.parent}"
+
+    async def _write(self, change: Change) -> Row | None:
+        try:
+            return await self._writer.submit(change)
+        except StoreDamagedError:
+            self._on_damage()
+            raise
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        try:
+            yield self._reader
+        except sqlite3.Error as error:
+            found = store_error(error, "read", self._hint)
+            if found.message != self._said:  # once, not for each of a thousand clients
+                log.error("%s", found.message)  # noqa: TRY400 - the sentence says it all
+                self._said = found.message
+            if isinstance(found, StoreDamagedError):
+                self._on_damage()
+            raise found from error
 
     def _newest(self, room: str) -> int:
-        return self._reader.execute("SELECT max(news) FROM slots WHERE room = ?", (room,)).fetchone()[0] or 0
+        with self._reading() as db:
+            return db.execute("SELECT max(news) FROM slots WHERE room = ?", (room,)).fetchone()[0] or 0
+
+
+def set_aside(path: Path) -> None:
+    """Move a store out of the way, for whoever wants to look at it; the next one begins empty.
+
+    Raises:
+        HostError: It cannot be moved.
+    """
+    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
+    aside = path.with_name(f"{path.name}.damaged-{stamp}")
+    try:
+        path.rename(aside)
+        for rest in ("-wal", "-shm"):
+            path.with_name(path.name + rest).unlink(missing_ok=True)
+        for old in sorted(path.parent.glob(f"{path.name}.damaged-*"))[:-KEPT_ASIDE]:
+            old.unlink()
+    except OSError as error:
+        raise HostError(f"{path} is damaged, and cannot be moved: {error}", hint=f"ls -ld {path.parent}") from error
+    log.error("%s was damaged and is now %s; members fill the new store within minutes", path, aside)
+
+
+def _keep_sound(path: Path) -> None:
+    """Set the file aside unless it is a sound store of this version, or none at all."""
+    if not path.exists():
+        return
+    try:
+        with contextlib.closing(sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)) as db:
+            sound = db.execute("PRAGMA quick_check(1)").fetchone() == ("ok",)
+            (version,) = db.execute("PRAGMA user_version").fetchone()
+    except sqlite3.Error as error:
+        if not isinstance(store_error(error, "read", ""), StoreDamagedError):
+            raise HostError(f"{path} cannot be opened: {error}", hint=f"ls -l {path}") from error
+        sound = False
+    if not sound or version not in (0, SCHEMA_VERSION):
+        set_aside(path)
 
 
 def _open(path: Path, max_bytes: int) -> sqlite3.Connection:
@@ -131,7 +235,7 @@ def _open(path: Path, max_bytes: int) -> sqlite3.Connection:
         _prepare(db, max_bytes)
     except sqlite3.Error as error:
         db.close()
-        raise HostError(f"{path} cannot be used as a store: {error}", hint=f"rm {path}*") from error
+        raise HostError(f"{path} cannot be used as a store: {error}", hint=f"ls -l {path}") from error
     return db
 
 
@@ -141,8 +245,6 @@ def _prepare(db: sqlite3.Connection, max_bytes: int) -> None:
     (version,) = db.execute("PRAGMA user_version").fetchone()
     if version == 0:
         db.executescript(SCHEMA)
-    elif version != SCHEMA_VERSION:
-        raise sqlite3.DatabaseError(f"it has schema version {version}, this program writes {SCHEMA_VERSION}")
     (page,) = db.execute("PRAGMA page_size").fetchone()
     db.execute(f"PRAGMA max_page_count = {max_bytes // page}")
 
@@ -174,5 +276,13 @@ def _forget(db: sqlite3.Connection, rev: int, now: float) -> Applied:
     (horizon,) = db.execute(query, (now, SlotKind.TOMBSTONE)).fetchone()
     if horizon is not None:
         db.execute("UPDATE counters SET horizon = max(horizon, ?)", (horizon,))
-    db.execute("DELETE FROM slots WHERE expires <= ?", (now,))
-    return Applied(rev)
+    gone = db.execute("DELETE FROM slots WHERE expires <= ?", (now,)).rowcount
+    return Applied(rev, written=gone > 0)
+
+
+def _prove(db: sqlite3.Connection, rev: int) -> Applied:
+    """Write as much as a record and take it back; the pages go to the disk all the same."""
+    values = ("proof", "", rev, rev, SlotKind.RECORD, 0, 0, 0, 0.0, bytes(_PROOF_BYTES))
+    db.execute(f"INSERT OR REPLACE INTO slots (room, {COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)  # noqa: S608 - a constant
+    db.execute("DELETE FROM slots WHERE room = ?", ("proof",))
+    return Applied(rev, written=True)

@@ -16,7 +16,11 @@ from goldnode.errors import GoldnodeError
 
 
 class StoreError(GoldnodeError):
-    """The store could not write; nothing of the request was kept."""
+    """The store could not read or write; nothing of the request was kept."""
+
+
+class StoreDamagedError(StoreError):
+    """What the store keeps on disk is damaged: no later call will succeed either."""
 
 
 class SlotKind(StrEnum):
@@ -95,6 +99,13 @@ class Store(Protocol):
     def generation(self) -> str:
         """Name of this life of the store: another one whenever revisions may have gone back."""
 
+    @property
+    def fault(self) -> StoreError | None:
+        """Why the last write failed; None when it did not."""
+
+    def fullness(self) -> float:
+        """How much of the space the store may use is taken, from 0 to 1."""
+
     async def get(self, room: str, slot: str) -> Row | None:
         """The slot, or None when it is empty."""
 
@@ -130,3 +141,10 @@ class Store(Protocol):
 
     async def sweep(self, now: float) -> StoreStats:
         """Forget what ran out of time, and count the rest."""
+
+    async def prove(self) -> None:
+        """Write something and take it back, through to the disk.
+
+        Raises:
+            StoreError: It cannot be written.
+        """

@@ -134,6 +134,21 @@ def revoke(_: Context, name: str, node: str, rendezvous: list[str]) -> None:
     _publish(cluster)
 
 
+@task(positional=["name", "node"], iterable=["rendezvous"],
+      help={"name": NAME, "node": "node ID, a beginning of it, or moniker", "rendezvous": RENDEZVOUS})  # fmt: skip
+def forget(_: Context, name: str, node: str, rendezvous: list[str]) -> None:
+    """Let the members forget a machine that is gone: its place is free, and no key changes."""
+    cluster = _open(name, rendezvous)
+    seen = room.read(cluster)
+    node_id = govern.find_node(cluster, node)
+    govern.forget(cluster, [node_id])
+    print(f"{node_id} is forgotten by policy {cluster.membership.cited[0]}")
+    if node_id in seen.alive:
+        print(f"its record is a few minutes old: if it still runs it comes back; to put it out for good: "
+              f"./invoke cluster revoke {name} {node_id}")  # fmt: skip
+    _publish(cluster)
+
+
 @task(positional=["name"], iterable=["rendezvous"], help={"name": NAME, "rendezvous": RENDEZVOUS})
 def rotate(_: Context, name: str, rendezvous: list[str]) -> None:
     """Change the cluster's key for everybody who is in it now."""
@@ -239,6 +254,6 @@ def _mapping(file: str) -> dict[str, Any]:
     return document
 
 
-ns = Collection("cluster", new, invite, approve, revoke, rotate, backup, restore)
+ns = Collection("cluster", new, invite, approve, forget, revoke, rotate, backup, restore)
 ns.add_task(user_data_, "user-data")
 ns.add_task(status_, "status")

@@ -20,8 +20,9 @@ from goldnode.rendezvous.config import Config
         "listen": f"HOST:PORT to listen on (default: {LISTEN}, every address)",
         "database": "file to keep records in; it may be deleted whenever the server is down",
         "address_rate": f"requests per second from one address (default: {limits.ADDRESS_RATE})",
-        "room_rate": f"requests per second to one room (default: {limits.ROOM_RATE})",
+        "room_rate": f"requests per second from one address to one room (default: {limits.ROOM_RATE})",
         "new_rooms": f"new rooms per hour from one address (default: {limits.NEW_ROOMS_PER_HOUR})",
+        "address_connections": f"connections of one address at once (default: {limits.ADDRESS_CONNECTIONS})",
         "trusted_proxy": "CIDR whose X-Forwarded-For is believed; may be repeated",
     },
 )
@@ -33,8 +34,9 @@ def rendezvous(
     address_rate: float = float(limits.ADDRESS_RATE),
     room_rate: float = float(limits.ROOM_RATE),
     new_rooms: float = float(limits.NEW_ROOMS_PER_HOUR),
+    address_connections: int = limits.ADDRESS_CONNECTIONS,
 ) -> None:
     """Run the meeting place where nodes of a cluster find each other."""
     file = Path(database) if database else cache() / "rendezvous" / "store.sqlite"
-    config = Config(address_rate, room_rate, new_rooms, parse_proxies(trusted_proxy))
+    config = Config(address_rate, room_rate, new_rooms, address_connections, parse_proxies(trusted_proxy))
     run(listen, file, config)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 import re
@@ -34,9 +35,10 @@ from goldnode.run import spawn
 
 T = TypeVar("T")
 #: No limit a test could reach by accident.
-OPEN = Config(address_rate=1e6, room_rate=1e6, new_rooms=1e6)
+OPEN = Config(address_rate=1e6, room_rate=1e6, new_rooms=1e6, address_connections=10_000)
 #: When the in-process server's clock starts.
 START = 1_800_000_000.0
+_TICKS = itertools.count()
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ class Member:
     def signed(self, method: str, target: str, body: bytes = b"", **conditions: str) -> Call:
         """Any request, signed by the room."""
         named = {name.replace("_", "-"): value for name, value in conditions.items()}
-        now_ms = int(self.time * 1000)
+        now_ms = int(self.time * 1000) + next(_TICKS)  # as with any real clock, no two signatures are the same
         return Call(method, target, body, sign_request(self.room_key, method, target, body=body, now_ms=now_ms,
                                                        conditions=named))  # fmt: skip
 
@@ -225,9 +227,11 @@ def process(
     with spawn([*argv, *(arguments or raised)], cwd=repository, stdout=PIPE) as child:
         assert child.stdout is not None
         with child.stdout:
-            found = re.search(rb"http://\S+", child.stdout.readline())
+            found = None
+            while found is None and (line := child.stdout.readline()):
+                found = re.search(rb"listens on (http://\S+)", line)
             assert found
-            yield found[0].decode(), child
+            yield found[1].decode(), child
 
 
 def ask(url: str, call: Call) -> Answer:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import shutil
 import signal
-import sqlite3
 import threading
 import time
 from base64 import b64decode
@@ -159,21 +158,6 @@ def test_port_taken(tmp_path: Path) -> None:
     """A taken port is named, with another one to try."""
     with serving(tmp_path / "one.sqlite") as url, pytest.raises(HostError, match="cannot listen on"):
         run(url.removeprefix("http://"), tmp_path / "two.sqlite", Config())
-
-
-@pytest.mark.parametrize("content", [b"not a database, by any measure" * 99, b""])
-def test_damaged_store(tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes) -> None:
-    """A file that is no store of ours ends the start with one sentence; the hint is to remove it."""
-    database = tmp_path / "store.sqlite"
-    database.write_bytes(content)
-    if not content:
-        with contextlib.closing(sqlite3.connect(database)) as db:
-            db.execute("PRAGMA user_version = 99")
-    code = main(["--listen", "127.0.0.1:0", "--database", str(database)])
-    error = capsys.readouterr().err
-
-    assert 4 == code
-    assert f"hint: rm {database}" in error
 
 
 @pytest.mark.parametrize(("text", "expected"), [("[::]:8700", ("::", 8700)), ("127.0.0.1:0", ("127.0.0.1", 0))])

@@ -16,7 +16,7 @@ import pytest
 from goldnode.protocol import limits, seal
 from goldnode.protocol.record import sign_record
 from goldnode.protocol.wire import key_from_seed, public_of, to_base64, write_body
-from goldnode.rendezvous import app, guard, request
+from goldnode.rendezvous import app, guard, request, server
 from goldnode.rendezvous.address import parse_proxies
 from goldnode.rendezvous.config import Config
 from tests.integration.rendezvous.support import OPEN, Call, Member, ask, gauge, serving, until
@@ -320,7 +320,7 @@ def test_half_closed_while_waiting(url: str) -> None:
 
 def test_too_many_connections(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Connections beyond the limit are dropped at once; those inside go on, and a place that is left is free again."""
-    monkeypatch.setattr(guard.GuardedProtocol, "max_connections", 2)
+    monkeypatch.setattr(server, "TOTAL", 2)
     with serving(tmp_path / "store.sqlite") as url:
         parts = urlsplit(url)
         with contextlib.ExitStack() as stack:

@@ -253,16 +253,47 @@ def test_not_ready_while_closing(server: Harness) -> None:
     assert ("unavailable", "2") == (answer.code, answer.headers["retry-after"])
 
 
-def test_disk_full(tmp_path: Path) -> None:
-    """A store that cannot grow refuses politely, keeps what it has, and is not ready."""
-    with Harness(tmp_path, max_bytes=128 * 1024) as server:
-        answers = [server.ask(Member.make(slot=b"%d" % number).put(1)) for number in range(120)]
-        kept = len(server.ask(Member.make().list()).document["items"])
-        refused = [answer for answer in answers if answer.status != 201]
+def test_store_full(tmp_path: Path) -> None:
+    """A store that is nearly full takes nobody new, first no new room; who is there writes and touches to the end."""
+    with Harness(tmp_path, max_bytes=256 * 1024) as server:
+        crowd = [Member.make(slot=b"%d" % number) for number in range(250)]
+        answers = [server.ask(one.put(1)) for one in crowd]
+        inside = [one for one, answer in zip(crowd, answers, strict=True) if answer.status == 201]
+        stranger = server.ask(Member.make(room=b"another").put(1))
+        again = [server.ask(call).status for one in inside for call in (one.put(2), one.touch(2, 1), one.delete(3))]
+        ready = server.ask(Call("GET", "/readyz")).status
 
-        assert {("unavailable", "2")} == {(answer.code, answer.headers["retry-after"]) for answer in refused}
-        assert (120, True) == (kept + len(refused), kept > 10)
-        assert not any("Traceback" in answer.body.decode() for answer in refused)
+    assert {(507, "store-full")} == {(answer.status, answer.code) for answer in answers if answer.status != 201}
+    assert (True, "store-full") == (len(inside) > 10, stranger.code)
+    assert ({200}, 200) == (set(again), ready)
+
+
+def test_rooms_go_first(tmp_path: Path) -> None:
+    """Before a room's new members are turned away, strangers' new rooms are."""
+    with Harness(tmp_path, max_bytes=256 * 1024) as server:
+        rooms = [server.ask(Member.make(room=b"%d" % number).put(1)).code for number in range(250)]
+        candidate = server.ask(Member.make(room=b"0", slot=b"new").put(1))
+
+    assert ({"ok", "store-full"}, 201) == (set(rooms), candidate.status)
+
+
+def test_one_write_fails(server: Harness) -> None:
+    """Of writes that share a commit, one that fails takes none of the others with it."""
+    victims = [Member.make(slot=b"%d" % number) for number in range(20)]
+    with closing(sqlite3.connect(server.database, isolation_level=None)) as other:
+        other.execute(
+            "CREATE TRIGGER broken BEFORE INSERT ON slots WHEN NEW.seq = 666 BEGIN SELECT RAISE(ABORT, 'broken'); END"
+        )
+
+    async def together() -> list[int]:
+        spoilt = Member.make(slot=b"spoilt").put(666)
+        calls = [one.put(1) for one in victims]
+        answers = await asyncio.gather(*(server.answer(call) for call in [*calls[:10], spoilt, *calls[10:]]))
+        return [answer.status for answer in answers]
+
+    statuses = server._runner.run(together())
+
+    assert [201] * 10 + [503] + [201] * 10 == statuses
 
 
 def test_two_writers_race(server: Harness) -> None:
@@ -330,24 +361,35 @@ def test_address_rate(tmp_path: Path) -> None:
 
 
 def test_broken_inside(server: Harness, caplog: pytest.LogCaptureFixture) -> None:
-    """A fault of the server's own is `unavailable` outside and a traceback in the log only."""
+    """A fault of the server's own is `unavailable` outside, and a sentence in the log only."""
     server.store._reader.close()
     answer = server.ask(Member.make().list())
 
     assert ("unavailable", "2") == (answer.code, answer.headers["retry-after"])
     assert "sqlite" not in answer.body.decode()
-    assert "a request failed" in caplog.text
+    assert "the store could not be read" in caplog.text
 
 
 def test_not_ready_while_writes_fail(server: Harness) -> None:
-    """When a sweep could not write, the server is not ready; when the next one can, it is again."""
-    server.ask(Member.make().put(1, ttl=60))
-    server.now += 61
+    """While no write succeeds the server is not ready; as soon as one would, it is again."""
     with closing(sqlite3.connect(server.database, isolation_level=None)) as other:
-        other.execute("CREATE TRIGGER broken BEFORE DELETE ON slots BEGIN SELECT RAISE(ABORT, 'broken'); END")
-        server.sweep()
+        other.execute("CREATE TRIGGER broken BEFORE INSERT ON slots BEGIN SELECT RAISE(ABORT, 'broken'); END")
+        refused = server.ask(Member.make().put(1)).status
         broken = server.ask(Call("GET", "/readyz"))
+        server.sweep()
+        still = server.ask(Call("GET", "/readyz"))
         other.execute("DROP TRIGGER broken")
     server.sweep()
 
-    assert ("unavailable", 200) == (broken.code, server.ask(Call("GET", "/readyz")).status)
+    assert (503, "unavailable", "unavailable") == (refused, broken.code, still.code)
+    assert 200 == server.ask(Call("GET", "/readyz")).status
+
+
+def test_not_ready_before_anybody_wrote(server: Harness) -> None:
+    """A server that could not write is found out by whoever asks whether it is ready, before a member needs it."""
+    with closing(sqlite3.connect(server.database, isolation_level=None)) as other:
+        other.execute("CREATE TRIGGER broken BEFORE INSERT ON slots BEGIN SELECT RAISE(ABORT, 'broken'); END")
+    first = server.ask(Call("GET", "/readyz")).status
+    server.sweep()
+
+    assert (200, 503) == (first, server.ask(Call("GET", "/readyz")).status)

@@ -183,3 +183,54 @@ def test_status_lists_members_and_who_waits(operator: Operator) -> None:
     assert [("a", "sentry", "member", 5.0), ("b", "validator", "unapproved", 5.0)] == [
         (row["moniker"], row["role"], row["state"], row["age_seconds"]) for row in found["members"]
     ]
+
+
+def test_forgetting_changes_no_key(operator: Operator) -> None:
+    """A machine that is gone leaves the roster and the policy's names; the epoch and everybody else stay."""
+    gone, stays = operator.sees("a"), operator.sees("b")
+    key = operator.cluster.membership.cluster_key
+    govern.approve(operator.cluster, [], NOW)
+
+    govern.forget(operator.cluster, [gone], NOW + 1)
+
+    membership = operator.cluster.membership
+    assert ({stays}, frozenset({stays})) == (set(membership.roster.members), membership.policy.approved)
+    assert (key, 1, False) == (membership.cluster_key, membership.epoch, operator.has_box("a"))
+
+
+def test_forgotten_nodes_are_bounded(operator: Operator) -> None:
+    """Of very many machines that are gone, the policy names the latest."""
+    for number in range(limits.FORGOTTEN + 3):
+        govern.forget(operator.cluster, [seed(f"gone {number}").hex()[:40]], NOW + number)
+
+    forgotten = operator.cluster.membership.policy.forgotten
+    assert {int((NOW + number) * 1000) for number in range(3, limits.FORGOTTEN + 3)} == set(forgotten.values())
+
+
+def test_a_cluster_outlives_its_revocations(operator: Operator) -> None:
+    """Twice as many nodes as the policy can name are revoked, one after another, and the cluster goes on."""
+    for number in range(2 * limits.REVOKED_NODES):
+        moment = NOW + number * 86400
+        operator.lab.clock.now = moment
+        govern.revoke(operator.cluster, [operator.sees(f"node {number}")], moment)
+        operator.follow()
+
+    policy = operator.cluster.membership.policy
+    assert operator.cluster.membership.epoch == 2 * limits.REVOKED_NODES + 1
+    assert len(policy.revoked_nodes) <= 3
+    assert len(policy.revoked_nodes) == len(Cluster(operator.cluster.folder).settings.revoked)
+
+
+def test_a_revocation_stands_until_everybody_has_heard_of_it(operator: Operator) -> None:
+    """While a member cites an older policy, or the invite is not over, the revoked node stays named."""
+    sleeper, first = operator.sees("sleeper"), operator.sees("first")
+    govern.revoke(operator.cluster, [first], NOW)
+    week = NOW + 7 * 86400
+
+    govern.revoke(operator.cluster, [operator.sees("second")], week)
+    heard_by_not_all = operator.cluster.membership.policy.revoked_nodes
+    govern.forget(operator.cluster, [sleeper], week)
+    govern.revoke(operator.cluster, [operator.sees("third")], week + 1)
+
+    assert first in heard_by_not_all
+    assert first not in operator.cluster.membership.policy.revoked_nodes

@@ -26,13 +26,15 @@ def comes(name: str, invite: Invite | None = None, *accepted: str) -> Candidate:
 def judge(
     *candidates: Candidate,
     held: dict[str, str] | None = None,
+    left: frozenset[str] = frozenset(),
     members: tuple[Candidate, ...] = (),
     policy: Policy = NOBODY,
     behind: bool = False,
     now: float = NOW,
 ) -> dict[str, AlarmKind | None]:
     """By node ID: None for admitted, else what spoke against it."""
-    admitted, refused = admit(candidates, held or {}, members, policy, now, behind=behind)
+    held = held or {}
+    admitted, refused = admit(candidates, held, held.keys() - left, members, policy, now, behind=behind)
     return {**dict.fromkeys(admitted), **refused}
 
 
@@ -49,6 +51,16 @@ def test_a_revoked_node_is_refused_whatever_else_holds() -> None:
     both = Policy(revoked_nodes=frozenset({one.node_id}), approved=frozenset({one.node_id}))
 
     assert {one.node_id: AlarmKind.REVOKED} == judge(one, policy=both)
+
+
+def test_approval_speaks_before_policy_behind() -> None:
+    """Whom the root has named is nobody new: a member that cites a made-up policy cannot keep it out."""
+    named, other = comes("a"), comes("b")
+    policy = Policy(approved=frozenset({named.node_id}))
+
+    assert {named.node_id: None, other.node_id: AlarmKind.POLICY_BEHIND} == judge(
+        named, other, policy=policy, behind=True
+    )
 
 
 def test_nobody_new_while_a_newer_policy_is_cited() -> None:
@@ -147,7 +159,9 @@ def test_who_left_may_come_back() -> None:
     invite = LAB.invite()
     one = comes("a", invite)
 
-    assert {one.node_id: None} == judge(one, held={one.node_id: invite.grant.invite})
+    held = {one.node_id: invite.grant.invite}
+
+    assert {one.node_id: None} == judge(one, held=held, left=frozenset(held), now=NOW + 10**6, behind=True)
 
 
 def test_the_cluster_has_a_size() -> None:
@@ -156,6 +170,25 @@ def test_the_cluster_has_a_size() -> None:
     one, two = sorted([comes("a"), comes("b")], key=lambda each: each.node_id)
 
     assert {one.node_id: None, two.node_id: AlarmKind.FULL} == judge(one, two, held=held)
+
+
+def test_who_has_left_takes_no_place_in_the_cluster() -> None:
+    """However many were here before, only who is here now counts; who has left keeps its invite's place even so."""
+    invite = LAB.invite()
+    gone = {seed(str(n)).hex()[:40]: "x" for n in range(3 * limits.MEMBERS)}
+    thief, one = comes("thief", invite), comes("a")
+    held = {**gone, seed("owner").hex()[:40]: invite.grant.invite}
+
+    assert {one.node_id: None, thief.node_id: AlarmKind.QUOTA} == judge(one, thief, held=held, left=frozenset(held))
+
+
+def test_who_comes_back_needs_room() -> None:
+    """A member that had left finds the cluster full when others have taken every place."""
+    invite = LAB.invite()
+    one = comes("a", invite)
+    held = {seed(str(n)).hex()[:40]: "x" for n in range(limits.MEMBERS)} | {one.node_id: invite.grant.invite}
+
+    assert {one.node_id: AlarmKind.FULL} == judge(one, held=held, left=frozenset({one.node_id}))
 
 
 @pytest.mark.parametrize("kind", AlarmKind)

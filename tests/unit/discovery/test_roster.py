@@ -104,6 +104,66 @@ def test_a_policy_removes_whom_it_revokes() -> None:
     assert {LAB.node_id("b")} == roster.members.keys()
 
 
+def test_a_cluster_does_not_wear_out() -> None:
+    """Nodes may come and go for ever: three times as many as fit, and there is room, on disk as well."""
+    roster, lab = Roster(), Lab()
+    for number in range(3 * limits.MEMBERS):
+        name = f"node {number}"
+        me = replace(ME, now=lab.clock.now)
+        roster = merge(roster, reading((name, 10, lab.announcement(name))), me)
+
+        assert LAB.node_id(name) in roster.members
+
+        roster = merge(roster, Reading((), (tombstone(name, 11),)), me)
+        lab.clock.now += 6 * HOUR  # four nodes a day, for weeks
+
+    assert {} == roster.members
+    assert len(roster.peers) <= 4 * 8 + 1  # eight days, until tombstone and invite are over
+
+
+def test_a_departed_node_holds_its_invite_until_that_is_over() -> None:
+    """Who has left is remembered as long as somebody could come with its invite, and no longer."""
+    week = limits.TOMBSTONE_TTL
+    said = LAB.announcement("a", LAB.enrol("a", LAB.invite(hours=24 * 30)))
+    roster = merge(Roster(), reading(("a", 10, said)), ME)
+    roster = merge(roster, Reading((), (tombstone("a", 11),)), ME)
+
+    kept = [
+        LAB.node_id("a") in merge(roster, Reading(), replace(ME, now=NOW + later)).peers
+        for later in (0, week + 1, 30 * 24 * 3600 - 1, 30 * 24 * 3600 + 1)
+    ]
+
+    assert [True, True, True, False] == kept
+
+
+def test_who_comes_back_keeps_its_history() -> None:
+    """A member that had left and writes again is the member it was, also long after its invite is over."""
+    said = LAB.announcement("a")
+    roster = merge(Roster(), reading(("a", 10, said)), ME)
+    roster = merge(roster, Reading((), (tombstone("a", 11),)), ME)
+    later = replace(ME, now=NOW + 2 * 24 * 3600)
+    back = replace(said, time=int(later.now * 1000))
+
+    peer = merge(roster, reading(("a", 12, back)), later).members[LAB.node_id("a")]
+
+    assert (NOW, False) == (peer.first_seen, peer.left)
+
+
+def test_a_policy_forgets_a_machine_that_is_gone() -> None:
+    """Who is forgotten leaves the roster and its old record does not bring it back; a newer one does."""
+    node = LAB.node_id("a")
+    forgetting = replace(ME, policy=Policy(forgotten={node: int(NOW * 1000)}))
+    said = LAB.announcement("a")
+
+    gone = merge(with_members("a", "b"), Reading(), forgetting)
+    replayed = merge(gone, reading(("a", 11, said)), forgetting)
+    late = merge(Roster(), reading(("a", 11, said)), forgetting)
+    back = merge(gone, reading(("a", 12, replace(said, time=said.time + 1))), forgetting)
+
+    assert {LAB.node_id("b")} == gone.members.keys() == replayed.members.keys()
+    assert ({}, {LAB.node_id("a"), LAB.node_id("b")}) == (late.members, set(back.members))
+
+
 def test_a_cited_policy_keeps_newcomers_out() -> None:
     """While a member cites a newer policy than ours, who is in stays in and nobody new comes."""
     said = replace(LAB.announcement("a"), policy=(5, seed("policy").hex()))

@@ -21,7 +21,7 @@ from goldnode.protocol.facts import Consensus, Mesh, read_facts, write_facts
 from goldnode.protocol.invite import read_invite, write_invite
 from goldnode.protocol.policy import Policy, is_endpoint, open_policy, verify_policy
 from goldnode.protocol.record import sign_heartbeat, sign_record, verify_heartbeat, verify_record
-from goldnode.protocol.request import PROOF, ROOM_KEY, TIME, sign_request, verify_request
+from goldnode.protocol.request import PROOF, ROOM_KEY, SERVER, TIME, sign_request, verify_request
 from goldnode.protocol.seal import (
     ANNOUNCEMENT_BYTES,
     RecordBinding,
@@ -50,6 +50,7 @@ LAB = Lab()
 KEY = slot_key(LAB.node("a"), LAB.room)
 SLOT = LAB.slot("a")
 MS = int(NOW * 1000)
+NAME = "0f" * 16
 
 
 def test_every_code_has_a_status() -> None:
@@ -163,6 +164,8 @@ def test_what_never_fits_is_refused_by_its_writer() -> None:
     ({PROOF: "AA=="}, "malformed"),
     ({"if-match": '"8"'}, "bad-signature"),
     ({"if-none-match": "*"}, "bad-signature"),
+    ({SERVER: NAME}, "bad-signature"),
+    ({SERVER: "no name"}, "malformed"),
 ])  # fmt: skip
 def test_requests_are_refused_by_code(change: dict[str, Any], code: str) -> None:
     """Whatever of a signed request is changed, the refusal names it."""
@@ -181,7 +184,7 @@ def test_requests_are_refused_by_code(change: dict[str, Any], code: str) -> None
     with pytest.raises(ExchangeError) as refusal:
         verify_request(
             sent["room"], sent["method"], sent["target"],
-            headers={**sent["headers"], **spoilt}, body=sent["body"], now_ms=sent["now_ms"],
+            headers={**sent["headers"], **spoilt}, body=sent["body"], now_ms=sent["now_ms"], server=NAME,
         )  # fmt: skip
 
     assert code == refusal.value.code
