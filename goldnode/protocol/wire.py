@@ -15,6 +15,7 @@ import json
 import re
 import struct
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
@@ -65,10 +66,16 @@ def sign(key: Ed25519PrivateKey, purpose: Purpose, data: bytes) -> bytes:
 def holds(public: bytes, purpose: Purpose, data: bytes, signature: bytes) -> bool:
     """Whether the signature over the exact bytes, for this purpose, is that key's."""
     try:
-        Ed25519PublicKey.from_public_bytes(public).verify(signature, pae(purpose, data))
+        _public_key(public).verify(signature, pae(purpose, data))
     except (InvalidSignature, ValueError):
         return False
     return True
+
+
+@lru_cache(maxsize=4096)
+def _public_key(public: bytes) -> Ed25519PublicKey:
+    """The key of a room or slot, which signs again and again."""
+    return Ed25519PublicKey.from_public_bytes(public)
 
 
 def key_from_seed(seed: bytes) -> Ed25519PrivateKey:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import logging
 import sys
 from collections.abc import Callable, Sequence
@@ -18,6 +19,8 @@ from goldnode.rendezvous.server import Options, serve
 #: Where it listens when nobody says otherwise: every address, IPv4 and IPv6.
 LISTEN = "[::]:8700"
 _MAX_PORT = 65535
+#: New objects before the collector looks at them; how often older ones are looked at.
+GC_THRESHOLD = (50_000, 20, 50)
 
 
 def parse_listen(text: str) -> tuple[str, int]:
@@ -48,6 +51,8 @@ def run(listen: str, database: Path, config: Config) -> None:
         lines += [f"believes X-Forwarded-For from {network}" for network in config.proxies]
         print("\n".join([*lines, "stop it with Ctrl-C"]), flush=True)
 
+    gc.freeze()  # what is here now stays; and thousands of connections are not to be searched for garbage every moment
+    gc.set_threshold(*GC_THRESHOLD)
     asyncio.run(serve(Options(host, port, database, config), ready))
 
 

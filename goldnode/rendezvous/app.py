@@ -94,7 +94,9 @@ class App:
             request = read_head(scope, address)
             route, handler, ids = self._find(request)
             name = route.name
-            reply = self._within_memory(await handler(request, receive, *ids), bucket(address))
+            answer = handler(request, receive, *ids)
+            del request  # thousands may wait in there
+            reply = self._within_memory(await answer, bucket(address))
         except ClientGoneError:
             self._metrics.requests[name, "gone"] += 1
             return

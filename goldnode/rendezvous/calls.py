@@ -7,9 +7,9 @@ address, so that neither strangers nor who replays a member's requests can use i
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from goldnode.protocol import limits
@@ -84,10 +84,13 @@ class Calls:
         """List a room, or wait for news of it."""
         _, now = await self._signed(request, receive, room)
         query = parse_list_query(request.query)
+        del request  # thousands may wait here, and it is not needed any more
         watch = Watch(room, query.revision(self._rooms.store.generation), query.policy)
         answer = await self._rooms.changes(watch, now)
         if answer is None and watch.after is not None:
-            rev = await self._watch(watch, watch.after, query.wait, receive)
+            rev = await self._rooms.store.wait(watch.places, watch.after, query.wait, partial(_left, receive))
+            if rev is None:
+                raise ClientGoneError
             if rev > watch.after:
                 self._metrics.notified += 1
                 answer = await self._rooms.notified(watch, rev, self._clock())
@@ -139,26 +142,6 @@ class Calls:
         if wait:
             raise RefusalError("this address asks the room too often", Code.ROOM_RATE, retry=wait)
         return body, now
-
-    async def _watch(self, watch: Watch, after: int, seconds: int, receive: Receive) -> int:
-        """Wait for news as long as the client does; when it hangs up, this very wait is cancelled."""
-        me = asyncio.current_task()
-        assert me is not None  # noqa: S101 - a coroutine that runs has a task
-
-        def give_up(_: asyncio.Task[None]) -> None:
-            me.cancel()
-
-        leaving = asyncio.ensure_future(_left(receive))
-        leaving.add_done_callback(give_up)
-        try:
-            return await self._rooms.store.wait(watch.places, after, seconds)
-        except asyncio.CancelledError:
-            if leaving.done() and me.uncancel() == 0:
-                raise ClientGoneError from None
-            raise
-        finally:
-            leaving.remove_done_callback(give_up)
-            leaving.cancel()
 
 
 async def _left(receive: Receive) -> None:

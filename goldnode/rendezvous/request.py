@@ -23,7 +23,8 @@ BODY_SECONDS = 10.0
 #: Bytes of an oversized body that are read and thrown away, so that its sender lives to read the refusal.
 DISCARDED_BYTES = 1 << 20
 
-_OURS = frozenset({ROOM_KEY, TIME, PROOF, SERVER, IF_MATCH, IF_NONE_MATCH})
+#: The headers the protocol reads; others are not looked at.
+_OURS = {name.encode(): name for name in (ROOM_KEY, TIME, PROOF, SERVER, IF_MATCH, IF_NONE_MATCH)}
 _WAIT = re.compile(r"[0-9]{1,2}")
 _REVISION = re.compile(r"[0-9]{1,18}")
 
@@ -40,7 +41,7 @@ class Request:
         method: Upper case.
         path: As sent, percent-encoding and all.
         query: As sent; empty for none.
-        headers: Lower-case names; of those the protocol reads, none stands twice.
+        headers: Those the protocol reads, by lower-case name; none stands twice.
         address: The client's.
     """
 
@@ -74,8 +75,10 @@ def read_head(scope: Mapping[str, Any], address: str) -> Request:
         raise refuse(f"the request's target has more than {limits.TARGET_BYTES} bytes")
     headers: dict[str, str] = {}
     for raw_name, raw_value in scope["headers"]:
-        name = raw_name.decode("latin-1")
-        if name in _OURS and (name in headers or len(raw_value) > limits.HEADER_BYTES):
+        name = _OURS.get(raw_name)
+        if name is None:
+            continue
+        if name in headers or len(raw_value) > limits.HEADER_BYTES:
             raise refuse(f"the header {name} stands twice or is too long")
         headers[name] = raw_value.decode("latin-1")
     return Request(scope["method"], path, query, headers, address)

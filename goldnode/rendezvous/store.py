@@ -7,7 +7,7 @@ knows nothing of signatures or HTTP; time comes in as an argument.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -92,6 +92,9 @@ class StoreStats:
     slots: int
 
 
+Left = Callable[[], Awaitable[None]]
+
+
 class Store(Protocol):
     """A place to keep slots."""
 
@@ -132,11 +135,18 @@ class Store(Protocol):
             StoreError: It could not be written.
         """
 
-    async def wait(self, rooms: Sequence[str], after: int, seconds: float) -> int:
+    async def wait(self, rooms: Sequence[str], after: int, seconds: float, left: Left) -> int | None:
         """Wait for news in any of the rooms, at the latest for ``seconds``.
 
+        Args:
+            rooms: Room ids.
+            after: What the reader knows already.
+            seconds: How long.
+            left: Returns when the reader is gone; cancelled before.
+
         Returns:
-            A revision such that whoever lists from ``after`` now sees at least all news up to it.
+            A revision such that whoever lists from ``after`` now sees at least all news up to it; None when the
+            reader is gone.
         """
 
     async def sweep(self, now: float) -> StoreStats:

@@ -133,6 +133,26 @@ def test_revoke(desk: Desk, url: str, tmp_path: Path) -> None:
     assert unused != again
 
 
+def test_forget(desk: Desk, url: str, tmp_path: Path) -> None:
+    """A machine that is gone leaves every roster without a new key; one that runs after all is back by itself."""
+    desk.type(f"cluster.new demo --network localnet --rendezvous {url}")
+    line = desk.type("cluster.invite demo --role sentry --max 3").strip()
+    members = [joins(tmp_path, name, line) for name in "abc"]
+    with running(members[:2], [url]):
+        with running(members[2:], [url]):
+            until(lambda: know_each_other(members))
+        room = members[0].keys().room
+        said = desk.type(f"cluster.forget demo {members[2].node_id[:8]}")
+        until(lambda: know_each_other(members[:2]))
+        states = {row["moniker"]: row["state"] for row in desk.status()["members"]}
+        with running(members[2:], [url]):
+            until(lambda: know_each_other(members))
+
+        assert {room} == {member.keys().room for member in members}
+    assert "if it still runs it comes back" in said
+    assert {"a": "member", "b": "member", "c": "left"} == states
+
+
 def test_rotate(desk: Desk, url: str, tmp_path: Path) -> None:
     """A new key for everybody: nobody is lost, and all are in the new room."""
     desk.type(f"cluster.new demo --network localnet --rendezvous {url}")

@@ -60,7 +60,7 @@ def test_report() -> None:
     document, rows = REPORT.document(), list(REPORT.rows())
 
     assert {"croc": 2.0, "wormhole": 4.0} == document["times_faster_with_start"]
-    assert ("accepted puts per second", "1,234", "goal: 800") == rows[0]
+    assert ("accepted puts per second", "1,234", "goal: 1,200") == rows[0]
     assert ("croc, one text one way", "0.500 s", "10.0") == rows[-2]
 
 
