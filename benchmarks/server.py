@@ -39,13 +39,28 @@ def server(database: Path, listen: str = "127.0.0.1:0") -> Iterator[Server]:
     Raises:
         HostError: It did not start.
     """
-    argv = [sys.executable, "-m", "goldnode.rendezvous", "--listen", listen, "--database", database, *RAISED]
-    with spawn([str(word) for word in argv], cwd=REPOSITORY, stdout=subprocess.PIPE) as process:
+    hint = f"./invoke rendezvous --listen {listen}"
+    with _started(["goldnode.rendezvous", "--listen", listen, "--database", str(database), *RAISED], hint) as found:
+        yield found
+
+
+@contextlib.contextmanager
+def empty_server() -> Iterator[Server]:
+    """Run the empty server until the block ends: what any server of this kind costs.
+
+    Raises:
+        HostError: It did not start.
+    """
+    with _started(["benchmarks.empty_server"], "./invoke bench rendezvous --debug") as found:
+        yield found
+
+
+@contextlib.contextmanager
+def _started(module: list[str], hint: str) -> Iterator[Server]:
+    with spawn([sys.executable, "-m", *module], cwd=REPOSITORY, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None  # noqa: S101 - asked for a pipe
         with process.stdout:
             found = re.search(r"http://\S+", process.stdout.readline().decode())
             if found is None:
-                raise HostError(
-                    f"the rendezvous did not start on {listen}", hint=f"./invoke rendezvous --listen {listen}"
-                )
+                raise HostError(f"{module[0]} did not start", hint=hint)
             yield Server(found[0], process.pid)

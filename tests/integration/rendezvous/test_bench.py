@@ -10,12 +10,12 @@ import pytest
 from benchmarks import exchange, peers, rendezvous
 from benchmarks.load import connected, drive
 from benchmarks.rendezvous import RendezvousReport
-from benchmarks.server import server
+from benchmarks.server import empty_server, server
 from goldnode.errors import ExchangeError, HostError
 from goldnode.progress import SILENT
 
 REPORT = RendezvousReport(
-    puts_per_second=1234.5, watchers=5000, kib_per_watcher=15.0, fan_out=0.5, members=64, refill=2.0,
+    puts_per_second=1234.5, watchers=5000, kib_per_watcher=15.0, fan_out=0.5, fan_out_floor=0.4, members=64, refill=2.0,
     exchange=0.05, exchange_with_start=0.25, croc=0.5, wormhole=1.0, load=0.1,
 )  # fmt: skip
 
@@ -27,11 +27,13 @@ def test_small_scale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with server(tmp_path / "store.sqlite") as running:
         puts = asyncio.run(rendezvous._puts(running))
         memory, fan_out = asyncio.run(rendezvous._watchers(running))
+        with empty_server() as empty:
+            floor = asyncio.run(rendezvous._floor(empty))
         met = exchange.three_nodes(running.url, started=True), exchange.three_nodes(running.url, started=False)
     refill = exchange.refill(3)
 
     assert (True, True) == (puts > 10, 0 <= memory < 2**20)
-    assert max(fan_out, refill, *met) < 20
+    assert max(fan_out, floor, refill, *met) < 20
 
 
 def test_refused_load(tmp_path: Path) -> None:
@@ -61,6 +63,7 @@ def test_report() -> None:
 
     assert {"croc": 2.0, "wormhole": 4.0} == document["times_faster_with_start"]
     assert ("accepted puts per second", "1,234", "goal: 1,200") == rows[0]
+    assert ("the same on an empty server: the floor", "0.40 s", "1.25 times") == rows[3]
     assert ("croc, one text one way", "0.500 s", "10.0") == rows[-2]
 
 
