@@ -53,9 +53,9 @@ class Container:
             assert time.monotonic() < end, f"it was to say {pattern!r}:\n{self.console[-4000:]}"
             time.sleep(0.1)
 
-    def ask(self, *argv: str) -> str:
+    def ask(self, *argv: str, patience: float = 60.0) -> str:
         """What a command in it prints, whatever it exits with."""
-        return run([*self._inside(), *argv], check=False, timeout=60).stdout
+        return run([*self._inside(), *argv], check=False, timeout=patience).stdout
 
     def running(self, *argv: str) -> contextlib.AbstractContextManager[subprocess.Popen[bytes]]:
         """A command in it that runs while the block does; its input and output are ours."""
