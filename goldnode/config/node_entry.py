@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from goldnode.config.catch_up import TRUST_PERIOD, CatchUp, RpcServer, Snapshot, SnapshotFormat, StateSync
 from goldnode.config.document import Reader
+from goldnode.config.network_rules import STATE_SYNC_SERVERS, host_of
 
 #: Longest a node's name may be: its user is ``gn-NAME``, and a Linux user name has 32 characters.
 NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,22}[a-z0-9])?")
@@ -35,7 +37,9 @@ SERVICE_ROLES = frozenset({"rendezvous"})
 #: Roles of nodes that share one JVM: a JVM network has no sentries, so there is nobody to meet.
 HOSTED_ROLES = frozenset({"hosted"})
 #: What only a node of a cluster can have.
-CLUSTER_KEYS = ("join", "min_sentries", "addresses", "peers", "config")
+CLUSTER_KEYS = ("join", "min_sentries", "addresses", "peers", "config", "catch_up")
+URL = re.compile(r"https?://(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(?::[0-9]{1,5})?(?:/[^\s?#]*)?")
+SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class ConsensusKey(StrEnum):
@@ -64,6 +68,7 @@ class NodeEntry:
         metrics: Addresses or networks that may read this node's metrics.
         lease: Where its signing lease is kept; empty without one.
         takeover: Whether it takes the lease of a machine that has gone silent by itself.
+        catch_up: How it reaches the tip, instead of what the network file says; None for that.
     """
 
     name: str
@@ -79,6 +84,7 @@ class NodeEntry:
     metrics: tuple[str, ...] = ()
     lease: str = ""
     takeover: bool = False
+    catch_up: CatchUp | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +98,7 @@ class Shared:
     config: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     lease: str = ""
     takeover: str = "manual"
+    catch_up: CatchUp | None = None
 
     @classmethod
     def read(cls, reader: Reader, base: Shared) -> Shared:
@@ -105,6 +112,7 @@ class Shared:
             config=_config(reader.section("config")) or base.config,
             lease=reader.text("lease", LEASE, LEASE_MEANING, base.lease),
             takeover=reader.choice("takeover", ["manual", "automatic"], base.takeover),
+            catch_up=_catch_up(reader.section("catch_up")) or base.catch_up,
         )
 
 
@@ -122,6 +130,8 @@ def read(reader: Reader, role: str, shared: Shared) -> NodeEntry:
             reader.fault(key, "only consensus_key: remote-signer has a signer", fix="remove it")
     if "consensus_key" in reader and role != "validator":
         reader.fault("consensus_key", f"means nothing to a {role}", fix="remove it")
+    if "catch_up" in reader and role == "validator":
+        reader.fault("catch_up", "means nothing to a validator: it asks its own sentries only", fix="remove it")
     for key in [key for key in CLUSTER_KEYS if role in HOSTED_ROLES and key in reader]:
         reader.fault(key, f"means nothing to a {role} node: it is in no cluster", fix="remove it")
     return NodeEntry(
@@ -138,6 +148,7 @@ def read(reader: Reader, role: str, shared: Shared) -> NodeEntry:
         metrics=shared.metrics,
         lease=shared.lease if role == "validator" and not remote else "",
         takeover=shared.takeover == "automatic",
+        catch_up=None if role == "validator" else shared.catch_up,
     )
 
 
@@ -179,3 +190,32 @@ def _config(reader: Reader) -> Mapping[str, Mapping[str, Any]]:
                 section.fault(key, "must be a text, a number or true or false", fix="write dotted keys: p2p.pex: true")
     reader.close()
     return files
+
+
+def _catch_up(reader: Reader) -> CatchUp | None:
+    """How this node reaches the tip; the same words as in a network file."""
+    sync, snapshot = reader.section("state_sync"), reader.section("snapshot")
+    found = CatchUp(
+        state_sync=_state_sync(sync) if "state_sync" in reader else None,
+        snapshot=_snapshot(snapshot) if "snapshot" in reader else None,
+    )
+    reader.close()
+    return found if found != CatchUp() else None
+
+
+def _state_sync(reader: Reader) -> StateSync:
+    urls = reader.texts("servers", URL, "RPC servers, as https://rpc.example.org", most=16)
+    if len({host_of(url) for url in urls}) < STATE_SYNC_SERVERS:
+        reader.fault("servers", "must be at least two, on different hosts: one alone cannot be trusted")
+    period = reader.text("trust_period", re.compile(r"[1-9][0-9]{0,4}h"), "hours, as 168h", TRUST_PERIOD)
+    reader.close()
+    return StateSync(tuple(RpcServer(url.rstrip("/")) for url in urls), period)
+
+
+def _snapshot(reader: Reader) -> Snapshot:
+    url = reader.text("url", URL, "where the snapshot is, as https://snapshots.example.org/latest.tar.zst")
+    sha256 = reader.text("sha256", SHA256, "the archive's sha256: 64 lower-case hex digits")
+    known = SnapshotFormat.of(url)
+    packed = reader.choice("format", [each.value for each in SnapshotFormat], known.value if known else None)
+    reader.close()
+    return Snapshot(url, sha256, None, SnapshotFormat(packed))

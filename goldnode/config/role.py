@@ -46,6 +46,8 @@ class Audience(StrEnum):
     WORLD = "world"
     SENTRIES = "sentries"
     """Mesh addresses of the sentries of this cluster."""
+    VALIDATORS = "validators"
+    """Mesh addresses of the validators of this cluster."""
     MEMBERS = "members"
     """Mesh addresses of all members of this cluster."""
     SIGNER = "signer"
@@ -64,6 +66,24 @@ class Start(StrEnum):
     AT_ONCE = "at-once"
     WHEN_SENTRIES_READY = "when-sentries-ready"
     """Once enough sentries hold this node as a private peer, and key and signing state agree."""
+
+
+class CatchUpFrom(StrEnum):
+    """Whom a node without state asks for the way to the tip."""
+
+    NETWORK = "network"
+    """Public servers and snapshots, as network file or node.yaml name them."""
+    SENTRIES = "sentries"
+    """The sentries of its cluster, over the mesh, and nobody else."""
+
+
+class Retention(StrEnum):
+    """How much of the chain a node keeps."""
+
+    RELAY = "relay"
+    """Enough for others to catch up from it: recent state, and snapshots."""
+    LEAST = "least"
+    """The least that is safe."""
 
 
 class Restart(StrEnum):
@@ -128,6 +148,8 @@ class Role:
         announces: Whether its record names addresses that others may dial.
         start: When the daemon may start.
         restart: When the agent may restart it.
+        catch_up: Whom it asks while it has no state.
+        retention: How much of the chain it keeps.
     """
 
     name: str
@@ -141,6 +163,8 @@ class Role:
     announces: bool = False
     start: Start = Start.AT_ONCE
     restart: Restart = Restart.NEVER
+    catch_up: CatchUpFrom = CatchUpFrom.NETWORK
+    retention: Retention = Retention.LEAST
 
 
 def parse(text: str, file: str = "role.yaml") -> Role:
@@ -170,6 +194,8 @@ def parse(text: str, file: str = "role.yaml") -> Role:
         announces=reader.flag("announces", default=False),
         start=Start(reader.choice("start", [rule.value for rule in Start], Start.AT_ONCE)),
         restart=Restart(reader.choice("restart", [rule.value for rule in Restart], Restart.NEVER)),
+        catch_up=CatchUpFrom(reader.choice("catch_up", [rule.value for rule in CatchUpFrom], CatchUpFrom.NETWORK)),
+        retention=Retention(reader.choice("retention", [rule.value for rule in Retention], Retention.LEAST)),
     )
     reader.finish()
     return role

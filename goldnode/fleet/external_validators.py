@@ -60,6 +60,7 @@ def prepare(
     program: Program,
     genesis: bytes,
     pace: int = PACE,
+    more: daemon_config.Settings | None = None,
 ) -> None:
     """Fill the home of one of the world's validators.
 
@@ -70,6 +71,7 @@ def prepare(
         program: The network's daemon.
         genesis: The chain's genesis file.
         pace: Seconds between two blocks.
+        more: What it is told besides.
     """
     config, data = home / "config", home / "data"
     write_atomic(config / "genesis.json", genesis)
@@ -77,7 +79,8 @@ def prepare(
     write_json(config / "priv_validator_key.json", who.key.validator_document(), 0o600)
     write_json(data / "priv_validator_state.json", signing_state.to_document(signing_state.UNUSED), 0o600)
     others = [each.peer for each in all_of_them if each.number != who.number]
-    merged = daemon_config.merge(program.network.config.get("common", {}), settings(who, others, program, pace))
+    usual = settings(who, others, program, pace)
+    merged = daemon_config.merge(program.network.config.get("common", {}), usual, more or {})
     for name, text in program.defaults.items():
         write_atomic(config / name, daemon_config.render(name, text, merged.get(name, {})))
 

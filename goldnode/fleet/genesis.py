@@ -7,8 +7,9 @@ bond something, so there the daemon's own genesis commands are used, in a home t
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,17 +42,28 @@ class Validator:
     power: int
 
 
-def genesis(program: Program, validators: Sequence[Validator], now: datetime) -> bytes:
+Change = Callable[[dict[str, Any]], None]
+
+
+def genesis(
+    program: Program,
+    validators: Sequence[Validator],
+    now: datetime,
+    change: Change | None = None,
+    keyring: Path | None = None,
+) -> bytes:
     """The genesis file of a new chain.
 
     Args:
         program: The network's daemon.
         validators: Who signs from the first block on.
         now: When the chain begins.
+        change: Told the document of an SDK chain, to alter it.
+        keyring: A home that gets the accounts' keys, for who wants to vote; nobody does when None.
     """
     if program.network.daemon.family is Family.COMETBFT:
         return plain(program.network.chain_id, validators, now)
-    return _of_accounts(program, validators, now)
+    return _of_accounts(program, validators, now, change, keyring)
 
 
 def plain(chain_id: str, validators: Sequence[Validator], now: datetime) -> bytes:
@@ -72,7 +84,9 @@ def plain(chain_id: str, validators: Sequence[Validator], now: datetime) -> byte
     return _bytes(document)
 
 
-def _of_accounts(program: Program, validators: Sequence[Validator], now: datetime) -> bytes:
+def _of_accounts(
+    program: Program, validators: Sequence[Validator], now: datetime, change: Change | None, keyring: Path | None
+) -> bytes:
     """A genesis of a Cosmos SDK chain: one account and one self-bond per validator."""
     with tempfile.TemporaryDirectory(prefix="goldnode-genesis-") as name:
         home = Path(name)
@@ -86,8 +100,12 @@ def _of_accounts(program: Program, validators: Sequence[Validator], now: datetim
         document = json.loads(path.read_text())
         document["genesis_time"] = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         document["app_state"]["slashing"]["params"]["signed_blocks_window"] = PATIENT_WINDOW
+        if change:
+            change(document)
         path.write_bytes(_bytes(document))
         maker.do("genesis", "validate")
+        if keyring:
+            shutil.copytree(home / "keyring-test", keyring / "keyring-test")
         return path.read_bytes()
 
 

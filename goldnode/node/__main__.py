@@ -59,7 +59,10 @@ def _parser() -> argparse.ArgumentParser:
     verb("apply", "boot.apply", "give this machine another node.yaml").add_argument("file", type=Path)
     rebind = verb("rebind", "rebind.rebind", "say that this is the same machine, when only its instance ID changed")
     rebind.add_argument("--yes", action="store_true", help="do not ask")
-    verb("fetch", "boot.fetch", "fetch what the image defers, verified (goldnode-fetch.service)")
+    fetching = verb("fetch", "boot.fetch", "fetch what the image defers and the versions to come, verified")
+    fetching.add_argument(
+        "--network", type=Path, metavar="FILE", help="put the upgrades: of this network file in force"
+    )
     verb("agent", "loop.agent", "keep the nodes as their roles say (goldnode-agent.service)")
     verb("run", "preflight.run", "become a node's daemon (goldnode-node@.service)").add_argument("name")
     verb("status", "nodes.status", "what every node does").add_argument("--json", action="store_true")
@@ -72,6 +75,9 @@ def _parser() -> argparse.ArgumentParser:
     verb("add", "lineup.add", "one node more; FILE is an entry of nodes:").add_argument("file", type=Path)
     _named(verb("remove", "lineup.remove", "one node less; its keys and data stay on the disk"))
     _named(verb("restart", "nodes.restart", "restart a node; its siblings do not notice"))
+    _named(verb("rollback", "tip.rollback", "back to before an upgrade, while the new version signed nothing"))
+    catching = _named(verb("catch-up", "tip.catch_up", "try again to bring a node without state to the tip"))
+    catching.add_argument("--replay", action="store_true", help="block by block from the genesis, whatever it takes")
     hosted = verb("jvm", "hosted.jvm", "the nodes of a JVM network (goldnode-jvm.service)")
     hosted.add_argument("action", choices=("status", "start", "stop", "restart", "add", "remove", "prepare"))
     _named(hosted)

@@ -17,7 +17,7 @@ from goldnode.config.role import RoleKind
 from goldnode.discovery.member import Member as Membership
 from goldnode.errors import GoldnodeError, SafetyError
 from goldnode.files import write_atomic
-from goldnode.node import cluster, node_yaml, scrub
+from goldnode.node import catch_up, cluster, node_yaml, scrub
 from goldnode.node.keys import identity, keys, signer_home, takeover
 from goldnode.node.layout import Layout, NodeLayout
 from goldnode.node.plan import blocks, vpncloud, wireguard
@@ -153,6 +153,7 @@ class _Preparation:
             addresses=(entry.addresses or self.addresses) if role.announces else (),
             members=members,
             seen_height=seen,
+            trust=catch_up.trust_of(node),
         )
 
     def _identity(self, node: NodeLayout, entry: NodeEntry) -> identity.Identity:

@@ -133,6 +133,26 @@ class NodeLayout:
         return self.base / "member"
 
     @property
+    def catch_up(self) -> Path:
+        """How far a node that had no state is on its way to the tip."""
+        return self.base / "catch-up.json"
+
+    @property
+    def started(self) -> Path:
+        """The newest version of the daemon that has started on this state; written by ``goldnode run``."""
+        return self.home / "data" / "started.json"
+
+    @property
+    def height(self) -> Path:
+        """The latest block that the agent saw: which version the state is for."""
+        return self.base / "height"
+
+    @property
+    def rollback(self) -> Path:
+        """Present while the node runs the version of before an upgrade, because a person said so."""
+        return self.base / "rollback.json"
+
+    @property
     def hold(self) -> Path:
         """Present while the node is to stay stopped, over reboots too."""
         return self.base / "hold"

@@ -19,10 +19,12 @@ from typing import Any
 from goldnode.config.node_entry import ConsensusKey
 from goldnode.errors import HostError, InputError, SafetyError
 from goldnode.files import write_json
+from goldnode.node import upgrades
 from goldnode.node.keys import keys
 from goldnode.node.keys.key_rules import Verdict, decide
 from goldnode.node.layout import NodeLayout
 from goldnode.node.plan.peers import NODE_ID
+from goldnode.node.plan.upgrade import Ladder
 
 #: Bytes that must be free: a daemon that runs out of disk corrupts its database.
 FREE_BYTES = 512 << 20
@@ -39,6 +41,7 @@ class Launch:
         seen_height: What the cluster saw the key sign last.
         node_id: Who it must be.
         leased: Whether its signer has the key, which this process cannot read.
+        ladder: The versions it may run; None where there is but one.
     """
 
     argv: tuple[str, ...]
@@ -47,6 +50,7 @@ class Launch:
     seen_height: int
     node_id: str
     leased: bool = False
+    ladder: Ladder | None = None
 
 
 def read(node: NodeLayout) -> Launch:
@@ -66,6 +70,7 @@ def read(node: NodeLayout) -> Launch:
         document["seen_height"],
         document["node_id"],
         document["leased"],
+        Ladder.from_document(document["ladder"]) if document.get("ladder") else None,
     )
 
 
@@ -147,12 +152,16 @@ def become(node: NodeLayout, execute: Callable[[str, list[str]], object] = os.ex
     """
     launch = read(node)
     check(node, launch)
+    program, words = upgrades.switch(node, launch.ladder) if launch.ladder else (Path(launch.argv[0]), [])
+    if beside := upgrades.libraries(program):
+        # Two versions may need two versions of one library, under the name that the loader looks for.
+        os.environ["LD_LIBRARY_PATH"] = str(beside)
     write_json(node.loaded, sorted(private_peers(node)))
     if launch.leased:
         # A socket of the daemon before is in the way; the signer's user, of this one's group, must reach the new one.
         node.daemon_socket.unlink(missing_ok=True)
         os.umask(0o007)
-    execute(launch.argv[0], list(launch.argv))
+    execute(str(program), [str(program), *launch.argv[1:], *words])
 
 
 def passed(node: NodeLayout) -> int:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from goldnode.discovery.alarm import Alarm, AlarmKind
 from goldnode.discovery.exchange import Exchange
 from goldnode.files import sha256_file, write_atomic, write_json
-from goldnode.node import cluster, deferred, scrub
+from goldnode.node import catch_up, cluster, deferred, scrub
 from goldnode.node.agent import console, hosted, metrics
 from goldnode.node.agent.health import State
 from goldnode.node.agent.record_builder import RecordBuilder
@@ -31,6 +31,8 @@ from goldnode.node.system.system import System
 
 #: Seconds between two reconciliations.
 INTERVAL = 2.0
+#: Seconds between two lines on the console about a node that is on its way to the tip.
+PROGRESS_EVERY = 60.0
 
 
 @dataclass(slots=True)
@@ -60,6 +62,7 @@ class Agent:
     _record_builders: dict[str, RecordBuilder] = field(default_factory=dict)
     _exchanges: dict[str, Exchange] = field(default_factory=dict)
     _ready: set[str] = field(default_factory=set)
+    _told: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         image, mesh, host = self.found.image, self.found.config.mesh, machine.read(self.layout)
@@ -111,12 +114,13 @@ class Agent:
         return own + (self.host.metrics() if self.found.hosted else "")
 
     def _take_roster(self) -> None:
-        """Plan and apply anew when somebody joined, left, or has loaded somebody."""
+        """Plan and apply anew when somebody joined, left, or has loaded somebody, or a state sync begins or is over."""
         changed = False
         for name, supervisor in self._supervisors.items():
             members = cluster.members(self.found.memberships[name])
-            if members != supervisor.facts.members:
-                supervisor.facts = replace(supervisor.facts, members=members)
+            trust = catch_up.trust_of(supervisor.facts.layout)
+            if (members, trust) != (supervisor.facts.members, supervisor.facts.trust):
+                supervisor.facts = replace(supervisor.facts, members=members, trust=trust)
                 changed = True
         if changed:
             facts = [supervisor.facts for supervisor in self._supervisors.values()]
@@ -142,12 +146,16 @@ class Agent:
         if name not in self._ready and (answers or report.health.state is State.RUNNING):
             self._ready.add(name)
             self.system.say(console.ready(report, self.since_power_on()))
-        elif console.changed(before, report):
+        elif console.changed(before, report) or self._progress_is_due(report):
+            self._told[name] = self.clock()
             self.system.say(console.headline(report))
             lines = [console.headline(each) for each in self.reports.values()]
             for place in ("/run/issue.d/goldnode.issue", "/run/motd.d/goldnode"):
                 write_atomic(self.layout.at(place), console.banner(lines))
             self.system.reload_login()
+
+    def _progress_is_due(self, report: NodeReport) -> bool:
+        return bool(report.progress) and self.clock() - self._told.get(report.name, 0.0) >= PROGRESS_EVERY
 
     def _published(self, name: str) -> bool:
         exchange = self._exchanges.get(name)

@@ -22,7 +22,9 @@ def headline(report: NodeReport) -> str:
         parts.append(f"{report.health.peers} peer{'' if report.health.peers == 1 else 's'}")
     if report.health.missing:
         parts.append(f"missing {', '.join(each[:8] for each in report.health.missing)}")
-    return ", ".join(parts) + (f": {report.reason}" if report.reason else "")
+    coming = report.upgrades.coming
+    said = [each for each in (report.reason or report.progress, f"upgrade {coming.said}" if coming else "") if each]
+    return ", ".join(parts) + (f": {'; '.join(said)}" if said else "")
 
 
 def ready(report: NodeReport, seconds: float) -> str:
@@ -36,11 +38,18 @@ def changed(before: NodeReport | None, now: NodeReport) -> bool:
     """Whether people should hear of it: heights and ages always change, states seldom."""
     if before is None:
         return True
-    return (before.health.state, before.reason, before.health.missing) != (
-        now.health.state,
-        now.reason,
-        now.health.missing,
-    )
+    return _news(before) != _news(now)
+
+
+def _news(report: NodeReport) -> tuple[object, ...]:
+    coming = report.upgrades.coming
+    upgrade = (coming.name, coming.height, coming.binary, _nearness(coming.blocks)) if coming else ()
+    return report.health.state, report.reason, report.health.missing, report.upgrades.version, upgrade
+
+
+def _nearness(blocks: int) -> int:
+    """Goes down each time that the blocks to go have halved: people hear more often of what is nearer."""
+    return max(0, blocks).bit_length()
 
 
 def banner(lines: Sequence[str]) -> str:
@@ -58,6 +67,9 @@ def document(report: NodeReport) -> dict[str, Any]:
         "state": health.state.value,
         "healthy": health.healthy,
         "reason": report.reason,
+        "progress": report.progress,
+        "version": report.upgrades.version,
+        "upgrade": _upgrade(report),
         "paused": report.paused,
         "restarts": report.restarts,
         "height": health.height,
@@ -73,6 +85,14 @@ def document(report: NodeReport) -> dict[str, Any]:
     }
 
 
+def _upgrade(report: NodeReport) -> dict[str, Any] | None:
+    coming = report.upgrades.coming
+    if coming is None:
+        return None
+    return {"name": coming.name, "height": coming.height, "version": coming.version, "blocks": coming.blocks,
+            "binary": coming.binary.value, "said": coming.said}  # fmt: skip
+
+
 def _key(report: NodeReport) -> dict[str, str] | None:
     if report.key is None:
         return None
@@ -85,7 +105,12 @@ COLUMNS = ("name", "role", "state", "height", "peers", "node_id", "reason")
 
 def table(nodes: Iterable[Mapping[str, Any]]) -> str:
     """The nodes of the machine as lines in columns."""
-    rows = [COLUMNS, *(tuple(str(node.get(column, "")) for column in COLUMNS) for node in nodes)]
+    rows = [COLUMNS, *(tuple(_cell(node, column) for column in COLUMNS) for node in nodes)]
     widths = [max(len(row[number]) for row in rows) for number in range(len(COLUMNS))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     return "\n".join([lines[0].upper().replace("_", " "), *lines[1:]])
+
+
+def _cell(node: Mapping[str, Any], column: str) -> str:
+    """What stands in a column; how far a node is on its way stands where else a reason would."""
+    return str(node.get(column, "") or (node.get("progress", "") if column == "reason" else ""))

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 
 from goldnode.node.agent.health import State
 from goldnode.node.agent.supervisor import NodeReport
+from goldnode.node.plan.upgrade import Binary
 
 _HELP = {
     "goldnode_healthy": "1 when nothing needs anybody",
@@ -26,6 +27,10 @@ _HELP = {
     "goldnode_signed_height": "Height the consensus key signed last",
     "goldnode_private_peers": "Validators loaded as private peers",
     "goldnode_members": "Other members of the cluster",
+    "goldnode_version_info": "1 for the version of the daemon that runs",
+    "goldnode_upgrade_height": "First height of the next version, as ladder or chain say",
+    "goldnode_upgrade_blocks": "Blocks until the next version",
+    "goldnode_upgrade_ready": "1 when the next version's binary is here and what it should be",
     "goldnode_alarms": "Things that are wrong with the cluster or the rendezvous",
     "goldnode_uptime_seconds": "Seconds since power-on",
 }
@@ -49,6 +54,13 @@ def render(reports: Iterable[NodeReport], *, alarms: int, uptime: float) -> str:
         values["goldnode_wanted_peers_missing"].append((labels, len(health.missing)))
         values["goldnode_private_peers"].append((labels, len(report.loaded)))
         values["goldnode_members"].append((labels, report.members))
+        if report.upgrades.version:
+            values["goldnode_version_info"].append((f'{labels},version="{report.upgrades.version}"', 1.0))
+        if coming := report.upgrades.coming:
+            named = f'{labels},upgrade="{coming.name}"'
+            values["goldnode_upgrade_height"].append((named, coming.height))
+            values["goldnode_upgrade_blocks"].append((named, coming.blocks))
+            values["goldnode_upgrade_ready"].append((named, float(coming.binary is Binary.VERIFIED)))
         if report.key:
             values["goldnode_signed_height"].append((labels, report.key.height))
     values["goldnode_alarms"].append(("", alarms))

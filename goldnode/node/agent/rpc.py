@@ -6,15 +6,18 @@ node falls behind later, and ``/health`` always answers.
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
 from goldnode.errors import HostError
+from goldnode.node.plan.upgrade import Halt
 
 #: Seconds for one answer of a daemon on this machine.
 TIMEOUT = 5.0
@@ -57,6 +60,9 @@ class Rpc(Protocol):
 
     def dial(self, peers: tuple[str, ...]) -> None:
         """Dial peers now, however long ago the daemon gave up."""
+
+    def upgrade_plan(self) -> Halt | None:
+        """The upgrade that the chain has voted for; None for none."""
 
 
 class LoopbackRpc:
@@ -111,6 +117,14 @@ class LoopbackRpc:
         listed = "[" + ",".join(f'"{peer}"' for peer in peers) + "]"
         self._call("dial_peers", peers=listed, persistent="true", unconditional="true", private="true")
 
+    def upgrade_plan(self) -> Halt | None:
+        """The upgrade that the chain has voted for; None for none, and on chains without such votes."""
+        answer = self._call("abci_query", path='"/cosmos.upgrade.v1beta1.Query/CurrentPlan"')
+        try:
+            return read_plan(base64.b64decode(answer["response"].get("value") or ""))
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise self._strange("abci_query", error) from error
+
     def _call(self, method: str, **arguments: str) -> dict[str, Any]:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=TIMEOUT)
         try:
@@ -128,6 +142,50 @@ class LoopbackRpc:
 
     def _strange(self, method: str, what: object) -> HostError:
         return HostError(f"the daemon's RPC on port {self._port} answers {method} strangely: {str(what)[:200]}")
+
+
+def read_plan(data: bytes) -> Halt | None:
+    """The plan in a ``QueryCurrentPlanResponse`` (cosmos/upgrade/v1beta1): name is field 1, height field 3.
+
+    Raises:
+        ValueError: It is no such message.
+    """
+    outer = dict(_fields(data))
+    inner = dict(_fields(outer[1])) if isinstance(outer.get(1), bytes) else {}  # type: ignore[arg-type]  # checked
+    name, height = inner.get(1), inner.get(3)
+    if not isinstance(name, bytes) or not isinstance(height, int):
+        return None
+    return Halt(name.decode(), height)
+
+
+def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
+    """The fields of a protobuf message that are numbers or bytes, which all of a plan's are."""
+    at = 0
+    while at < len(data):
+        tag, at = _varint(data, at)
+        value, at = _varint(data, at)
+        if tag & 7 == 0:
+            yield tag >> 3, value
+        elif tag & 7 == 2:  # noqa: PLR2004 - protobuf's word for "so many bytes follow"
+            if at + value > len(data):
+                raise ValueError("it ends in the middle")
+            yield tag >> 3, data[at : at + value]
+            at += value
+        else:
+            raise ValueError(f"field {tag >> 3} is of a kind that no plan has")
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    value = 0
+    for shift in range(0, 70, 7):
+        if at >= len(data):
+            raise ValueError("it ends in the middle")
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if not byte & 0x80:
+            return value, at
+    raise ValueError("a number is too long")
 
 
 def seconds(text: str) -> float:

@@ -21,6 +21,8 @@ from goldnode.node.agent.explain import LAST_WORDS, UNKNOWN, explain
 from goldnode.node.agent.health import Health, State, probe
 from goldnode.node.agent.rpc import Rpc
 from goldnode.node.agent.rules import Choice, PrivatePeers
+from goldnode.node.agent.state_sync import Catcher
+from goldnode.node.agent.upgrade_watch import View, Watch
 from goldnode.node.keys import keys
 from goldnode.node.keys.key_rules import KeyRecord, Verdict, decide
 from goldnode.node.plan import wireguard
@@ -53,6 +55,8 @@ class NodeReport:
         key: Its consensus key's record; None without one.
         public_key: That key's public half, base64, as chains want it to make a validator; empty without one.
         restarts: How often it was started again after it had ended by itself.
+        progress: How far it is on its way to the tip; empty at the tip.
+        upgrades: Which version runs, and what comes.
     """
 
     name: str
@@ -68,6 +72,8 @@ class NodeReport:
     key: KeyRecord | None
     public_key: str = ""
     restarts: int = 0
+    progress: str = ""
+    upgrades: View = field(default_factory=View)
 
 
 @dataclass(slots=True)
@@ -91,6 +97,8 @@ class Supervisor:
     rpc: Rpc
     missing_since: dict[str, float] = field(default_factory=dict)
     free: Callable[[Path], int] = field(default=lambda path: shutil.disk_usage(path).free)
+    catcher: Catcher = field(init=False)
+    watch: Watch = field(init=False)
     _wanted: frozenset[str] = frozenset()
     _wanted_since: float = 0.0
     _dialled: float = 0.0
@@ -98,6 +106,10 @@ class Supervisor:
     _ends: tuple[float, ...] = ()
     #: When a daemon had last passed its preflight, at the time that we asked for this one.
     _asked: int = -1
+
+    def __post_init__(self) -> None:
+        self.catcher = Catcher(self.image.network, self.system)
+        self.watch = Watch(self.image, self.system, self.rpc)
 
     def reconcile(self, now: float, unit: Unit, waits_for: str = "") -> NodeReport:
         """Observe the node, and do what its role asks for.
@@ -109,7 +121,7 @@ class Supervisor:
         """
         node = self.facts.layout
         self._notice_roster(now)
-        paused, reason = node.hold.exists() or node.paused.exists(), ""
+        held, reason, progress, view = node.hold.exists() or node.paused.exists(), "", "", View()
         health = Health(State.STOPPED, healthy=False)
         if paused:
             reason = f"paused; goldnode start {node.name}"
@@ -120,7 +132,15 @@ class Supervisor:
             reason = "stopped: the disk is almost full"
         else:
             health = self._health(now)
+            progress = self.catcher.watch(self.facts, health, now)
+            view = self.watch.look(self.facts, health, now)
             reason = self._tend(health, now)
+            if view.halted:
+                reason = view.halted
+                health = replace(health, healthy=False)
+            if view.restart:
+                self._asked = preflight.passed(node)
+                self.system.restart(node.unit)
             if (
                 self._crashes(unit.restarts, now)
                 and health.state is State.STARTING
@@ -146,6 +166,8 @@ class Supervisor:
             key=record,
             public_key=base64.b64encode(key.public).decode() if key else "",
             restarts=self._restarts,
+            progress=progress,
+            upgrades=view,
         )
 
     def _crashes(self, restarts: int, now: float) -> bool:
@@ -165,6 +187,8 @@ class Supervisor:
         choice = self._may_start(now)
         if not choice.go:
             return choice.reason
+        if waits := self.catcher.before_start(facts, now):
+            return waits
         try:
             if facts.role.consensus_key:
                 verdict = decide(keys.gather(node, facts.entry.consensus_key, lambda _: facts.seen_height))

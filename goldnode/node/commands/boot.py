@@ -12,7 +12,7 @@ from goldnode.errors import HostError, InputError, SafetyError
 from goldnode.fetch.artifact import ArtifactStore
 from goldnode.files import write_atomic
 from goldnode.node import configure as story
-from goldnode.node import deferred, node_yaml, user_data
+from goldnode.node import deferred, node_yaml, rungs, user_data
 from goldnode.node.commands import hosted
 from goldnode.node.keys import keys
 from goldnode.node.layout import Layout, NodeLayout
@@ -135,13 +135,19 @@ def retire(node: NodeLayout, block: int | None, system: System) -> None:
         system.lower_mesh(node.name, interface(block), TABLE + block)
 
 
-def fetch(layout: Layout, _: Namespace) -> None:
-    """Fetch what the bake deferred, verify it, and check that the daemon is the one that was pinned."""
-    image = read_image(layout)
-    for path in deferred.fetch(layout, ArtifactStore(layout.state / "artifacts"), SILENT):
+def fetch(layout: Layout, arguments: Namespace) -> None:
+    """Fetch what the bake deferred and the versions to come, each verified before it gets its name."""
+    file: Path | None = getattr(arguments, "network", None)
+    image = rungs.announce(layout, text_of(file), str(file)) if file else read_image(layout)
+    store = ArtifactStore(layout.state / "artifacts")
+    for path in deferred.fetch(layout, store, SILENT):
         print(f"goldnode: fetched and verified {path}")
     deferred.check_daemon(image.daemon, image.network.daemon)
     deferred.make_defaults(image.daemon, image.network, layout.library / "defaults")
+    for line in rungs.fetch(image, store, SILENT):
+        print(f"goldnode: {line}")
+    if file:
+        _restart_agent(for_root(layout.root))
 
 
 def _leaving(layout: Layout, before: NodeConfig, after: NodeConfig) -> list[str]:

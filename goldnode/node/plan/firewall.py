@@ -8,7 +8,7 @@ loading it twice changes nothing.  It is kept in /etc/goldnode/nftables.d, which
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from goldnode.config.role import Audience, Port
@@ -45,10 +45,19 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Private:
-    """Loopback ports that only root and one user may dial."""
+    """Loopback ports that only root and one user may dial.
+
+    Attributes:
+        user: The node's.
+        ports: Closed to everybody else.
+        rpc: One that nodes of the same cluster on this machine may dial too.
+        guests: Their users.
+    """
 
     user: str
     ports: tuple[int, ...]
+    rpc: int = 0
+    guests: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +79,7 @@ def opening(port: Port, number: int, sources: tuple[str, ...] | None, comment: s
     """A port of a role as a rule; None when there is nobody it is open to."""
     if sources is not None and not sources:
         return None
-    inside = port.to in (Audience.SENTRIES, Audience.MEMBERS, Audience.SIGNER)
+    inside = port.to in (Audience.SENTRIES, Audience.VALIDATORS, Audience.MEMBERS, Audience.SIGNER)
     return Opening(number, port.protocol, sources, f"{comment} {port.name}", interface if inside else "")
 
 
@@ -86,7 +95,7 @@ def render(
         public: Whether others know of this machine anyway, so that it may tell them what it forgot.
     """
     accepts = [_accept(each) for each in dict.fromkeys(openings)]
-    closes = [_close(each) for each in private]
+    closes = [line for each in private for line in _close(each)]
     return "\n".join(
         [
             "# Written by goldnode-configure from the roles of this machine's nodes.",
@@ -143,7 +152,12 @@ def _confine(each: Confined) -> str:
     )
 
 
-def _close(each: Private) -> str:
-    ports = ", ".join(str(port) for port in sorted(each.ports))
-    others = f'meta skuid != {{ 0, "{each.user}" }} ct state new'
-    return f'\t\toif lo tcp dport {{ {ports} }} {others} reject comment "{each.user} only"'
+def _close(each: Private) -> Iterator[str]:
+    closed: dict[tuple[int, ...], tuple[str, ...]] = {each.ports: (each.user,)}
+    if each.guests:
+        closed = {tuple(p for p in each.ports if p != each.rpc): (each.user,), (each.rpc,): (each.user, *each.guests)}
+    for numbers, users in closed.items():
+        ports = ", ".join(str(port) for port in sorted(numbers))
+        named = "".join(f', "{user}"' for user in users)
+        others = f"meta skuid != {{ 0{named} }} ct state new"
+        yield f'\t\toif lo tcp dport {{ {ports} }} {others} reject comment "{each.user} only"'

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from goldnode.config import role as roles
+from goldnode.config.daemon import Family
 from goldnode.config.network import Network
 from goldnode.config.node_config import MeshKind
 from goldnode.config.node_entry import CONFIG_FILES, NodeEntry
 from goldnode.config.role import Role, Start
 from goldnode.errors import ImageError
 from goldnode.node.layout import Layout, NodeLayout
+from goldnode.node.plan import ladders
+from goldnode.node.plan.catch_up import Trust
 from goldnode.node.plan.peers import Member, mesh_address
 from goldnode.node.plan.ports import Ports
+from goldnode.node.plan.upgrade import Ladder
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,7 @@ class Image:
         daemon: Path of the program.
         genesis: Path of the genesis file; on a private network it comes with user-data.
         deferred: Whether something is still to be fetched.
+        library: Where all of it is.
     """
 
     network: Network
@@ -37,6 +43,15 @@ class Image:
     daemon: Path
     genesis: Path
     deferred: bool = False
+    library: Path = Path("/usr/lib/goldnode")
+
+    @property
+    def ladder(self) -> dict[str, Any] | None:
+        """The versions of its daemon, for the gate; None for a daemon whose chain knows no upgrades."""
+        daemon = self.network.daemon
+        if daemon.family is not Family.COSMOS_SDK:
+            return None
+        return Ladder(self.library, daemon.name, daemon.version, self.network.upgrades).document()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +70,7 @@ class NodeFacts:
         addresses: Where others can dial it, for a role that announces; none otherwise.
         members: The others of its cluster.
         seen_height: What the cluster saw its consensus key sign last; 0 for none.
+        trust: What its state sync trusts; None when it needs none.
     """
 
     entry: NodeEntry
@@ -68,6 +84,7 @@ class NodeFacts:
     addresses: tuple[str, ...] = ()
     members: tuple[Member, ...] = ()
     seen_height: int = 0
+    trust: Trust | None = None
 
     @property
     def leased(self) -> bool:
@@ -115,6 +132,7 @@ def read_image(layout: Layout) -> Image:
     library = layout.library
     try:
         network = Network.from_document(json.loads((library / "network.json").read_text()))
+        network = replace(network, upgrades=ladders.joined(network.upgrades, layout))
         found = sorted((library / "roles").glob("*/role.yaml"))
         known = {path.parent.name: roles.parse(path.read_text(), str(path)) for path in found}
         defaults = {
@@ -132,4 +150,5 @@ def read_image(layout: Layout) -> Image:
         daemon=library / "bin" / network.daemon.name,
         genesis=given if network.private else baked,
         deferred=(library / "deferred.json").exists(),
+        library=library,
     )

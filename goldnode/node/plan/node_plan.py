@@ -8,7 +8,7 @@ from typing import Any
 from goldnode.config.daemon import Family
 from goldnode.config.node_entry import ConsensusKey
 from goldnode.errors import InputError
-from goldnode.node.plan import daemon_config, peers
+from goldnode.node.plan import daemon_config, peers, retention
 from goldnode.node.plan.inputs import Image, NodeFacts
 from goldnode.node.plan.peers import PeerLists
 
@@ -27,11 +27,15 @@ def config_files(node: NodeFacts, image: Image) -> dict[Path, str]:
     common = image.roles["common"]
     decided = daemon_config.merge(common.settings, node.role.settings)
     _check_overrides(node, decided)
+    kept = retention.settings(node.role, image.network.block_time, image.network.daemon.family)
     network = [image.network.config.get(name, {}) for name in ("common", node.role.name)]
     roles = daemon_config.fill(decided, _values(node, image))
     peer_lists = {"config.toml": peer_settings(node, image).settings()}
-    fixed = {"config.toml": {"genesis_file": "config/genesis.json", "node_key_file": "config/node_key.json"}}
-    settings = daemon_config.merge(*network, node.entry.config, roles, peer_lists, fixed, _signing(node, image))
+    fixed: dict[str, dict[str, Any]] = {
+        "config.toml": {"genesis_file": "config/genesis.json", "node_key_file": "config/node_key.json"}
+    }
+    fixed["config.toml"] |= node.trust.settings() if node.trust else {"statesync.enable": False}
+    settings = daemon_config.merge(kept, *network, node.entry.config, roles, peer_lists, fixed, _signing(node, image))
     return {
         node.layout.home / "config" / name: daemon_config.render(name, text, settings.get(name, {}))
         for name, text in image.defaults.items()

@@ -14,7 +14,7 @@ from pathlib import Path
 from goldnode.config.daemon import Family
 from goldnode.config.node_config import NodeConfig, Outgoing
 from goldnode.config.node_entry import ConsensusKey
-from goldnode.config.role import Audience, Role, RoleKind
+from goldnode.config.role import Audience, CatchUpFrom, Role, RoleKind
 from goldnode.node.layout import Layout
 from goldnode.node.plan import firewall
 from goldnode.node.plan.inputs import Image, NodeFacts
@@ -209,6 +209,7 @@ def _launch(node: NodeFacts, image: Image) -> str:
         "consensus_key": node.entry.consensus_key.value,
         "seen_height": node.seen_height,
         "node_id": node.node_id,
+        "ladder": image.ladder,
     }
     return json.dumps(document, indent=2) + "\n"
 
@@ -242,14 +243,26 @@ def _ruleset(config: NodeConfig, image: Image, nodes: Sequence[NodeFacts]) -> st
     private = []
     for node in nodes:
         ports = node.ports
-        numbers = {"p2p": ports.p2p, "signer": ports.signer, "mesh": node.mesh_port(config.mesh)}
+        numbers = {"p2p": ports.p2p, "rpc": ports.rpc, "signer": ports.signer, "mesh": node.mesh_port(config.mesh)}
         openings += _openings(node.role, numbers, _sources(node), node.entry.name, node.interface)
-        private.append(
-            firewall.Private(node.layout.user, (ports.rpc, ports.grpc, ports.api, ports.prometheus, ports.signer))
-        )
+        closed = (ports.rpc, ports.grpc, ports.api, ports.prometheus, ports.signer)
+        private.append(firewall.Private(node.layout.user, closed, ports.rpc, _guests(node, nodes)))
     strict = [node for node in nodes if config.outgoing is Outgoing.STRICT and not node.role.announces]
     confined = [firewall.Confined(node.layout.user, node.interface) for node in strict]
     return firewall.render(openings, private, public=any(node.role.announces for node in nodes), confined=confined)
+
+
+def _guests(node: NodeFacts, nodes: Sequence[NodeFacts]) -> tuple[str, ...]:
+    """Users of this machine whose nodes catch up from that one."""
+    if not any(port.to is Audience.VALIDATORS for port in node.role.ports):
+        return ()
+    return tuple(
+        sorted(
+            other.layout.user
+            for other in nodes
+            if other.role.catch_up is CatchUpFrom.SENTRIES and other.fingerprint == node.fingerprint
+        )
+    )
 
 
 def _openings(
@@ -267,6 +280,7 @@ def _sources(node: NodeFacts) -> dict[Audience, Sequence[str]]:
     signer = node.entry.signer_key
     return {
         Audience.SENTRIES: [address for member, address in mesh.items() if member.role == "sentry"],
+        Audience.VALIDATORS: [address for member, address in mesh.items() if member.role == "validator"],
         Audience.MEMBERS: list(mesh.values()),
         Audience.SIGNER: [mesh_address(node.fingerprint, signer)] if signer else [],
         Audience.SIGNER_MACHINE: node.entry.signer_from,

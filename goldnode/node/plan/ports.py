@@ -43,6 +43,11 @@ class Ports:
     wireguard: int
     vpncloud: int
 
+    @staticmethod
+    def rpc_beside(p2p: int) -> int:
+        """The RPC port of the node, on whatever machine, that has this one for peers."""
+        return p2p + 1
+
     @classmethod
     def of(cls, index: int) -> Ports:
         """The ports of the node that has this block (``blocks``)."""

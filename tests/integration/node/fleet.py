@@ -211,8 +211,11 @@ class Fleet:
     def _rpc(self) -> ExternalRpc:
         return ExternalRpc(self.home(WORLD[0]) / external_validators.RPC)
 
-    def outside(self, sentries: list[Host]) -> None:
-        """Start the world: two validators that make blocks together, peering with the sentries' public side."""
+    def outside(self, sentries: list[Host], next_version: Path | None = None) -> None:
+        """Start the world: two validators that make blocks together, peering with the sentries' public side.
+
+        With a ``next_version`` they switch to it by themselves when their daemon stops for an upgrade.
+        """
         public = [peer for sentry in sentries for peer in sentry.public()]
         for who in WORLD:
             peers = [*public, *(other.peer for other in WORLD if other != who)]
@@ -221,8 +224,11 @@ class Fleet:
             document["p2p"]["persistent_peers"] = ",".join(peers)
             config.write_text(tomlkit.dumps(document))
             argv = external_validators.arguments(self.program)
+            if next_version:
+                argv = [sys.executable, "-m", "tests.integration.node.switching", str(next_version), *argv]
             with (self.folder / f"{who.name}.log").open("ab") as log:
-                started = self.inside(self.world, argv, stdout=log, cwd=self.home(who), env=self.program.env)
+                env = {**self.program.env, "PYTHONPATH": str(REPOSITORY)}
+                started = self.inside(self.world, argv, stdout=log, cwd=self.home(who), env=env)
                 self.stack.enter_context(started)
 
     def home(self, who: ExternalValidator) -> Path:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
-from goldnode.fleet import external_validators, genesis
+from goldnode.fleet import external_validators, genesis, history
 from goldnode.fleet.genesis import Validator
 from goldnode.node import configure
 from goldnode.node.keys import archive
 from goldnode.node.keys.cometbft_keys import Key
+from goldnode.node.plan import daemon_config
 from goldnode.node.plan.inputs import read_image
 from tests.integration.node.fleet import WORLD, Fleet, Host
 from tests.support.node_lab import Cluster, seed
@@ -19,6 +21,8 @@ from tests.support.waiting import until
 POWER = 15
 #: Voting power with which a hidden validator is needed for every block.
 NEEDED = 20
+#: A world that makes its past quickly.
+QUICK = {"config.toml": {"consensus.timeout_commit": "300ms", "consensus.peer_gossip_sleep_duration": "20ms"}}
 
 
 def hidden_and_sentries(made: Fleet) -> tuple[Host, list[Host]]:
@@ -27,7 +31,7 @@ def hidden_and_sentries(made: Fleet) -> tuple[Host, list[Host]]:
     write_genesis(made, {key: 10})
     validator = made.add("val-1", "validator", consensus_key="existing", min_sentries=2)
     sentries = [made.add(name, "sentry") for name in ("s-1", "s-2")]
-    _bring(validator, key)
+    bring(validator, key)
     for host in (*sentries, validator):
         host.boot()
     assert until(lambda: all(sentry.node() for sentry in sentries), 30)
@@ -46,7 +50,7 @@ def all_on_one_machine(made: Fleet) -> Host:
     ]
     nodes[-1] |= {"consensus_key": "existing", "min_sentries": 2}
     host = made.add("s-1", "multi-node", nodes=nodes)
-    _bring(host, key)
+    bring(host, key)
     host.boot()
     assert until(lambda: bool(host.node()), 60), host.console.read_text()
     made.outside([host])
@@ -77,7 +81,7 @@ def three_clusters_on_one_machine(made: Fleet) -> tuple[Host, dict[str, Key]]:
         )
     )
     for name, key in keys.items():
-        _bring(signing, key, name)
+        bring(signing, key, name)
     for host in (public, signing):
         host.boot()
     assert until(lambda: bool(public.node()), 60), public.console.read_text()
@@ -86,21 +90,38 @@ def three_clusters_on_one_machine(made: Fleet) -> tuple[Host, dict[str, Key]]:
     return signing, keys
 
 
-def _bring(host: Host, key: Key, name: str = "val-1") -> None:
+def bring(host: Host, key: Key, name: str = "val-1") -> None:
     """Configure once, and import a validator's key, as a person would."""
     layout = host.tree.layout
     configure.configure(layout, read_image(layout), host.tree.system)
     archive.bring_unused(layout.node(name), key)
 
 
-def write_genesis(fleet: Fleet, hidden: Mapping[Key, int]) -> None:
+def write_genesis(
+    fleet: Fleet,
+    hidden: Mapping[Key, int],
+    *,
+    past: bool = False,
+    quick: bool = False,
+    change: genesis.Change = lambda _: None,
+) -> None:
     """A chain of the world's two validators, and the hidden ones with their powers.
 
-    The world's two need each other, and suffice when the hidden ones together have less than 15.
+    The world's two need each other, and suffice when the hidden ones together have less than 15.  With
+    a ``past`` they keep few blocks, take snapshots and serve RPC to the fleet's network; ``quick`` without a past.
     """
     validators = [Validator(who.name, who.key, POWER) for who in WORLD]
     validators += [Validator(f"hidden-{n}", key, power) for n, (key, power) in enumerate(hidden.items())]
-    made = genesis.genesis(fleet.program, validators, datetime.now(UTC))
+
+    def altered(document: dict[str, Any]) -> None:
+        if past:
+            history.shorten(document)
+        change(document)
+
+    voters = fleet.folder / "voters"
+    made = genesis.genesis(fleet.program, validators, datetime.now(UTC), altered, voters)
     fleet.genesis = made.decode()
     for who in WORLD:
-        external_validators.prepare(fleet.home(who), who, WORLD, fleet.program, made)
+        settings = history.settings if past else history.serving
+        more = daemon_config.merge(settings(who, external_validators.RPC), QUICK) if past or quick else None
+        external_validators.prepare(fleet.home(who), who, WORLD, fleet.program, made, more=more)

@@ -35,10 +35,15 @@ def test_a_validator_opens_nothing_to_the_world() -> None:
 
 
 def test_a_sentry_opens_peers_and_mesh() -> None:
-    """A sentry is public on two ports, and keeps validators private and unconditional."""
+    """A sentry is public on two ports, serves its validators on a third, and keeps them private and unconditional."""
     found = _shipped("sentry")
+    expected = {
+        Port("p2p", "tcp", Audience.WORLD),
+        Port("mesh", "udp", Audience.WORLD),
+        Port("rpc", "tcp", Audience.VALIDATORS),
+    }
 
-    assert (Port("p2p", "tcp", Audience.WORLD), Port("mesh", "udp", Audience.WORLD)) == found.ports
+    assert expected == set(found.ports)
     assert ("validator",) == found.peers.private
     assert "validator" in found.peers.unconditional
 

@@ -18,6 +18,7 @@ from goldnode.node.agent.rpc import Rpc, Status
 from goldnode.node.agent.rules import CRASH_WINDOW, MISSING
 from goldnode.node.keys import keys
 from goldnode.node.plan.peers import Member
+from goldnode.node.plan.upgrade import Halt
 from goldnode.protocol.facts import Facts
 from tests.support.node_lab import Cluster, Tree
 
@@ -46,6 +47,10 @@ class Daemon:
         """Itself, at every height."""
         assert self.status_
         return frozenset({self.status_.address}) if height else frozenset()
+
+    def upgrade_plan(self) -> Halt | None:
+        """Nobody votes here."""
+        return None
 
     def dial(self, peers: tuple[str, ...]) -> None:
         """Remember."""

@@ -13,6 +13,7 @@ from goldnode.node.agent.health import State, probe
 from goldnode.node.agent.rpc import Status, seconds
 from goldnode.node.agent.supervisor import NodeReport
 from goldnode.node.keys.key_rules import KeyRecord
+from goldnode.node.plan.upgrade import Halt
 
 OWN, PEER, ADDRESS = "1" * 40, "2" * 40, "AB" * 20
 
@@ -40,6 +41,10 @@ class Daemon:
         """The same for every height; a late vote is in nobody's commit but its own daemon's newest."""
         assert height > 0
         return self.signers if not self.late or height == self.status_.height else frozenset()
+
+    def upgrade_plan(self) -> Halt | None:
+        """Nobody votes here."""
+        return None
 
     def dial(self, peers: tuple[str, ...]) -> None:
         """Nobody is dialled."""

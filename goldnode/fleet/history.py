@@ -1,0 +1,85 @@
+"""A chain with a past, for a fleet that must catch up: old blocks that nobody keeps, snapshots of recent state.
+
+The world runs by itself first, prunes what it made, takes snapshots, and serves RPC on the fleet's
+network, as the public servers of a real chain do.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from goldnode.errors import HostError
+from goldnode.fleet.external_validators import ExternalValidator
+from goldnode.fleet.rpc import ExternalRpc
+
+#: Blocks that there are before anybody of the fleet comes, and how many of them the world keeps.
+BLOCKS, KEPT = 60, 20
+#: Blocks from snapshot to snapshot.
+EVERY = 10
+RPC_PORT = 26657
+LOOK = 0.5
+
+
+def shorten(document: dict[str, Any]) -> None:
+    """Let blocks of this genesis be thrown away soon: they are kept for as long as evidence may refer to them."""
+    document["consensus"]["params"]["evidence"]["max_age_num_blocks"] = str(KEPT)
+
+
+def settings(who: ExternalValidator, socket: str) -> dict[str, dict[str, Any]]:
+    """What a validator of the world does besides.
+
+    Args:
+        who: Which one.
+        socket: Where it answers in any case.
+    """
+    return {
+        **serving(who, socket),
+        "app.toml": {
+            "pruning": "custom",
+            "pruning-keep-recent": str(KEPT),
+            "pruning-interval": str(EVERY),
+            "min-retain-blocks": KEPT,
+            "state-sync.snapshot-interval": EVERY,
+            "state-sync.snapshot-keep-recent": 2,
+        },
+    }
+
+
+def serving(who: ExternalValidator, socket: str) -> dict[str, dict[str, Any]]:
+    """What makes it answer on the fleet's network, as public servers do."""
+    return {"config.toml": {"rpc.laddr": f"unix://{socket},{_listens(who).replace('http', 'tcp')}"}}
+
+
+def of_a_sentry(world: Sequence[ExternalValidator]) -> dict[str, Any]:
+    """What a sentry's node.yaml says besides: whom to trust, and to take snapshots as often as the world does."""
+    return {
+        "catch_up": {"state_sync": {"servers": [_listens(who) for who in world]}},
+        "config": {"app.toml": {"state-sync.snapshot-interval": EVERY}},
+    }
+
+
+def wait(rpc: ExternalRpc, timeout: float, note: Callable[[str], None]) -> None:
+    """Wait until the chain has a past, and has lost its first blocks.
+
+    Raises:
+        HostError: It does not get there.
+    """
+    end, said = time.monotonic() + timeout, "nothing"
+    while time.monotonic() < end:
+        try:
+            sync = rpc.ask("status")["sync_info"]
+            height, earliest = int(sync["latest_block_height"]), int(sync["earliest_block_height"])
+            said = f"height {height}, earliest {earliest}"
+            note(said)
+            if height >= BLOCKS and earliest > 1:
+                return
+        except HostError as error:
+            said = error.message
+        time.sleep(LOOK)
+    raise HostError(f"the world made no history within {timeout:.0f} s: {said}")
+
+
+def _listens(who: ExternalValidator) -> str:
+    return f"http://{who.address}:{RPC_PORT}"

@@ -1,0 +1,107 @@
+"""What a node without state is doing about it, kept on disk: ``catch-up.json`` beside the home.
+
+Decided once, written before the daemon starts, and read by the plan at every boot: a machine that
+loses power in the middle goes on where it was, and one that has state is never touched.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from goldnode.files import write_json
+from goldnode.node.layout import NodeLayout
+from goldnode.node.plan.catch_up import Trust
+
+#: A daemon's databases below ``data/``, whatever keeps them.
+DATABASES = ("application.db", "blockstore.db", "state.db", "tx_index.db", "evidence.db", "snapshots", "cs.wal")
+
+
+class Phase(StrEnum):
+    """How far catching up is."""
+
+    NONE = "none"
+    STATE_SYNC = "state-sync"
+    SNAPSHOT = "snapshot"
+    """Being fetched and unpacked beside the home."""
+    INSTALLING = "installing"
+    """Whole and right, and being moved into the home."""
+    DONE = "done"
+    REPLAY = "replay"
+    """From the genesis, because a person said so."""
+    GIVEN_UP = "given-up"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What is known of a node's way to the tip.
+
+    Attributes:
+        phase: How far it is.
+        tries: State syncs that were tried so far.
+        trust: What the present one trusts.
+        reason: Why the last try failed; empty before one did.
+    """
+
+    phase: Phase = Phase.NONE
+    tries: int = 0
+    trust: Trust | None = None
+    reason: str = ""
+
+    def trying(self, trust: Trust) -> Record:
+        """A state sync begins."""
+        return replace(self, phase=Phase.STATE_SYNC, tries=self.tries + 1, trust=trust)
+
+    def failed(self, reason: str) -> Record:
+        """A state sync, or the question whom to trust, came to nothing."""
+        counted = self.tries if self.phase is Phase.STATE_SYNC else self.tries + 1
+        return Record(Phase.NONE, counted, None, reason)
+
+
+def read(node: NodeLayout) -> Record:
+    """What is known; nothing on a node that never had to catch up, or whose file is damaged."""
+    try:
+        document: dict[str, Any] = json.loads(node.catch_up.read_text())
+        trust = document["trust"]
+        return Record(
+            Phase(document["phase"]),
+            int(document["tries"]),
+            Trust(trust["height"], trust["hash"], tuple(trust["servers"]), trust["period"], trust["tip"])
+            if trust
+            else None,
+            str(document["reason"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return Record()
+
+
+def write(node: NodeLayout, record: Record) -> None:
+    """Keep it, durably."""
+    write_json(node.catch_up, asdict(record))
+
+
+def trust_of(node: NodeLayout) -> Trust | None:
+    """What the daemon's configuration is to say under ``[statesync]``; None for off."""
+    record = read(node)
+    return record.trust if record.phase is Phase.STATE_SYNC else None
+
+
+def has_databases(node: NodeLayout) -> bool:
+    """Whether a daemon has ever kept anything here."""
+    return any((node.home / "data" / name).exists() for name in DATABASES)
+
+
+def clear_databases(node: NodeLayout) -> None:
+    """Throw away what a failed state sync left.
+
+    Only for a home whose daemon never had a block: the caller knows that from the daemon itself and
+    from the record.  Keys and signing state lie beside the databases and are not looked at.
+    """
+    for name in DATABASES:
+        path: Path = node.home / "data" / name
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)

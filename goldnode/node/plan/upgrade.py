@@ -1,0 +1,187 @@
+"""Which version of its daemon a node runs: pure, from the ladder, the halted daemon's own word, and the height.
+
+All nodes of a chain switch at one height.  A daemon that reached it without knowing the upgrade names
+the plan in ``upgrade-info.json`` and stops; for a release that nobody voted on, the ladder says
+where to stop.  Once a newer version has started it may have written what the older one misreads:
+so the way is up only, but for a person who rolls back.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from goldnode.config.network import Upgrade
+
+#: Below how many blocks to go the height is kept at every look.
+NEAR = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """What a halted daemon left in ``upgrade-info.json``: the plan it stopped for."""
+
+    name: str
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is known when a daemon is to start.
+
+    Attributes:
+        halt: The plan that a daemon stopped for last; None when none ever did.
+        height: The latest block that the node is known to have; 0 when unknown.
+        started: The newest version that has started on this state; empty when none has.
+        rolled_back: The version that a person went back to; empty when nobody did.
+    """
+
+    halt: Halt | None = None
+    height: int = 0
+    started: str = ""
+    rolled_back: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The version to run.
+
+    Attributes:
+        version: As the network file says it.
+        rung: Its step of the ladder; None for a version below the first.
+        halt_height: Where it must stop by itself; 0 for nowhere.
+    """
+
+    version: str
+    rung: Upgrade | None
+    halt_height: int = 0
+
+
+class Binary(StrEnum):
+    """What is known of a version's program on this machine."""
+
+    VERIFIED = "verified"
+    MISSING = "MISSING"
+    WRONG = "WRONG HASH"
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """What a node's gate needs to know of versions.
+
+    Attributes:
+        library: What the bake put on the disk.
+        name: The daemon's.
+        base: The image's own version.
+        rungs: Lowest height first.
+    """
+
+    library: Path
+    name: str
+    base: str
+    rungs: tuple[Upgrade, ...]
+
+    def document(self) -> dict[str, Any]:
+        """As the plan writes it."""
+        rungs = [
+            {"name": each.name, "height": each.height, "version": each.version, "halt_height": each.halt_height,
+             "pre_upgrade_copy": each.pre_upgrade_copy}
+            for each in self.rungs
+        ]  # fmt: skip
+        return {"library": str(self.library), "name": self.name, "base": self.base, "rungs": rungs}
+
+    @classmethod
+    def from_document(cls, document: dict[str, Any]) -> Ladder:
+        """As the gate reads it."""
+        rungs = tuple(
+            Upgrade(
+                each["name"],
+                each["height"],
+                each["version"],
+                {},
+                halt_height=each["halt_height"],
+                pre_upgrade_copy=each["pre_upgrade_copy"],
+            )
+            for each in document["rungs"]
+        )
+        return cls(Path(document["library"]), document["name"], document["base"], rungs)
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownPlan:
+    """The daemon stopped for an upgrade that the ladder does not name."""
+
+    halt: Halt
+
+
+def order(version: str) -> tuple[int, ...]:
+    """A version as numbers, to compare; words in it count for nothing."""
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:4])
+
+
+def choose(base: str, ladder: Sequence[Upgrade], seen: Seen) -> Choice | UnknownPlan:
+    """The version to run.
+
+    Args:
+        base: The image's own.
+        ladder: Lowest height first.
+        seen: What is known of the node.
+    """
+    own = _base(base, ladder)
+    wanted = own
+    named = _named(seen.halt, ladder)
+    if seen.rolled_back:
+        at = next((n for n, rung in enumerate(ladder) if rung.version == seen.rolled_back), own)
+        if named <= at + 1:
+            return Choice(seen.rolled_back, ladder[at] if at >= 0 else None)
+    wanted = max(wanted, named)
+    if named < 0:
+        newer_image = bool(seen.started) and order(base) > order(seen.started)
+        if seen.halt and seen.halt.height > seen.height and not newer_image:
+            return UnknownPlan(seen.halt)
+        if seen.height:
+            wanted = max(wanted, *(n for n, rung in enumerate(ladder) if rung.height <= seen.height + 1), -1)
+    started = max((n for n, rung in enumerate(ladder) if rung.version == seen.started), default=-1)
+    wanted = max(wanted, started)
+    following = ladder[wanted + 1] if wanted + 1 < len(ladder) else None
+    halt = following.halt_height if following and following.halt_height else 0
+    rung = ladder[wanted] if wanted >= 0 else None
+    return Choice(rung.version if rung and wanted > own else base, rung, halt)
+
+
+def following(base: str, ladder: Sequence[Upgrade], version: str, height: int) -> Upgrade | None:
+    """The next step above a running version; None when the ladder ends there."""
+    at = max((n for n, rung in enumerate(ladder) if rung.version == version), default=_base(base, ladder))
+    return next((rung for rung in ladder[at + 1 :] if rung.height > height), None)
+
+
+def program(library: Path, name: str, version: str) -> Path:
+    """Where a version of a daemon is on the image, beside the image's own in ``bin/``."""
+    return library / "daemons" / name / version / "bin" / name
+
+
+def countdown(rung: Upgrade, height: int, block_time: float, binary: str) -> str:
+    """For people: ``v32 at height 48,000,000, in about 3 days: binary verified``."""
+    seconds = (rung.height - height) * block_time
+    return f"{rung.name} at height {rung.height:,}, in about {duration(seconds)}: binary {binary}"
+
+
+def duration(seconds: float) -> str:
+    """A time in the one unit that suits it."""
+    for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{max(0.0, seconds):.0f} s"
+
+
+def _base(base: str, ladder: Sequence[Upgrade]) -> int:
+    """Which step the image's own version stands on; -1 for below the first."""
+    return max((n for n, rung in enumerate(ladder) if order(rung.version) <= order(base)), default=-1)
+
+
+def _named(halt: Halt | None, ladder: Sequence[Upgrade]) -> int:
+    return next((n for n, rung in enumerate(ladder) if halt and rung.name == halt.name), -1)

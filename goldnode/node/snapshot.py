@@ -1,0 +1,266 @@
+"""A snapshot of a node's state: streamed, hashed, unpacked beside the home, moved in when whole and right.
+
+An archive from a stranger may hold anything.  It brings databases and nothing else: links, paths that
+lead elsewhere, and whatever looks like a key or a signing state refuse the whole of it.  Keys and
+signing state of this node lie outside of what is written until the last moment, and that moment
+only renames databases into a home that has none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import re
+import shutil
+import tarfile
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from goldnode.config.catch_up import Snapshot, SnapshotFormat
+from goldnode.errors import ArtifactError, GoldnodeError, HostError, SafetyError
+from goldnode.fetch.stream import stream
+from goldnode.files import CHUNK
+from goldnode.node import catch_up
+from goldnode.node.beside import Beside
+from goldnode.node.catch_up import Phase, Record
+from goldnode.node.layout import NodeLayout
+from goldnode.node.system.system import System
+from goldnode.run import spawn
+
+#: Bytes that stay free while a snapshot is unpacked: the other nodes of the machine need theirs.
+SPARE = 1 << 30
+#: How far unpacking goes between two looks at the free space.
+LOOK = 64 << 20
+#: What a snapshot may hold at its top.
+ROOTS = ("data", "wasm", "ibc_08-wasm")
+#: What of it is somebody's own affair: another node's votes in flight, and whom it knew.
+LEFT_OUT = ("cs.wal", "addrbook.json")
+#: Names of keys, signing states and keyrings, wherever in the archive.
+FORBIDDEN = re.compile(
+    r"(?:.*priv[-_]?val(?:idator)?.*|node_key.*|.*_key\.json|keyring-.*|keyhash|.*\.(?:pem|key|info|address)"
+    r"|id_(?:rsa|ed25519|ecdsa).*|.*mnemonic.*|.*secret.*)",
+    re.IGNORECASE,
+)
+#: Texts that no database file is called for, and what in them is a key whatever the file is called.
+TEXTS = (".json", ".toml", ".txt", ".yaml", ".yml", "")
+SECRETS = re.compile(rb"PrivKey|priv_key|PRIVATE KEY|mnemonic", re.IGNORECASE)
+SMALL = 64 << 10
+_FILTERS = {SnapshotFormat.TAR_ZST: ["zstd", "-dcq", "--long=31"], SnapshotFormat.TAR_LZ4: ["lz4", "-dcq"]}
+
+Tell = Callable[[int, int | None], None]
+Free = Callable[[Path], int]
+
+
+def free_bytes(path: Path) -> int:
+    """Bytes free where a path is."""
+    return shutil.disk_usage(path).free
+
+
+def unpack(snapshot: Snapshot, target: Path, tell: Tell, free: Free = free_bytes) -> None:
+    """Fetch a snapshot and unpack it into a folder; the folder is gone when anything was wrong.
+
+    Args:
+        snapshot: Where it is, and its hash.
+        target: A folder of ours, emptied first.
+        tell: Told how many bytes of how many came.
+        free: Bytes free where a path is.
+
+    Raises:
+        SafetyError: It holds what looks like a key or a signing state, or leads elsewhere.
+        ArtifactError: It cannot be had, or is not what its hash says.
+        HostError: The disk would be full.
+    """
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(mode=0o700, parents=True)
+    try:
+        _check_space(target, snapshot.size or 0, free)
+        _unpack(snapshot, target, tell, free)
+        os.sync()
+    except OSError as error:
+        shutil.rmtree(target, ignore_errors=True)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise _full(target) from error
+        raise HostError(f"the snapshot cannot be unpacked: {error}") from error
+    except BaseException:
+        shutil.rmtree(target, ignore_errors=True)
+        raise
+
+
+def install(source: Path, node: NodeLayout) -> None:
+    """Move an unpacked snapshot into a home; interrupted, it goes on where it was.
+
+    Raises:
+        SafetyError: The home has something of that name.
+    """
+    for root in ROOTS:
+        folder = source / root
+        for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+            goal = node.home / root / path.name
+            if goal.exists():
+                raise SafetyError(f"{goal} exists; a snapshot replaces nothing", hint=f"goldnode status {node.name}")
+            goal.parent.mkdir(mode=0o700, exist_ok=True)
+            path.rename(goal)
+    os.sync()
+    shutil.rmtree(source, ignore_errors=True)
+
+
+def place(name: str) -> PurePosixPath | None:
+    """Where a member of the archive goes below the home; None when it is left out.
+
+    Raises:
+        SafetyError: It looks like a key or a signing state, or leads elsewhere.
+    """
+    path = PurePosixPath(name)
+    parts = [part for part in path.parts if part != "."]
+    if path.is_absolute() or ".." in parts or "\\" in name or "\0" in name:
+        raise SafetyError(f"the snapshot leads out of its folder: {name[:80]!r}")
+    for part in parts:
+        if FORBIDDEN.fullmatch(part) and not part.endswith((".ldb", ".sst")):
+            raise SafetyError(f"the snapshot holds {name[:80]!r}: keys and signing states come from nobody else")
+    if parts and parts[0] not in ROOTS and (parts[0].endswith(".db") or parts[0] in ("snapshots", *LEFT_OUT)):
+        parts.insert(0, "data")
+    if not parts or any(part in LEFT_OUT for part in parts):
+        return None
+    if parts[0] not in ROOTS and parts != ["upgrade-info.json"]:
+        raise SafetyError(f"the snapshot holds {name[:80]!r}, which is no part of a node's state")
+    return PurePosixPath("data", *parts) if parts[0] == "upgrade-info.json" else PurePosixPath(*parts)
+
+
+def _unpack(snapshot: Snapshot, target: Path, tell: Tell, free: Free) -> None:
+    digest, outcome = hashlib.sha256(), _Outcome()
+    reading, writing = os.pipe()
+    with contextlib.ExitStack() as stack:
+        pipe = stack.enter_context(os.fdopen(reading, "rb"))
+        feeder = threading.Thread(target=_feed, args=(snapshot, writing, digest, tell, outcome), daemon=True)
+        feeder.start()
+        try:
+            with _filtered(pipe, snapshot.format) as plain:
+                mode = "r|gz" if snapshot.format is SnapshotFormat.TAR_GZ else "r|"
+                with tarfile.open(fileobj=plain, mode=mode) as archive:  # type: ignore[call-overload]  # a stream mode
+                    _members(archive, target, free)
+                while plain.read(CHUNK):
+                    """What follows the end of the archive belongs to its hash."""
+        except (tarfile.TarError, EOFError, ValueError) as error:
+            outcome.error = outcome.error or ArtifactError(f"{snapshot.url} is no whole archive: {error}")
+        finally:
+            pipe.close()
+            feeder.join()
+    if outcome.error:
+        raise outcome.error
+    if digest.hexdigest() != snapshot.sha256:
+        raise ArtifactError(
+            f"{snapshot.url} is not what its hash says: sha256 is {digest.hexdigest()}, wanted is {snapshot.sha256}",
+            hint="a snapshot changes with every one that its provider makes: take url and sha256 of one moment",
+        )
+
+
+@dataclass(slots=True)
+class _Outcome:
+    """How the thread that feeds the archive ended."""
+
+    error: GoldnodeError | None = None
+
+
+def _feed(snapshot: Snapshot, writing: int, digest: hashlib._Hash, tell: Tell, outcome: _Outcome) -> None:
+    try:
+        with os.fdopen(writing, "wb") as sink:
+            for chunk in stream(snapshot.url, snapshot.size, tell):
+                digest.update(chunk)
+                with contextlib.suppress(BrokenPipeError):  # The archive is at its end; the hash is not.
+                    sink.write(chunk)
+    except BrokenPipeError:
+        """Whoever reads has found a fault, and says which."""
+    except GoldnodeError as error:
+        outcome.error = error
+
+
+@contextlib.contextmanager
+def _filtered(pipe: IO[bytes], packed: SnapshotFormat) -> Iterator[IO[bytes]]:
+    argv = _FILTERS.get(packed)
+    if argv is None:
+        yield pipe
+        return
+    with spawn(argv, stdin=pipe, stdout=-1) as process:
+        assert process.stdout  # noqa: S101 - asked for above
+        yield process.stdout
+
+
+def _members(archive: tarfile.TarFile, target: Path, free: Free) -> None:
+    since = 0
+    for member in archive:
+        goal = place(member.name)
+        if goal is None or member.isdir():
+            if goal is not None:
+                (target / goal).mkdir(parents=True, exist_ok=True)
+            continue
+        if not member.isreg():
+            raise SafetyError(f"the snapshot holds {member.name[:80]!r}, which is neither a file nor a folder")
+        source, path = archive.extractfile(member), target / goal
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("xb") as sink:
+            while source and (chunk := source.read(CHUNK)):
+                _no_secret(member, chunk)
+                sink.write(chunk)
+                since += len(chunk)
+                if since >= LOOK:
+                    since = 0
+                    _check_space(target, 0, free)
+
+
+def _no_secret(member: tarfile.TarInfo, chunk: bytes) -> None:
+    if member.size <= SMALL and PurePosixPath(member.name).suffix in TEXTS and SECRETS.search(chunk):
+        raise SafetyError(f"the snapshot holds a key in {member.name[:80]!r}: keys come from nobody else")
+
+
+def _check_space(path: Path, more: int, free: Free) -> None:
+    if free(path) < SPARE + more:
+        raise _full(path)
+
+
+def _full(path: Path) -> HostError:
+    return HostError(f"the disk is too small for the snapshot: {path.parent} has no room left", hint=f"df -h {path}")
+
+
+@dataclass(slots=True)
+class Restore:
+    """A snapshot on its way into one node's home, beside the agent's loop."""
+
+    _work: Beside[bool] = field(default_factory=Beside)
+    _came: int = 0
+    _of: int | None = None
+
+    def look(self, node: NodeLayout, snapshot: Snapshot | None, record: Record, system: System) -> tuple[str, str]:
+        """How far it is, for people; and why it failed, empty while it did not."""
+        part = node.base / "snapshot.part"
+        if self._work.running:
+            of = f" of {self._of / 1e9:.1f}" if self._of else ""
+            return f"snapshot: {self._came / 1e9:.1f}{of} GB", ""
+        try:
+            unpacked = self._work.take()
+            if unpacked or record.phase is Phase.INSTALLING:
+                catch_up.write(node, replace(record, phase=Phase.INSTALLING))
+                install(part, node)
+                catch_up.write(node, replace(record, phase=Phase.DONE))
+                return "snapshot: in place", ""
+        except GoldnodeError as error:
+            return "", error.message
+        if snapshot is None:
+            return "", "there is no snapshot to take"
+        catch_up.write(node, replace(record, phase=Phase.SNAPSHOT))
+        self._came, self._of = 0, snapshot.size
+        self._work.start(lambda: self._fetch(node, snapshot, part, system))
+        return "snapshot: begins", ""
+
+    def _fetch(self, node: NodeLayout, snapshot: Snapshot, part: Path, system: System) -> bool:
+        unpack(snapshot, part, self._tell)
+        for path in [part, *sorted(part.rglob("*"))]:
+            system.own(path, node.user, node.user)
+        return True
+
+    def _tell(self, came: int, of: int | None) -> None:
+        self._came, self._of = came, of

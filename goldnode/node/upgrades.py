@@ -1,0 +1,235 @@
+"""The switch from one version of a daemon to the next, such that a power cut at any moment loses nothing.
+
+The gate before the daemon does it: looks at what halted, verifies the program, keeps a copy where
+the ladder asks for one, marks durably that the newer version is about to start, and only then
+becomes it.  Every step can be done again; the mark is what never goes down.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from goldnode.config.network import Upgrade
+from goldnode.errors import ArtifactError, HostError, SafetyError
+from goldnode.files import sha256_file, write_json
+from goldnode.node.keys import keys
+from goldnode.node.layout import NodeLayout
+from goldnode.node.plan.upgrade import Binary, Choice, Halt, Ladder, Seen, UnknownPlan, choose, program
+
+#: What a copy for the way back leaves where it is: what was signed must never be unsaid.
+KEPT = ("priv_validator_state.json", "started.json", "loaded.json")
+#: Files that their databases never change once they are written: a second name is as good as a copy.
+UNCHANGING = (".ldb", ".sst")
+#: The ioctl that shares a file's blocks (FICLONE, linux/fs.h).
+FICLONE = 0x40049409
+
+Tell = Callable[[str], None]
+
+
+def seen(node: NodeLayout) -> Seen:
+    """What is known of a node's version and height."""
+    # With a lease the signing state is the signer's, and this process cannot read it.
+    state = keys.read_state(node) if os.access(node.signing_state, os.R_OK) else None
+    height = max(_number(node.height), state.height - 1 if state else 0)
+    return Seen(halt(node), height, started(node), _text(node.rollback, "version"))
+
+
+def halt(node: NodeLayout) -> Halt | None:
+    """The plan that the daemon stopped for last, by its own word."""
+    try:
+        document = json.loads((node.home / "data" / "upgrade-info.json").read_text())
+        return Halt(str(document["name"]), int(document["height"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def started(node: NodeLayout) -> str:
+    """The newest version that has started on this node's state; empty when none has."""
+    return _text(node.started, "version")
+
+
+def skipped(node: NodeLayout) -> str:
+    """The plan that a person went back from; empty when nobody did."""
+    return _text(node.rollback, "rung")
+
+
+def note_height(node: NodeLayout, height: int) -> None:
+    """Keep the latest height for the gate; after a power cut an older one does no harm."""
+    draft = node.height.with_name(f".{node.height.name}.new")
+    draft.write_text(f"{height}\n")
+    draft.replace(node.height)
+
+
+def switch(node: NodeLayout, ladder: Ladder, tell: Tell = lambda _: None) -> tuple[Path, list[str]]:
+    """Everything up to the moment before the daemon starts.
+
+    Args:
+        node: The node.
+        ladder: What it may run.
+        tell: Told each step when it is done; a power cut may come there.
+
+    Returns:
+        The program, and words for its command line.
+
+    Raises:
+        HostError: The version that is needed is not on this machine, or the ladder does not know it.
+        ArtifactError: It is not what was verified when it came.
+    """
+    choice = choose(ladder.base, ladder.rungs, seen(node))
+    if isinstance(choice, UnknownPlan):
+        raise HostError(
+            f"{node.name} halted for upgrade {choice.halt.name} at height {choice.halt.height},"
+            " which is not in the ladder",
+            hint="goldnode fetch --network FILE, with that step among its upgrades:",
+        )
+    path = _program(node, ladder, choice)
+    tell("verified")
+    if choice.rung and choice.rung.pre_upgrade_copy and started(node) not in ("", choice.version):
+        keep_copy(node, choice.rung)
+        tell("copied")
+    if started(node) != choice.version and choice.version != _text(node.rollback, "version"):
+        write_json(node.started, {"version": choice.version, "rung": choice.rung.name if choice.rung else ""})
+    tell("marked")
+    words = ["--halt-height", str(choice.halt_height)] if choice.halt_height else []
+    skip = _text(node.rollback, "skip")
+    return path, [*words, *(["--unsafe-skip-upgrades", skip] if skip else [])]
+
+
+def verify(library: Path, name: str, version: str) -> Binary:
+    """What is known of a version's program on this machine."""
+    path = program(library, name, version)
+    if not path.is_file():
+        return Binary.MISSING
+    try:
+        pinned = json.loads((path.parent.parent / "verified.json").read_text())["sha256"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return Binary.WRONG
+    return Binary.VERIFIED if sha256_file(path) == pinned else Binary.WRONG
+
+
+def keep_copy(node: NodeLayout, rung: Upgrade) -> None:
+    """Keep the state as it is before an upgrade; whole or not at all, and only once."""
+    goal = copy_of(node, rung.name)
+    if goal.exists():
+        return
+    draft = goal.with_name(f"{goal.name}.part")
+    shutil.rmtree(draft, ignore_errors=True)
+    source = node.home / "data"
+    for path in sorted(source.rglob("*")):
+        relative = path.relative_to(source)
+        if relative.parts[0] in KEPT or path.is_symlink():
+            continue
+        if path.is_dir():
+            (draft / relative).mkdir(parents=True, exist_ok=True)
+        elif path.is_file():
+            (draft / relative).parent.mkdir(parents=True, exist_ok=True)
+            _share(path, draft / relative)
+    os.sync()
+    draft.replace(goal)
+
+
+def copy_of(node: NodeLayout, rung: str) -> Path:
+    """Where the state of before an upgrade is kept."""
+    safe = "".join(letter if letter.isalnum() or letter in "-." else "-" for letter in rung)
+    return node.home / f"before-{safe}"
+
+
+def roll_back(node: NodeLayout, ladder: Ladder) -> str:
+    """Go back to the state and the version of before the last upgrade.
+
+    Returns:
+        The version that the node runs from now on.
+
+    Raises:
+        SafetyError: The newer version signed something.
+        HostError: There is nothing to go back to.
+    """
+    rung = next((each for each in reversed(ladder.rungs) if each.version == started(node)), None)
+    if rung is None:
+        raise HostError(f"{node.name} has not passed an upgrade", hint="goldnode status")
+    record, state = keys.read_record(node), keys.read_state(node)
+    if record and state is None:
+        raise SafetyError(f"what {node.name} signed last is unknown: going back could sign it twice",
+                          hint=f"goldnode key show {node.name}")  # fmt: skip
+    signed = max(record.height, state.height) if record and state else 0
+    if signed >= rung.height:
+        raise SafetyError(
+            f"{node.name} signed height {signed} with {rung.version}: going back could sign it twice",
+            hint="wait for the chain, and the next version",
+        )
+    kept = copy_of(node, rung.name)
+    going_back = node.rollback.exists()
+    if not kept.is_dir() and not going_back:
+        raise HostError(
+            f"no copy of before {rung.name} was kept: pre_upgrade_copy: true in the ladder asks for one",
+            hint=f"goldnode logs {node.name}",
+        )
+    before = [each.version for each in ladder.rungs if each.height < rung.height]
+    version = before[-1] if before and before[-1] != rung.version else ladder.base
+    # From here on a power cut leaves a node that the same command finishes; it cannot start the newer version.
+    write_json(node.rollback, {"version": version, "skip": str(rung.height), "rung": rung.name})
+    _restore(kept, node)
+    return version
+
+
+def _restore(kept: Path, node: NodeLayout) -> None:
+    data = node.home / "data"
+    for path in sorted(kept.iterdir()) if kept.is_dir() else []:
+        goal = data / path.name
+        if goal.is_dir() and not goal.is_symlink():
+            shutil.rmtree(goal)
+        path.replace(goal)
+    shutil.rmtree(kept, ignore_errors=True)
+    os.sync()
+
+
+def _program(node: NodeLayout, ladder: Ladder, choice: Choice) -> Path:
+    if choice.version == ladder.base:
+        return ladder.library / "bin" / ladder.name
+    height = choice.rung.height if choice.rung else 0
+    what = f"{ladder.name} {choice.version}, which {node.name} needs from height {height} on,"
+    match verify(ladder.library, ladder.name, choice.version):
+        case Binary.MISSING:
+            raise HostError(f"{what} is not on this machine", hint="goldnode fetch --network FILE")
+        case Binary.WRONG:
+            raise ArtifactError(f"{what} is not what was verified when it came", hint="goldnode fetch --network FILE")
+        case _:
+            return program(ladder.library, ladder.name, choice.version)
+
+
+def libraries(path: Path) -> Path | None:
+    """The folder of shared libraries that belong to one version of a daemon; None where it has none of its own."""
+    folder = path.parent.parent / "lib"
+    return folder if folder.is_dir() and folder.parent.parent.parent.name == "daemons" else None
+
+
+def _share(source: Path, target: Path) -> None:
+    """Give a file a second life: its blocks shared, else a second name where nobody changes it, else copied."""
+    with source.open("rb") as reading, target.open("xb") as writing, contextlib.suppress(OSError):
+        fcntl.ioctl(writing.fileno(), FICLONE, reading.fileno())
+        return
+    target.unlink()
+    if source.suffix in UNCHANGING:
+        os.link(source, target)
+    else:
+        shutil.copy2(source, target)
+
+
+def _number(path: Path) -> int:
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return 0
+
+
+def _text(path: Path, key: str) -> str:
+    try:
+        return str(json.loads(path.read_text()).get(key) or "")
+    except (OSError, ValueError, AttributeError):
+        return ""
