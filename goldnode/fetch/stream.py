@@ -39,7 +39,7 @@ def stream(
     """
     if urlsplit(url).scheme not in ("http", "https"):
         raise ArtifactError(f"{url} is neither http nor https")
-    budget, done, total = patience or RetryBudget(left=TIMEOUT), 0, size
+    budget, done, total = budget or RetryBudget(left=TIMEOUT), 0, size
     while True:
         try:
             with connect(_request(url, done), budget) as response:

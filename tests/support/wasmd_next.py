@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from goldnode.bake.programs import gomodule
-from goldnode.bake.programs.build_cache import is_whole, kept, record, remove
+from goldnode.bake.programs.build_cache import cached, is_whole, record, remove
 from goldnode.bake.programs.toolchain import go
 from goldnode.config import network
 from goldnode.files import write_atomic
@@ -76,5 +76,5 @@ def build() -> gomodule.Built:
         remove(work)
         record(draft, [draft / daemon.name, *shipped])
 
-    kept(home, is_whole, make)
+    cached(home, is_whole, make)
     return gomodule.Built(home / daemon.name, (home / "lib" / "libwasmvm.so",))

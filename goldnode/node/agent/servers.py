@@ -29,20 +29,20 @@ QUIET = 10.0
 MOST = 4 << 20
 
 
-def tips(servers: Sequence[RpcServer], source: str = "", patience: float = TIMEOUT) -> list[Tip]:
+def tips(servers: Sequence[RpcServer], source: str = "", timeout: float = TIMEOUT) -> list[Tip]:
     """How far each server's chain is; whoever does not answer in time is absent.
 
     Args:
         servers: Whom to ask.
         source: The address to ask from; empty for any.
-        patience: Seconds for all of them.
+        timeout: Seconds for all of them.
     """
-    return _all(servers, lambda server: _tip(server, source), patience)
+    return _all(servers, lambda server: _tip(server, source), timeout)
 
 
-def headers(servers: Sequence[RpcServer], height: int, source: str = "", patience: float = TIMEOUT) -> list[Header]:
+def headers(servers: Sequence[RpcServer], height: int, source: str = "", timeout: float = TIMEOUT) -> list[Header]:
     """The block at a height, from each server that has it."""
-    return _all(servers, lambda server: _header(server, height, source), patience)
+    return _all(servers, lambda server: _header(server, height, source), timeout)
 
 
 def _tip(server: RpcServer, source: str) -> Tip:
@@ -87,7 +87,7 @@ def ask(url: str, call: str, source: str = "") -> dict[str, Any]:
     return result
 
 
-def _all(servers: Sequence[RpcServer], question: Callable[[RpcServer], T], patience: float) -> list[T]:
+def _all(servers: Sequence[RpcServer], question: Callable[[RpcServer], T], timeout: float) -> list[T]:
     """Answers in the servers' own order."""
     answers: queue.Queue[tuple[int, T | None]] = queue.Queue()
 
@@ -99,7 +99,7 @@ def _all(servers: Sequence[RpcServer], question: Callable[[RpcServer], T], patie
 
     for number, server in enumerate(servers):
         threading.Thread(target=one, args=(number, server), daemon=True, name="goldnode-ask").start()
-    end, found = time.monotonic() + patience, dict[int, T]()
+    end, found = time.monotonic() + timeout, dict[int, T]()
     for _ in servers:
         try:
             number, answer = answers.get(timeout=max(0.0, end - time.monotonic()))

@@ -121,7 +121,7 @@ class Supervisor:
         """
         node = self.facts.layout
         self._notice_roster(now)
-        held, reason, progress, view = node.hold.exists() or node.paused.exists(), "", "", View()
+        paused, reason, progress, view = node.hold.exists() or node.paused.exists(), "", "", View()
         health = Health(State.STOPPED, healthy=False)
         if paused:
             reason = f"paused; goldnode start {node.name}"

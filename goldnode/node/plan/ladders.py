@@ -43,7 +43,7 @@ def accept(document: Mapping[str, Any], image: Network) -> dict[str, Any]:
     Raises:
         InputError: It is for another chain or daemon.
     """
-    other = Network.from_document(document)
+    other = Network.from_document({**document, "name": image.name})
     for what, theirs, ours in (
         ("chain_id", other.chain_id, image.chain_id),
         ("daemon.name", other.daemon.name, image.daemon.name),

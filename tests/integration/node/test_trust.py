@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from goldnode.config.catch_up import RpcServer
 from goldnode.node import catch_up
 from goldnode.node.agent import servers
 from goldnode.node.agent.state_sync import Catcher
@@ -108,9 +109,12 @@ def sentry(folder: Path, urls: list[str], **more: object) -> tuple[Tree, NodeFac
 
 def outcome(tree: Tree, facts: NodeFacts) -> Record:
     """RoomView as the agent does, a minute of the node's time each, until something is decided."""
-    ask = {"tips": servers.tips, "headers": servers.headers}
-    bounded = {name: functools.partial(each, patience=TIMEOUT) for name, each in ask.items()}
-    catcher = Catcher(read_image(tree.layout).network, tree.system, **bounded)  # type: ignore[arg-type]  # partials
+    catcher = Catcher(
+        read_image(tree.layout).network,
+        tree.system,
+        tips=functools.partial(servers.tips, timeout=TIMEOUT),
+        headers=functools.partial(servers.headers, timeout=TIMEOUT),
+    )
     for look in range(2000):
         catcher.before_start(facts, 60.0 * look)
         record = catch_up.read(facts.layout)
@@ -186,11 +190,11 @@ def test_a_failed_sync_is_tried_again_elsewhere_then_given_up(tmp_path: Path) ->
 
 
 def test_a_server_that_nobody_runs_is_absent() -> None:
-    """Refused connections cost no patience."""
+    """Refused connections cost no time."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
     began = time.monotonic()
 
-    assert [] == servers.tips([servers.RpcServer(url)])
+    assert [] == servers.tips([RpcServer(url)])
     assert time.monotonic() - began < servers.TIMEOUT
