@@ -9,12 +9,13 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from goldnode.cluster import govern, user_data
 from goldnode.cluster.store import Cluster
 from goldnode.errors import UsageError
 from goldnode.fleet import console as consoles
-from goldnode.fleet import monitor, state, volume
+from goldnode.fleet import history, monitor, state, volume
 from goldnode.fleet.external_validators import RPC
 from goldnode.fleet.namespace import Namespace
 from goldnode.fleet.plan import EXTERNAL, NETWORK, RENDEZVOUS, Node, VmSpec, another_sentry, extra, own_extra, successor
@@ -126,9 +127,17 @@ class Fleet:
                 rendezvous=[RENDEZVOUS],
                 genesis=(self.folder / "genesis.json").read_bytes(),
                 ssh_keys=[spec.ssh_key] if spec.opens(vm.role) else [],
-                extra=extra(vm, spec, self.external_peers, self.state.pace),
+                extra=self._extra(vm),
             )
         )
+
+    def _extra(self, vm: VmSpec) -> dict[str, Any]:
+        """What its node.yaml says besides."""
+        usual = extra(vm, self.state.spec, self.external_peers, self.state.pace)
+        if not self.state.spec.history or vm.role != "sentry":
+            return usual
+        more = history.of_a_sentry([f"{NETWORK}.{number}" for number in range(1, EXTERNAL + 1)])
+        return {**usual, **more, "config": {**usual["config"], **more["config"]}}
 
     def invite(self, node: Node) -> str:
         """An invite for one node of that role, into its cluster."""

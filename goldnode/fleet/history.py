@@ -15,9 +15,9 @@ from goldnode.fleet.external_validators import ExternalValidator
 from goldnode.fleet.rpc import ExternalRpc
 
 #: Blocks that there are before anybody of the fleet comes, and how many of them the world keeps.
-BLOCKS, KEPT = 60, 20
+BLOCKS, KEPT = 120, 60
 #: Blocks from snapshot to snapshot.
-EVERY = 10
+EVERY = 20
 RPC_PORT = 26657
 LOOK = 0.5
 
@@ -49,13 +49,17 @@ def settings(who: ExternalValidator, socket: str) -> dict[str, dict[str, Any]]:
 
 def serving(who: ExternalValidator, socket: str) -> dict[str, dict[str, Any]]:
     """What makes it answer on the fleet's network, as public servers do."""
-    return {"config.toml": {"rpc.laddr": f"unix://{socket},{_listens(who).replace('http', 'tcp')}"}}
+    return {"config.toml": {"rpc.laddr": f"unix://{socket},tcp://{who.address}:{RPC_PORT}"}}
 
 
-def of_a_sentry(world: Sequence[ExternalValidator]) -> dict[str, Any]:
-    """What a sentry's node.yaml says besides: whom to trust, and to take snapshots as often as the world does."""
+def of_a_sentry(addresses: Sequence[str]) -> dict[str, Any]:
+    """What a sentry's node.yaml says besides: whom to trust, and to take snapshots as often as the world does.
+
+    Args:
+        addresses: Where the world's validators are.
+    """
     return {
-        "catch_up": {"state_sync": {"servers": [_listens(who) for who in world]}},
+        "catch_up": {"state_sync": {"servers": [_url(address) for address in addresses]}},
         "config": {"app.toml": {"state-sync.snapshot-interval": EVERY}},
     }
 
@@ -81,5 +85,5 @@ def wait(rpc: ExternalRpc, timeout: float, note: Callable[[str], None]) -> None:
     raise HostError(f"the world made no history within {timeout:.0f} s: {said}")
 
 
-def _listens(who: ExternalValidator) -> str:
-    return f"http://{who.address}:{RPC_PORT}"
+def _url(address: str) -> str:
+    return f"http://{address}:{RPC_PORT}"

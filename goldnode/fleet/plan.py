@@ -46,6 +46,7 @@ class FleetSpec:
         memory: MiB of each machine.
         ssh_key: Public key that may log in to the sentries; a validator stays closed.
         open_validators: The key may log in to validators too, as an operator's who works on one.
+        history: The chain begins first, and has lost its first blocks before the machines boot.
     """
 
     network: str = "localnet"
@@ -55,6 +56,7 @@ class FleetSpec:
     memory: int = MEMORY
     ssh_key: str = ""
     open_validators: bool = False
+    history: bool = False
 
     def opens(self, role: str) -> bool:
         """Whether the key may log in to a machine of this role."""

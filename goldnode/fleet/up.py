@@ -16,9 +16,10 @@ from pathlib import Path
 from goldnode.bake import golden
 from goldnode.cluster import store
 from goldnode.config import network as networks
+from goldnode.config.daemon import Family
 from goldnode.errors import UsageError
 from goldnode.files import write_atomic
-from goldnode.fleet import external_validators, genesis, state
+from goldnode.fleet import external_validators, genesis, history, state
 from goldnode.fleet.external_validators import ExternalValidator
 from goldnode.fleet.fleet import Fleet, share
 from goldnode.fleet.genesis import Validator
@@ -64,6 +65,11 @@ def up(
         raise UsageError(f"a fleet runs in {folder}", hint="./invoke fleet down")
     network = networks.load(spec.network)
     daemon = program(network, progress)
+    if spec.history and network.daemon.family is not Family.COSMOS_SDK:
+        raise UsageError(
+            f"{spec.network} takes no snapshots of its state, so nobody could catch up with its past",
+            hint="./invoke fleet up --network localwasm --with-history",
+        )
     image = image or golden.bake(golden.BakeOptions(network.with_mesh(spec.mesh), accel=acceleration), progress).image
     chosen = accel.choose(acceleration)
     forget(folder)
@@ -80,6 +86,10 @@ def up(
             for cluster in sorted({node.cluster for vm in planned for node in vm.nodes}):
                 store.create(folder / "clusters", cluster, spec.network).meet_at([RENDEZVOUS])
             fleet.start_rendezvous()
+        if spec.history:
+            with progress.step("a past for the chain") as step:
+                _start_external(fleet, daemon)
+                history.wait(fleet.external(), TIMEOUT, step.note)
         with progress.step("machines"):
             fleet.keep(replace(fleet.state, vms=planned))
             for vm in planned:
@@ -89,7 +99,8 @@ def up(
         with progress.step("power-on to ready") as step:
             # The chain begins when its machines are there: before, it would only run away from them.
             _wait_configured(fleet, TIMEOUT)
-            _start_external(fleet, daemon)
+            if not spec.history:
+                _start_external(fleet, daemon)
             wait_ready(fleet, TIMEOUT, step.note)
     except BaseException:
         down(folder)
@@ -181,12 +192,13 @@ def _prepare_external(fleet: Fleet, daemon: Program, keys: Mapping[str, Key]) ->
     hidden, outside = powers(len(keys))
     validators = [Validator(each.name, each.key, outside) for each in externals]
     validators += [Validator(name, key, hidden) for name, key in keys.items()]
-    document = genesis.genesis(daemon, validators, datetime.now(UTC))
+    past = fleet.state.spec.history
+    document = genesis.genesis(daemon, validators, datetime.now(UTC), history.shorten if past else None)
     write_atomic(fleet.folder / "genesis.json", document)
     for each in externals:
-        external_validators.prepare(
-            fleet.folder / "external" / str(each.number), each, externals, daemon, document, fleet.state.pace
-        )
+        home, more = fleet.folder / "external" / str(each.number), history.settings(each, external_validators.RPC)
+        pace = fleet.state.pace
+        external_validators.prepare(home, each, externals, daemon, document, pace, more if past else None)
     peers = tuple(each.peer for each in externals)
     write_atomic(fleet.folder / "external" / "peers", "\n".join(peers) + "\n")
     return peers

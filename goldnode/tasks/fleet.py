@@ -45,6 +45,7 @@ TAIL = 60
         "multi_node": "nodes of one further machine, all of them hidden validators; 0 for no such machine",
         "memory": "MiB of each machine",
         "ssh_key": "file with a public key that may log in to the sentries",
+        "with_history": "the chain begins first and loses its first blocks: the machines must catch up (localwasm)",
         "open_validators": "let that key log in to the validators too, as to work on one",
         "accel": "auto (probe), kvm or tcg",
         "image": "a sealed image of the network (default: bake it, which is instant when nothing changed)",
@@ -60,6 +61,7 @@ def up(
     memory: int = MEMORY,
     ssh_key: str = "",
     open_validators: bool = False,
+    with_history: bool = False,
     accel: str = AccelMode.AUTO,
     image: str = "",
     folder: str = "",
@@ -72,7 +74,8 @@ def up(
     key = _key(ssh_key) if ssh_key else ""
     if open_validators and not key:
         raise UsageError("--open-validators needs a key", hint="./invoke fleet up --ssh-key FILE.pub --open-validators")
-    spec = FleetSpec(network, int(sentries), MeshKind(mesh), int(multi_node), int(memory), key, open_validators)
+    mesh_kind, counts = MeshKind(mesh), (int(multi_node), int(memory))
+    spec = FleetSpec(network, int(sentries), mesh_kind, *counts, key, open_validators, with_history)
     with progress() as told:
         fleet = story.up(
             spec, _folder(folder), told, image=Path(image).resolve() if image else None, acceleration=AccelMode(accel)

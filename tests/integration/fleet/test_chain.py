@@ -12,10 +12,10 @@ import pytest
 
 from goldnode.config import network as networks
 from goldnode.errors import HostError, UsageError
-from goldnode.fleet import genesis, state, status, up
+from goldnode.fleet import genesis, history, state, status, up
 from goldnode.fleet.fleet import Fleet
 from goldnode.fleet.genesis import Validator
-from goldnode.fleet.plan import FleetSpec
+from goldnode.fleet.plan import NETWORK, FleetSpec, Node, VmSpec
 from goldnode.fleet.program import program
 from goldnode.fleet.state import State
 from goldnode.node.keys.cometbft_keys import Key
@@ -28,10 +28,10 @@ INVOKE = REPOSITORY / "invoke"
 HIDDEN = Key(bytes(range(32)))
 
 
-def begin(folder: Path, network: str) -> Fleet:
+def begin(folder: Path, network: str, *, past: bool = False) -> Fleet:
     """A world without a fleet."""
     daemon = program(networks.load(network), SILENT)
-    fleet = Fleet(folder, State(FleetSpec(network), {"hidden": HIDDEN.address}, "tcg", "max"))
+    fleet = Fleet(folder, State(FleetSpec(network, history=past), {"hidden": HIDDEN.address}, "tcg", "max", pace=1))
     fleet.namespace.make()
     up._bridge(fleet.namespace)
     fleet.external_peers = up._prepare_external(fleet, daemon, {"hidden": HIDDEN})
@@ -133,3 +133,32 @@ def test_an_sdk_chain_goes_on_without_its_hidden_validator(tmp_path: Path) -> No
         assert HIDDEN.address not in fleet.external().signers()
     finally:
         up.down(fleet.folder)
+
+
+@pytest.mark.long
+def test_a_chain_with_history_has_lost_its_first_blocks(tmp_path: Path) -> None:
+    """Before any machine boots, nobody has block 1 any more; snapshots are there, and RPC answers on the network."""
+    fleet = begin(tmp_path / "fleet", "localwasm", past=True)
+    try:
+        history.wait(fleet.external(), 400, lambda _: None)
+        snapshots = fleet.folder / "external" / "1" / "data" / "snapshots"
+        sentry, validator = (VmSpec(role, role, 11, (Node(role, role),)) for role in ("sentry", "validator"))
+        told = [fleet._extra(vm) for vm in (sentry, validator)]
+
+        with pytest.raises(HostError, match="lowest height"):
+            fleet.external().ask("block?height=1")
+        assert [path for path in snapshots.iterdir() if path.name.isdigit()]
+        servers = told[0]["catch_up"]["state_sync"]["servers"]
+        assert [f"http://{NETWORK}.{number}:26657" for number in (1, 2, 3)] == servers
+        assert "catch_up" not in told[1]
+        fleet.namespace.run(
+            ["python3", "-c", f"import urllib.request as u; u.urlopen('{servers[2]}/status', timeout=5)"]
+        )
+    finally:
+        up.down(fleet.folder)
+
+
+def test_a_network_without_snapshots_has_no_history(tmp_path: Path) -> None:
+    """Localnet's application takes none: said before anything is built."""
+    with pytest.raises(UsageError, match="nobody could catch up"):
+        up.up(FleetSpec("localnet", history=True), tmp_path / "fleet", SILENT)

@@ -52,7 +52,7 @@ def past(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
 
 def booted(made: Fleet, name: str) -> Host:
     """A sentry that boots untouched from what its node.yaml says."""
-    more = history.of_a_sentry(WORLD)
+    more = history.of_a_sentry([who.address for who in WORLD])
     config = more.pop("config") | {"config.toml": timing(PACE)}
     sentry = made.add(name, "sentry", peers=[who.peer for who in WORLD], config=config, **more)
     sentry.boot()
