@@ -7,24 +7,33 @@ again; YAML's own positions say where each unpinned artifact stands, and ``sha25
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 import mmap
 import re
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import yaml
 
+from goldnode.authoring.registry_json import printable
+from goldnode.authoring.renewal import rewritten
 from goldnode.config import network_check
 from goldnode.config.source import Where
-from goldnode.errors import ArtifactError
+from goldnode.errors import ArtifactError, InputError
 from goldnode.fetch.artifact import Artifact, ArtifactStore
+from goldnode.fetch.program import check_program, kind
 from goldnode.fetch.retry import RetryBudget
 from goldnode.fetch.unpack import unpack
 from goldnode.files import write_atomic
 from goldnode.progress import Progress
+
+#: What decides how deep a place in JSON is: strings as wholes, and brackets.
+TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"|[{}\[\]]', re.DOTALL)
+COLON = re.compile(rb"\s*:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +129,44 @@ def _find(node: yaml.Node | None, where: Where) -> yaml.MappingNode:
     return node
 
 
+def lock_sources(path: Path, resolve: Callable[[Mapping[str, Any], str, str], Mapping[str, Any]]) -> list[str]:
+    """Make a pinned build of every source that is only a repository and a tag.
+
+    Args:
+        path: The network file.
+        resolve: Gives ``source`` and ``libraries`` for a draft, a daemon's name and its version.
+
+    Returns:
+        What was pinned, as repository and tag; empty when nothing was missing, and then the file is untouched.
+
+    Raises:
+        InputError: The file has faults.
+        GoldnodeError: The sources cannot be had, or are not a daemon's; the file is untouched.
+    """
+    network_check.checked(path)
+    text = path.read_text(encoding="utf-8")
+    document = network_check.parse(str(path), text).data
+    wanted = copy.deepcopy(document)
+    pinned = []
+    for part in (wanted["daemon"], *wanted.get("upgrades", [])):
+        draft = part.get("source")
+        if draft and not draft.get("sum"):
+            made = resolve(draft, wanted["daemon"]["name"], str(part["version"]))
+            part["source"] = made["source"]
+            if "libraries" in made:
+                part.setdefault("libraries", made["libraries"])
+            pinned.append(f"{draft['git']} at {draft['tag']}")
+    if pinned:
+        changed = rewritten(text, document, wanted)
+        faults = network_check.faults(network_check.parse(str(path), changed))
+        if faults or network_check.parse(str(path), changed).data != wanted:
+            raise InputError(f"{path} would have faults, so it was not written:", faults=faults)
+        write_atomic(path, changed, path.stat().st_mode & 0o777)
+    return pinned
+
+
 def _inspect(archive: Path, artifact: Artifact, where: Where, chain_id: str) -> None:
-    """Look inside before trusting: the member must be there, a genesis must be of this chain.
+    """Look inside before trusting: a program must run on its architecture, a genesis must be of this chain.
 
     Raises:
         ArtifactError: It is not what it should be.
@@ -129,21 +174,49 @@ def _inspect(archive: Path, artifact: Artifact, where: Where, chain_id: str) -> 
     with tempfile.TemporaryDirectory(prefix="goldnode-lock-") as folder:
         inner = Path(folder) / "inner"
         unpack(archive, artifact, inner)
-        if where == ("genesis",) and chain_id not in chain_ids(inner):
-            raise ArtifactError(
-                f"{artifact.url} is no genesis of {chain_id}: that chain_id does not stand in it",
-                hint="./invoke network check, after correcting genesis.url or chain_id",
-            )
+        if where == ("genesis",):
+            check_genesis(inner, chain_id, artifact)
+        else:
+            check_program(inner, str(where[-1]), artifact.url)
 
 
-def chain_ids(genesis: Path) -> set[str]:
-    """Every chain_id that stands in a genesis: the chain's own, and those of its IBC counterparts.
+def check_genesis(genesis: Path, chain_id: str, artifact: Artifact) -> None:
+    """Refuse what is no genesis of this chain.
+
+    Raises:
+        ArtifactError: It is not, and what it is instead.
+    """
+    found = top_level_chain_id(genesis)
+    if found == chain_id:
+        return
+    what = f"{artifact.url} is no genesis of {chain_id}: "
+    with genesis.open("rb") as stream:
+        if b'"jsonrpc"' in stream.read(512):
+            raise ArtifactError(f"{what}it is an RPC server's answer", hint="write format: rpc beside genesis.url")
+    raise ArtifactError(
+        what
+        + (f"its chain_id is {printable(found)}" if found else f"it is {kind(genesis)} without a chain_id of its own"),
+        hint="./invoke network check, after correcting genesis.url or chain_id",
+    )
+
+
+def top_level_chain_id(genesis: Path) -> str:
+    """The chain_id of the document itself, not one of those of its IBC counterparts; empty when there is none.
 
     Real ones have hundreds of megabytes, so the file is searched instead of parsed.
     """
     if not genesis.stat().st_size:
-        return set()
+        return ""
+    depth, key = 0, b""
     with genesis.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        return {
-            match[1].decode("utf-8", "replace") for match in re.finditer(rb'"chain_id"\s*:\s*"([^"]{1,64})"', content)
-        }
+        for match in TOKEN.finditer(content):
+            token = match[0]
+            if token in b"{[":
+                depth += 1
+            elif token in b"}]":
+                depth -= 1
+            elif depth == 1 and key == b'"chain_id"':
+                return token[1:-1].decode("utf-8", "replace")
+            elif depth == 1:
+                key = token if COLON.match(content, match.end()) else b""
+    return ""

@@ -14,8 +14,9 @@ from invoke.tasks import task
 from rich.console import Console
 from rich.table import Column, Table
 
-from goldnode.authoring import chain_registry, lockfile, registry_sweep, renewal
+from goldnode.authoring import chain_registry, lockfile, registry_sweep, renewal, source_lock
 from goldnode.authoring.registry_json import printable
+from goldnode.bake.programs import toolchain
 from goldnode.config import network as nouns
 from goldnode.config import network_check
 from goldnode.config.network import Network
@@ -24,6 +25,7 @@ from goldnode.fetch.artifact import ArtifactStore
 from goldnode.fetch.retry import RetryBudget
 from goldnode.files import write_atomic
 from goldnode.paths import cache
+from goldnode.progress import Progress
 from goldnode.tasks.console import progress
 
 
@@ -92,12 +94,28 @@ def lock(_: Context, name: str) -> None:
     today = dt.datetime.now(tz=dt.UTC).date()
     with progress() as shown:
         pins = lockfile.lock(path, ArtifactStore(cache() / "artifacts"), today, RetryBudget(), shown)
+        sources, remarks = _lock_sources(path, shown)
     for pin in pins:
         print(f"{'.'.join(map(str, pin.where))}: sha256 {pin.sha256}, {pin.size} bytes, from {pin.url}")
-    if pins:
+    for source in sources:
+        print(f"source: {source}")
+    for remark in remarks:
+        print(f"  {remark}")
+    if pins or sources:
         print(f"Trusted on first use, because nobody publishes these hashes; written to {path}: review and commit it.")
     else:
         print(f"{path}: everything is pinned already")
+
+
+def _lock_sources(path: Path, shown: Progress) -> tuple[list[str], list[str]]:
+    """Pin builds that are only a repository and a tag; ask about the tags of those that are pinned."""
+    document = network_check.checked(path)
+    sources = [part["source"] for part in (document["daemon"], *document.get("upgrades", ())) if part.get("source")]
+    remarks = source_lock.check_tags(sources)
+    if all(source.get("sum") for source in sources):
+        return [], remarks
+    resolver = source_lock.Resolver(toolchain.go(shown), shown, remarks)
+    return lockfile.lock_sources(path, resolver.resolved), remarks
 
 
 @task(

@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "config": frozenset({"fetch"}),
     "discovery": frozenset({"protocol"}),
     "rendezvous": frozenset({"protocol"}),
-    "authoring": frozenset({"config", "fetch"}),
+    "authoring": frozenset({"bake", "config", "fetch"}),
     "cluster": frozenset({"config", "discovery", "protocol"}),
     "node": frozenset({"config", "discovery", "fetch", "protocol"}),
     "bake": frozenset({"config", "fetch", "image", "vm"}),

@@ -1,4 +1,4 @@
-"""A daemon out of its Go module: fetched by its pinned sum, built as the main module, kept by its inputs.
+"""A daemon out of its sources: fetched by their pinned sum, built as the main module, kept by its inputs.
 
 Every chain's go.mod has ``replace`` lines, so ``go install MODULE@VERSION`` is refused; the module
 is copied and built in its own folder with its own go.sum.  The same inputs give the same bytes: no
@@ -12,10 +12,11 @@ import json
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from goldnode.bake.programs import gitsource
 from goldnode.bake.programs.build_cache import cached, is_whole, record, remove
 from goldnode.bake.programs.compilers import CROSS_COMPILERS, c_compiler, follow, native
 from goldnode.config.daemon import Daemon, Library, Source
@@ -114,6 +115,18 @@ def host_settings() -> dict[str, str]:
     return {name: os.environ[name] for name in HOST_SETTINGS if name in os.environ}
 
 
+def ask(module: str, version: str, *, go: Path, env: dict[str, str]) -> dict[str, Any]:
+    """Bring a module into Go's own cache, and what the go command says of it; ``Error`` when it cannot be had."""
+    done = run(
+        [go, "mod", "download", "-json", f"{module}@{version}"], cwd=Path("/"), env=env, check=False, timeout=600
+    )
+    try:
+        answer: dict[str, Any] = json.loads(done.stdout)
+    except ValueError:
+        return {"Error": done.stderr.strip() or "no answer"}
+    return answer
+
+
 def download(module: str, version: str, pinned: str, *, go: Path, env: dict[str, str]) -> Path:
     """Bring a module into Go's own cache and compare its sum with the pin.
 
@@ -124,13 +137,7 @@ def download(module: str, version: str, pinned: str, *, go: Path, env: dict[str,
         UnreachableError: The module proxy does not give it.
         WrongBytesError: It is another module than was pinned.
     """
-    done = run(
-        [go, "mod", "download", "-json", f"{module}@{version}"], cwd=Path("/"), env=env, check=False, timeout=600
-    )
-    try:
-        answer: dict[str, Any] = json.loads(done.stdout)
-    except ValueError:
-        answer = {"Error": done.stderr.strip() or "no answer"}
+    answer = ask(module, version, go=go, env=env)
     if "Error" in answer:
         raise UnreachableError(f"{module}@{version} cannot be had: {answer['Error']}", hint="go env GOPROXY")
     if answer["Sum"] != pinned:
@@ -141,20 +148,49 @@ def download(module: str, version: str, pinned: str, *, go: Path, env: dict[str,
     return Path(answer["Dir"])
 
 
+def sources(source: Source, folder: Path, *, go: Path, env: dict[str, str]) -> None:
+    """Put the pinned sources into ``folder``, which is not there yet: out of a module's zip, or by git.
+
+    Raises:
+        UnreachableError: Nobody gives them.
+        WrongBytesError: They are not what the pin says.
+    """
+    if source.module:
+        shutil.copytree(download(source.module, source.version, source.sum, go=go, env=env), folder,
+                        copy_function=shutil.copyfile)  # fmt: skip
+        return
+    gitsource.checkout(source.git, source.commit, source.tag, folder)
+    found = gitsource.tree_sum(folder)
+    if found != source.sum:
+        raise WrongBytesError(
+            f"{source.label} is not what its pin says: the sum of its files is {found}, pinned is {source.sum}",
+            hint="a submodule may have been moved; never change a pin to make an error go away",
+        )
+
+
+def module_folder(work: Path, package: str) -> Path:
+    """The folder with the go.mod that a package belongs to; a repository may hold several modules."""
+    place = work / package
+    while place != work and not (place / "go.mod").is_file():
+        place = place.parent
+    return place
+
+
 def _make(daemon: Daemon, source: Source, arch: str, draft: Path, *, go: Path, progress: Progress) -> None:
     """Fill ``draft`` with the daemon, lib/ and build.json."""
     env = environment(source, arch)
-    with progress.step(f"fetch {source.module}@{source.version}"):
-        tree = download(source.module, source.version, source.sum, go=go, env=env)
+    work, binary = draft / "source", draft / daemon.name
+    with progress.step(f"fetch {source.label}"):
+        sources(source, work, go=go, env=env)
         shipped = _take(daemon.libraries, arch, draft / "lib", go)
     if shipped:
         env["LIBRARY_PATH"] = str(draft / "lib")
-    work, binary = draft / "source", draft / daemon.name
-    shutil.copytree(tree, work, copy_function=shutil.copyfile)
-    with progress.step(f"build {daemon.name} {source.version}") as step:
-        packages = _packages(go, source, work, env)
+    module = module_folder(work, source.package)
+    source = replace(source, package=f"./{(work / source.package).relative_to(module).as_posix()}")
+    with progress.step(f"build {daemon.name} {daemon.version}") as step:
+        packages = _packages(go, source, module, env)
         argv = [str(go), *command(source, binary)]
-        compiled = follow(argv, what=source.package, cwd=work, env=env, step=step, total=packages, compiles=_begins)
+        compiled = follow(argv, what=source.package, cwd=module, env=env, step=step, total=packages, compiles=_begins)
         step.note(f"{compiled} of {packages} packages compiled, the others came from the build cache")
     remove(work)
     record(draft, [binary, *shipped])

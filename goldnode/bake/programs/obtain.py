@@ -26,6 +26,7 @@ from goldnode.errors import ArtifactError
 from goldnode.fetch import version
 from goldnode.fetch.artifact import Artifact, ArtifactStore, Deferred, Format
 from goldnode.fetch.download import GoneError, UnreachableError
+from goldnode.fetch.program import check_program
 from goldnode.fetch.retry import RetryBudget
 from goldnode.fetch.unpack import unpack
 from goldnode.files import sha256_file, write_atomic
@@ -104,19 +105,21 @@ class _Job:
         daemon = self.network.daemon
         release = daemon.release.get(self.arch)
         if release is None or not release.sha256:
-            if daemon.source is None:
+            if daemon.source is None or not daemon.source.sum:
                 known = ", ".join(daemon.release)
                 raise ArtifactError(f"{self.network.name} names no {daemon.name} for {self.arch}, only for {known}")
             return self._built(daemon.source)
         try:
             binary = self._have(release, daemon.name, PROGRAM)
         except (UnreachableError, GoneError) as unreachable:
-            if daemon.source:
+            if daemon.source and daemon.source.sum:
                 with contextlib.suppress(UnreachableError):
                     return self._built(daemon.source)
             self._defer(Deferred("daemon", release, f"{LIB}/bin/{daemon.name}", PROGRAM), unreachable)
             self._add_libraries(self._libraries())
             return Provenance(Origin.DEFERRED, daemon.name, daemon.version, url=release.url, sum=release.sha256)
+        if not native(self.arch):  # where it can be started, starting it says more
+            check_program(binary, self.arch, release.url)
         started = self._add_daemon(binary, self._libraries())
         return Provenance(Origin.RELEASE, daemon.name, daemon.version, url=release.url, sum=release.sha256,
                           sha256=self.sha256(binary), started=started)  # fmt: skip
@@ -172,7 +175,7 @@ class _Job:
         go = toolchain.go(self.progress)
         built = gomodule.build(daemon, source, self.arch, go=go, progress=self.progress)
         started = self._add_daemon(built.binary, built.libraries)
-        return Provenance(Origin.SOURCE, daemon.name, daemon.version, module=f"{source.module}@{source.version}",
+        return Provenance(Origin.SOURCE, daemon.name, daemon.version, module=source.label,
                           sum=source.sum, toolchain=source.toolchain, sha256=self.sha256(built.binary),
                           started=started)  # fmt: skip
 

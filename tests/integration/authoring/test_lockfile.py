@@ -16,6 +16,7 @@ from goldnode.fetch.artifact import ArtifactStore
 from goldnode.fetch.download import GoneError
 from goldnode.fetch.retry import RetryBudget
 from goldnode.progress import SILENT
+from tests.support.programs import elf
 from tests.support.release_host import ReleaseHost, serving
 
 DAY = dt.date(2026, 11, 20)
@@ -81,7 +82,10 @@ def test_locking_twice_changes_nothing(tmp_path: Path, host: ReleaseHost) -> Non
 @pytest.mark.parametrize(
     ("content", "extra", "reason"),
     [
-        (b"<html>moved</html>", "", "no genesis of example-1"),
+        (b"<html>moved</html>", "", "no genesis of example-1: it is a web page"),
+        (b'{"ibc": {"chain_id": "example-1"}}', "", "it is JSON without a chain_id of its own"),
+        (b'{"chain_id": "other-1"}', "", "its chain_id is other-1"),
+        (b'{"jsonrpc": "2.0", "result": {"genesis": {"chain_id": "example-1"}}}', "", "it is an RPC server's answer"),
         (GENESIS, "  size: 5\n", "has 25 bytes, the file says 5"),
         (GENESIS, "  format: tar.gz\n  member: genesis.json\n", "no readable"),
     ],
@@ -110,3 +114,43 @@ def test_what_is_gone_is_not_pinned(tmp_path: Path, host: ReleaseHost) -> None:
         locked(path)
 
     assert path.read_text() == before
+
+
+def test_an_rpc_servers_genesis_is_pinned_when_the_file_says_so(tmp_path: Path, host: ReleaseHost) -> None:
+    """The hash is of the answer, the chain_id of the genesis inside it."""
+    answer = b'{"jsonrpc": "2.0", "id": -1, "result": {"genesis": {"chain_id": "example-1"}}}'
+    host.files["/genesis.json"].content = answer
+
+    (pin,) = locked(written(tmp_path, host, "  format: rpc\n"))
+
+    assert (hashlib.sha256(answer).hexdigest(), len(answer)) == (pin.sha256, pin.size)
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"<!DOCTYPE html><html>", "a web page"),
+        (b"!<arch>\ndebian-binary", "a Debian package"),
+        (elf(machine=183), "a Linux program for arm64"),
+        (elf(machine=3, bits=1), "a 32-bit ELF program for 386"),
+        (elf(kind=1), "not executable"),
+        (b"\xcf\xfa\xed\xfe", "a macOS program"),
+        (b"#!/bin/sh\n", "a script"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer"),
+        (b"", "empty"),
+        (b"\x7fELF", "a broken ELF file"),
+    ],
+)
+def test_what_linux_cannot_execute_is_not_pinned_as_a_daemon(
+    tmp_path: Path, host: ReleaseHost, content: bytes, kind: str
+) -> None:
+    """A page, a package, another machine's program: named, and the file stays as it was."""
+    host.add("/daemon", content)
+    path = written(tmp_path, host)
+    text = path.read_text().replace(f"https://example.org/d, sha256: {'ab' * 32}", host.url("/daemon"))
+    path.write_text(text)
+
+    with pytest.raises(ArtifactError, match=kind):
+        locked(path)
+
+    assert text == path.read_text()

@@ -15,6 +15,7 @@ from goldnode.errors import InputError, SafetyError, UsageError
 from goldnode.paths import REPOSITORY
 from goldnode.run import Completed, run
 from goldnode.tasks.network import check, details, import_, import_all, lock, networks, show, summary
+from tests.support.programs import elf
 from tests.support.release_host import serving
 
 ID = "ade4d8bc8cbe014af6ebdf3cb7b1e9ad36f412c0"
@@ -109,12 +110,12 @@ def test_lock_says_what_it_trusted(
     monkeypatch.setenv("GOLDNODE_CACHE", str(tmp_path / "cache"))
     path = tmp_path / "example.yaml"
     with serving() as host:
-        host.add("/d", b"daemon")
+        host.add("/d", elf())
         path.write_text(FILE.replace("https://h/d", host.url("/d")))
         lock.body(Context(), str(path))
     told = capsys.readouterr().out
 
-    assert f"daemon.release.amd64: sha256 {hashlib.sha256(b'daemon').hexdigest()}, 6 bytes" in told
+    assert f"daemon.release.amd64: sha256 {hashlib.sha256(elf()).hexdigest()}, 64 bytes" in told
     assert "Trusted on first use" in told
     assert network.load(path).unpinned("amd64") == ()
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from goldnode.authoring.lockfile import Pin, chain_ids, insert, unpinned
+from goldnode.authoring.lockfile import Pin, insert, top_level_chain_id, unpinned
 
 DAY = dt.date(2026, 11, 20)
 SHA = "ab" * 32
@@ -106,14 +109,31 @@ def test_everything_without_a_hash_is_found() -> None:
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        ('{"app_state": {"ibc": [{"chain_id":"juno-1"}]}, "chain_id" : "osmosis-1"}', {"juno-1", "osmosis-1"}),
-        ("<html>not found</html>", set()),
-        ("", set()),
+        ('{"app_state": {"ibc": [{"chain_id":"juno-1"}]}, "chain_id" : "osmosis-1"}', "osmosis-1"),
+        ('{"chain_id":"osmosis-1","app_state":{"chain_id":"juno-1"}}', "osmosis-1"),
+        ('{"app_state": {"chain_id":"juno-1"}}', ""),
+        ('{"memo": "\\"chain_id\\": \\"juno-1\\" {[", "chain_id": "osmosis-1"}', "osmosis-1"),
+        ('{"note": "chain_id", "x": "juno-1"}', ""),
+        ('[{"chain_id": "juno-1"}]', ""),
+        ("<html>not found</html>", ""),
+        ("", ""),
     ],
 )
-def test_chain_ids_of_a_genesis_are_found(tmp_path: Path, content: str, expected: set[str]) -> None:
-    """A page that says not found is no genesis."""
+def test_only_the_genesis_own_chain_id_counts(tmp_path: Path, content: str, expected: str) -> None:
+    """Those of IBC counterparts, and what only looks like one, do not."""
     path = tmp_path / "genesis.json"
     path.write_text(content)
 
-    assert chain_ids(path) == expected
+    assert expected == top_level_chain_id(path)
+
+
+@given(st.recursive(st.none() | st.booleans() | st.text(), lambda inner: st.lists(inner, max_size=3)
+                    | st.dictionaries(st.text() | st.just("chain_id"), inner, max_size=3), max_leaves=8))  # fmt: skip
+def test_a_genesis_is_read_as_json_reads_it(value: Any) -> None:
+    """Whatever stands around it, the search finds what a parser would."""
+    document = {"other": value, "chain_id": "osmosis-1", "last": value}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "genesis.json"
+        path.write_text(json.dumps(document, ensure_ascii=False).encode("utf-8", "replace").decode())
+
+        assert top_level_chain_id(path) == "osmosis-1"
