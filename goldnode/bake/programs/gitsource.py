@@ -20,6 +20,8 @@ from goldnode.run import CommandError, run
 
 #: Seconds one git command may take.
 TIMEOUT = 600.0
+#: Seconds a list of tags may take; many repositories are asked at once.
+LIST_TIMEOUT = 60.0
 #: How this host reaches repositories: the operator's business, handed on as it is.
 GIT_SETTINGS = ("GIT_ALLOW_PROTOCOL", "GIT_CONFIG_GLOBAL", "GIT_SSH_COMMAND", "SSH_AUTH_SOCK", "XDG_CONFIG_HOME")
 #: Nobody is asked for a password, and no configuration of the repository runs a program of its own.
@@ -49,7 +51,7 @@ def tags(url: str) -> list[str]:
     Raises:
         UnreachableError: The repository does not answer.
     """
-    listed = _git("ls-remote", "--tags", "--refs", "--", url, url=url)
+    listed = _git("ls-remote", "--tags", "--refs", "--", url, url=url, timeout=LIST_TIMEOUT)
     return [line.partition("\trefs/tags/")[2] for line in listed.splitlines() if "\trefs/tags/" in line]
 
 
@@ -104,9 +106,9 @@ def tree_sum(folder: Path) -> str:
     return f"h1:{base64.b64encode(total).decode()}"
 
 
-def _git(*words: str, url: str, cwd: Path | None = None) -> str:
+def _git(*words: str, url: str, cwd: Path | None = None, timeout: float = TIMEOUT) -> str:
     try:
-        return run([*GIT, *words], cwd=cwd or Path("/"), env=_env(url), timeout=TIMEOUT).stdout
+        return run([*GIT, *words], cwd=cwd or Path("/"), env=_env(url), timeout=timeout).stdout
     except HostError as error:
         raise HostError("git is needed, and is not here", hint="apt-get install git") from error
     except CommandError as error:
