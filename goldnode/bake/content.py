@@ -118,12 +118,18 @@ def _network(network: Network, payload: Payload, arch: str) -> Iterator[Entry]:
 
 def _start_checks(network: Network, payload: Payload) -> Iterator[str]:
     """Shell that starts each program once and compares what it answers with the pinned version."""
-    asked = [(network.daemon.name, network.daemon.version, " ".join(network.daemon.version_args))]
-    asked += [(program.name, program.version, "--version") for program in payload.programs]
+    daemon, words = network.daemon, " ".join(network.daemon.version_args)
+    asked = [("", f"{LIB}/bin/{daemon.name}", daemon.version, words)]
+    asked += [("", f"{LIB}/bin/{program.name}", program.version, "--version") for program in payload.programs]
+    for following in payload.next_versions:
+        place = f"{LIB}/daemons/{daemon.name}/{following.provenance.version}"
+        version = following.provenance.version
+        asked.append((f"env LD_LIBRARY_PATH={place}/lib ", f"{place}/bin/{daemon.name}", version, words))
     there = {file.path_on_image for file in payload.files}
-    for name, version, words in asked:
-        if f"{LIB}/bin/{name}" in there:
-            yield f"""answer=$(timeout 120 {LIB}/bin/{name} {words} 2>&1) || {{
+    for prefix, path, version, words in asked:
+        name = Path(path).name
+        if path in there:
+            yield f"""answer=$({prefix}timeout 120 {path} {words} 2>&1) || {{
   echo "goldnode-fault: {name} does not start: $answer"
   exit 1
 }}

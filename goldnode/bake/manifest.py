@@ -90,6 +90,8 @@ def compose(
         "packages": [{"name": name, "version": version, "arch": of} for name, version, of in packages],
         "daemon": payload.daemon.document(),
         "programs": [program.document() for program in payload.programs],
+        "next_versions": [following.document() for following in payload.next_versions],
+        "unpinned_steps": list(payload.unpinned_steps),
         "genesis": dict(network.document["genesis"]) if genesis else None,
         "deferred": [item.document() for item in payload.deferred],
         "tools": tools(),

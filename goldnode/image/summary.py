@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from goldnode.image.disk import Partition
 from goldnode.image.packages import installed
 from goldnode.image.rule import Image
+
+#: What the image says of itself, and where daemons for upgrades stand.
+FACTS, NEXT = "/usr/lib/goldnode/image.json", "/usr/lib/goldnode/daemons/*/*/bin/*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +29,7 @@ class Summary:
         packages: Versions by name.
         enabled: Units that /etc wants at boot.
         users: Names in /etc/passwd.
+        daemons: The daemon's versions, the one that runs now first, then those for upgrades ahead.
     """
 
     image: str
@@ -34,6 +40,7 @@ class Summary:
     packages: dict[str, str]
     enabled: tuple[str, ...]
     users: tuple[str, ...]
+    daemons: tuple[str, ...] = ()
 
     def document(self) -> dict[str, Any]:
         """For ``--json``."""
@@ -52,4 +59,17 @@ def summarise(name: str, image: Image) -> Summary:
         packages={package.name: package.version for package in installed(image.root).values()},
         enabled=tuple(sorted({file.path.rsplit("/", 1)[1] for file in links})),
         users=tuple(line.split(":")[0] for line in image.root.lines("/etc/passwd")),
+        daemons=tuple(_daemons(image)),
     )
+
+
+def _daemons(image: Image) -> Iterator[str]:
+    """Versions of the daemon: what image.json names, and what stands ready for upgrades."""
+    try:
+        daemon = json.loads("\n".join(image.root.lines(FACTS)))["daemon"]
+        yield f"{daemon['name']} {daemon['version']}"
+    except (ValueError, KeyError, TypeError):
+        return
+    for file in sorted(image.root.match(NEXT), key=lambda file: file.path):
+        *_, name, version, _, _ = file.path.split("/")
+        yield f"{name} {version}, for an upgrade ahead"

@@ -74,10 +74,19 @@ def take(image: Image, daemon: Mapping[str, Any], name: str) -> Inventory:
     )
 
 
+def daemons(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """What a manifest says of the daemon, and of its versions for upgrades ahead."""
+    following = {
+        f"next {entry['version']}": f"{entry['plan']} at height {entry['height']}, sha256 {entry['sha256']}"
+        for entry in manifest.get("next_versions", ())
+    }
+    return dict(manifest.get("daemon", {})) | following
+
+
 def of_image(path: Path) -> Inventory:
     """The inventory of an image with its manifest beside it, or without one."""
     manifest = path.with_name(path.name.removesuffix(".qcow2") + ".manifest.json")
-    daemon = json.loads(manifest.read_text()).get("daemon", {}) if manifest.is_file() else {}
+    daemon = daemons(json.loads(manifest.read_text())) if manifest.is_file() else {}
     with open_image(path) as image:
         return take(image, daemon, path.name)
 

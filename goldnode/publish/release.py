@@ -147,7 +147,7 @@ def _fill(options: ReleaseOptions, manifest: Mapping[str, Any], folder: Path, na
 def _describe(image: Image, manifest: Mapping[str, Any], version: str, path: Callable[[Role], Path]) -> None:
     """Inventory and SBOM."""
     name = release_name(manifest["network"], version, manifest["arch"])
-    write_json(path(Role.INVENTORY), inventory.take(image, manifest["daemon"], name).document())
+    write_json(path(Role.INVENTORY), inventory.take(image, inventory.daemons(manifest), name).document())
     bill = sbom.compose(image.root, manifest, name, version)
     if faults := sbom.cross_check(image.root, bill):
         raise ImageError(f"the SBOM does not match the disk: {'; '.join(faults)}")

@@ -101,3 +101,9 @@ def _report(result: golden.Result) -> None:
     out.print(f"{result.image}  {image['size'] / MB:.0f} MB  sha256 {image['sha256']}")
     for item in result.manifest["deferred"]:
         out.print(f"[bold yellow]DEFERRED[/] to first boot: {item['name']} from {item['url']} sha256 {item['sha256']}")
+    for step in result.manifest.get("next_versions", ()):
+        out.print(f"on the image for {step['plan']} at height {step['height']:,}: {step['name']} {step['version']}")
+    for sentence in result.manifest.get("unpinned_steps", ()):
+        out.print(
+            f"[bold yellow]NOT ON THE IMAGE[/] for {sentence}; ./invoke network lock {result.manifest['network']}"
+        )

@@ -103,6 +103,7 @@ def _summary_table(summary: Summary) -> Table:
     table = Table("what", "value", title=summary.image)
     table.add_row("disk", f"{summary.size >> 20} MiB, {summary.free >> 20} MiB of them free in the root filesystem")
     table.add_row("partitions", "\n".join(f"{p.number} {p.name}: {p.size >> 20} MiB" for p in summary.partitions))
+    table.add_row("daemon", "\n".join(summary.daemons) or "none")
     table.add_row("files", str(summary.files))
     table.add_row("packages", f"{len(summary.packages)} (names and versions: --json)")
     table.add_row("start at boot", "\n".join(summary.enabled))

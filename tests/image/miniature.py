@@ -49,6 +49,7 @@ FILES: dict[str, str | bytes] = {
     **{path[1:]: "" for path in INSTALLED},
     "usr/lib/goldnode/image.json": '{"version": 1, "daemon": {"name": "cometbft", "version": "0.38.19"}}\n',
     "usr/lib/goldnode/bin/cometbft": TOOL,
+    "usr/lib/goldnode/daemons/cometbft/0.39.0/bin/cometbft": TOOL,
 }
 LINKS = {
     "bin": "usr/bin",

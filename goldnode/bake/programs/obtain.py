@@ -11,15 +11,16 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from goldnode.bake.programs import gomodule, jars, signer, toolchain, vpncloud
+from goldnode.bake.programs import gomodule, jars, next_versions, signer, toolchain, vpncloud
 from goldnode.bake.programs.build_cache import cached
 from goldnode.bake.programs.compilers import native
 from goldnode.bake.programs.defaults import default_configs
+from goldnode.bake.programs.next_versions import Obtained
 from goldnode.bake.programs.payload import LIB, Origin, Payload, PayloadFile, Provenance
-from goldnode.config.daemon import DaemonKind, Source
+from goldnode.config.daemon import Daemon, DaemonKind, Source
 from goldnode.config.network import Network
 from goldnode.config.node_config import MeshKind
 from goldnode.errors import ArtifactError
@@ -60,8 +61,11 @@ def obtain(network: Network, arch: str, *, artifacts_dir: Path | None, strict: b
     else:
         provenance = job.daemon()
     programs = tuple(job.programs())
+    files, following, unpinned = next_versions.obtain(network, arch, job.next_daemon)
+    job.files += files
     job.genesis()
-    return Payload(tuple(job.files), tuple(job.deferred), provenance, _key(job, provenance), programs)
+    return Payload(tuple(job.files), tuple(job.deferred), provenance, _key(job, provenance), programs,
+                   tuple(following), tuple(unpinned))  # fmt: skip
 
 
 def refuse_unpinned(network: Network, arch: str) -> None:
@@ -116,13 +120,37 @@ class _Job:
                 with contextlib.suppress(UnreachableError):
                     return self._built(daemon.source)
             self._defer(Deferred("daemon", release, f"{LIB}/bin/{daemon.name}", PROGRAM), unreachable)
-            self._add_libraries(self._libraries())
+            self._add_libraries(self._libraries(daemon))
             return Provenance(Origin.DEFERRED, daemon.name, daemon.version, url=release.url, sum=release.sha256)
         if not native(self.arch):  # where it can be started, starting it says more
             check_program(binary, self.arch, release.url)
-        started = self._add_daemon(binary, self._libraries())
+        started = self._add_daemon(binary, self._libraries(daemon))
         return Provenance(Origin.RELEASE, daemon.name, daemon.version, url=release.url, sum=release.sha256,
                           sha256=self.sha256(binary), started=started)  # fmt: skip
+
+    def next_daemon(self, daemon: Daemon) -> Obtained:
+        """The daemon of an upgrade ahead, proven as the image's own is; it is never deferred.
+
+        Raises:
+            ArtifactError: It cannot be had, is not what its pin says, or is another version.
+        """
+        release = daemon.release.get(self.arch)
+        if release and release.sha256:
+            binary, shipped = self._have(release, daemon.name, PROGRAM), self._libraries(daemon)
+            if not native(self.arch):
+                check_program(binary, self.arch, release.url)
+            origin = Provenance(Origin.RELEASE, daemon.name, daemon.version, url=release.url, sum=release.sha256)
+        else:
+            assert daemon.source is not None  # noqa: S101 - next_versions.pinned
+            source, go = daemon.source, toolchain.go(self.progress)
+            built = gomodule.build(daemon, source, self.arch, go=go, progress=self.progress)
+            binary, shipped = built.binary, built.libraries
+            origin = Provenance(Origin.SOURCE, daemon.name, daemon.version, module=source.label, sum=source.sum,
+                                toolchain=source.toolchain)  # fmt: skip
+        started = native(self.arch)
+        if started:
+            version.check(binary, daemon.version, daemon.version_args, shipped[0].parent if shipped else None)
+        return Obtained(binary, shipped, replace(origin, sha256=self.sha256(binary), started=started))
 
     def programs(self) -> Iterator[Provenance]:
         """Add what goldnode and the network's meshes need and Debian does not have."""
@@ -159,13 +187,12 @@ class _Job:
         except UnreachableError as unreachable:
             self._defer(Deferred("genesis", wanted, path, PLAIN), unreachable)
 
-    def _libraries(self) -> tuple[Path, ...]:
+    def _libraries(self, daemon: Daemon) -> tuple[Path, ...]:
         """What a released daemon needs beside it; it comes from Go modules, which cannot be deferred.
 
         Raises:
             ArtifactError: A module cannot be had.
         """
-        daemon = self.network.daemon
         if not daemon.libraries:
             return ()
         return gomodule.libraries(daemon, self.arch, go=toolchain.go(self.progress), progress=self.progress)

@@ -70,6 +70,25 @@ class Provenance:
 
 
 @dataclass(frozen=True, slots=True)
+class NextVersion:
+    """A daemon that the image carries for an upgrade ahead.
+
+    Attributes:
+        plan: The upgrade plan's name.
+        height: First height it makes.
+        provenance: Where it came from.
+    """
+
+    plan: str
+    height: int
+    provenance: Provenance
+
+    def document(self) -> dict[str, Any]:
+        """An entry of the manifest."""
+        return {"plan": self.plan, "height": self.height, **self.provenance.document()}
+
+
+@dataclass(frozen=True, slots=True)
 class Payload:
     """Everything a network adds to the base.
 
@@ -79,6 +98,8 @@ class Payload:
         daemon: Where the daemon came from.
         key: Digest of all inputs: the same key means the same bytes.
         programs: Where the other programs came from.
+        next_versions: Daemons for upgrades that lie ahead.
+        unpinned_steps: Upgrades ahead whose daemon nobody pinned, as sentences.
     """
 
     files: tuple[PayloadFile, ...]
@@ -86,3 +107,5 @@ class Payload:
     daemon: Provenance
     key: str
     programs: tuple[Provenance, ...] = ()
+    next_versions: tuple[NextVersion, ...] = ()
+    unpinned_steps: tuple[str, ...] = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -10,8 +11,9 @@ import pytest
 
 from goldnode import paths
 from goldnode.bake import manifest
-from goldnode.bake.programs.payload import Origin, Payload, Provenance
+from goldnode.bake.programs.payload import NextVersion, Origin, Payload, Provenance
 from goldnode.config.network import load
+from goldnode.publish.inventory import daemons
 from goldnode.run import run
 from goldnode.vm.accel import Acceleration, Accelerator
 from tests.support.checkout import checkout
@@ -86,3 +88,21 @@ def test_a_checkout_of_somebody_else_is_read(tmp_path: Path, monkeypatch: pytest
 
     assert run(["git", "-C", place, "rev-parse", "HEAD"], check=False).returncode
     assert (False, 40) == (manifest.source()["dirty"], len(manifest.source()["commit"]))
+
+
+def test_names_the_daemons_of_upgrades_ahead() -> None:
+    """Plan, height, version and hash of each, and in words what nobody pinned."""
+    network = load("localnet")
+    daemon = Provenance(Origin.RELEASE, "cometbft", "0.38.19", url="https://h.org/d", sum=HEX, sha256=HEX)
+    following = NextVersion("v2", 200, replace(daemon, version="0.39.0"))
+    document = manifest.compose(
+        network, "amd64", Payload((), (), daemon, "key", (), (following,), ("v3 at height 300: nobody pinned it",)),
+        key=HEX, base={"key": "0" * 16, "suite": "trixie", "disk_sha256": HEX}, packages=[],
+        accelerator=Acceleration(Accelerator.TCG, "max", "asked for"), seconds={},
+        image={"file": "a.qcow2", "format": "qcow2", "size": 1, "sha256": HEX, "raw_size": 2, "raw_sha256": HEX,
+               "tree_sha256": HEX},
+    )  # fmt: skip
+    jsonschema.validate(json.loads(json.dumps(document)), json.loads(manifest.SCHEMA.read_text()))
+
+    assert "v2 at height 200" in daemons(document)["next 0.39.0"]
+    assert ["v3 at height 300: nobody pinned it"] == document["unpinned_steps"]

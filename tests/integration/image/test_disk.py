@@ -77,13 +77,14 @@ def test_partitions_are_read_from_the_gpt(clean_disk: Path) -> None:
 
 
 def test_a_summary_tells_what_is_on_the_image(clean_disk: Path) -> None:
-    """Packages with their versions, units that start, users: what `image show` prints."""
+    """Packages with their versions, units that start, users, the daemon: what `image show` prints."""
     with open_image(clean_disk) as image:
         document = summarise("disk.raw", image).document()
 
     assert {"base-files": "13.8", "tool": "1.0"} == document["packages"]
     assert ("goldnode-configure.service",) == document["enabled"]
     assert ("root", "sshd") == document["users"]
+    assert ("cometbft 0.38.19", "cometbft 0.39.0, for an upgrade ahead") == document["daemons"]
 
 
 def _short(path: Path) -> None:

@@ -17,7 +17,7 @@ import pytest
 from goldnode.bake import content, zipapp
 from goldnode.bake.base import EPOCH
 from goldnode.bake.content import Entry
-from goldnode.bake.programs.payload import LIB, Origin, Payload, PayloadFile, Provenance
+from goldnode.bake.programs.payload import LIB, NextVersion, Origin, Payload, PayloadFile, Provenance
 from goldnode.config.network import load
 from goldnode.fetch import artifact
 from goldnode.paths import REPOSITORY
@@ -119,6 +119,22 @@ def test_the_program_of_a_mesh_is_started_too(payload: Payload, tmp_path: Path) 
         rf"timeout 120 ({LIB}/bin/\S+ \S+) ", check.decode()
     )
     assert ["wireguard", "vpncloud"] == json.loads(found[f"{LIB}/network.json"])["meshes"]  # type: ignore[arg-type]
+
+
+def test_daemons_of_upgrades_ahead_are_started_too(payload: Payload, tmp_path: Path) -> None:
+    """Inside the machine, with the libraries of their own version."""
+    place = f"{LIB}/daemons/cometbft/0.39.0"
+    program = tmp_path / "next"
+    program.write_bytes(b"\x7fELF")
+    following = NextVersion("v2", 200, Provenance(Origin.RELEASE, "cometbft", "0.39.0"))
+    files = (*payload.files, PayloadFile(f"{place}/bin/cometbft", program, 0o755))
+
+    entries = content.entries(load("localnet"), replace(payload, files=files, next_versions=(following,)), "amd64")
+    check = {entry.path: entry.data for entry in entries}[f"{LIB}/start-check"]
+
+    assert isinstance(check, bytes)
+    assert f"env LD_LIBRARY_PATH={place}/lib timeout 120 {place}/bin/cometbft version" in check.decode()
+    assert "answers '$answer', not 0.39.0" in check.decode()
 
 
 def test_links_keep_their_target(tmp_path: Path) -> None:

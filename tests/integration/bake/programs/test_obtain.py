@@ -26,6 +26,7 @@ from goldnode.fetch.artifact import Format
 from goldnode.fetch.download import WrongBytesError
 from goldnode.fetch.retry import RetryBudget
 from goldnode.progress import SILENT
+from tests.support.programs import elf, script, step
 from tests.support.release_host import ReleaseHost, serving
 
 GENESIS = b'{"chain_id": "release-1"}'
@@ -247,18 +248,31 @@ def test_an_architecture_nobody_publishes_is_refused(release: Callable[..., Netw
         obtain(release(), "arm64", artifacts_dir=None, strict=False, progress=SILENT)
 
 
-def test_a_daemon_for_another_machine_is_taken_unstarted(release: Callable[..., Network]) -> None:
-    """It goes into the image and is started there; no default configuration is claimed."""
-    document = dict(release().document)
-    document["daemon"] = {**document["daemon"], "release": {"arm64": document["daemon"]["release"]["amd64"]}}
+def for_arm64(network_: Network, host: ReleaseHost, content: bytes) -> Network:
+    """The same network, with that as its only binary."""
+    host.add("/arm64", content)
+    document = dict(network_.document)
+    entry = {"url": host.url("/arm64"), "sha256": sha256(content)}
+    return Network.from_document({**document, "daemon": {**document["daemon"], "release": {"arm64": entry}}})
 
-    payload = obtain(Network.from_document(document), "arm64", artifacts_dir=None, strict=True, progress=SILENT)
+
+def test_a_daemon_for_another_machine_is_taken_unstarted(release: Callable[..., Network], host: ReleaseHost) -> None:
+    """It goes into the image and is started there; no default configuration is claimed."""
+    wanted = for_arm64(release(), host, elf(machine=183))
+
+    payload = obtain(wanted, "arm64", artifacts_dir=None, strict=True, progress=SILENT)
 
     assert not payload.daemon.started
     assert [entry.path_on_image for entry in payload.files] == [
         "/usr/lib/goldnode/bin/cometbft",
         "/usr/lib/goldnode/genesis.json",
     ]
+
+
+def test_a_daemon_of_this_machine_is_not_taken_for_another(release: Callable[..., Network], host: ReleaseHost) -> None:
+    """What cannot be started here is looked at: an amd64 program is none for arm64."""
+    with pytest.raises(ArtifactError, match="is a Linux program for amd64, not a Linux program for arm64"):
+        obtain(for_arm64(release(), host, elf()), "arm64", artifacts_dir=None, strict=True, progress=SILENT)
 
 
 def test_a_build_stands_in_for_a_dead_release_host(
@@ -334,3 +348,46 @@ def test_a_daemon_that_does_not_run_is_found_before_it_is_shipped(tmp_path: Path
 
     with pytest.raises(ArtifactError, match=reason):
         version.check(binary, "1.0.0")
+
+
+def test_daemons_of_upgrades_ahead_are_on_the_image(release: Callable[..., Network], host: ReleaseHost) -> None:
+    """Each pinned step above the own version: verified, started, with its hash beside it; the others are said."""
+    ladder = [
+        {"name": "v1", "height": 100, "version": "0.37.0"},
+        {"name": "v2", "height": 200, "version": "0.38.19"},
+        step(host, "v3", 300, "0.39.0", script("0.39.0")),
+        step(host, "v4", 400, "0.40.0", script("0.40.0"), pin=False),
+    ]
+
+    payload = have(release(upgrades=ladder))
+    files = {entry.path_on_image: entry for entry in payload.files}
+    place = "/usr/lib/goldnode/daemons/cometbft/0.39.0"
+    (following,) = payload.next_versions
+
+    assert script("0.39.0") == files[f"{place}/bin/cometbft"].source.read_bytes()
+    assert files[f"{place}/bin/cometbft"].mode == 0o755
+    assert {"sha256": sha256(script("0.39.0"))} == json.loads(files[f"{place}/verified.json"].source.read_text())
+    assert ("v3", 300, "0.39.0", True) == (
+        following.plan, following.height, following.provenance.version, following.provenance.started,
+    )  # fmt: skip
+    assert ("v4 at height 400: nobody pinned cometbft 0.40.0",) == payload.unpinned_steps
+    assert not any("0.40.0" in path or "0.37.0" in path for path in files)
+
+
+def test_a_next_daemon_that_is_another_version_stops_the_bake(
+    release: Callable[..., Network], host: ReleaseHost
+) -> None:
+    """A wrong binary is found out today, not at the height."""
+    with pytest.raises(ArtifactError, match=r"says it is version 0\.41\.0, its network file says 0\.39\.0"):
+        have(release(upgrades=[step(host, "v3", 300, "0.39.0", script("0.41.0"))]))
+
+
+def test_a_next_daemon_that_is_not_what_its_pin_says_stops_the_bake(
+    release: Callable[..., Network], host: ReleaseHost
+) -> None:
+    """Wrong bytes are refused as the own daemon's are."""
+    ladder = [step(host, "v3", 300, "0.39.0", script("0.39.0"))]
+    host.files["/v3"].content = script("0.39.1")
+
+    with pytest.raises(WrongBytesError):
+        have(release(upgrades=ladder))
