@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from goldnode.node.agent.health import State
 from goldnode.node.agent.supervisor import NodeReport
+
+#: Said of every validator that signs without a lease.
+NO_LEASE = "no lease: two machines with this key would both sign"
 
 
 def headline(report: NodeReport) -> str:
@@ -82,6 +86,8 @@ def document(report: NodeReport) -> dict[str, Any]:
         "loaded": list(report.loaded),
         "signing": health.state is State.SIGNING,
         "key": _key(report),
+        "lease": asdict(report.lease) if report.lease else None,
+        "note": NO_LEASE if report.alone else "",
     }
 
 
@@ -91,6 +97,20 @@ def _upgrade(report: NodeReport) -> dict[str, Any] | None:
         return None
     return {"name": coming.name, "height": coming.height, "version": coming.version, "blocks": coming.blocks,
             "binary": coming.binary.value, "said": coming.said}  # fmt: skip
+
+
+def leases(nodes: Iterable[Mapping[str, Any]]) -> list[str]:
+    """A line for each node that has a lease, or should think of one."""
+    lines = []
+    for node in nodes:
+        if lease := node.get("lease"):
+            span = f", heights {lease['lo']} to {lease['hi']}" if lease["hi"] else ""
+            fences = "" if lease["fences"] else "; a file fences nothing: another machine may sign too"
+            why = f": {lease['reason']}" if lease["reason"] else ""
+            lines.append(f"{node['name']}: lease {lease['state']}{span}, in {lease['store']}{fences}{why}")
+        elif node.get("note"):
+            lines.append(f"{node['name']}: {node['note']}")
+    return lines
 
 
 def _key(report: NodeReport) -> dict[str, str] | None:

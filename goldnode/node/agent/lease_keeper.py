@@ -7,9 +7,10 @@ store is read first, then the daemon is asked and the signer, and only then is a
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from goldnode.errors import GoldnodeError, HostError
 from goldnode.node.agent.rpc import Rpc
@@ -21,6 +22,9 @@ from goldnode.node.keys.stores import Store
 from goldnode.node.layout import NodeLayout
 
 log = logging.getLogger(__name__)
+
+#: Seconds after which what a keeper wrote says nothing of the present.
+SILENCE = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,26 @@ class LeaseReport:
     fences: bool
     renewed: float
     reason: str
+
+
+def last_report(node: NodeLayout, now: float) -> LeaseReport:
+    """What the keeper of a node wrote last.
+
+    Args:
+        node: The node.
+        now: Unix seconds.
+    """
+    try:
+        document = json.loads(node.lease_status.read_text())
+        written = float(document.pop("time"))
+        report = LeaseReport(**document)
+    except (OSError, ValueError, KeyError, TypeError):
+        nothing = f"its keeper said nothing yet: journalctl -u {node.lease_unit}"
+        return LeaseReport("unknown", 0, 0, "", fences=True, renewed=0.0, reason=nothing)
+    if now - written > SILENCE:
+        silent = f"its keeper is silent: journalctl -u {node.lease_unit}"
+        return replace(report, reason=silent)
+    return report
 
 
 @dataclass(slots=True)

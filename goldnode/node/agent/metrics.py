@@ -25,6 +25,10 @@ _HELP = {
     "goldnode_peers": "Peers connected",
     "goldnode_wanted_peers_missing": "Peers of the own cluster that should be connected and are not",
     "goldnode_signed_height": "Height the consensus key signed last",
+    "goldnode_lease_held": "1 when the signing lease is held",
+    "goldnode_lease_first_height": "First height that the lease lets sign; 0 without a grant",
+    "goldnode_lease_last_height": "Last height that the lease lets sign; 0 without a grant",
+    "goldnode_lease_renewed": "When the lease's store last took a write, unix seconds; 0 for never",
     "goldnode_private_peers": "Validators loaded as private peers",
     "goldnode_members": "Other members of the cluster",
     "goldnode_version_info": "1 for the version of the daemon that runs",
@@ -61,6 +65,11 @@ def render(reports: Iterable[NodeReport], *, alarms: int, uptime: float) -> str:
             values["goldnode_upgrade_height"].append((named, coming.height))
             values["goldnode_upgrade_blocks"].append((named, coming.blocks))
             values["goldnode_upgrade_ready"].append((named, float(coming.binary is Binary.VERIFIED)))
+        if report.lease:
+            values["goldnode_lease_held"].append((labels, float(report.lease.state == "held")))
+            values["goldnode_lease_first_height"].append((labels, report.lease.lo))
+            values["goldnode_lease_last_height"].append((labels, report.lease.hi))
+            values["goldnode_lease_renewed"].append((labels, round(report.lease.renewed)))
         if report.key:
             values["goldnode_signed_height"].append((labels, report.key.height))
     values["goldnode_alarms"].append(("", alarms))

@@ -16,9 +16,10 @@ from pathlib import Path
 from goldnode.config.node_config import MeshKind
 from goldnode.errors import GoldnodeError, HostError
 from goldnode.node import preflight
-from goldnode.node.agent import rules
+from goldnode.node.agent import lease_keeper, rules
 from goldnode.node.agent.explain import LAST_WORDS, UNKNOWN, explain
 from goldnode.node.agent.health import Health, State, probe
+from goldnode.node.agent.lease_keeper import LeaseReport
 from goldnode.node.agent.rpc import Rpc
 from goldnode.node.agent.rules import Choice, PrivatePeers
 from goldnode.node.agent.state_sync import Catcher
@@ -57,6 +58,8 @@ class NodeReport:
         restarts: How often it was started again after it had ended by itself.
         progress: How far it is on its way to the tip; empty at the tip.
         upgrades: Which version runs, and what comes.
+        lease: Its signing lease, as its keeper saw it last; None for a node that has none.
+        alone: It signs with a key of this machine and without a lease.
     """
 
     name: str
@@ -74,6 +77,8 @@ class NodeReport:
     restarts: int = 0
     progress: str = ""
     upgrades: View = field(default_factory=View)
+    lease: LeaseReport | None = None
+    alone: bool = False
 
 
 @dataclass(slots=True)
@@ -152,6 +157,9 @@ class Supervisor:
                 reason += f"; {words}" if words else ""
         record = keys.note_progress(node) if self.facts.role.consensus_key else None
         key = keys.read_key(node) if record else None
+        lease = lease_keeper.last_report(node, now) if self.facts.leased else None
+        if lease and lease.reason and not reason and health.state is not State.SIGNING:
+            reason = f"lease: {lease.reason}"
         return NodeReport(
             name=node.name,
             role=self.facts.role.name,
@@ -168,6 +176,8 @@ class Supervisor:
             restarts=self._restarts,
             progress=progress,
             upgrades=view,
+            lease=lease,
+            alone=record is not None and not self.facts.leased,
         )
 
     def _crashes(self, restarts: int, now: float) -> bool:

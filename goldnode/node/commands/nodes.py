@@ -31,6 +31,8 @@ def status(layout: Layout, arguments: Namespace) -> int:
         print(json.dumps(document, indent=2))
     else:
         print(console.table(document["nodes"]))
+        for line in console.leases(document["nodes"]):
+            print(line)
         for alarm in document["alarms"]:
             print(f"alarm: {alarm}")
     return 0 if all(node["healthy"] for node in document["nodes"]) and not document["alarms"] else 1

@@ -7,6 +7,7 @@ import json
 import os
 import random
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -63,6 +64,14 @@ class Race:
             return height > 1 and KEY.address in self.fleet._rpc.signers(height)
         except HostError:
             return False
+
+    def signed(self, first: int, last: int) -> list[int]:
+        """Heights whose commit has the key's signature."""
+        return [each for each in range(first, last + 1) if KEY.address in self.fleet._rpc.signers(each + 1)]
+
+    def signed_since(self, height: int) -> int:
+        """The first height above this one that the key signed; 0 for none yet."""
+        return next(iter(self.signed(height + 1, self.height() - 1)), 0)
 
     def height(self) -> int:
         """The chain's height."""
@@ -135,12 +144,16 @@ class Race:
         """Kill one program of a machine: its keeper, its signer or its daemon."""
         word = self.dice.choice(["lease keep", "goldnode-signer", "cometbft"])
         self._say(f"loses its {word}", host)
+        self.tell(host, word, signal.SIGKILL)
+        self._pause(1, 10)
+
+    def tell(self, host: Host, word: str, number: int) -> None:
+        """Send a signal to the program of a machine that has a word in its command line."""
         for pid in run(["ip", "netns", "pids", host.space]).stdout.split():
             with contextlib.suppress(OSError):
                 line = Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
                 if word in line:
-                    _signal(int(pid), signal.SIGKILL)
-        self._pause(1, 10)
+                    _signal(int(pid), number)
 
     def _restart_store(self, host: Host) -> None:
         assert self.store
@@ -157,7 +170,16 @@ class Race:
         self.store.backup(f"backup-{self.backups}")
         self._pause(1, 20)
         self.store.restore(f"backup-{self.backups}")
-        argv = ["python3", "-m", "goldnode.node", "--root", str(host.tree.layout.root), "lease", "restored", host.name]
+        argv = [
+            sys.executable,
+            "-m",
+            "goldnode.node",
+            "--root",
+            str(host.tree.layout.root),
+            "lease",
+            "restored",
+            host.name,
+        ]
         with self.fleet.inside(self.fleet.world, argv) as process:
             assert 0 == process.wait(60)
 

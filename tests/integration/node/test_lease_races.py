@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
 from tests.integration.node.races import AHEAD, race
@@ -29,6 +31,47 @@ def test_a_dead_machine_is_replaced_and_nothing_is_signed_twice() -> None:
         holder.boot()
         assert until(lambda: run.height() > back + AHEAD, 120)
         assert back - died <= 3 * AHEAD
+        assert [] == run.evidence()
+
+
+@pytest.mark.long
+def test_a_release_lets_the_next_process_sign_at_once() -> None:
+    """The keeper is told to end, as at a shutdown: it releases, and the next one signs within a few blocks."""
+    with race(1, 3) as run:
+        (host,) = run.machines
+        assert until(lambda: run.lease(host).get("state") == "held", 30), run.leases()
+
+        before = run.height()
+        run.tell(host, "lease keep", signal.SIGTERM)
+
+        log = host.tree.layout.at(f"/var/log/goldnode-lease@{host.name}.service.log")
+        assert until(lambda: "lease released" in log.read_text(), 30), run.leases()
+        released = run.height()
+        assert until(lambda: run.signed_since(released), 60, every=0.1), run.leases()
+        print(f"told to end at {before}, released by {released}, signed again at {run.signed_since(released)}")
+        assert run.signed_since(released) <= released + 4
+        assert [] == run.evidence()
+
+
+@pytest.mark.long
+def test_a_store_that_is_gone_stops_signing_at_hi_and_no_sooner() -> None:
+    """Signing goes on up to the last granted height, stops there, says so, and goes on once the store is back."""
+    with race(1, 4) as run:
+        (host,) = run.machines
+        assert run.store
+        assert until(lambda: run.lease(host).get("state") == "held", 30), run.leases()
+        run.store.stop()
+        assert until(lambda: "does not answer" in str(run.lease(host)["reason"]), 60), run.leases()
+        hi = int(str(run.lease(host)["hi"]))
+
+        assert until(lambda: run.height() > hi + 3, 120)
+        signed = run.signed(hi - 5, hi + 2)
+        assert "does not answer" in str(run.lease(host)["reason"])
+        run.store.start()
+
+        assert until(run.signs, 120), run.leases()
+        print(f"granted up to {hi}, signed {signed}")
+        assert max(signed) in (hi - 1, hi)
         assert [] == run.evidence()
 
 

@@ -37,6 +37,8 @@ def test_units_are_well_formed(unit: Path, tmp_path: Path) -> None:
         ("goldnode-node@.service", 2.5),
         ("goldnode-jvm.service", 2.5),
         ("goldnode-vpncloud@.service", 2.5),
+        ("goldnode-signer@.service", 2.0),
+        ("goldnode-lease@.service", 3.5),
         ("goldnode-agent.service", 3.5),
     ],
 )

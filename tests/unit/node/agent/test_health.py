@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -10,6 +10,7 @@ from goldnode.errors import HostError
 from goldnode.node.agent import console, metrics
 from goldnode.node.agent.explain import explain
 from goldnode.node.agent.health import State, probe
+from goldnode.node.agent.lease_keeper import LeaseReport
 from goldnode.node.agent.rpc import Status, seconds
 from goldnode.node.agent.supervisor import NodeReport
 from goldnode.node.keys.key_rules import KeyRecord
@@ -136,6 +137,29 @@ def test_the_console_says_what_counts() -> None:
 
     assert f"validator val-1: signing, node id {OWN}, height 100, 1 peer, missing 33333333" == console.headline(report)
     assert f"validator val-1 ready 41.2 s after power-on, node id {OWN}, 1 peer" == console.ready(report, 41.23)
+
+
+def test_a_lease_is_told_in_a_line_and_its_absence_too() -> None:
+    """State, heights and store; that a file fences nothing; and of a validator without one, what that means."""
+    held = LeaseReport("held", 5, 15, "etcd://e:2379/g", fences=True, renewed=9.0, reason="")
+    file = replace(held, fences=False, store="file:///l", reason="why")
+    reports = [replace(_report(), lease=held), replace(_report("v"), lease=file), replace(_report("w"), alone=True)]
+
+    assert [
+        "val-1: lease held, heights 5 to 15, in etcd://e:2379/g",
+        "v: lease held, heights 5 to 15, in file:///l; a file fences nothing: another machine may sign too: why",
+        "w: no lease: two machines with this key would both sign",
+    ] == console.leases([console.document(each) for each in reports])
+
+
+def test_a_lease_is_in_the_metrics() -> None:
+    """Whether it is held, which heights it opens, and when the store last took a write."""
+    held = LeaseReport("held", 5, 15, "etcd://e:2379/g", fences=True, renewed=9.0, reason="")
+
+    page = metrics.render([replace(_report(), lease=held)], alarms=0, uptime=1)
+
+    values = [line.split()[-1] for line in page.splitlines() if line.startswith("goldnode_lease_")]
+    assert ["1", "5", "15", "9"] == values
 
 
 def test_only_changes_are_told() -> None:

@@ -176,3 +176,42 @@ def test_upgrades_run_where_the_image_has_them(tree: Tree) -> None:
 
     assert {"start apt-daily.timer", "start apt-daily-upgrade.timer"} <= set(tree.system.done)
     assert 'Unattended-Upgrade "1";' in tree.layout.at("/etc/apt/apt.conf.d/20auto-upgrades").read_text()
+
+
+def test_a_lease_gives_the_key_to_the_signer(tree: Tree) -> None:
+    """Key and state are in a folder of the signer's user alone; the daemon asks a socket, and has no key of its own."""
+    lease = "etcd://10.0.0.4:2379/goldnode"
+    tree.node_yaml("validator", Cluster().invite("validator"), "val-1", lease=lease)
+
+    machine, _ = tree.configure()
+
+    node = tree.layout.node("val-1")
+    assert {} == machine.failures
+    assert node.base / "signer" == node.consensus_key.parent == node.signing_state.parent
+    assert [] == [*node.home.rglob("priv_validator_key.json"), *node.home.rglob("priv_validator_state.json")]
+    assert 0o700 == node.signer.stat().st_mode & 0o777
+    assert f'priv_validator_laddr = "unix://{node.daemon_socket}"' in (node.home / "config/config.toml").read_text()
+    assert "u gs-val-1 " in tree.layout.at("/etc/sysusers.d/goldnode-nodes.conf").read_text()
+    assert {f"start goldnode-{kind}@val-1.service" for kind in ("signer", "lease")} <= set(tree.system.done)
+
+
+def test_a_lease_moves_a_key_that_is_there(tree: Tree) -> None:
+    """A validator that gets a lease keeps its key and its state; without the lease again it is refused."""
+    tree.node_yaml("validator", Cluster().invite("validator"), "val-1")
+    tree.configure()
+    node = tree.layout.node("val-1")
+    key, state = node.consensus_key.read_bytes(), node.signing_state.read_bytes()
+
+    tree.layout.applied.unlink()
+    tree.node_yaml("validator", "", "val-1", lease="s3://bucket/goldnode")
+    machine, _ = tree.configure()
+
+    assert {} == machine.failures
+    assert (key, state) == (node.consensus_key.read_bytes(), node.signing_state.read_bytes())
+    assert node.signer == node.consensus_key.parent
+
+    tree.layout.applied.unlink()
+    tree.node_yaml("validator", "", "val-1")
+    machine, _ = tree.configure()
+
+    assert "names no lease any more" in str(machine.failures["val-1"])
