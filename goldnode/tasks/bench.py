@@ -16,6 +16,7 @@ from benchmarks import boot as boot_bench
 from benchmarks import jvm as jvm_bench
 from benchmarks import publish as publish_bench
 from benchmarks import rendezvous as rendezvous_bench
+from benchmarks import signer as signer_bench
 from goldnode.errors import UsageError
 from goldnode.tasks.console import needing, progress
 from goldnode.tasks.host import Need
@@ -105,4 +106,12 @@ def _tell(document: Mapping[str, object], *, json: bool) -> None:
     Console().print(table)
 
 
-ns = Collection("bench", bake, boot, jvm, rendezvous, publish)
+@task(help={"json": "print the measurements as JSON"})
+def signer(_: Context, json: bool = False) -> None:
+    """Measure what the signing lease's signer adds to a signature, beside the daemon's own; use an idle machine."""
+    with progress() as told:
+        report = signer_bench.measure(told)
+    _tell(report.document(), json=json)
+
+
+ns = Collection("bench", bake, boot, jvm, rendezvous, publish, signer)

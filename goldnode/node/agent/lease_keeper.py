@@ -7,6 +7,7 @@ store is read first, then the daemon is asked and the signer, and only then is a
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 from collections.abc import Callable
@@ -110,6 +111,9 @@ class LeaseKeeper:
             status = self._next()
         except GoldnodeError as error:
             self._reason = error.message
+            # Without the store, or before the daemon answers, the signer still has what it was granted.
+            with contextlib.suppress(HostError):
+                status = self.signer.status()
         held = self.memory.lease
         state = held.state.value if held else "waiting"
         lo, hi = (status.lo, status.hi) if status else (0, 0)
