@@ -18,7 +18,7 @@ from benchmarks.exchange_node import made_up_facts
 from benchmarks.server import Server, server
 from goldnode.discovery.client import Endpoint
 from goldnode.discovery.exchange import Exchange
-from goldnode.discovery.member import Member
+from goldnode.discovery.member import Membership
 from goldnode.errors import ExchangeError
 from goldnode.paths import REPOSITORY
 from goldnode.protocol import limits
@@ -79,7 +79,7 @@ def refill(members: int = limits.MEMBERS) -> float:
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         with server(Path(folder, "before.sqlite")) as first:
             for number in range(members):
-                member = Member.join(Path(folder, str(number)), key_from_seed(os.urandom(32)), invite)
+                member = Membership.join(Path(folder, str(number)), key_from_seed(os.urandom(32)), invite)
                 member.publish(made_up_facts(number))
                 stack.enter_context(Exchange(member, [first.url]))
             _until_full(first, cluster_key, members)

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from goldnode.discovery.exchange import Exchange
-from goldnode.discovery.member import Member
+from goldnode.discovery.member import Membership
 from goldnode.protocol.facts import Facts
 from goldnode.protocol.invite import read_invite
 from goldnode.protocol.wire import key_from_seed
@@ -28,7 +28,7 @@ def made_up_facts(number: int) -> Facts:
 
 def main(url: str, state: str, others: str) -> None:
     """Run the node."""
-    member = Member.join(Path(state), key_from_seed(os.urandom(32)), read_invite(sys.stdin.readline()))
+    member = Membership.join(Path(state), key_from_seed(os.urandom(32)), read_invite(sys.stdin.readline()))
     print("up", flush=True)
     sys.stdin.readline()
     member.publish(made_up_facts(os.getpid() & 0xFFFF))

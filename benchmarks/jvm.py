@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.postgres import Database, database_server
-from goldnode.bake.programs import jars, jvmhost, maven
+from goldnode.bake.programs import jars, jvmhost
 from goldnode.bake.ssh_wait import free_port
 from goldnode.config.daemon import Jvm
 from goldnode.config.network import NETWORKS, Network, load
@@ -143,7 +143,7 @@ class Bench:
         """Have the jars and the host."""
         jvm = network.daemon.jvm
         assert jvm is not None  # noqa: S101 - only JVM networks are measured here
-        listed = maven.parse((NETWORKS / jvm.jars).read_text(encoding="utf-8"))
+        listed = jars.parse((NETWORKS / jvm.jars).read_text(encoding="utf-8"))
         found = jars.collect(listed, None, ArtifactStore(cache() / "artifacts"), progress)
         return cls(network, jvm, jvmhost.build(progress), tuple(found[jar] for jar in listed), progress)
 

@@ -181,7 +181,7 @@ def _inspect(archive: Path, artifact: Artifact, where: Where, chain_id: str) -> 
 
 
 def check_genesis(genesis: Path, chain_id: str, artifact: Artifact) -> None:
-    """Refuse what is no genesis of this chain.
+    """Refuse what is not a genesis of this chain.
 
     Raises:
         ArtifactError: It is not, and what it is instead.
@@ -189,7 +189,7 @@ def check_genesis(genesis: Path, chain_id: str, artifact: Artifact) -> None:
     found = top_level_chain_id(genesis)
     if found == chain_id:
         return
-    what = f"{artifact.url} is no genesis of {chain_id}: "
+    what = f"{artifact.url} is not a genesis of {chain_id}: "
     with genesis.open("rb") as stream:
         if b'"jsonrpc"' in stream.read(512):
             raise ArtifactError(f"{what}it is an RPC server's answer", hint="write format: rpc beside genesis.url")

@@ -78,7 +78,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(content) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key {printable(twice)!r} stands twice in one object")
+        raise ValueError(f"the key {printable(twice)!r} appears twice in one object")
     return content
 
 

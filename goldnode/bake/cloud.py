@@ -47,7 +47,7 @@ def bake(options: golden.BakeOptions, settings: Mapping[str, Any], progress: Pro
         progress: Told how far it is.
 
     Raises:
-        ArtifactError: An input cannot be had, or is not what its pin says.
+        ArtifactError: An input cannot be obtained, or is not what its pin says.
         BakeError: Packer or the cloud failed; the logs are kept under ``out/failed/``.
     """
     timer = golden.StepTimer(progress)
@@ -61,7 +61,7 @@ def bake(options: golden.BakeOptions, settings: Mapping[str, Any], progress: Pro
         variables = {"payload": str(build_dir / "payload.tar"), "arch": options.arch, "image_name": name, **settings}
         made = vmbake.build(platform.source, variables, build_dir, timer, network=network, env=credentials(options))
     if not made:
-        raise BakeError(f"Packer ended well, but {platform} named no image", hint=f"look for {name} in the console")
+        raise BakeError(f"Packer succeeded, but {platform} named no image", hint=f"look for {name} in the console")
     document = {
         "version": 1,
         "platform": str(platform),

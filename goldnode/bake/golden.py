@@ -21,7 +21,6 @@ from typing import Any
 from goldnode import files, paths
 from goldnode.bake import base as bases
 from goldnode.bake import content, manifest, vmbake
-from goldnode.bake import stock as stockbake
 from goldnode.bake.build_dir import temporary_build_dir
 from goldnode.bake.platform import Platform
 from goldnode.bake.programs.obtain import obtain
@@ -121,7 +120,7 @@ def bake(options: BakeOptions, progress: Progress) -> Result:
     """Turn a network into a sealed image in ``out/``.
 
     Raises:
-        ArtifactError: An input cannot be had, or is not what its pin says.
+        ArtifactError: An input cannot be obtained, or is not what its pin says.
         BakeError: Packer, QEMU or the daemon failed; the message names the console log that was kept.
         ImageError: The sealed image breaks a hygiene rule.
         HostError: A tool or disk space is missing.
@@ -144,7 +143,7 @@ def bake(options: BakeOptions, progress: Progress) -> Result:
         if not options.force and (known := _unchanged(target, key)):
             return Result(target.image, known, baked=False)
         acceleration = accel.choose(options.accel, base.folder / "vmlinuz")
-        run_packer = stockbake.run_packer if stock else vmbake.run_packer
+        run_packer = vmbake.run_stock if stock else vmbake.run_packer
         with beside(lambda: bases.search(base, timer)) as searched:
             sealed = run_packer(base, tar, build_dir, acceleration, timer, network=network)
             searched.result()
@@ -252,5 +251,5 @@ def refuse_broken(report: HygieneReport, name: str) -> None:
         raise ImageError(
             f"{name} was sealed, but {len(report.broken)} of {len(report.results)} hygiene rules are broken:\n"
             + "\n".join(faults[:20]),
-            hint="mend packer/scripts/clean.sh or the role that left it; the rules: docs/image-hygiene.md",
+            hint="fix packer/scripts/clean.sh or the role that left it; the rules: docs/image-hygiene.md",
         )

@@ -101,7 +101,7 @@ def _value(pair: str, value: str) -> Any:
     try:
         return json.loads(value)
     except json.JSONDecodeError as error:
-        raise UsageError(f"--set {pair}: the value begins as JSON and is none: {error.msg}") from error
+        raise UsageError(f"--set {pair}: the value begins like JSON but is not valid: {error.msg}") from error
 
 
 def _file(platform: Platform, file: Path, known: tuple[str, ...]) -> dict[str, Any]:
@@ -110,7 +110,7 @@ def _file(platform: Platform, file: Path, known: tuple[str, ...]) -> dict[str, A
     except (OSError, yaml.YAMLError) as error:
         raise InputError(f"{file} cannot be read: {error}") from error
     if not isinstance(document, dict):
-        raise InputError(f"{file} is no mapping of variables to values")
+        raise InputError(f"{file} is not a mapping of variables to values")
     faults = [Fault(str(file), 0, str(key), "", _unknown(platform, known)) for key in document if str(key) not in known]
     if faults:
         raise InputError(f"{file} does not fit", faults=faults)

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-#: Seconds between two looks at the console.
+#: Seconds between two readings of the console.
 LOOK = 0.05
 CHUNK = 1 << 16
 

@@ -17,6 +17,7 @@ from goldnode import files, paths
 from goldnode.bake import access, ssh_wait
 from goldnode.bake.base import Base
 from goldnode.bake.packer import Event, Packer
+from goldnode.bake.platform import Platform
 from goldnode.config.network import Network
 from goldnode.errors import BakeError
 from goldnode.progress import Progress
@@ -107,6 +108,36 @@ def run_packer(
         }
         build("qemu.golden", variables, build_dir, progress, network=network)
     return Sealed(output / "disk.qcow2", entry.public_key)
+
+
+def run_stock(
+    base: Base, payload: Path, build_dir: Path, acceleration: Acceleration, progress: Progress, *, network: Network
+) -> Sealed:
+    """Boot a plain Debian disk, let cloud-init make the bake's access, install, seal, power off, compress.
+
+    What every cloud source does, under QEMU: it tests that path without an account, and it is what the
+    golden bake is compared with.  The guest reaches the Debian mirror through the host.
+
+    Raises:
+        BakeError: It failed; the logs are kept under ``out/failed/``.
+    """
+    entry = access.grant(build_dir)
+    variables = {
+        **machine(base, payload, build_dir, acceleration),
+        "ssh_private_key_file": str(entry.private_key),
+        "seed": [str(file) for file in seed(build_dir / "seed", entry.public_key)],
+    }
+    build(Platform.STOCK.source, variables, build_dir, progress, network=network)
+    return Sealed(build_dir / "packer" / "disk.qcow2", entry.public_key, compressed=True)
+
+
+def seed(folder: Path, public_key: str) -> tuple[Path, ...]:
+    """Write the NoCloud seed that lets the bake's key in, and nothing else."""
+    document = {"disable_root": False, "users": [{"name": "root", "ssh_authorized_keys": [public_key]}]}
+    user_data, meta_data = folder / "user-data", folder / "meta-data"
+    files.write_atomic(user_data, f"#cloud-config\n{json.dumps(document)}\n")
+    files.write_atomic(meta_data, "instance-id: goldnode-stock-bake\n")
+    return user_data, meta_data
 
 
 def machine(base: Base, payload: Path, build_dir: Path, acceleration: Acceleration) -> dict[str, Any]:

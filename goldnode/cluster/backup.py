@@ -41,7 +41,7 @@ def back_up(cluster: Cluster, target: Path, passphrase: str, random: Callable[[i
             hint="choose a longer one",
         )
     if target.exists():
-        raise UsageError(f"{target} is there already", hint="choose another --out")
+        raise UsageError(f"{target} already exists", hint="choose another --out")
     files = {name: to_base64((cluster.folder / name).read_bytes()) for name in FILES}
     salt = random(_SALT)
     text = json.dumps({"name": cluster.folder.name, "files": files}).encode()
@@ -58,16 +58,18 @@ def restore(source: Path, clusters: Path, passphrase: str) -> Cluster:
     data = source.read_bytes()
     salt, sealed = data[len(MAGIC) : len(MAGIC) + _SALT], data[len(MAGIC) + _SALT :]
     if not data.startswith(MAGIC):
-        raise InputError(f"{source} is no backup of a cluster", hint="name a file that ./invoke cluster backup wrote")
+        raise InputError(
+            f"{source} is not a backup of a cluster", hint="name a file that ./invoke cluster backup wrote"
+        )
     try:
         document = json.loads(_cipher(passphrase, salt).decrypt(_NONCE, sealed, MAGIC))
     except InvalidTag as error:
         raise InputError(
-            f"{source} is damaged, or the passphrase is another one", hint="try again, or another copy"
+            f"{source} is damaged, or the passphrase is wrong", hint="try again, or another copy"
         ) from error
     folder = clusters / document["name"]
     if not NAME_TEXT.fullmatch(document["name"]) or folder.exists():
-        raise UsageError(f"{folder} is there already", hint=f"mv {folder} {folder}.old")
+        raise UsageError(f"{folder} already exists", hint=f"mv {folder} {folder}.old")
     folder.mkdir(parents=True, mode=0o700)
     for name in FILES:
         write_atomic(folder / name, from_base64(document["files"][name], name), _MODE)

@@ -15,10 +15,11 @@ from dataclasses import dataclass, replace
 from goldnode.cluster.store import Cluster, Minted, Revoked
 from goldnode.discovery.roster import Peer
 from goldnode.errors import InputError, UsageError
+from goldnode.forms import NODE_ID
 from goldnode.protocol import limits
 from goldnode.protocol.invite import Invite, mint
 from goldnode.protocol.policy import Policy, sign_policy
-from goldnode.protocol.wire import KEY, NODE_ID_TEXT
+from goldnode.protocol.wire import KEY
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +38,12 @@ def invite(cluster: Cluster, spec: InviteSpec, random: Callable[[int], bytes] = 
     Raises:
         InputError: The role is no name, or the number is out of range.
     """
-    membership = cluster.membership
+    view = cluster.view
     made = mint(
         cluster.root,
         role=spec.role,
-        epoch=membership.epoch,
-        cluster_key=membership.cluster_key,
+        epoch=view.epoch,
+        cluster_key=view.cluster_key,
         not_after=spec.not_after,
         random=random,
         max_nodes=spec.max,
@@ -54,7 +55,7 @@ def invite(cluster: Cluster, spec: InviteSpec, random: Callable[[int], bytes] = 
 
 def unendorsed(cluster: Cluster) -> frozenset[str]:
     """Members no policy names yet: a candidate could not tell them from a stolen invite once theirs are over."""
-    return frozenset(cluster.membership.roster.members) - cluster.membership.policy.approved
+    return frozenset(cluster.view.roster.members) - cluster.view.policy.approved
 
 
 def approve(cluster: Cluster, nodes: Collection[str] = (), now: float | None = None) -> None:
@@ -64,8 +65,8 @@ def approve(cluster: Cluster, nodes: Collection[str] = (), now: float | None = N
         UsageError: One of them is revoked.
     """
     _refuse_revoked(cluster, nodes)
-    policy = cluster.membership.policy
-    _decide(cluster, replace(policy, approved=policy.approved | set(nodes)), cluster.membership.cluster_key, now)
+    policy = cluster.view.policy
+    _decide(cluster, replace(policy, approved=policy.approved | set(nodes)), cluster.view.cluster_key, now)
 
 
 def forget(cluster: Cluster, nodes: Collection[str], now: float | None = None) -> None:
@@ -76,13 +77,13 @@ def forget(cluster: Cluster, nodes: Collection[str], now: float | None = None) -
     """
     _refuse_revoked(cluster, nodes)
     moment = time.time() if now is None else now
-    policy = cluster.membership.policy
+    policy = cluster.view.policy
     forgotten = {**policy.forgotten, **dict.fromkeys(nodes, int(moment * 1000))}
     newest = sorted(forgotten, key=lambda node: (forgotten[node], node))[-limits.FORGOTTEN :]
     policy = replace(
         policy, forgotten={node: forgotten[node] for node in newest}, approved=policy.approved - set(nodes)
     )
-    _decide(cluster, policy, cluster.membership.cluster_key, moment)
+    _decide(cluster, policy, cluster.view.cluster_key, moment)
 
 
 def revoke(
@@ -97,7 +98,7 @@ def revoke(
         InputError: The policy's list of revoked nodes is full, and none of them can be dropped.
     """
     moment = time.time() if now is None else now
-    membership = cluster.membership
+    view = cluster.view
     kept = _still_needed(cluster, nodes, moment)
     revoked = kept | set(nodes)
     if len(revoked) > limits.REVOKED_NODES:
@@ -106,12 +107,12 @@ def revoke(
             hint=f"./invoke cluster status {cluster.folder.name}",
         )
     notes = [note for note in cluster.settings.revoked if note.node in kept and note.node not in nodes]
-    peers = {**membership.roster.pending, **membership.roster.peers}
+    peers = {**view.roster.pending, **view.roster.peers}
     notes += [
-        Revoked(node, membership.cited[0] + 1, peers[node].announcement.enrolment.grant.not_after)
+        Revoked(node, view.cited[0] + 1, peers[node].announcement.enrolment.grant.not_after)
         for node in sorted(set(nodes) & peers.keys())
     ]
-    policy = replace(membership.policy, revoked_nodes=revoked, approved=membership.policy.approved - revoked)
+    policy = replace(view.policy, revoked_nodes=revoked, approved=view.policy.approved - revoked)
     minted = rotate(cluster, policy, moment, random)
     cluster.keep(replace(cluster.settings, revoked=tuple(notes)))
     return minted
@@ -130,7 +131,7 @@ def rotate(
     """
     moment = time.time() if now is None else now
     left = _unused(cluster, moment)
-    _decide(cluster, policy or cluster.membership.policy, random(KEY), moment)
+    _decide(cluster, policy or cluster.view.policy, random(KEY), moment)
     cluster.keep(replace(cluster.settings, minted=()))
     return [invite(cluster, spec, random) for spec in left]
 
@@ -141,10 +142,10 @@ def find_node(cluster: Cluster, text: str) -> str:
     Raises:
         UsageError: None or several are meant.
     """
-    roster = cluster.membership.roster
+    roster = cluster.view.roster
     known: dict[str, Peer] = {**roster.pending, **roster.peers}
     meant = [node for node, peer in known.items() if node.startswith(text) or peer.announcement.facts.moniker == text]
-    if NODE_ID_TEXT.fullmatch(text):
+    if NODE_ID.fullmatch(text):
         return text
     if len(meant) != 1:
         raise UsageError(
@@ -160,25 +161,25 @@ def _still_needed(cluster: Cluster, leaving: Collection[str], now: float) -> fro
     One can be dropped when everybody who stays holds a policy that named it, so that it is nobody's member any more,
     and its invite is over, so that it cannot enrol again.
     """
-    staying = [peer for node, peer in cluster.membership.roster.members.items() if node not in leaving]
-    oldest = min((peer.announcement.policy[0] for peer in staying), default=cluster.membership.cited[0])
+    staying = [peer for node, peer in cluster.view.roster.members.items() if node not in leaving]
+    oldest = min((peer.announcement.policy[0] for peer in staying), default=cluster.view.cited[0])
     spent = {note.node for note in cluster.settings.revoked if note.version <= oldest and note.not_after < now}
-    return cluster.membership.policy.revoked_nodes - spent
+    return cluster.view.policy.revoked_nodes - spent
 
 
 def _refuse_revoked(cluster: Cluster, nodes: Collection[str]) -> None:
-    out = sorted(set(nodes) & cluster.membership.policy.revoked_nodes)
+    out = sorted(set(nodes) & cluster.view.policy.revoked_nodes)
     if out:
         raise UsageError(f"node {out[0]} is revoked for good", hint="give it a new node key and a new invite")
 
 
 def _decide(cluster: Cluster, policy: Policy, key: bytes, now: float | None) -> None:
-    membership, moment = cluster.membership, time.time() if now is None else now
+    view, moment = cluster.view, time.time() if now is None else now
     remaining = {
         node: peer
-        for node, peer in {**membership.roster.pending, **membership.roster.members}.items()
+        for node, peer in {**view.roster.pending, **view.roster.members}.items()
         if node not in policy.revoked_nodes
-        and (node in membership.roster.peers or node in policy.approved)
+        and (node in view.roster.peers or node in policy.approved)
         and peer.announcement.time > policy.forgotten.get(node, -1)
     }
     policy = replace(
@@ -190,13 +191,13 @@ def _decide(cluster: Cluster, policy: Policy, key: bytes, now: float | None) -> 
     data = sign_policy(
         cluster.root,
         policy,
-        version=membership.cited[0] + 1,
-        epoch=membership.epoch + (key != membership.cluster_key),
+        version=view.cited[0] + 1,
+        epoch=view.epoch + (key != view.cluster_key),
         cluster_key=key,
         members=[cluster.wrapping_key, *(peer.announcement.enrolment.wrapping_key for peer in remaining.values())],
         random=os.urandom,
     )
-    membership.take_policy(data, moment)
+    view.take_policy(data, moment)
 
 
 def _approved(policy: Policy, remaining: Collection[str]) -> frozenset[str]:
@@ -207,11 +208,11 @@ def _approved(policy: Policy, remaining: Collection[str]) -> frozenset[str]:
 
 def _unused(cluster: Cluster, now: float) -> list[InviteSpec]:
     """What is left of each invite: places nobody enrolled for, while it is not over."""
-    enrolled = [peer.invite for peer in cluster.membership.roster.peers.values()]
+    enrolled = [peer.invite for peer in cluster.view.roster.peers.values()]
     specs = []
     for minted in cluster.settings.minted:
         left = minted.max - enrolled.count(minted.invite)
-        over = minted.not_after < now or minted.invite in cluster.membership.policy.revoked_invites
+        over = minted.not_after < now or minted.invite in cluster.view.policy.revoked_invites
         if left > 0 and not over:
             specs.append(InviteSpec(minted.role, left, minted.not_after, minted.approve))
     return specs

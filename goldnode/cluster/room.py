@@ -48,7 +48,7 @@ def read(cluster: Cluster, clock: Callable[[], float] = time.time) -> RoomView:
             answered.append(url)
         except ExchangeError as error:
             alarms.add(Alarm(AlarmKind.UNREACHABLE, url, error.message))
-    alarms |= cluster.membership.alarms(clock())
+    alarms |= cluster.view.alarms(clock())
     return RoomView(tuple(answered), tuple(sorted(alarms)), frozenset(alive))
 
 
@@ -58,7 +58,7 @@ def endpoints(cluster: Cluster) -> tuple[str, ...]:
     Raises:
         UsageError: Nobody has said where.
     """
-    urls = tuple(dict.fromkeys((*cluster.settings.rendezvous, *cluster.membership.policy.endpoints)))
+    urls = tuple(dict.fromkeys((*cluster.settings.rendezvous, *cluster.view.policy.endpoints)))
     if not urls:
         name = cluster.folder.name
         raise UsageError(
@@ -77,10 +77,10 @@ def publish(cluster: Cluster) -> tuple[str, ...]:
     Raises:
         ExchangeError: None did; the policy is kept, and every later command brings it again.
     """
-    signed, took, error = cluster.membership.signed, [], None
+    signed, took, error = cluster.view.signed, [], None
     for url in endpoints(cluster) if signed else ():
         try:
-            Endpoint(url).put_policy(cluster.membership.fingerprint, signed.data if signed else b"")
+            Endpoint(url).put_policy(cluster.view.fingerprint, signed.data if signed else b"")
             took.append(url)
         except ExchangeError as refusal:
             error = refusal
@@ -105,20 +105,20 @@ def endorse(cluster: Cluster) -> None:
 
 def _read(cluster: Cluster, endpoint: Endpoint, now: float) -> tuple[set[Alarm], set[str]]:
     """What is wrong at one rendezvous, and whose records lie there."""
-    membership = cluster.membership
-    key, room = room_key(membership.cluster_key), membership.room
-    listing = endpoint.list(key, int(now * 1000), after="", wait=0, policy=membership.fingerprint)
+    view = cluster.view
+    key, room = room_key(view.cluster_key), view.room
+    listing = endpoint.list(key, int(now * 1000), after="", wait=0, policy=view.fingerprint)
     bad: list[str] = []
     if listing.policy is not None:
         try:
-            membership.take_policy(listing.policy, now)
+            view.take_policy(listing.policy, now)
         except ExchangeError as error:
             bad.append(error.message)
-    if room != membership.room:
+    if room != view.room:
         return _read(cluster, endpoint, now)
     alive = _take(cluster, listing, now, bad)
-    if membership.signed and _version(listing.policy, membership.fingerprint) < membership.signed.version:
-        endpoint.put_policy(membership.fingerprint, membership.signed.data)
+    if view.signed and _version(listing.policy, view.fingerprint) < view.signed.version:
+        endpoint.put_policy(view.fingerprint, view.signed.data)
     return ({Alarm(AlarmKind.BAD_RECORDS, endpoint.url, f"{len(bad)}, as: {bad[0]}")} if bad else set()), alive
 
 
@@ -126,7 +126,7 @@ def _take(cluster: Cluster, listing: Listing, now: float, bad: list[str]) -> set
     records, tombstones = [], []
     for slot, data in listing.items:
         try:
-            records.append(cluster.membership.read(slot, data, now))
+            records.append(cluster.view.read(slot, data, now))
         except ExchangeError as error:
             bad.append(error.message)
     for slot, data in listing.deleted:
@@ -134,7 +134,7 @@ def _take(cluster: Cluster, listing: Listing, now: float, bad: list[str]) -> set
             tombstones.append(verify_tombstone(data, slot))
         except ExchangeError as error:
             bad.append(error.message)
-    cluster.membership.take(Reading(tuple(records), tuple(tombstones)), now)
+    cluster.view.take(Reading(tuple(records), tuple(tombstones)), now)
     return {announcement.enrolment.node_id for _, announcement in records}
 
 

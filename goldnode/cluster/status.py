@@ -46,7 +46,7 @@ class Row:
 
 def rows(cluster: Cluster, now: float) -> list[Row]:
     """Members first, then who has left, then who waits; by role and name."""
-    roster = cluster.membership.roster
+    roster = cluster.view.roster
     members = roster.members.values()
     listed = [(peer, "left" if peer.left else "member") for peer in roster.peers.values()]
     listed += [(peer, roster.refused[node].value) for node, peer in roster.pending.items() if node in roster.refused]
@@ -55,16 +55,16 @@ def rows(cluster: Cluster, now: float) -> list[Row]:
     return [_row(peer, state, list(members), now) for peer, state in listed]
 
 
-def document(cluster: Cluster, look: RoomView, now: float) -> dict[str, Any]:
+def document(cluster: Cluster, seen: RoomView, now: float) -> dict[str, Any]:
     """The same for programs, with the alarms."""
     return {
         "version": 1,
         "cluster": cluster.settings.name,
         "network": cluster.settings.network,
-        "fingerprint": cluster.membership.fingerprint,
-        "epoch": cluster.membership.epoch,
-        "policy": cluster.membership.cited[0],
-        "answered": list(look.answered),
+        "fingerprint": cluster.view.fingerprint,
+        "epoch": cluster.view.epoch,
+        "policy": cluster.view.cited[0],
+        "answered": list(seen.answered),
         "members": [
             {
                 "node_id": row.node_id,
@@ -81,14 +81,14 @@ def document(cluster: Cluster, look: RoomView, now: float) -> dict[str, Any]:
         ],
         "alarms": [
             {"kind": alarm.kind.value, "subject": alarm.subject, "sentence": str(alarm), "hint": alarm.hint}
-            for alarm in look.alarms
+            for alarm in seen.alarms
         ],
     }
 
 
-def screen(cluster: Cluster, look: RoomView, now: float) -> Group:
+def screen(cluster: Cluster, seen: RoomView, now: float) -> Group:
     """The same for people, on a terminal."""
-    title = f"{cluster.settings.name} ({cluster.settings.network}), epoch {cluster.membership.epoch}"
+    title = f"{cluster.settings.name} ({cluster.settings.network}), epoch {cluster.view.epoch}"
     table = Table(title=title)
     for heading in ("name", "role", "state", "node ID", "addresses", "age", "accepted by", "height"):
         table.add_column(heading, overflow="fold")
@@ -96,7 +96,7 @@ def screen(cluster: Cluster, look: RoomView, now: float) -> Group:
         addresses, height = "\n".join(row.addresses) or "-", "-" if row.height is None else str(row.height)
         cells = (row.role, row.state, row.node_id[:SHORT], addresses, f"{row.age:.0f} s", str(row.accepted), height)
         table.add_row(escape(row.moniker), *cells)
-    lines = [f"! {escape(str(alarm))}" + (f"\n  {escape(alarm.hint)}" if alarm.hint else "") for alarm in look.alarms]
+    lines = [f"! {escape(str(alarm))}" + (f"\n  {escape(alarm.hint)}" if alarm.hint else "") for alarm in seen.alarms]
     return Group(table, *lines)
 
 

@@ -2,7 +2,7 @@
 
     root.key          the root's seed: whoever has it decides who belongs to the cluster
     cluster.json      name, network, rendezvous, what was minted
-    membership.json   the epoch's key, the policy, the roster (goldnode/discovery/membership.py)
+    membership.json   the epoch's key, the policy, the roster (goldnode/discovery/cluster_view.py)
 
 All files are 0600.  The operator reads the room like a member that never writes.  A wrapped key in every
 policy is the operator's own, under a key that follows from the root, so that a copy restored from
@@ -21,7 +21,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from goldnode.discovery.client import Endpoint
-from goldnode.discovery.membership import Membership, Reader
+from goldnode.discovery.cluster_view import ClusterView, Reader
 from goldnode.errors import ExchangeError, InputError, UsageError
 from goldnode.files import write_atomic, write_json
 from goldnode.protocol.invite import Grant
@@ -106,7 +106,7 @@ class Cluster:
         self.settings = _read_settings(folder / "cluster.json")
         self.root = _read_root(folder / "root.key")
         reader = Reader(public_of(self.root), wrapping_seed=_operator_seed(self.root), chain_id=self.settings.chain_id)
-        self.membership = Membership(folder / "membership.json", reader, 0, b"")
+        self.view = ClusterView(folder / "membership.json", reader, 0, b"")
 
     @property
     def wrapping_key(self) -> bytes:
@@ -147,15 +147,15 @@ def create(
     folder = clusters / name
     if not NAME_TEXT.fullmatch(name):
         raise UsageError(
-            f"{name!r} is no cluster name: 1 to 32 of a-z, 0-9 and -",
+            f"{name!r} is not a valid cluster name: 1 to 32 of a-z, 0-9 and -",
             hint="./invoke cluster new my-cluster --network NETWORK",
         )
     if folder.exists():
-        raise UsageError(f"{folder} is there already", hint=f"./invoke cluster status {name}")
+        raise UsageError(f"{folder} already exists", hint=f"./invoke cluster status {name}")
     folder.mkdir(parents=True, mode=0o700)
     root = key_from_seed(random(KEY))
     write_atomic(folder / "root.key", seed_of(root).hex() + "\n", _MODE)
-    Membership(folder / "membership.json", Reader(public_of(root)), 1, random(KEY)).save()
+    ClusterView(folder / "membership.json", Reader(public_of(root)), 1, random(KEY)).save()
     _write_settings(folder / "cluster.json", Settings(name, network, chain_id))
     return Cluster(folder)
 

@@ -78,7 +78,9 @@ def render(machine: UserData, templates: Path = TEMPLATES) -> str:
     """
     for node in machine.nodes:
         if not node_entry.NAME.fullmatch(node.name):
-            raise InputError(f"{node.name!r} is no node name: it is {node_entry.NAME_MEANING}", hint="--node val-1")
+            raise InputError(
+                f"{node.name!r} is not a valid node name: it must be {node_entry.NAME_MEANING}", hint="--node val-1"
+            )
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(templates),
         undefined=jinja2.StrictUndefined,

@@ -41,7 +41,7 @@ class RpcServer:
 
     Attributes:
         url: http or https, without a slash at its end.
-        provider: Who runs it; empty when nobody said. Two servers of one provider are one witness.
+        provider: Who runs it; empty when nobody said. Two servers of one provider count as one.
     """
 
     url: str

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, overload
 
@@ -23,6 +23,8 @@ from goldnode.config.source import Source, Where, dotted
 from goldnode.errors import Fault, InputError
 
 T = TypeVar("T")
+#: What a text must look like: a pattern for all of it, or a function that says so (``goldnode.forms``).
+Form = re.Pattern[str] | Callable[[str], bool]
 #: Longest value shown in a fault; invites and keys are secrets, so they are never shown whole.
 SHOWN = 24
 #: The largest document read: all of EC2's user-data is 16 KiB.
@@ -53,13 +55,13 @@ class Reader:
         """Read a document that must be one mapping.
 
         Raises:
-            InputError: It is no YAML, or not a mapping.
+            InputError: It is not valid YAML, or not a mapping.
         """
         source = sources.read(file, text, MAX_CHARACTERS)
         if not isinstance(source.data, dict):
             raise sources.unreadable(file, 1, "not a mapping of keys to values")
         twice = [
-            Fault(file, line, dotted(where), "", "stands twice in one mapping", "keep one")
+            Fault(file, line, dotted(where), "", "appears twice in one mapping", "keep one")
             for where, line in source.twice
         ]
         return cls(_Shared(source, twice), source.data)
@@ -82,21 +84,17 @@ class Reader:
         return self._mapping.get(key)
 
     @overload
-    def text(
-        self, key: str, pattern: re.Pattern[str], meaning: str, default: None = None, *, secret: bool = False
-    ) -> str: ...
+    def text(self, key: str, form: Form, meaning: str, default: None = None, *, secret: bool = False) -> str: ...
     @overload
-    def text(self, key: str, pattern: re.Pattern[str], meaning: str, default: str, *, secret: bool = False) -> str: ...
-    def text(
-        self, key: str, pattern: re.Pattern[str], meaning: str, default: str | None = None, *, secret: bool = False
-    ) -> str:
-        """A string that matches ``pattern`` as a whole; required unless a default is given."""
+    def text(self, key: str, form: Form, meaning: str, default: str, *, secret: bool = False) -> str: ...
+    def text(self, key: str, form: Form, meaning: str, default: str | None = None, *, secret: bool = False) -> str:
+        """A string that has this form as a whole; required unless a default is given."""
         value = self.take(key)
         if value is None:
             if default is None:
                 self.fault(key, "missing", fix=f"write {meaning}")
             return default or ""
-        if not isinstance(value, str) or not pattern.fullmatch(value):
+        if not isinstance(value, str) or not fits(form, value):
             self.fault(key, f"must be {meaning}", secret=secret)
             return default or ""
         return value
@@ -117,12 +115,12 @@ class Reader:
         return default or words[0]
 
     def number(self, key: str, low: int, high: int, default: int) -> int:
-        """A whole number in a range."""
+        """An integer in a range."""
         value = self.take(key)
         if value is None:
             return default
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-            self.fault(key, f"must be a whole number from {low} to {high}")
+            self.fault(key, f"must be an integer from {low} to {high}")
             return default
         return value
 
@@ -136,19 +134,19 @@ class Reader:
             return default
         return value
 
-    def texts(self, key: str, pattern: re.Pattern[str], meaning: str, *, most: int = 64) -> tuple[str, ...]:
-        """A list of distinct strings, each matching ``pattern``; empty when absent."""
+    def texts(self, key: str, form: Form, meaning: str, *, most: int = 64) -> tuple[str, ...]:
+        """A list of distinct strings, each of this form; empty when absent."""
         value = self.take(key)
         if value is None:
             return ()
         if not isinstance(value, list) or len(value) > most:
             self.fault(key, f"must be a list of at most {most}: {meaning}")
             return ()
-        wrong = [at for at, entry in enumerate(value) if not isinstance(entry, str) or not pattern.fullmatch(entry)]
+        wrong = [at for at, entry in enumerate(value) if not isinstance(entry, str) or not fits(form, entry)]
         for at in wrong:
             self.fault(key, f"must be {meaning}", index=at)
         if not wrong and len(set(value)) != len(value):
-            self.fault(key, "holds an entry twice")
+            self.fault(key, "lists an entry twice")
         return () if wrong else tuple(value)
 
     def section(self, key: str) -> Reader:
@@ -196,6 +194,11 @@ class Reader:
             faults = sorted(set(self._shared.faults), key=lambda fault: (fault.line, fault.path))
             count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
             raise InputError(f"{self._shared.source.file} has {count}:", hint=hint, faults=faults)
+
+
+def fits(form: Form, text: str) -> bool:
+    """Whether a text has a form, as a whole."""
+    return bool(form.fullmatch(text) if isinstance(form, re.Pattern) else form(text))
 
 
 def _shorten(value: Any, most: int) -> str:

@@ -74,7 +74,6 @@ class Network:
         daemon: The program.
         genesis: The chain's one genesis; None for a private network, where each cluster makes its own.
         minimum_gas_prices: As app.toml wants it; empty when the daemon knows no gas.
-        bech32_prefix: First part of the chain's addresses.
         seeds: ``id@host:port`` each.
         persistent_peers: Public peers a sentry keeps dialling, ``id@host:port`` each.
         catch_up: How a node without state reaches the tip.
@@ -82,7 +81,6 @@ class Network:
         upgrades: The ladder, lowest height first.
         sysctls: Kernel settings the daemon asks for.
         block_time: Seconds from block to block; None when unknown.
-        signed_blocks_window: Blocks over which a validator's absences are counted; None when there is no slashing.
         packages: Debian packages the image needs besides.
         single_validator: The chain has one validator, so nobody else can make the blocks it would wait for.
         ports: Further ports of a node: name → offset in its block of 100.
@@ -97,7 +95,6 @@ class Network:
     daemon: Daemon
     genesis: Artifact | None
     minimum_gas_prices: str
-    bech32_prefix: str
     seeds: tuple[str, ...]
     persistent_peers: tuple[str, ...]
     catch_up: CatchUp
@@ -105,7 +102,6 @@ class Network:
     upgrades: tuple[Upgrade, ...]
     sysctls: Mapping[str, str]
     block_time: float | None
-    signed_blocks_window: int | None
     packages: tuple[str, ...]
     single_validator: bool
     ports: Mapping[str, int]
@@ -129,7 +125,6 @@ class Network:
             daemon=Daemon.from_document(document["daemon"]),
             genesis=None if genesis.get("private") else Artifact.from_document(genesis),
             minimum_gas_prices=document.get("minimum_gas_prices", ""),
-            bech32_prefix=document.get("bech32_prefix", ""),
             seeds=tuple(document.get("seeds", ())),
             persistent_peers=tuple(document.get("persistent_peers", ())),
             catch_up=CatchUp.from_document(document.get("catch_up", {})),
@@ -137,7 +132,6 @@ class Network:
             upgrades=tuple(map(_upgrade, document.get("upgrades", ()))),
             sysctls={key: str(value) for key, value in document.get("sysctls", {}).items()},
             block_time=document.get("block_time"),
-            signed_blocks_window=document.get("slashing", {}).get("signed_blocks_window"),
             packages=tuple(document.get("packages", ())),
             single_validator=document.get("single_validator", False),
             ports=document.get("ports", {}),
@@ -189,7 +183,7 @@ def find(name_or_path: str | Path) -> Path:
     path = given if given.suffix in (".yaml", ".yml") else NETWORKS / f"{given}.yaml"
     if given.is_file() and path != given:
         raise UsageError(
-            f"{given} is no network file: its name must end in .yaml", hint=f"./invoke network check {given}.yaml"
+            f"{given} is not a network file: its name must end in .yaml", hint=f"./invoke network check {given}.yaml"
         )
     if not path.is_file():
         raise UsageError(f"there is no network {name_or_path} ({path} does not exist)", hint="./invoke networks")

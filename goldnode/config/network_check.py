@@ -58,7 +58,7 @@ def parse(file: str, text: str) -> Source:
 
 def faults(source: Source) -> list[Fault]:
     """Everything that is wrong, in the order of the file."""
-    found = [_fault(source, where, "stands twice in one mapping", "keep one", line) for where, line in source.twice]
+    found = [_fault(source, where, "appears twice in one mapping", "keep one", line) for where, line in source.twice]
     problems = sorted(_validator().iter_errors(source.data), key=lambda error: list(map(str, error.absolute_path)))
     for error in problems:
         found += [_fault(source, *finding) for finding in _explain(error)]
@@ -77,9 +77,7 @@ def checked(path: Path) -> dict[str, Any]:
     found = faults(source)
     if found:
         count = "one fault" if len(found) == 1 else f"{len(found)} faults"
-        raise InputError(
-            f"{path} has {count}:", hint=f"mend the file, then ./invoke network check {path}", faults=found
-        )
+        raise InputError(f"{path} has {count}:", hint=f"fix the file, then ./invoke network check {path}", faults=found)
     return {"name": path.stem, **source.data}
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from goldnode import forms
 from goldnode.config.catch_up import SnapshotFormat
 from goldnode.config.source import Where
 from goldnode.fetch.artifact import Format
@@ -21,9 +22,7 @@ from goldnode.fetch.artifact import Format
 #: Where, why it is wrong, and what to write instead.
 Finding = tuple[Where, str, str]
 
-NODE_ID = re.compile(r"[0-9a-f]{40}")
 HOST = re.compile(r"(?=.{1,253}\Z)(?!-)[A-Za-z0-9-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*")
-PORT = re.compile(r"[0-9]{1,5}")
 #: The form of every URL in a network file, as `network.schema.json` has it.
 URL = re.compile(r"https?://[A-Za-z0-9._-]+(:[0-9]{1,5})?(/[^\s\"'<>\\]*)?")
 #: Names by which clouds offer a machine its own secrets.
@@ -75,14 +74,14 @@ def peer_fault(text: str, *, importing: bool = False) -> tuple[str, str] | None:
     if text.count("@") != 1:
         return "is not id@host:port", "write 40 hex digits, one @, a host, a colon and a port"
     node_id, address = text.split("@")
-    if NODE_ID.fullmatch(node_id.lower()) and node_id != node_id.lower():
+    if forms.NODE_ID.fullmatch(node_id.lower()) and node_id != node_id.lower():
         return "has an id in upper case, which CometBFT never finds equal", f"write {node_id.lower()}@{address}"
-    if not NODE_ID.fullmatch(node_id):
+    if not forms.NODE_ID.fullmatch(node_id):
         return "has an id that is not 40 hex digits", "ask the operator for the output of show-node-id"
     host, _, port = address.rpartition(":")
-    if not PORT.fullmatch(port) or not 0 < int(port) < 1 << 16:
+    if not forms.is_port(port):
         return "has no port from 1 to 65535", f"write {node_id}@{host or address}:26656"
-    if not _host(host):
+    if not forms.is_host(host):
         return "has no valid host", "write a name, an IPv4 address, or [an IPv6 address]"
     if importing and not _is_public(host.strip("[]")):
         return "has an address that is not public", "ask the operator for the public one"
@@ -147,22 +146,6 @@ def host_of(url: str) -> str:
         return urlsplit(url).hostname or ""
     except ValueError:
         return ""
-
-
-def _host(host: str) -> bool:
-    if host.startswith("[") and host.endswith("]"):
-        try:
-            ipaddress.IPv6Address(host[1:-1])
-        except ValueError:
-            return False
-        return True
-    if re.fullmatch(r"[0-9.]+", host):
-        try:
-            ipaddress.IPv4Address(host)
-        except ValueError:
-            return False
-        return True
-    return HOST.fullmatch(host) is not None
 
 
 def _peers(document: Mapping[str, Any], field: str) -> Iterator[Finding]:
@@ -274,7 +257,7 @@ def _upgrades(document: Mapping[str, Any]) -> Iterator[Finding]:
     names = [name for _, _, name in ladder]
     for index, _, name in ladder:
         if name in names[:index]:
-            yield ("upgrades", index, "name"), "stands twice in the ladder", "remove one"
+            yield ("upgrades", index, "name"), "appears twice in the ladder", "remove one"
 
 
 def _ports(ports: Mapping[str, Any]) -> Iterator[Finding]:

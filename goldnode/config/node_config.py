@@ -24,14 +24,9 @@ from enum import StrEnum
 from goldnode.config import node_entry
 from goldnode.config.document import Reader
 from goldnode.config.node_entry import HOSTED_ROLES, SERVICE_ROLES, NodeEntry
+from goldnode.forms import ROLE, is_endpoint
 
 VERSION = 1
-ROLE = re.compile(r"[a-z][a-z0-9-]{0,31}")
-#: A host is an IPv6 address in brackets, an IPv4 address, or a name, whose last part is not a number.
-NAME_HOST = r"(?:[A-Za-z0-9-]+\.)*[A-Za-z0-9-]*[A-Za-z-][A-Za-z0-9-]*\.?"
-ENDPOINT = re.compile(
-    rf"https?://(?:\[[0-9a-fA-F:.]+\]|{node_entry.IPV4}|{NAME_HOST})(?::{node_entry.PORT})?(?:/[A-Za-z0-9._~/-]*)?"
-)
 DEVICE = re.compile(r"root|/dev/[A-Za-z0-9._/-]+|(?:LABEL|UUID)=[A-Za-z0-9._-]{1,64}")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 SSH_KEY = re.compile(r"(?:ssh|sk-ssh|ecdsa|sk-ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/=]+(?: [^\r\n]*)?")
@@ -110,7 +105,7 @@ def parse(text: str, file: str = "node.yaml") -> NodeConfig:
     config = NodeConfig(
         role=role,
         nodes=_nodes(reader, role),
-        rendezvous=reader.texts("rendezvous", ENDPOINT, "http or https URLs, as http://203.0.113.10:8700", most=8),
+        rendezvous=reader.texts("rendezvous", is_endpoint, "http or https URLs, as http://203.0.113.10:8700", most=8),
         mesh=mesh,
         data=reader.text("data", DEVICE, "root, /dev/NAME, LABEL=NAME or UUID=NAME", "root"),
         genesis_sha256=genesis_sha256,
@@ -141,7 +136,7 @@ def _nodes(reader: Reader, role: str) -> tuple[NodeEntry, ...]:
         return (node_entry.read(reader, role, shared),)
     for key in ("name", "join", "consensus_key", "signer_key", "signer_from"):
         if key in reader:
-            reader.fault(key, "stands with each node when the role is multi-node", fix=f"move it below nodes: as {key}")
+            reader.fault(key, "belongs to each node when the role is multi-node", fix=f"move it below nodes: as {key}")
     entries = []
     for each in reader.sections("nodes", most=MAX_NODES):
         own = each.text("role", ROLE, "a role, such as validator or sentry")
@@ -153,5 +148,5 @@ def _nodes(reader: Reader, role: str) -> tuple[NodeEntry, ...]:
         reader.fault("nodes", "missing", fix="write at least one node: - {name: val-1, role: validator, join: gn1_…}")
     names = [entry.name for entry in entries]
     for name in sorted({name for name in names if name and names.count(name) > 1}):
-        reader.fault("nodes", f"the name {name} stands twice", fix="give each node a name of its own")
+        reader.fault("nodes", f"the name {name} appears twice", fix="give each node a name of its own")
     return tuple(entries)

@@ -11,22 +11,19 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 from goldnode.config.catch_up import TRUST_PERIOD, CatchUp, RpcServer, Snapshot, SnapshotFormat, StateSync
 from goldnode.config.document import Reader
 from goldnode.config.network_rules import STATE_SYNC_SERVERS, host_of
+from goldnode.forms import is_peer
 
 #: Longest a node's name may be: its user is ``gn-NAME``, and a Linux user name has 32 characters.
 NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,22}[a-z0-9])?")
 NAME_MEANING = "a name of 1 to 24 lower-case letters, digits and inner dashes"
 INVITE = re.compile(r"gn1_[a-z2-7]+")
 MESH_KEY = re.compile(r"[A-Za-z0-9+/]{43}=")
-#: 1 to 65535, without leading zeros; and an IPv4 address, each of its numbers at most 255.
-PORT = r"(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
-OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
-IPV4 = rf"{OCTET}(?:\.{OCTET}){{3}}"
-PEER = re.compile(rf"[0-9a-f]{{40}}@(?:\[[0-9a-f:.]+\]|{IPV4}):{PORT}")
 #: Where a signing lease may be kept; ``goldnode.node.keys.stores.place`` takes it apart.
 LEASE = re.compile(r"(?:etcd|s3)://[A-Za-z0-9._-][A-Za-z0-9._~:/?&=%,\[\]-]{1,300}|file:///[A-Za-z0-9._/-]{1,200}")
 LEASE_MEANING = "etcd://HOST:2379[,HOST:2379]/PREFIX, s3://BUCKET/PREFIX or file:///PATH"
@@ -103,7 +100,7 @@ class Shared:
     @classmethod
     def read(cls, reader: Reader, base: Shared) -> Shared:
         """What stands here, and else what ``base`` has."""
-        peers = _peers(reader)
+        peers = reader.texts("peers", partial(is_peer, numeric=True), "peers, as ID@203.0.113.5:26656, no names")
         return cls(
             min_sentries=reader.number("min_sentries", 0, 16, base.min_sentries),
             addresses=addresses(reader, "addresses", network=False) or base.addresses,
@@ -129,11 +126,11 @@ def read(reader: Reader, role: str, shared: Shared) -> NodeEntry:
         if key in reader and not remote:
             reader.fault(key, "only consensus_key: remote-signer has a signer", fix="remove it")
     if "consensus_key" in reader and role != "validator":
-        reader.fault("consensus_key", f"means nothing to a {role}", fix="remove it")
+        reader.fault("consensus_key", f"does not apply to a {role}", fix="remove it")
     if "catch_up" in reader and role == "validator":
-        reader.fault("catch_up", "means nothing to a validator: it asks its own sentries only", fix="remove it")
+        reader.fault("catch_up", "does not apply to a validator: it asks its own sentries only", fix="remove it")
     for key in [key for key in CLUSTER_KEYS if role in HOSTED_ROLES and key in reader]:
-        reader.fault(key, f"means nothing to a {role} node: it is in no cluster", fix="remove it")
+        reader.fault(key, f"does not apply to a {role} node: it is in no cluster", fix="remove it")
     return NodeEntry(
         name=name,
         role=role,
@@ -164,17 +161,6 @@ def addresses(reader: Reader, key: str, *, network: bool) -> tuple[str, ...]:
                 ipaddress.ip_address(value)
         except ValueError as error:
             reader.fault(key, str(error), index=index)
-    return values
-
-
-def _peers(reader: Reader) -> tuple[str, ...]:
-    values = reader.texts("peers", PEER, "peers with a numeric address, as ID@203.0.113.5:26656, port 1 to 65535")
-    for index, value in enumerate(values):
-        host = value.partition("@")[2].rpartition(":")[0].strip("[]")
-        try:
-            ipaddress.ip_address(host)
-        except ValueError as error:
-            reader.fault("peers", str(error), index=index)
     return values
 
 

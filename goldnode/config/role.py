@@ -3,7 +3,8 @@
 A role is a folder: ``role.yaml`` (this module), ``rootfs/`` (files at their final path) and a
 README.  It says what the role needs, which ports it opens and to whom, what it sets in the
 daemon's configuration, which members stand in its peer lists, and when it may start or restart.
-Adding a role adds a folder; nothing in the node's program names one.
+Adding a role adds a folder.  What a sentry is to a validator, and that only a validator has a
+consensus key, is the program's own knowledge.
 
 Settings may hold a few words in braces, which the planner fills for one node:
 ``{name}``, ``{p2p}``, ``{rpc}``, ``{prometheus}``, ``{grpc}``, ``{api}``, ``{signer}`` (ports),
@@ -19,8 +20,8 @@ from enum import StrEnum
 from typing import Any
 
 from goldnode.config.document import Reader
-from goldnode.config.node_config import ROLE
 from goldnode.config.node_entry import CONFIG_FILES
+from goldnode.forms import ROLE
 
 VERSION = 1
 

@@ -22,10 +22,10 @@ from urllib.parse import urlencode, urlsplit
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from goldnode.errors import ExchangeError, InputError
+from goldnode.forms import is_endpoint
 from goldnode.protocol import limits
 from goldnode.protocol.codes import Code
 from goldnode.protocol.facts import number_of
-from goldnode.protocol.policy import is_endpoint
 from goldnode.protocol.request import SERVER, SERVER_TEXT, sign_request
 from goldnode.protocol.wire import HASH_TEXT, from_base64, hash_of, parse_json, public_of, refuse, write_body
 
@@ -84,7 +84,7 @@ class Endpoint:
 
     def __init__(self, url: str) -> None:
         if not is_endpoint(url):
-            raise InputError(f"{url!r} is no rendezvous URL", hint="write it as http://203.0.113.10:8700")
+            raise InputError(f"{url!r} is not a rendezvous URL", hint="write it as http://203.0.113.10:8700")
         self.url = url.rstrip("/")
         parts = urlsplit(self.url)
         self._tls, self._host, self._port, self._prefix = (

@@ -1,7 +1,7 @@
 """One node's place in one cluster: its identity, what it says of itself, what it knows of others.
 
-    member = Member.join(state, node_key, read_invite(line))     # once
-    member = Member(state, node_key)                             # from then on
+    member = Membership.join(state, node_key, read_invite(line))     # once
+    member = Membership(state, node_key)                             # from then on
     member.publish(facts)
     with Exchange(member, urls): ...                             # goldnode/discovery/exchange.py
     member.members(); member.alarms()
@@ -24,8 +24,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from goldnode.discovery.alarm import Alarm, AlarmKind
 from goldnode.discovery.client import Listing
+from goldnode.discovery.cluster_view import ClusterView, Reader
 from goldnode.discovery.identity import Identity, read_identity, write_identity
-from goldnode.discovery.membership import Membership, Reader
 from goldnode.discovery.own_record import OwnRecord, Written
 from goldnode.discovery.roster import Peer, Reading
 from goldnode.errors import ExchangeError, InputError
@@ -50,7 +50,7 @@ class Keys:
     slot_key: Ed25519PrivateKey
 
 
-class Member:
+class Membership:
     """A member; safe to use from several threads.
 
     Args:
@@ -83,7 +83,7 @@ class Member:
         grant = enrolment.grant
         self.node_id, self.role, self.fingerprint = enrolment.node_id, enrolment.role, grant.fingerprint
         reader = Reader(grant.root, enrolment.node_id, grant.invite, self._own.identity.wrapping_seed)
-        self._membership = Membership(state / _MEMBERSHIP, reader, 0, b"")
+        self._view = ClusterView(state / _MEMBERSHIP, reader, 0, b"")
         self._version = 0
 
     @classmethod
@@ -95,7 +95,7 @@ class Member:
         *,
         clock: Callable[[], float] = time.time,
         random: Callable[[int], bytes] = os.urandom,
-    ) -> Member:
+    ) -> Membership:
         """Enrol with an invite; with the same invite again, go on with what is there.
 
         Raises:
@@ -108,7 +108,7 @@ class Member:
             enrolment = enrol(invite, node_key, wrapping_keys(wrapping_seed)[1], clock())
             state.mkdir(parents=True, exist_ok=True, mode=0o700)
             # the key first: an identity on disk says that everything is there
-            Membership(state / _MEMBERSHIP, Reader(grant.root), grant.epoch, invite.cluster_key).save()
+            ClusterView(state / _MEMBERSHIP, Reader(grant.root), grant.epoch, invite.cluster_key).save()
             write_identity(identity, Identity(enrolment, wrapping_seed))
         return cls(state, node_key, clock=clock, random=random)
 
@@ -120,34 +120,30 @@ class Member:
     def members(self) -> dict[str, Peer]:
         """The other members, by node ID; from disk while no rendezvous answers."""
         with self.changed:
-            return self._membership.roster.members
-
-    def accepted_by(self) -> frozenset[str]:
-        """Node IDs of the members that list this node as accepted."""
-        return frozenset(node for node, peer in self.members().items() if self.node_id in peer.announcement.accepted)
+            return self._view.roster.members
 
     def alarms(self) -> set[Alarm]:
         """Everything that is wrong; `Exchange.alarms` adds what is wrong with the rendezvous."""
         with self.changed:
             own = {Alarm(AlarmKind.CLONE, self.node_id)} if self._own.cloned else set()
-            return self._membership.alarms(self.clock()) | own
+            return self._view.alarms(self.clock()) | own
 
     def endpoints(self) -> tuple[str, ...]:
         """The rendezvous URLs of the policy, beside those the node was given."""
         with self.changed:
-            return self._membership.policy.endpoints
+            return self._view.policy.endpoints
 
     def policy(self) -> tuple[int, bytes]:
         """Version and bytes of the policy held; (0, nothing) for none."""
         with self.changed:
-            signed = self._membership.signed
+            signed = self._view.signed
             return (signed.version, signed.data) if signed else (0, b"")
 
     def keys(self) -> Keys:
         """The keys of the present room."""
         with self.changed:
-            room = self._membership.room
-            return Keys(room, room_key(self._membership.cluster_key), self._own.slot(room), self._own.slot_key(room))
+            room = self._view.room
+            return Keys(room, room_key(self._view.cluster_key), self._own.slot(room), self._own.slot_key(room))
 
     def publish(self, facts: Facts) -> None:
         """Announce these facts from now on; the same again changes nothing.
@@ -157,23 +153,23 @@ class Member:
         """
         with self.changed:
             if self._own.publish(facts):
-                self._membership.know(facts.chain_id, facts.genesis)
+                self._view.know(facts.chain_id, facts.genesis)
                 self.changed.notify_all()
 
     def current(self) -> Written | None:
         """The record to put, written anew when it is due; None until `say` was called."""
         with self.changed:
-            return self._own.current(self._membership, self.clock())
+            return self._own.current(self._view, self.clock())
 
     def due(self) -> float:
         """Unix seconds at which `current` will give a new record."""
         with self.changed:
-            return self._own.due(self._membership)
+            return self._own.due(self._view)
 
     def farewell(self) -> bytes:
         """A tombstone for our slot: every member forgets us."""
         with self.changed:
-            return self._own.farewell(self._membership.room, self.clock())
+            return self._own.farewell(self._view.room, self.clock())
 
     def wait(self, version: int, timeout: float) -> int:
         """Block until the roster or the policy is another than at `version` (0 at first).
@@ -193,9 +189,9 @@ class Member:
         """
         bad: dict[str, str] = {}
         with self.changed:
-            now, keys, before = self.clock(), self.keys(), self._membership.roster.members.keys()
+            now, keys, before = self.clock(), self.keys(), self._view.roster.members.keys()
             changed = listing.policy is not None and self._take_policy(listing.policy, now, bad)
-            if self._membership.room != keys.room:  # what else it showed lies in the room we have just left
+            if self._view.room != keys.room:  # what else it showed lies in the room we have just left
                 listing = replace(listing, items=(), deleted=())
             reading = Reading(tuple(self._records(listing.items, now, bad)), tuple(_tombstones(listing.deleted, bad)))
             for record, announcement in reading.records:
@@ -204,8 +200,8 @@ class Member:
             for tombstone in reading.tombstones:
                 if tombstone.slot == keys.slot:
                     self._own.meet(tombstone.seq, None, now)
-            changed |= self._membership.take(reading, now)
-            if before != self._membership.roster.members.keys():
+            changed |= self._view.take(reading, now)
+            if before != self._view.roster.members.keys():
                 self._own.settle(now)
             self._version += changed
             self.changed.notify_all()
@@ -213,7 +209,7 @@ class Member:
 
     def _take_policy(self, data: bytes, now: float, bad: dict[str, str]) -> bool:
         try:
-            return self._membership.take_policy(data, now)
+            return self._view.take_policy(data, now)
         except ExchangeError as error:
             bad["policy"] = error.message
             return False
@@ -223,7 +219,7 @@ class Member:
     ) -> Iterable[tuple[Record, Announcement]]:
         for slot, data in items:
             try:
-                yield self._membership.read(slot, data, now)
+                yield self._view.read(slot, data, now)
             except ExchangeError as error:
                 bad[slot] = error.message
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from goldnode.discovery.cluster_view import ClusterView
 from goldnode.discovery.identity import read_identity, write_identity
-from goldnode.discovery.membership import Membership
 from goldnode.protocol import limits
 from goldnode.protocol.announcement import Announcement, announce
 from goldnode.protocol.facts import Facts, read_facts, write_facts
@@ -81,22 +81,22 @@ class OwnRecord:
         self.facts = facts
         return changed
 
-    def due(self, membership: Membership) -> float:
+    def due(self, view: ClusterView) -> float:
         """Unix seconds at which a new record is due; 0 for now, infinity while there is nothing to say."""
         written = self._written
         if self.facts is None:
             return _NEVER
-        if written is None or written.room != membership.room:
+        if written is None or written.room != view.room:
             return 0.0
-        if written.announcement.facts != self.facts or written.announcement.policy != membership.cited:
+        if written.announcement.facts != self.facts or written.announcement.policy != view.cited:
             return 0.0
         contested = self._answer_at if written.seq < self.identity.seq else _NEVER
         return min(written.at + limits.REFRESH_INTERVAL, self._settled_at, contested)
 
-    def current(self, membership: Membership, now: float) -> Written | None:
+    def current(self, view: ClusterView, now: float) -> Written | None:
         """The record to put, written anew when it is due; None while there is nothing to say."""
-        if self.facts is not None and self.due(membership) <= now:
-            self._written = self._write(self.facts, membership, now)
+        if self.facts is not None and self.due(view) <= now:
+            self._written = self._write(self.facts, view, now)
             self._settled_at = _NEVER
         return self._written
 
@@ -141,8 +141,8 @@ class OwnRecord:
         write_identity(self._path, self.identity)
         return self.identity.seq
 
-    def _write(self, facts: Facts, membership: Membership, now: float) -> Written:
-        peers = membership.roster.members
+    def _write(self, facts: Facts, view: ClusterView, now: float) -> Written:
+        peers = view.roster.members
         scheduled = now - self._viewed_at >= limits.REFRESH_INTERVAL
         self._viewed_at = now if scheduled else self._viewed_at
         seq = self._next_seq(now)
@@ -150,10 +150,10 @@ class OwnRecord:
             self.identity.enrolment,
             facts,
             time=int(now * 1000),
-            policy=membership.cited,
+            policy=view.cited,
             accepted=tuple(sorted(peers)),
             seen={node: peer.seq for node, peer in peers.items()} if scheduled else None,
         )
-        key = membership.cluster_key
+        key = view.cluster_key
         data = announce(announcement, cluster_key=key, node_key=self._key, seq=seq, random=self._random)
-        return Written(membership.room, seq, data, announcement, now)
+        return Written(view.room, seq, data, announcement, now)

@@ -84,7 +84,7 @@ class Artifact:
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """An artifact that could not be had while baking: the node fetches it at its first boot.
+    """An artifact that could not be obtained while baking: the node fetches it at its first boot.
 
     Attributes:
         name: What it is for, as ``daemon`` or ``genesis``.
@@ -166,7 +166,7 @@ class ArtifactStore:
         An interrupted download goes on where it stopped, also in a later process.
 
         Raises:
-            ArtifactError: It has no pin; one of the subclasses in ``fetch.download`` says why it could not be had.
+            ArtifactError: It has no pin; one of the subclasses in ``fetch.download`` says why it could not be obtained.
         """
         if not artifact.sha256:
             raise ArtifactError(f"{artifact.url} has no pinned sha256", hint="./invoke network lock NAME")

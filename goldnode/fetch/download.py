@@ -176,7 +176,7 @@ class _Download:
                 f"{self.url} was cut off after {arrived} bytes: {reason}", hint="run the same command again: it goes on"
             )
         self.budget.dead.add(self.host)
-        return UnreachableError(f"{self.host} does not give {self.url}: {reason}", hint=f"curl -fLO {self.url}")
+        return UnreachableError(f"{self.host} does not serve {self.url}: {reason}", hint=f"curl -fLO {self.url}")
 
     def _refusal(self, error: urllib.error.HTTPError) -> Exception:
         """What an HTTP error means for us."""

@@ -35,7 +35,7 @@ def unpack(archive: Path, artifact: Artifact, destination: Path, mode: int = 0o6
         with _opened(archive, artifact) as source, replacing(destination, mode) as draft, draft.open("wb") as sink:
             _copy(source, sink, artifact)
     except (gzip.BadGzipFile, zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError) as error:
-        raise ArtifactError(f"{artifact.url} is no readable {artifact.format}: {error}") from error
+        raise ArtifactError(f"{artifact.url} is not a readable {artifact.format}: {error}") from error
 
 
 def _copy(source: IO[bytes], sink: IO[bytes], artifact: Artifact) -> None:
@@ -72,7 +72,7 @@ def _answer(archive: Path, artifact: Artifact) -> Iterator[IO[bytes]]:
         genesis = answer["result"]["genesis"]
         content = json.dumps(genesis, ensure_ascii=False, separators=(",", ":")).encode()
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ArtifactError(f"{artifact.url} is no RPC server's answer with a genesis in it") from error
+        raise ArtifactError(f"{artifact.url} is not an RPC server's answer with a genesis in it") from error
     yield io.BytesIO(content)
 
 

@@ -37,7 +37,9 @@ def check(binary: Path, version: str, args: Sequence[str] = ("version",), librar
         except CommandError as error:
             raise ArtifactError(f"{binary.name} does not start: {error.message}") from error
         except OSError as error:
-            raise ArtifactError(f"{binary.name} is no program this machine can start: {error.strerror}") from error
+            raise ArtifactError(
+                f"{binary.name} is not a program that this machine can run: {error.strerror}"
+            ) from error
     if not agrees(f"{done.stdout}\n{done.stderr}", version):
         said = " ".join((done.stdout.strip() or done.stderr.strip()).split())[:80]
         raise ArtifactError(

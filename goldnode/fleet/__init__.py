@@ -1,1 +1,1 @@
-"""Machines on this machine: a whole cluster of our image under QEMU, and the world outside it."""
+"""Machines on this machine: a whole cluster of our image under QEMU, and the external validators."""

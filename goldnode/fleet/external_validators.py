@@ -1,4 +1,4 @@
-"""The world outside the fleet: three validators of the same chain, as processes, each on an address of its own.
+"""The external validators: three of the same chain, as processes, each on an address of its own.
 
 They know nothing of the fleet.  Sentries dial them as they would dial any network's peers, and
 what a sentry must not tell is looked for in *their* address books and lists of peers.
@@ -19,13 +19,13 @@ from goldnode.node.keys import signing_state
 from goldnode.node.keys.cometbft_keys import Key
 from goldnode.node.plan import daemon_config
 
-#: Where a validator of the world answers, in its home: no port, so whoever owns the folder may ask.
+#: Where an external validator answers, in its home: no port, so whoever owns the folder may ask.
 RPC = "rpc.sock"
 
 
 @dataclass(frozen=True, slots=True)
 class ExternalValidator:
-    """A validator of the world.
+    """A validator outside the fleet.
 
     Attributes:
         number: Which one, from 1.
@@ -62,12 +62,12 @@ def prepare(
     pace: int = PACE,
     more: daemon_config.Settings | None = None,
 ) -> None:
-    """Fill the home of one of the world's validators.
+    """Fill the home of an external validator.
 
     Args:
         home: Its home.
         who: Which one.
-        all_of_them: The world.
+        all_of_them: All external validators.
         program: The network's daemon.
         genesis: The chain's genesis file.
         pace: Seconds between two blocks.

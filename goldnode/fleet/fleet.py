@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,20 +16,26 @@ from goldnode.cluster import govern, user_data
 from goldnode.cluster.store import Cluster
 from goldnode.errors import UsageError
 from goldnode.fleet import console as consoles
-from goldnode.fleet import history, monitor, state, volume
+from goldnode.fleet import history, monitor, state
 from goldnode.fleet.external_validators import RPC
 from goldnode.fleet.namespace import Namespace
-from goldnode.fleet.plan import EXTERNAL, NETWORK, RENDEZVOUS, Node, VmSpec, another_sentry, extra, own_extra, successor
+from goldnode.fleet.plan import EXTERNAL, NETWORK, RENDEZVOUS, Node, VmSpec, extra, own_extra, successor
 from goldnode.fleet.rpc import ExternalRpc
 from goldnode.fleet.state import State
+from goldnode.node.keys import archive
 from goldnode.node.keys.cometbft_keys import Key
+from goldnode.node.layout import Layout
+from goldnode.node.system.volume import LABEL
 from goldnode.paths import REPOSITORY
 from goldnode.protocol.invite import write_invite
+from goldnode.run import run
 from goldnode.vm import machine
 from goldnode.vm.accel import Acceleration, Accelerator
 
 #: The volume with a machine's keys and chain, in its folder.
 VOLUME = "keys.qcow2"
+#: Sparse: the chain lives there too.
+VOLUME_SIZE = "2G"
 #: Seconds an invite of the fleet can be used.
 INVITE = 24 * 3600
 
@@ -40,7 +47,7 @@ class Fleet:
     Attributes:
         folder: Everything of it.
         state: What it knows of itself; kept on disk by whoever changes it.
-        external_peers: How the world's validators are dialled.
+        external_peers: How the external validators are dialled.
     """
 
     folder: Path
@@ -83,7 +90,7 @@ class Fleet:
         invites = {node.name: self.invite(node) for node in vm.nodes}
         self._make(vm, self.folder / "image.qcow2", self.user_data(vm, invites))
         if vm.validators:
-            volume.make(self.at(vm) / VOLUME, {name: keys[name] for name in vm.validators})
+            make_volume(self.at(vm) / VOLUME, {name: keys[name] for name in vm.validators})
 
     def succeed(self, name: str, image: Path) -> VmSpec:
         """Put a machine of another image, with the volume and without an invite, in one's place; it is off.
@@ -188,14 +195,6 @@ class Fleet:
         self.namespace.run(["ip", "link", "delete", vm.tap])
         self.keep(replace(self.state, vms=tuple(each for each in self.state.vms if each.name != name)))
 
-    def add_sentry(self) -> VmSpec:
-        """Make a further sentry; it is off."""
-        used = [VmSpec(path.name, "sentry", 0, ()) for path in (self.folder / "machines").glob("sentry-*")]
-        vm = another_sentry((*self.state.vms, *used))
-        self.furnish(vm, {})
-        self.keep(replace(self.state, vms=(*self.state.vms, vm)))
-        return vm
-
     def ssh(self, vm: VmSpec, identity: Path | None, *command: str) -> list[str]:
         """The command line that logs in to a machine, from where its network is.
 
@@ -233,7 +232,7 @@ class Fleet:
         return found
 
     def external(self, number: int = 1) -> ExternalRpc:
-        """One of the world's validators."""
+        """One of the external validators."""
         return ExternalRpc(self.folder / "external" / str(number) / RPC)
 
     def externals(self) -> tuple[ExternalRpc, ...]:
@@ -247,3 +246,25 @@ def share(image: Path, target: Path) -> None:
         os.link(image, target)
     except OSError:
         shutil.copyfile(image, target)
+
+
+def make_volume(target: Path, keys: Mapping[str, Key]) -> Path:
+    """Write a volume that brings consensus keys: each with its signing state, and a record that it was never used.
+
+    User-data must not carry a key, and a key must be in the genesis before its machine exists: so the
+    fleet does what an operator does with a cloud volume, by the node's own code.
+
+    Args:
+        target: The qcow2 file.
+        keys: Key of each node, by name; none of them ever signed.
+    """
+    with tempfile.TemporaryDirectory(prefix="goldnode-volume-", dir=target.parent) as name:
+        layout = Layout(Path(name))
+        for node, key in keys.items():
+            archive.bring_unused(layout.node(node), key)
+        raw = Path(name) / "volume.raw"
+        # Whoever we are here, the files are root's there.
+        as_root = () if os.geteuid() == 0 else ("unshare", "--map-root-user")
+        run([*as_root, "mke2fs", "-q", "-t", "ext4", "-L", LABEL, "-m", "0", "-d", layout.nodes, raw, VOLUME_SIZE])
+        run(["qemu-img", "convert", "-O", "qcow2", raw, target])
+    return target

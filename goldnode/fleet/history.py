@@ -1,6 +1,6 @@
 """A chain with a past, for a fleet that must catch up: old blocks that nobody keeps, snapshots of recent state.
 
-The world runs by itself first, prunes what it made, takes snapshots, and serves RPC on the fleet's
+The external validators run by themselves first, prune what they made, take snapshots, and serve RPC on the fleet's
 network, as the public servers of a real chain do.
 """
 
@@ -14,7 +14,7 @@ from goldnode.errors import HostError
 from goldnode.fleet.external_validators import ExternalValidator
 from goldnode.fleet.rpc import ExternalRpc
 
-#: Blocks that there are before anybody of the fleet comes, and how many of them the world keeps.
+#: Blocks that there are before anybody of the fleet comes, and how many of them the external validators keep.
 BLOCKS, KEPT = 120, 60
 #: Blocks from snapshot to snapshot.
 EVERY = 20
@@ -28,7 +28,7 @@ def shorten(document: dict[str, Any]) -> None:
 
 
 def settings(who: ExternalValidator, socket: str) -> dict[str, dict[str, Any]]:
-    """What a validator of the world does besides.
+    """What an external validator does besides.
 
     Args:
         who: Which one.
@@ -53,10 +53,10 @@ def serving(who: ExternalValidator, socket: str) -> dict[str, dict[str, Any]]:
 
 
 def of_a_sentry(addresses: Sequence[str]) -> dict[str, Any]:
-    """What a sentry's node.yaml says besides: whom to trust, and to take snapshots as often as the world does.
+    """What a sentry's node.yaml says besides: whom to trust, and to take snapshots as often as they do.
 
     Args:
-        addresses: Where the world's validators are.
+        addresses: Where the external validators are.
     """
     return {
         "catch_up": {"state_sync": {"servers": [_url(address) for address in addresses]}},
@@ -82,7 +82,7 @@ def wait(rpc: ExternalRpc, timeout: float, note: Callable[[str], None]) -> None:
         except HostError as error:
             said = error.message
         time.sleep(LOOK)
-    raise HostError(f"the world made no history within {timeout:.0f} s: {said}")
+    raise HostError(f"the external validators made no history within {timeout:.0f} s: {said}")
 
 
 def _url(address: str) -> str:

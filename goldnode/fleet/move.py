@@ -38,7 +38,7 @@ def move(fleet: Fleet, name: str, image: Path, identity: Path | None, progress: 
     if not old.validators:
         raise UsageError(f"{name} has no volume to move", hint="sentries are not moved: docs/operations.md")
     if not fleet.state.spec.opens(old.role):
-        raise UsageError(f"{name} lets nobody log in", hint="./invoke fleet up --ssh-key FILE.pub --open-validators")
+        raise UsageError(f"{name} allows no login", hint="./invoke fleet up --ssh-key FILE.pub --open-validators")
     with progress.step(f"hand {name} over"):
         for node in old.nodes:
             try:

@@ -1,6 +1,6 @@
 """Where a fleet stands: user, network and PID namespaces of its own, with one bridge in them.
 
-Inside, the machines, the rendezvous and the world have real addresses on a real network, and no
+Inside, the machines, the rendezvous and the external validators have real addresses on a real network, and no
 packet of theirs leaves it.  Nothing needs root: a user namespace maps the caller to root within.
 The whole is known by the socket of its first process (``namespace_init.py``), never by a number that some
 other process may have by now.

@@ -1,6 +1,6 @@
 """What a fleet consists of: pure, from a short specification to machines with names and addresses.
 
-One network carries everything, in a namespace of its own: the machines from .11 on, and the world
+One network carries everything, in a namespace of its own: the machines from .11 on, and the external validators
 (three validators outside the fleet, and the rendezvous) from .1 on.
 """
 
@@ -36,7 +36,7 @@ LEAST_MEMORY, MEMORY = 512, 640
 
 @dataclass(frozen=True, slots=True)
 class FleetSpec:
-    """What fleet is wanted.
+    """What fleet to make.
 
     Attributes:
         network: Name of a private network.
@@ -139,13 +139,6 @@ def vms(spec: FleetSpec) -> tuple[VmSpec, ...]:
     return tuple(made)
 
 
-def another_sentry(taken: tuple[VmSpec, ...]) -> VmSpec:
-    """A further sentry beside these machines, with a name and an address that none of them had."""
-    sentries = [int(vm.name.partition("-")[2]) for vm in taken if vm.role == "sentry"]
-    name = f"sentry-{max(sentries, default=0) + 1}"
-    return VmSpec(name, "sentry", max(vm.number for vm in taken) + 1, (Node(name, "sentry"),))
-
-
 def successor(vm: VmSpec, taken: tuple[VmSpec, ...]) -> VmSpec:
     """A new machine for the nodes of another: its name, address and firmware are nobody's yet."""
     number = max(each.number for each in taken) + 1
@@ -153,7 +146,7 @@ def successor(vm: VmSpec, taken: tuple[VmSpec, ...]) -> VmSpec:
 
 
 def pace_of(planned: Sequence[VmSpec], accelerator: Accelerator) -> int:
-    """Seconds between two blocks, such that all nodes keep up with the world.
+    """Seconds between two blocks, such that all nodes keep up with the external validators.
 
     Without KVM a machine carries one node at the usual pace; each further one has the chain wait a second more.
     """
@@ -162,7 +155,7 @@ def pace_of(planned: Sequence[VmSpec], accelerator: Accelerator) -> int:
 
 
 def timing(pace: int) -> dict[str, str]:
-    """How long consensus waits, in a chain of that pace: for world and fleet alike.
+    """How long consensus waits, in a chain of that pace: for external validators and fleet alike.
 
     Who waits less than the others gives a height up before its proposal comes, and votes for nothing.
     The proportions are CometBFT's own: at 2 s, these are its defaults but for the commit.
@@ -204,9 +197,9 @@ def own_extra(vm: VmSpec, node: Node, external: tuple[str, ...]) -> dict[str, An
 
 
 def powers(hidden: int) -> tuple[int, int]:
-    """Voting power of each hidden validator and of each of the world's.
+    """Voting power of each hidden validator and of each external one.
 
-    The world alone must stay above two thirds, so that the chain goes on without the hidden ones:
-    with one hidden validator all are equal, with more the world's grow with them.
+    The external validators alone must stay above two thirds, so that the chain goes on without the hidden ones:
+    with one hidden validator all are equal, with more the external ones grow with them.
     """
     return 10, 10 * max(1, hidden)

@@ -1,4 +1,4 @@
-"""The network's daemon as it runs on this machine: for genesis commands, and for the world outside."""
+"""The network's daemon as it runs on this machine: for genesis commands, and for the external validators."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def program(network: Network, progress: Progress) -> Program:
 
     Raises:
         UsageError: The network has one genesis of its own, so no fleet can begin its chain.
-        ArtifactError: It cannot be had.
+        ArtifactError: It cannot be obtained.
     """
     if not network.private:
         raise UsageError(

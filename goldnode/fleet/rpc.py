@@ -1,4 +1,4 @@
-"""Questions to the world's validators: what the chain says, seen from outside the fleet."""
+"""Questions to the external validators: what the chain says, seen from outside the fleet."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FOR_THE_BLOCK = 2
 
 @dataclass(frozen=True, slots=True)
 class ExternalRpc:
-    """The RPC of one of the world's validators.
+    """The RPC of an external validator.
 
     Attributes:
         socket: Its unix socket.
@@ -34,7 +34,7 @@ class ExternalRpc:
         try:
             with connected(self.socket) as caller:
                 caller.settimeout(5)
-                caller.sendall(f"GET /{method} HTTP/1.1\r\nHost: world\r\nConnection: close\r\n\r\n".encode())
+                caller.sendall(f"GET /{method} HTTP/1.1\r\nHost: external\r\nConnection: close\r\n\r\n".encode())
                 with http.client.HTTPResponse(caller) as response:
                     response.begin()
                     document = json.loads(response.read())

@@ -23,7 +23,7 @@ from goldnode.vm.machine import Nic, QemuSpec
 #: Where a guest finds the namespace's loopback.
 HOST = "10.0.2.2"
 RENDEZVOUS = f"http://{HOST}:8700"
-#: Seconds from power-on to whatever is waited for; a lone machine takes 40 without KVM.
+#: Seconds from power-on to whatever is waited for; a single machine takes 40 without KVM.
 TIMEOUT = 400.0
 #: A guest's forwarded port is so much higher inside the namespace.
 FORWARD = 10000
@@ -117,7 +117,9 @@ class SandboxVm:
             ended = self.sandbox.namespace.programs().get(self.name, 1) is not None
             if ended or time.monotonic() > end:
                 tail = "\n".join(self.console.splitlines()[-25:])
-                raise HostError(f"{self.name} was to say {pattern!r}; {'it ended' if ended else 'too late'}:\n{tail}")
+                raise HostError(
+                    f"{self.name} should have printed {pattern!r}; {'it ended' if ended else 'too late'}:\n{tail}"
+                )
             time.sleep(POLL)
         return found[-1][1] if found[-1].groups() else found[-1][0]
 

@@ -1,4 +1,4 @@
-"""How a fleet does: its nodes from their consoles, the chain from the world outside."""
+"""How a fleet does: its nodes from their consoles, the chain from the external validators."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from goldnode.fleet.fleet import Fleet
 from goldnode.fleet.state import State
 from goldnode.fleet.up import observe
 
-#: The role of a line that is about one of the world's validators.
+#: The role of a line that is about an external validator.
 EXTERNAL_ROLE = "external"
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One node, of the fleet or of the world.
+    """One node, of the fleet or external.
 
     Attributes:
         name: Its name.
-        role: Its role; `world` for the validators outside.
+        role: Its role; `external` for the validators outside.
         node_id: Its ID; empty while unknown.
         state: In its own words.
-        height: The height it has reached as the world sees it; None where the world cannot tell.
+        height: The height it has reached as the external validators see it; None where they cannot tell.
         peers: How many peers it last said it has.
         signing: Its signature is in the chain's last commit; None for what has no key.
         ready: Seconds from power-on to ready by this machine's clock; None until then.
@@ -51,7 +51,7 @@ class Row:
 
 
 def rows(fleet: Fleet) -> list[Row]:
-    """Everything that is known now: the fleet's nodes, then the world's."""
+    """Everything that is known now: the fleet's nodes, then the external validators."""
     observe(fleet)
     seen, running = fleet.seen(), fleet.namespace.programs()
     signers, heights = _chain(fleet)
@@ -113,7 +113,7 @@ def screen(state: State, found: list[Row]) -> Group:
 
 
 def _chain(fleet: Fleet) -> tuple[frozenset[str], dict[str, int]]:
-    """Who signed last, and at which height the world's peers are; nothing while the world is silent."""
+    """Who signed last, and at which height the external validators' peers are; nothing while they are silent."""
     signers: frozenset[str] = frozenset()
     heights: dict[str, int] = {}
     for rpc in fleet.externals():

@@ -1,4 +1,4 @@
-"""How a fleet begins: image, chain, namespaces, world, rendezvous, machines; and how it ends.
+"""How a fleet begins: image, chain, namespaces, external validators, rendezvous, machines; and how it ends.
 
 Whatever goes wrong before it stands, nothing of it is left running.
 """

@@ -2,7 +2,7 @@
 
 A rule is a promise about every finished image, with the reason for it, where it comes from, and
 a small function that lists what breaks it.  ``@rule`` puts it on the list; a test holds that each
-one on the list has a planted violation that turns exactly it red.
+one on the list has a seeded violation that turns exactly it red.
 """
 
 from __future__ import annotations

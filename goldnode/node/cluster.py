@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from goldnode.discovery.member import Member as Membership
+from goldnode.discovery.member import Membership
 from goldnode.discovery.roster import Peer
 from goldnode.errors import InputError
 from goldnode.node.keys.cometbft_keys import Key

@@ -14,12 +14,13 @@ from dataclasses import dataclass, field, replace
 from goldnode.config.node_config import MeshKind, NodeConfig
 from goldnode.config.node_entry import NodeEntry
 from goldnode.config.role import RoleKind
-from goldnode.discovery.member import Member as Membership
+from goldnode.discovery.member import Membership
 from goldnode.errors import GoldnodeError, SafetyError
 from goldnode.files import write_atomic
 from goldnode.node import catch_up, cluster, node_yaml, scrub
 from goldnode.node.keys import identity, keys, signer_home, takeover
 from goldnode.node.layout import Layout, NodeLayout
+from goldnode.node.phases import SILENT, Phases
 from goldnode.node.plan import blocks, vpncloud, wireguard
 from goldnode.node.plan.inputs import Image, NodeFacts
 from goldnode.node.plan.peers import Member
@@ -53,19 +54,25 @@ class ConfiguredMachine:
 
 
 def configure(
-    layout: Layout, image: Image, system: System, random: Random = os.urandom
+    layout: Layout,
+    config: NodeConfig,
+    image: Image,
+    system: System,
+    random: Random = os.urandom,
+    phases: Phases = SILENT,
 ) -> tuple[ConfiguredMachine, apply.Changes]:
     """Bring the machine to what node.yaml says.
 
     Returns:
         The machine, and what was changed; nothing the second time.
-
-    Raises:
-        InputError: node.yaml is wrong; nothing of any role was started.
     """
-    config = node_yaml.in_force(layout, image)
-    found = prepare(layout, config, image, random, system.addresses(), lambda unit: system.units(unit)[unit].active)
-    changes = apply.apply(plan(config, image, list(found.facts.values()), layout), system)
+    with phases.phase("identities and keys"):
+        addresses = system.addresses()
+        found = prepare(layout, config, image, random, addresses, lambda unit: system.units(unit)[unit].active)
+    with phases.phase("plan"):
+        wanted = plan(config, image, list(found.facts.values()), layout)
+    with phases.phase("apply"):
+        changes = apply.apply(wanted, system)
     for name in found.facts:
         layout.node(name).failure.unlink(missing_ok=True)
     for name, error in found.failures.items():

@@ -42,7 +42,7 @@ def fetch(layout: Layout, store: ArtifactStore, progress: Progress) -> list[Path
     """Fetch what is missing; an interrupted download goes on where it stopped.
 
     Raises:
-        ArtifactError: Something could not be had, or is not what its pin says.
+        ArtifactError: Something could not be obtained, or is not what its pin says.
     """
     placed = []
     for each in missing(layout):

@@ -17,7 +17,7 @@ from goldnode.node.system import machine
 
 
 def in_force(layout: Layout, image: Image) -> NodeConfig:
-    """The node.yaml that counts: the one applied first; user-data that changed since is ignored, and said.
+    """The node.yaml that counts: the one applied first; user-data that changed since is ignored with a warning.
 
     Raises:
         InputError: It is wrong.

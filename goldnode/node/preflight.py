@@ -19,11 +19,11 @@ from typing import Any
 from goldnode.config.node_entry import ConsensusKey
 from goldnode.errors import HostError, InputError, SafetyError
 from goldnode.files import write_json
+from goldnode.forms import NODE_ID
 from goldnode.node import upgrades
 from goldnode.node.keys import keys
 from goldnode.node.keys.key_rules import Verdict, decide
 from goldnode.node.layout import NodeLayout
-from goldnode.node.plan.peers import NODE_ID
 from goldnode.node.plan.upgrade import Ladder
 
 #: Bytes that must be free: a daemon that runs out of disk corrupts its database.

@@ -1,6 +1,6 @@
 """The switch from one version of a daemon to the next, such that a power cut at any moment loses nothing.
 
-The gate before the daemon does it: looks at what halted, verifies the program, keeps a copy where
+Preflight does it: looks at what halted, verifies the program, keeps a copy where
 the ladder asks for one, marks durably that the newer version is about to start, and only then
 becomes it.  Every step can be done again; the mark is what never goes down.
 """
@@ -60,7 +60,7 @@ def skipped(node: NodeLayout) -> str:
 
 
 def note_height(node: NodeLayout, height: int) -> None:
-    """Keep the latest height for the gate; after a power cut an older one does no harm."""
+    """Keep the latest height for preflight; after a power cut an older one does no harm."""
     draft = node.height.with_name(f".{node.height.name}.new")
     draft.write_text(f"{height}\n")
     draft.replace(node.height)

@@ -44,7 +44,7 @@ VALIDATOR = "validator"
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """A node's facts with what vouches for them, all checked.
+    """A node's facts with the enrolment behind them, all checked.
 
     Attributes:
         enrolment: Who it is and who invited it.

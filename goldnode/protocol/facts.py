@@ -12,9 +12,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from goldnode.forms import NODE_ID, PORT_MAX
 from goldnode.protocol import limits
 from goldnode.protocol.address import is_dialable
-from goldnode.protocol.wire import HASH_TEXT, NODE_ID_TEXT, refuse
+from goldnode.protocol.wire import HASH_TEXT, refuse
 
 _MONIKER = re.compile(r"[ -~]{1,70}")
 _CHAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,50}")
@@ -22,7 +23,6 @@ _GENESIS = re.compile(r"([0-9a-f]{64})?")
 _BOOT = re.compile(r"[0-9a-f]{32}")
 _MESH_TYPE = re.compile(r"wireguard|vpncloud")
 _MESH_KEY = re.compile(r"[A-Za-z0-9+/=]{1,64}")
-_PORT_MAX = 65535
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +84,10 @@ def read_facts(document: Mapping[str, Any]) -> Facts:
         instance=text_of(document, "instance", HASH_TEXT),
         boot=text_of(document, "boot", _BOOT),
         mesh=_mesh(document),
-        p2p_port=number_of(document, "p2p_port", 0, _PORT_MAX),
+        p2p_port=number_of(document, "p2p_port", 0, PORT_MAX),
         addresses=_list(document, "addresses", limits.ADDRESSES, is_dialable),
         consensus=_consensus(document),
-        loaded=_list(document, "loaded", limits.LOADED, lambda text: bool(NODE_ID_TEXT.fullmatch(text))),
+        loaded=_list(document, "loaded", limits.LOADED, lambda text: bool(NODE_ID.fullmatch(text))),
     )
 
 
@@ -146,11 +146,11 @@ def _mesh(document: Mapping[str, Any]) -> Mesh | None:
         return None
     mesh = part_of(document, "mesh", {"type", "key", "port"})
     kind, key = text_of(mesh, "type", _MESH_TYPE), text_of(mesh, "key", _MESH_KEY)
-    return Mesh(kind, key, number_of(mesh, "port", 1, _PORT_MAX))
+    return Mesh(kind, key, number_of(mesh, "port", 1, PORT_MAX))
 
 
 def _consensus(document: Mapping[str, Any]) -> Consensus | None:
     if document.get("consensus", 0) is None:
         return None
     consensus = part_of(document, "consensus", {"address", "height"})
-    return Consensus(text_of(consensus, "address", NODE_ID_TEXT), number_of(consensus, "height"))
+    return Consensus(text_of(consensus, "address", NODE_ID), number_of(consensus, "height"))

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from dataclasses import dataclass, field
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from goldnode.errors import ExchangeError, InputError
+from goldnode.forms import ROLE
 from goldnode.protocol import limits
 from goldnode.protocol.wire import (
     KEY,
@@ -43,7 +43,6 @@ PREFIX = "gn1_"
 INVITE_ID = 16
 _CRC = 4
 _APPROVE = 1
-_ROLE_TEXT = re.compile(r"[a-z][a-z0-9-]{0,15}")
 _HINT = "copy the whole line again, or mint another: ./invoke cluster invite NAME --role ROLE"
 
 
@@ -120,8 +119,8 @@ def mint(
     Raises:
         InputError: The role is no name, or the number is out of range.
     """
-    if not _ROLE_TEXT.fullmatch(role):
-        raise InputError(f"{role!r} is no role: 1 to 16 of a-z, 0-9 and -, a letter first")
+    if not ROLE.fullmatch(role):
+        raise InputError(f"{role!r} is not a role: 1 to 16 of a-z, 0-9 and -, a letter first")
     if not 1 <= max_nodes <= limits.MEMBERS:
         raise InputError(f"an invite is for 1 to {limits.MEMBERS} nodes, not {max_nodes}")
     identifier, join_seed = random(INVITE_ID), random(KEY)
@@ -182,8 +181,8 @@ def _read_head(fields: Fields) -> tuple[int, bytes, str, int, int, bool, str]:
     role = fields.take(fields.number(1)).decode("latin-1")
     if not epoch or not 1 <= most <= limits.MEMBERS or not_after > limits.SEQ_MAX or flags & ~_APPROVE:
         raise refuse("the invite's epoch, number of nodes, end or flags are out of range")
-    if not _ROLE_TEXT.fullmatch(role):
-        raise refuse("the invite's role is no role")
+    if not ROLE.fullmatch(role):
+        raise refuse("the invite names an invalid role")
     return epoch, root, invite, most, not_after, bool(flags & _APPROVE), role
 
 

@@ -13,16 +13,15 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from goldnode.forms import NODE_ID, is_endpoint
 from goldnode.protocol import limits, seal
 from goldnode.protocol.codes import Code
 from goldnode.protocol.invite import INVITE_ID
 from goldnode.protocol.wire import (
     KEY,
-    NODE_ID_TEXT,
     SIGNATURE,
     Fields,
     Purpose,
@@ -38,7 +37,6 @@ from goldnode.protocol.wire import (
 )
 
 _WRAPPED_KEY = KEY + 16
-_URL_CHARS = 128
 #: What a member cites while it holds no policy.
 NO_POLICY_HASH = "0" * 64
 
@@ -123,16 +121,9 @@ def sign_policy(
     """
     public, ephemeral, salt = public_of(root), random(KEY), random(KEY)
     context = seal.policy_context(public, version, epoch)
-    wrapped_keys = seal.wrap_key(cluster_key, ephemeral, members, context)
-    head = (
-        u8(limits.VERSION)
-        + public
-        + u64(version)
-        + u32(epoch)
-        + seal.wrapping_keys(ephemeral)[1]
-        + u8(len(wrapped_keys))
-    )
-    data = head + b"".join(wrapped_keys) + salt + seal.seal_policy(cluster_key, salt, context, _write_body(policy))
+    wrapped = seal.wrap_key(cluster_key, ephemeral, members, context)
+    head = u8(limits.VERSION) + public + u64(version) + u32(epoch) + seal.wrapping_keys(ephemeral)[1] + u8(len(wrapped))
+    data = head + b"".join(wrapped) + salt + seal.seal_policy(cluster_key, salt, context, _write_body(policy))
     data += sign(root, Purpose.POLICY, data)
     if len(data) > limits.POLICY_BYTES:
         raise refuse(f"the policy would have {len(data)} bytes, more than {limits.POLICY_BYTES}", Code.TOO_LARGE)
@@ -162,7 +153,7 @@ def verify_policy(data: bytes, fingerprint: str) -> SignedPolicy:
     if hash_of(root) != fingerprint:
         raise refuse("the policy is another root's", Code.WRONG_ROOT)
     if not holds(root, Purpose.POLICY, signed, signature):
-        raise refuse("the policy's signature does not hold", Code.BAD_POLICY_SIGNATURE)
+        raise refuse("the policy's signature is invalid", Code.BAD_POLICY_SIGNATURE)
     return SignedPolicy(data, root, version, epoch, ephemeral, wrapped_keys, salt, sealed)
 
 
@@ -179,19 +170,6 @@ def open_policy(signed: SignedPolicy, cluster_key: bytes) -> Policy | None:
 def find_key(signed: SignedPolicy, wrapping_seed: bytes) -> bytes | None:
     """The epoch's key, from the wrapped key that is ours; None when the policy leaves us out."""
     return seal.unwrap_key(wrapping_seed, signed.ephemeral, signed.wrapped_keys, signed.context)
-
-
-def is_endpoint(url: object) -> bool:
-    """Whether this is a rendezvous URL as people and policies may write it."""
-    if not isinstance(url, str) or len(url) > _URL_CHARS or not url.isascii() or not url.isprintable():
-        return False
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return False
-    plain = not (parts.query or parts.fragment or parts.username or parts.password) and " " not in url
-    return plain and parts.scheme in ("http", "https") and bool(parts.hostname) and port != 0
 
 
 def _write_body(policy: Policy) -> bytes:
@@ -235,6 +213,6 @@ def _forgotten(value: Any) -> Mapping[str, int]:
 
 def _ids(value: Any, most: int, digits: int = 40) -> frozenset[str]:
     fits = isinstance(value, list) and len(value) <= most and all(isinstance(item, str) for item in value)
-    if not fits or not all(len(item) == digits and NODE_ID_TEXT.fullmatch(item.ljust(40, "0")) for item in value):
+    if not fits or not all(len(item) == digits and NODE_ID.fullmatch(item.ljust(40, "0")) for item in value):
         raise refuse("a list of the policy is too long or holds something that is no ID")
     return frozenset(value)

@@ -149,4 +149,4 @@ def _check_slot(fields: Fields, purpose: Purpose, public: bytes, slot: str) -> N
     if hash_of(public) != slot:
         raise refuse("the key in the structure is not this slot's", Code.WRONG_SLOT)
     if not holds(public, purpose, signed, signature):
-        raise refuse("the slot's signature does not hold", Code.BAD_SLOT_SIGNATURE)
+        raise refuse("the slot's signature is invalid", Code.BAD_SLOT_SIGNATURE)

@@ -32,7 +32,7 @@ from goldnode.protocol.wire import (
 ROOM_KEY = "goldnode-room-key"
 TIME = "goldnode-time"
 PROOF = "goldnode-signature"
-#: In a request: the server it is for.  In every answer: the server's name, which is its incarnation.
+#: In a request: the server it is for.  In every answer: the server's name, which is its generation.
 SERVER = "goldnode-server"
 IF_MATCH = "if-match"
 IF_NONE_MATCH = "if-none-match"
@@ -112,7 +112,7 @@ def verify_request(
             "timedatectl set-ntp true",
         )
     if not holds(public, Purpose.REQUEST, _lines(method, target, headers[TIME], headers, body), proof):
-        raise refuse("the request's signature does not hold", Code.BAD_SIGNATURE)
+        raise refuse("the request's signature is invalid", Code.BAD_SIGNATURE)
 
 
 def _lines(method: str, target: str, time: str, headers: Mapping[str, str], body: bytes) -> bytes:

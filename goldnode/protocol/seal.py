@@ -79,13 +79,11 @@ class RecordBinding:
         return u8(limits.VERSION) + bytes.fromhex(self.room) + bytes.fromhex(self.slot) + u64(self.seq)
 
 
-def seal_record(
-    cluster_key: bytes, binding: RecordBinding, salt: bytes, signature: bytes, announcement: bytes
-) -> bytes:
+def seal_record(key: bytes, binding: RecordBinding, salt: bytes, signature: bytes, announcement: bytes) -> bytes:
     """Pad and seal an announcement with its node's signature."""
     plain = len(announcement).to_bytes(_LENGTH, "big") + signature + announcement
     size = next(size for size in limits.PADDED_SIZES if size >= len(plain))
-    cipher = ChaCha20Poly1305(_record_key(cluster_key, binding, salt))
+    cipher = ChaCha20Poly1305(_record_key(key, binding, salt))
     return cipher.encrypt(_NONCE, plain.ljust(size, b"\0"), binding.data)
 
 
@@ -136,9 +134,7 @@ def wrap_key(cluster_key: bytes, ephemeral: bytes, members: Sequence[bytes], con
     secret, public = wrapping_keys(ephemeral)
     wrapped_keys = []
     for member in members:
-        with contextlib.suppress(
-            ValueError
-        ):  # a point of small order, announced to disturb: no wrapped key for that one
+        with contextlib.suppress(ValueError):  # a point of small order, announced to disturb: none for that one
             shared = secret.exchange(X25519PublicKey.from_public_bytes(member))
             key = derive(shared, public + member, b"goldnode/v1/box")
             wrapped_keys.append(ChaCha20Poly1305(key).encrypt(_NONCE, cluster_key, context))

@@ -32,7 +32,6 @@ SIGNATURE = 64
 NODE_ID = 20
 
 HASH_TEXT = re.compile(r"[0-9a-f]{64}")
-NODE_ID_TEXT = re.compile(r"[0-9a-f]{40}")
 
 
 class Purpose(StrEnum):
@@ -132,7 +131,7 @@ def parse_json(data: bytes, what: str) -> dict[str, Any]:
     try:
         document = json.loads(data.decode("utf-8"), object_pairs_hook=_object, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        raise refuse(f"{what} is not a JSON object as the protocol wants it") from error
+        raise refuse(f"{what} is not a JSON object of the protocol's form") from error
     if not isinstance(document, dict):
         raise refuse(f"{what} is not a JSON object")
     return document
@@ -158,7 +157,7 @@ def read_body(body: bytes, field: str, limit: int = limits.BODY_BYTES) -> bytes:
         raise refuse(f"the body has {len(body)} bytes, more than {limit}", Code.TOO_LARGE)
     document = parse_json(body, "the body")
     if list(document) != [field]:
-        raise refuse(f"the body wants exactly one key, {field!r}")
+        raise refuse(f"the body must have exactly one key, {field!r}")
     return from_base64(document[field], field)
 
 
@@ -239,7 +238,7 @@ def u64(value: int) -> bytes:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a key stands twice")
+        raise ValueError("a key appears twice")
     return found
 
 

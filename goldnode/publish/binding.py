@@ -137,7 +137,7 @@ def read(folder: Path) -> Release:
         document = json.loads(path.read_bytes())
     except OSError as error:
         raise ImageError(
-            f"{path} is missing: {folder} is no release",
+            f"{path} is missing: {folder} is not a release",
             hint="./invoke release --network NETWORK --version 1.0.0 --sign KEY",
         ) from error
     except ValueError as error:

@@ -66,7 +66,7 @@ def gcp_sha256(path: Path) -> str:
     with tarfile.open(path, "r:gz") as archive:
         member = archive.extractfile(GCP_MEMBER)
         if member is None:
-            raise tarfile.TarError(f"{GCP_MEMBER} is no regular file")
+            raise tarfile.TarError(f"{GCP_MEMBER} is not a regular file")
         with member:
             return _sha256(member)
 

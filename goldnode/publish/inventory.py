@@ -103,7 +103,7 @@ def read(path: Path) -> Inventory:
             raise ImageError(f"{path}: inventory version {document['version']}, known is {VERSION}")
         return Inventory(document["name"], {name: dict(document[name]) for name in SECTIONS})
     except (OSError, ValueError, KeyError, TypeError) as broken:
-        raise ImageError(f"{path} is no inventory of an image") from broken
+        raise ImageError(f"{path} is not an inventory of an image") from broken
 
 
 def _units(root: Tree) -> Iterator[tuple[str, str]]:

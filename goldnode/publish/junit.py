@@ -17,7 +17,7 @@ def write(report: HygieneReport, others: Sequence[Path], target: Path) -> None:
     """Write one report from the hygiene check and other JUnit files.
 
     Raises:
-        ImageError: One of the other files is no JUnit report.
+        ImageError: One of the other files is not a JUnit report.
     """
     root = ET.Element("testsuites", name=report.image)
     broken = {result.rule.id for result in report.broken}
@@ -38,7 +38,7 @@ def failures(path: Path) -> list[str]:
     """Names of tests that failed; an empty report has failed as a whole.
 
     Raises:
-        ImageError: It is no JUnit report.
+        ImageError: It is not a JUnit report.
     """
     cases = [case for suite in _suites(path) for case in suite.iter("testcase")]
     if not cases:
@@ -51,5 +51,5 @@ def _suites(path: Path) -> list[ET.Element]:
         # expat itself stops entity bombs (since 2.4.1), and ElementTree loads nothing from outside.
         root = ET.parse(path).getroot()  # noqa: S314
     except (OSError, ET.ParseError) as broken:
-        raise ImageError(f"{path} is no JUnit report: {broken}") from broken
+        raise ImageError(f"{path} is not a JUnit report: {broken}") from broken
     return list(root.iter("testsuite"))

@@ -125,4 +125,4 @@ class Ledger:
             self._done.pop(record["forget"], None)
             self._marks.pop(record["forget"], None)
         elif not {"begin", "ledger"} & set(record):
-            raise ValueError(f"no record of a ledger: {record}")
+            raise ValueError(f"not a record of a ledger: {record}")

@@ -79,7 +79,7 @@ def check(file: Path, signature: Path, signers: Path | None) -> str:
         except CommandError as refused:
             why = (refused.stderr.strip() or refused.stdout.strip()).splitlines()
             raise ImageError(
-                f"{signature.name} is no valid signature of {file.name}: {why[-1] if why else ''}"
+                f"{signature.name} is not a valid signature of {file.name}: {why[-1] if why else ''}"
             ) from refused
     return name
 
@@ -92,8 +92,8 @@ def _check_armour(signature: Path) -> None:
     except OSError as missing:
         raise ImageError(f"{signature.name} is missing") from missing
     except (UnicodeDecodeError, binascii.Error) as broken:
-        raise ImageError(f"{signature.name} is damaged: it is no SSH signature") from broken
+        raise ImageError(f"{signature.name} is damaged: it is not an SSH signature") from broken
     packed = base64.b64encode(blob).decode()
     body = [packed[at : at + _WIDTH] for at in range(0, len(packed), _WIDTH)]
     if lines != [_BEGIN, *body, _END, ""] or not blob.startswith(_HEADER):
-        raise ImageError(f"{signature.name} is damaged: it is no SSH signature")
+        raise ImageError(f"{signature.name} is damaged: it is not an SSH signature")

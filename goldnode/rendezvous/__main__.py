@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from goldnode import forms
 from goldnode.errors import GoldnodeError, UsageError
 from goldnode.protocol import limits
 from goldnode.rendezvous.address import parse_proxies
@@ -18,7 +19,6 @@ from goldnode.rendezvous.server import Options, serve
 
 #: Where it listens when nobody says otherwise: every address, IPv4 and IPv6.
 LISTEN = "[::]:8700"
-_MAX_PORT = 65535
 #: New objects before the collector looks at them; how often older ones are looked at.
 GC_THRESHOLD = (50_000, 20, 50)
 
@@ -30,10 +30,9 @@ def parse_listen(text: str) -> tuple[str, int]:
         UsageError: It is neither.
     """
     host, _, port = text.rpartition(":")
-    bare = host.removeprefix("[").removesuffix("]")
-    if not bare or not port.isdecimal() or int(port) > _MAX_PORT or (":" in bare) != host.startswith("["):
+    if not forms.is_host(host) or not forms.is_port(port, least=0):
         raise UsageError(f"--listen {text}: not HOST:PORT", hint="./invoke rendezvous --listen '[::]:8700'")
-    return bare, int(port)
+    return host.strip("[]"), int(port)
 
 
 def run(listen: str, database: Path, config: Config) -> None:

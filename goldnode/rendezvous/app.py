@@ -151,7 +151,7 @@ class App:
     def _count(self, address: str) -> None:
         wait = self._limiter.take(bucket(address), self._clock())
         if wait:
-            raise RefusalError(f"{address} asks too often", Code.RATE, retry=wait)
+            raise RefusalError(f"{address} sends too many requests", Code.RATE, retry=wait)
 
     def _find(self, request: Request) -> tuple[Route, Handler, tuple[str, ...]]:
         for route in self._routes:
@@ -160,9 +160,9 @@ class App:
                 continue
             if request.method not in route.handlers:
                 allow = ", ".join(route.handlers)
-                raise RefusalError(f"this path knows {allow}, not {request.method}", Code.NO_METHOD, allow=allow)
+                raise RefusalError(f"this path accepts {allow}, not {request.method}", Code.NO_METHOD, allow=allow)
             if request.query and not route.query:
-                raise refuse("this path knows no query")
+                raise refuse("this path takes no query")
             return route, route.handlers[request.method], found.groups()
         raise RefusalError("there is nothing at this path", Code.NO_ROUTE)
 

@@ -101,7 +101,7 @@ class Calls:
         now = self._clock()
         row = await self._rooms.read(policy_room(_hash(fingerprint, "fingerprint")), fingerprint, now)
         if row is None:
-            raise RefusalError("no policy of this root lies here", Code.NO_POLICY)
+            raise RefusalError("there is no policy of this root here", Code.NO_POLICY)
         policy = to_base64(row.value.body)
         return json_reply(200, {"version": row.value.seq, "policy": policy, "time": _ms(now)})
 

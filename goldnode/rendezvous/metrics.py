@@ -26,10 +26,8 @@ class Metrics:
             f'goldnode_rendezvous_requests_total{{call="{call}",outcome="{outcome}"}} {count}'
             for (call, outcome), count in sorted(self.requests.items())
         ]
-        lines += [
-            "# TYPE goldnode_rendezvous_notified_total counter",
-            f"goldnode_rendezvous_notified_total {self.notified}",
-        ]
+        total = "goldnode_rendezvous_notified_total"
+        lines += [f"# TYPE {total} counter", f"{total} {self.notified}"]
         for name, value in gauges.items():
             lines += [f"# TYPE goldnode_rendezvous_{name} gauge", f"goldnode_rendezvous_{name} {value:g}"]
         return "\n".join(lines) + "\n"

@@ -1,6 +1,6 @@
 """Who waits for news of which room: one future per watcher, nothing buffered for anybody.
 
-A watcher that is woken lists the room from its own cursor, so a slow one costs no memory and
+A watcher that is notified lists the room from its own cursor, so a slow one costs no memory and
 misses nothing: it sees each slot's latest content, or is told to begin anew.
 """
 
@@ -32,7 +32,7 @@ class Notifier:
         return future
 
     def leave(self, rooms: Sequence[str], future: asyncio.Future[int]) -> None:
-        """Forget a watcher, woken or not."""
+        """Forget a watcher, notified or not."""
         for room in rooms:
             waiting = self._rooms.get(room)
             if waiting is not None:

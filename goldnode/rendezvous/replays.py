@@ -1,6 +1,6 @@
 """Requests that were seen: a captured one, sent again later, is refused before it costs the room anything.
 
-A client that lost an answer repeats itself within seconds, and members that are woken together may
+A client that lost an answer repeats itself within seconds, and members that are notified together may
 sign the very same words in the same millisecond; neither is a replay.  Names of the server's life
 inside signatures (docs/rendezvous-protocol.md, section 4) end what was captured before a restart,
 so nothing here needs to be kept on disk.

@@ -79,7 +79,7 @@ def read_head(scope: Mapping[str, Any], address: str) -> Request:
         if name is None:
             continue
         if name in headers or len(raw_value) > limits.HEADER_BYTES:
-            raise refuse(f"the header {name} stands twice or is too long")
+            raise refuse(f"the header {name} appears twice or is too long")
         headers[name] = raw_value.decode("latin-1")
     return Request(scope["method"], path, query, headers, address)
 
@@ -145,7 +145,7 @@ def parse_list_query(query: str) -> ListQuery:
         raise refuse("the query is not name=value&name=value") from error
     found = dict(pairs)
     if len(found) != len(pairs) or not found.keys() <= {"after", "wait", "policy"}:
-        raise refuse("the query knows after, wait and policy, each once")
+        raise refuse("the query takes after, wait and policy, each once")
     after, wait, policy = found.get("after", ""), found.get("wait", "0"), found.get("policy", "")
     if len(after) > limits.CURSOR_CHARS:
         raise refuse(f"the cursor has more than {limits.CURSOR_CHARS} characters")

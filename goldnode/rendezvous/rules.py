@@ -52,7 +52,7 @@ class Condition:
             raise RefusalError("the slot is not empty", Code.PRECONDITION)
         if self.match is not None and (there is None or there.notify_rev != self.match):
             found = "nothing" if there is None else f"revision {there.notify_rev}"
-            raise RefusalError(f"{found} lies there, not revision {self.match}", Code.PRECONDITION)
+            raise RefusalError(f"{found} is stored, not revision {self.match}", Code.PRECONDITION)
 
 
 def parse_condition(if_match: str | None, if_none_match: str | None) -> Condition:
@@ -62,12 +62,12 @@ def parse_condition(if_match: str | None, if_none_match: str | None) -> Conditio
         ExchangeError: `malformed`.
     """
     if if_none_match not in (None, "*"):
-        raise refuse("If-None-Match knows only *")
+        raise refuse("If-None-Match accepts only *")
     if if_match is None:
         return Condition(absent=if_none_match is not None)
     found = _ETAG.fullmatch(if_match)
     if not found or if_none_match is not None:
-        raise refuse('If-Match wants one revision in quotes, as "17", and no If-None-Match beside it')
+        raise refuse('If-Match takes one revision in quotes, such as "17", and no If-None-Match beside it')
     return Condition(match=int(found[1]))
 
 
@@ -106,10 +106,10 @@ def heartbeat(there: Row | None, heartbeat: Heartbeat, condition: Condition, now
         RefusalError: `no-record`, `precondition` or `stale`.
     """
     if there is None or there.value.kind is not SlotKind.RECORD:
-        raise RefusalError("no record lies there", Code.NO_RECORD)
+        raise RefusalError("there is no record", Code.NO_RECORD)
     value = there.value
     if heartbeat.seq != value.seq:
-        raise RefusalError(f"the record that lies there has seq {value.seq}", Code.STALE, seq=value.seq)
+        raise RefusalError(f"the stored record has seq {value.seq}", Code.STALE, seq=value.seq)
     if heartbeat.counter == value.heartbeat:
         return None
     condition.check(there)
@@ -134,4 +134,4 @@ def put_policy(there: Row | None, policy: SignedPolicy, now: float) -> Change:
 def _rises(there: Row | None, seq: int) -> None:
     if there is not None and seq <= there.value.seq:
         found = there.value.seq
-        raise RefusalError(f"{seq} is not greater than {found}, which lies there", Code.STALE, seq=found)
+        raise RefusalError(f"{seq} is not greater than {found}, the stored one", Code.STALE, seq=found)

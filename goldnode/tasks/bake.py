@@ -55,7 +55,7 @@ def bake(
 ) -> None:
     """Bake a network's golden image: every role installed, none enabled, sealed and checked."""
     if artifacts and not Path(artifacts).is_dir():
-        raise UsageError(f"--artifacts {artifacts} is no folder", hint=f"mkdir -p {artifacts}")
+        raise UsageError(f"--artifacts {artifacts} is not a folder", hint=f"mkdir -p {artifacts}")
     chosen = networks.load(network)
     host.require(needs_of(chosen))
     where = platforms.choose(platform)

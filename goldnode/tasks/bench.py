@@ -56,7 +56,7 @@ def publish(_: Context, json: bool = False) -> None:
 def jvm(_: Context, nodes: list[str], json: bool = False) -> None:
     """Measure N Daml nodes in one JVM beside N JVMs, memory and start; use an idle machine."""
     if wrong := [count for count in nodes if not count.isdecimal()]:
-        raise UsageError(f"--nodes {wrong[0]}: a whole number is wanted", hint="./invoke bench jvm --help")
+        raise UsageError(f"--nodes {wrong[0]}: expected an integer", hint="./invoke bench jvm --help")
     counts = [int(count) for count in nodes]
     with progress() as told:
         report = jvm_bench.measure(counts or [1, 3, 5, 10], told)

@@ -39,9 +39,7 @@ def new(_: Context, name: str, network: str, rendezvous: list[str]) -> None:
     meeting = [Endpoint(url).url for url in rendezvous]
     cluster = store.create(clusters(), name, known.name, "" if known.private else known.chain_id)
     cluster.meet_at(meeting)
-    print(
-        f"cluster {name} of {known.name}, fingerprint {cluster.membership.fingerprint[:16]}, keys in {cluster.folder}"
-    )
+    print(f"cluster {name} of {known.name}, fingerprint {cluster.view.fingerprint[:16]}, keys in {cluster.folder}")
     print(f"next: ./invoke cluster user-data {name} --role sentry --node sentry-1")
 
 
@@ -117,7 +115,7 @@ def approve(_: Context, name: str, node: str, rendezvous: list[str]) -> None:
     room.read(cluster)
     node_id = govern.find_node(cluster, node)
     govern.approve(cluster, [node_id])
-    print(f"{node_id} is approved by policy {cluster.membership.cited[0]}")
+    print(f"{node_id} is approved by policy {cluster.view.cited[0]}")
     _publish(cluster)
 
 
@@ -129,7 +127,7 @@ def revoke(_: Context, name: str, node: str, rendezvous: list[str]) -> None:
     room.read(cluster)
     node_id = govern.find_node(cluster, node)
     minted = govern.revoke(cluster, [node_id])
-    print(f"{node_id} is revoked by policy {cluster.membership.cited[0]}, epoch {cluster.membership.epoch}")
+    print(f"{node_id} is revoked by policy {cluster.view.cited[0]}, epoch {cluster.view.epoch}")
     _again(minted)
     _publish(cluster)
 
@@ -142,7 +140,7 @@ def forget(_: Context, name: str, node: str, rendezvous: list[str]) -> None:
     seen = room.read(cluster)
     node_id = govern.find_node(cluster, node)
     govern.forget(cluster, [node_id])
-    print(f"{node_id} is forgotten by policy {cluster.membership.cited[0]}")
+    print(f"{node_id} is forgotten by policy {cluster.view.cited[0]}")
     if node_id in seen.alive:
         print(f"its record is a few minutes old: if it still runs it comes back; to put it out for good: "
               f"./invoke cluster revoke {name} {node_id}")  # fmt: skip
@@ -155,7 +153,7 @@ def rotate(_: Context, name: str, rendezvous: list[str]) -> None:
     cluster = _open(name, rendezvous)
     room.read(cluster)
     minted = govern.rotate(cluster)
-    print(f"epoch {cluster.membership.epoch} for {len(cluster.membership.roster.members)} members")
+    print(f"epoch {cluster.view.epoch} for {len(cluster.view.roster.members)} members")
     _again(minted)
     _publish(cluster)
 
@@ -210,7 +208,7 @@ def _ask(prompt: str) -> str:
     try:
         return getpass.getpass(prompt)
     except EOFError as error:
-        raise UsageError("there is nobody here to type the passphrase", hint="the same in a terminal") from error
+        raise UsageError("there is no terminal to type the passphrase on", hint="the same in a terminal") from error
 
 
 def _mint(cluster: store.Cluster, role: str, most: int, hours: int, *, approve: bool) -> Invite:
@@ -248,9 +246,9 @@ def _mapping(file: str) -> dict[str, Any]:
     try:
         document = yaml.safe_load(_read(file))
     except yaml.YAMLError as error:
-        raise InputError(f"{file} is no YAML: {str(error).splitlines()[0]}", hint=f"less {file}") from error
+        raise InputError(f"{file} is not valid YAML: {str(error).splitlines()[0]}", hint=f"less {file}") from error
     if not isinstance(document, dict):
-        raise InputError(f"{file} is no mapping of node.yaml's keys", hint="its keys: cloud-init/node.schema.json")
+        raise InputError(f"{file} is not a mapping of node.yaml's keys", hint="its keys: cloud-init/node.schema.json")
     return document
 
 

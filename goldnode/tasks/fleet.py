@@ -66,7 +66,7 @@ def up(
     image: str = "",
     folder: str = "",
 ) -> None:
-    """Start a cluster here: a hidden validator behind sentries, and three validators of the world outside."""
+    """Start a cluster here: a hidden validator behind sentries, and three external validators."""
     if image and not Path(image).is_file():
         raise UsageError(f"there is no image {image}", hint=f"./invoke bake --network {network}")
     if not image:
@@ -149,7 +149,7 @@ def ssh(_: Context, name: str, identity: str = "", folder: str = "") -> None:
     fleet = Fleet.find(_folder(folder))
     vm = fleet.state.vm(_machine(fleet, name))
     if not fleet.state.spec.opens(vm.role):
-        raise UsageError(f"{name} lets nobody log in", hint="./invoke fleet up --ssh-key FILE.pub, and a sentry's name")
+        raise UsageError(f"{name} allows no login", hint="./invoke fleet up --ssh-key FILE.pub, and a sentry's name")
     argv = fleet.ssh(vm, Path(identity) if identity else None)
     os.execvp(argv[0], argv)  # noqa: S606 - ssh takes this terminal over
 

@@ -38,7 +38,7 @@ ARGUMENT = re.compile(r"<Argument: ([\w-]+)[^>]*>")
 MISSING = re.compile(r"did not receive required positional arguments: (.*)")
 NAME = re.compile(r"'([^']+)'")
 #: What an option of a type takes.
-KINDS = {int: "a whole number", float: "a number"}
+KINDS = {int: "an integer", float: "a number"}
 #: One letter means one thing, in every command that has it.
 SHORT = {"network": "n"}
 
@@ -193,4 +193,4 @@ def _explain_value(error: ValueError) -> tuple[str, str | None]:
     contexts = [it["self"].context for it in within if isinstance(it.get("self"), ParseMachine)]
     kind: Any = argument.kind
     wanted = helping.choice(kind) if issubclass(kind, StrEnum) else KINDS[kind]
-    return f"--{helping.option(argument)} {value}: {wanted} is wanted", contexts[-1].name
+    return f"--{helping.option(argument)} {value}: expected {wanted}", contexts[-1].name

@@ -162,7 +162,7 @@ def _target(word: str) -> Target:
     try:
         return Target(word.strip())
     except ValueError as unknown:
-        raise UsageError(f"{word!r} is no place to publish to", hint=f"--to {','.join(Target)}") from unknown
+        raise UsageError(f"{word!r} is not a place to publish to", hint=f"--to {','.join(Target)}") from unknown
 
 
 def _inventory(path: Path) -> inventory.Inventory:

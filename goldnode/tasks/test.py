@@ -1,4 +1,4 @@
-"""Tasks that prove: test runs the tiers, check is what to run before each commit.
+"""The tasks test and check: test runs the tiers, check is what to run before each commit.
 
 A tier is a folder under ``tests/``; the table at the end tells what each was given and used, and
 what was skipped and why.  The last line counts everything, for whoever reads only that.
@@ -82,7 +82,7 @@ class Outcome:
     },
 )
 def run_tests(_: Context, tier: list[str], match: str = "", junit: str = "") -> None:
-    """Prove that everything works, tier by tier; fails when a test fails."""
+    """Test everything, tier by tier; fails when a test fails."""
     unknown = sorted(set(tier) - set(Tier))
     if unknown:
         raise UsageError(f"there is no tier {', '.join(unknown)}", hint=f"./invoke test --tier {Tier.UNIT}")

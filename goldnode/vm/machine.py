@@ -117,12 +117,12 @@ def overlay(backing: Path, target: Path) -> Path:
     """A disk that reads from ``backing`` and writes to ``target``; made in no time.
 
     Raises:
-        ImageError: ``backing`` is no qcow2 image.
+        ImageError: ``backing`` is not a qcow2 image.
     """
     try:
         run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", backing.resolve(), target])
     except CommandError as error:
-        raise ImageError(f"{backing} is no qcow2 image", hint=f"./invoke image show {backing}") from error
+        raise ImageError(f"{backing} is not a qcow2 image", hint=f"./invoke image show {backing}") from error
     return target
 
 
@@ -195,7 +195,9 @@ class RunningVm:
             if ended or late:
                 tail = "\n".join(self.console().splitlines()[-25:])
                 why = "ended" if ended else f"did not within {timeout:.0f} s"
-                raise BakeError(f"the machine was to say {pattern!r} and {why}; its console's last lines:\n{tail}")
+                raise BakeError(
+                    f"the machine should have printed {pattern!r} and {why}; its console's last lines:\n{tail}"
+                )
             time.sleep(0.1)
 
 

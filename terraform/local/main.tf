@@ -17,7 +17,7 @@ resource "terraform_data" "place" {
   }
 }
 
-# Machines, rendezvous and the world outside; done when every node is ready, failed otherwise.
+# Machines, rendezvous and the validators outside; done when every node is ready, failed otherwise.
 resource "terraform_data" "fleet" {
   triggers_replace = [terraform_data.place.id, local.image, var.sentries, var.network]
 

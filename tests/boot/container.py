@@ -50,7 +50,7 @@ class Container:
         end = time.monotonic() + seconds
         while not re.search(pattern, self.console):
             assert self.process.poll() is None, f"the container ended:\n{self.console[-2000:]}"
-            assert time.monotonic() < end, f"it was to say {pattern!r}:\n{self.console[-4000:]}"
+            assert time.monotonic() < end, f"it should have printed {pattern!r}:\n{self.console[-4000:]}"
             time.sleep(0.1)
 
     def ask(self, *argv: str, patience: float = 60.0) -> str:

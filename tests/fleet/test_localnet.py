@@ -19,6 +19,7 @@ from goldnode.node.plan.ports import METRICS
 from goldnode.progress import SILENT
 from tests.fleet.conftest import Login, signs
 from tests.fleet.outside import Stranger, scan
+from tests.support.further_sentry import add_sentry
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.long
@@ -140,7 +141,7 @@ def test_a_destroyed_sentry_is_replaced(fleet: Fleet, login: Login) -> None:
     lost, left = sentries(fleet)[-1], sentries(fleet)[0]
     lost_id = fleet.seen()[lost.name].node_id
     fleet.destroy(lost.name)
-    new = fleet.add_sentry()
+    new = add_sentry(fleet)
     fleet.power_on(new.name)
     assert () == story.wait_ready(fleet, 400), fleet.console(new.name)[-3000:]
     assert until(lambda: hidden(fleet) == p2p(fleet, login, new)["private_peer_ids"], 120)

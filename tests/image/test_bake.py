@@ -111,7 +111,7 @@ def test_what_cannot_be_had_is_deferred_loudly(elsewhere: dict[str, str], tmp_pa
 
 
 def test_strict_refuses_to_defer(elsewhere: dict[str, str], tmp_path: Path) -> None:
-    """With --strict, what cannot be had now is an error of its class, and there is no image."""
+    """With --strict, what cannot be obtained now is an error of its class, and there is no image."""
     dead = {"https_proxy": "http://127.0.0.1:9", "http_proxy": ""}
     said = invoke("bake", "--network", "osmosis", "--strict", env={**elsewhere, **dead})
 

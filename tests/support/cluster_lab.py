@@ -9,7 +9,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from goldnode.discovery.client import Listing
-from goldnode.discovery.member import Member
+from goldnode.discovery.member import Membership
 from goldnode.protocol.announcement import Announcement, announce
 from goldnode.protocol.enrolment import Enrolment, enrol
 from goldnode.protocol.facts import Facts
@@ -156,9 +156,9 @@ class Lab:
             random=self.dice,
         )
 
-    def member(self, folder: Path, name: str, invite: Invite | None = None, role: str = "sentry") -> Member:
+    def member(self, folder: Path, name: str, invite: Invite | None = None, role: str = "sentry") -> Membership:
         """A member with its disk below `folder`, joined, its facts said."""
-        made = Member.join(
+        made = Membership.join(
             folder / name, self.node(name), invite or self.invite(role), clock=self.clock, random=self.dice
         )
         made.publish(facts(name, made.role))
@@ -174,3 +174,8 @@ def listing(
 ) -> Listing:
     """What a rendezvous shows."""
     return Listing("cursor", reset, tuple((items or {}).items()), tuple((gone or {}).items()), policy, int(NOW * 1000))
+
+
+def accepted_by(member: Membership) -> frozenset[str]:
+    """Node IDs of the members that list this node as accepted."""
+    return frozenset(node for node, peer in member.members().items() if member.node_id in peer.announcement.accepted)

@@ -55,7 +55,7 @@ def folder(plugins: tuple[Program, ...], progress: Progress) -> Path:
     """A folder for the front of PATH, whose ``packer`` is current and has ``plugins``.
 
     Raises:
-        ArtifactError: A module cannot be had, or is not what its sum says.
+        ArtifactError: A module cannot be obtained, or is not what its sum says.
         BakeError: It does not compile.
     """
     binary = _built(PACKER, progress)

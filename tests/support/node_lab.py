@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from goldnode.config.network import Network
 from goldnode.config.node_config import MeshKind
+from goldnode.node import node_yaml
 from goldnode.node.__main__ import main
 from goldnode.node.configure import ConfiguredMachine, configure
 from goldnode.node.layout import Layout
@@ -114,7 +115,8 @@ class Tree:
 
     def configure(self) -> tuple[ConfiguredMachine, Changes]:
         """One boot's configuration."""
-        return configure(self.layout, read_image(self.layout), self.system, self.dice)
+        image = read_image(self.layout)
+        return configure(self.layout, node_yaml.in_force(self.layout, image), image, self.system, self.dice)
 
     def files(self) -> dict[str, bytes]:
         """Every file of the tree and its content."""

@@ -50,7 +50,7 @@ def build(daemon: Daemon, source: Source, arch: str, *, go: Path, progress: Prog
     """Have the daemon, from the cache or freshly built; two callers at once build it once.
 
     Raises:
-        ArtifactError: The module cannot be had, or is not what its sum says.
+        ArtifactError: The module cannot be obtained, or is not what its sum says.
         BakeError: It does not compile.
         HostError: cgo is asked for and there is no C compiler.
     """
@@ -67,7 +67,7 @@ def libraries(daemon: Daemon, arch: str, *, go: Path, progress: Progress) -> tup
     """Have only the libraries, for a daemon that was released as a binary.
 
     Raises:
-        ArtifactError: A module cannot be had, or is not what its sum says.
+        ArtifactError: A module cannot be obtained, or is not what its sum says.
     """
     if not daemon.libraries:
         return ()
@@ -139,7 +139,7 @@ def download(module: str, version: str, pinned: str, *, go: Path, env: dict[str,
     """
     answer = ask(module, version, go=go, env=env)
     if "Error" in answer:
-        raise UnreachableError(f"{module}@{version} cannot be had: {answer['Error']}", hint="go env GOPROXY")
+        raise UnreachableError(f"{module}@{version} cannot be obtained: {answer['Error']}", hint="go env GOPROXY")
     if answer["Sum"] != pinned:
         raise WrongBytesError(
             f"{module}@{version} is not what its pin says: sum is {answer['Sum']}, pinned is {pinned}",

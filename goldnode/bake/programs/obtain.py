@@ -50,7 +50,7 @@ def obtain(network: Network, arch: str, *, artifacts_dir: Path | None, strict: b
 
     Raises:
         ArtifactError: Something is unpinned, is not what its pin says, does not start, is another
-            version, or (strict) cannot be had.
+            version, or (strict) cannot be obtained.
         BakeError: The daemon does not compile.
     """
     refuse_unpinned(network, arch)
@@ -78,7 +78,7 @@ def refuse_unpinned(network: Network, arch: str) -> None:
     if missing:
         named = ", ".join(f"{entry.path} ({entry.url})" for entry in missing)
         raise ArtifactError(
-            f"nobody published a sha256 for {named}, so {network.name} cannot be baked yet",
+            f"no sha256 is published for {named}, so {network.name} cannot be baked yet",
             hint=f"./invoke network lock {network.name}",
         )
 
@@ -191,7 +191,7 @@ class _Job:
         """What a released daemon needs beside it; it comes from Go modules, which cannot be deferred.
 
         Raises:
-            ArtifactError: A module cannot be had.
+            ArtifactError: A module cannot be obtained.
         """
         if not daemon.libraries:
             return ()
@@ -253,7 +253,7 @@ class _Job:
     def _defer(self, deferred: Deferred, reason: ArtifactError) -> None:
         if self.strict or isinstance(reason, GoneError):
             raise ArtifactError(
-                f"{deferred.name} of {self.network.name} cannot be had: {reason.message}",
+                f"{deferred.name} of {self.network.name} cannot be obtained: {reason.message}",
                 hint=f"put it as {deferred.artifact.sha256} into a folder, and add --artifacts FOLDER",
             ) from reason
         self.deferred.append(deferred)

@@ -77,7 +77,7 @@ def build(arch: str, progress: Progress) -> Built:
     """Have the program, from the cache or freshly built; two callers at once build it once.
 
     Raises:
-        ArtifactError: A crate cannot be had, or is not what its pin says.
+        ArtifactError: A crate cannot be obtained, or is not what its pin says.
         BakeError: It does not compile.
         HostError: There is no Rust or C compiler for ``arch``.
     """
@@ -179,7 +179,7 @@ def _fetch(project: Path, triple: str, env: dict[str, str]) -> None:
     if "checksum" in done.stderr:
         raise WrongBytesError(f"a crate of {NAME} is not what its pin says:\n  {said}",
                               hint="never change a pin to make an error go away")  # fmt: skip
-    raise UnreachableError(f"crates of {NAME} cannot be had:\n  {said}", hint="cargo search vpncloud")
+    raise UnreachableError(f"crates of {NAME} cannot be obtained:\n  {said}", hint="cargo search vpncloud")
 
 
 def _crate(registry: Path, pinned: Pin) -> Path:

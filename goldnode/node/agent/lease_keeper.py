@@ -103,7 +103,7 @@ class LeaseKeeper:
     _seen: tuple[str, int] = ("", 0)
     _reason: str = ""
 
-    def look(self) -> LeaseReport:
+    def reconcile(self) -> LeaseReport:
         """Look, and do what is next."""
         self._reason = ""
         status = None

@@ -1,7 +1,7 @@
 """Upgrades as the agent sees them: what comes and whether its binary is here, and a daemon that has halted.
 
 A daemon that reaches an upgrade it does not know may end, or live on without ever making a block.
-Its own file and its log tell either within a look or two, and the gate before its next start picks
+Its own file and its log tell either within a round or two, and the preflight before its next start picks
 the version.
 """
 
@@ -55,7 +55,7 @@ class View:
         version: The version that runs.
         coming: The next upgrade; None when none is known.
         halted: Why the daemon stands still; empty while it does not.
-        restart: The gate is to choose anew, now.
+        restart: The preflight is to choose anew, now.
     """
 
     version: str = ""

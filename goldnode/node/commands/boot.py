@@ -16,6 +16,7 @@ from goldnode.node import deferred, node_yaml, rungs, user_data
 from goldnode.node.commands import hosted
 from goldnode.node.keys import keys
 from goldnode.node.layout import Layout, NodeLayout
+from goldnode.node.phases import Phases
 from goldnode.node.plan import blocks, fit
 from goldnode.node.plan.inputs import interface, read_image
 from goldnode.node.plan.mesh import TABLE
@@ -55,12 +56,15 @@ def configure(layout: Layout, _: Namespace) -> int:
             print(f"goldnode: {line}")
         return 0
     system = for_root(layout.root)
-    image = read_image(layout)
-    config = node_yaml.in_force(layout, image)
+    phases = Phases()
+    with phases.phase("read the image and node.yaml"):
+        image = read_image(layout)
+        config = node_yaml.in_force(layout, image)
     if isinstance(system, LiveSystem):
-        disks.grow_root()
-        volume.ensure(layout, config.data, disks.LiveDisks(layout.nodes))
-    found, changes = story.configure(layout, image, system)
+        with phases.phase("data volume"):
+            disks.grow_root()
+            volume.ensure(layout, config.data, disks.LiveDisks(layout.nodes))
+    found, changes = story.configure(layout, config, image, system, phases=phases)
     for name, facts in found.facts.items():
         print(f"goldnode: {facts.role.name} {name}: configured, node id {facts.node_id}")
     for name in found.hosted:

@@ -6,7 +6,7 @@ import os
 from argparse import Namespace
 from pathlib import Path
 
-from goldnode.discovery.member import Member as Membership
+from goldnode.discovery.member import Membership
 from goldnode.errors import GoldnodeError, HostError, SafetyError, UsageError
 from goldnode.files import write_atomic, write_json
 from goldnode.node import cluster

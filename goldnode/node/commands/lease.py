@@ -64,7 +64,7 @@ def keep(layout: Layout, arguments: Namespace) -> None:
     )
     said = ""
     while not stop.is_set():
-        report = keeper.look()
+        report = keeper.reconcile()
         write_json(node.lease_status, {**asdict(report), "time": time.time()}, 0o644)
         line = f"lease {report.state}" + (f": {report.reason}" if report.reason else "")
         if line != said:

@@ -27,10 +27,10 @@ def add(layout: Layout, arguments: Namespace) -> int:
     try:
         entry = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise InputError(f"{arguments.file} is no YAML: {error}") from error
+        raise InputError(f"{arguments.file} is not valid YAML: {error}") from error
     if not isinstance(entry, dict) or "name" not in entry:
         raise InputError(
-            f"{arguments.file} is no node: it needs the keys that an entry of nodes: has",
+            f"{arguments.file} is not a node: it needs the keys that an entry of nodes: has",
             hint=f"write name, role and join into {arguments.file}",
         )
     wanted = lineup.added(node_yaml.text_in_force(layout), entry)

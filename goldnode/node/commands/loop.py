@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 
 from goldnode.node import configure as story
+from goldnode.node import node_yaml
 from goldnode.node.agent.agent import Agent
 from goldnode.node.jvm.jvm_host import SOCKET, JvmHost
 from goldnode.node.layout import Layout
@@ -18,5 +19,5 @@ def agent(layout: Layout, _: Namespace) -> None:
     system, image = for_root(layout.root), read_image(layout)
     # Changes nothing when goldnode-configure has just run; on an image that fetches its daemon, the
     # daemon's default configuration, and with it the node's, came only now.
-    found, _changes = story.configure(layout, image, system)
+    found, _changes = story.configure(layout, node_yaml.in_force(layout, image), image, system)
     Agent(layout, found, system, host=JvmHost(layout.at(str(SOCKET)))).run(stop_signal())

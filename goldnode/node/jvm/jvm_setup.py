@@ -136,7 +136,7 @@ def give_to_service(path: Path) -> None:
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
-        raise SafetyError(f"{path} is no folder of its own: {error.strerror}; nothing was handed over",
+        raise SafetyError(f"{path} is not a folder of its own: {error.strerror}; nothing was handed over",
                           hint=f"ls -ld {path}, and put the node's folder back") from error  # fmt: skip
     try:
         os.fchown(handle, user.pw_uid, user.pw_gid)

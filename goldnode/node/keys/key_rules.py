@@ -138,7 +138,7 @@ def _unknown_key(evidence: Evidence) -> Verdict:
         )
     if evidence.state == UNUSED:
         raise SafetyError(
-            f"the key {evidence.address} came with a state that says it never signed; nobody vouches for that",
+            f"the key {evidence.address} came with a state that says it never signed; nothing confirms that",
             hint="goldnode key import --never-used KEY, if it is true",
         )
     _check_seen(evidence, evidence.state)

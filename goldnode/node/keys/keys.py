@@ -72,7 +72,7 @@ def settle(node: NodeLayout, evidence: Evidence, seed: Callable[[], bytes]) -> V
 
 
 def place(node: NodeLayout, key: Key, state: SigningState, *, used: bool) -> None:
-    """Put a key and its state where there is none: record, state, key, so that a power cut leaves no lone key.
+    """Put a key and its state where there is none: record, state, key, so that a power cut leaves no key alone.
 
     Raises:
         SafetyError: A key is there already, or a state that is later than this one.

@@ -12,7 +12,7 @@ from goldnode.errors import HostError
 from goldnode.node.keys.signing_state import SigningState
 
 #: Seconds for one answer; a signature under way and its fsync come first.
-PATIENCE = 10.0
+TIMEOUT = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class SignerControl:
     def _ask(self, order: dict[str, Any]) -> SignerStatus:
         try:
             with socket.socket(socket.AF_UNIX) as connection:
-                connection.settimeout(PATIENCE)
+                connection.settimeout(TIMEOUT)
                 connection.connect(str(self.path))
                 connection.sendall(json.dumps(order).encode() + b"\n")
                 with connection.makefile("rb") as answers:

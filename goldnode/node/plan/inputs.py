@@ -47,7 +47,7 @@ class Image:
 
     @property
     def ladder(self) -> dict[str, Any] | None:
-        """The versions of its daemon, for the gate; None for a daemon whose chain knows no upgrades."""
+        """The versions of its daemon, for preflight; None for a daemon whose chain knows no upgrades."""
         daemon = self.network.daemon
         if daemon.family is not Family.COSMOS_SDK:
             return None
@@ -141,7 +141,9 @@ def read_image(layout: Layout) -> Image:
             if (library / "defaults" / name).exists()
         }
     except (OSError, ValueError, KeyError) as error:
-        raise ImageError(f"this is no image of goldnode, or a damaged one: {error}", hint="bake it again") from error
+        raise ImageError(
+            f"this is not an image of goldnode, or it is damaged: {error}", hint="bake it again"
+        ) from error
     baked, given = library / "genesis.json", layout.at("/etc/goldnode/genesis.json")
     return Image(
         network=network,

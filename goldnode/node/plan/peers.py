@@ -1,6 +1,6 @@
 """Peer lists: from the members of a cluster and the rules of a role to the daemon's strings.
 
-One malformed entry stops the daemon at its start, so everything written passes ``PEER`` here,
+One malformed entry stops the daemon at its start, so everything written passes ``goldnode.forms`` here,
 and addresses are numbers: the daemon looks names up once, and drops what does not resolve.
 """
 
@@ -8,16 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from goldnode.config.node_entry import PEER
 from goldnode.config.role import PeerRules
-
-NODE_ID = re.compile(r"[0-9a-f]{40}")
-#: Public peers may have a name; what does not look like one is left out, and counted.
-PUBLIC_PEER = re.compile(r"[0-9a-f]{40}@(?:\[[0-9a-f:.]+\]|[A-Za-z0-9.-]{1,253}):[0-9]{1,5}")
+from goldnode.forms import is_peer
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +101,14 @@ def lists(
         own_peers: What node.yaml names besides.
     """
     known = sorted(members, key=lambda member: member.node_id)
-    public = [peer for peer in network_peers if PUBLIC_PEER.fullmatch(peer)] if "network" in rules.persistent else []
+    public = [peer for peer in network_peers if is_peer(peer)] if "network" in rules.persistent else []
     dialled = [dial(member, fingerprint, rules) for member in known if member.role in rules.persistent]
-    chosen = [*(peer for peer in dialled if peer), *public, *(peer for peer in own_peers if PEER.fullmatch(peer))]
+    chosen = [*filter(None, dialled), *public, *filter(partial(is_peer, numeric=True), own_peers)]
     return PeerLists(
         persistent=tuple(dict.fromkeys(chosen)),
         private=tuple(member.node_id for member in known if member.role in rules.private),
         unconditional=tuple(member.node_id for member in known if member.role in rules.unconditional),
-        seeds=tuple(s for s in network_seeds if PUBLIC_PEER.fullmatch(s)) if "network" in rules.seeds else (),
+        seeds=tuple(s for s in network_seeds if is_peer(s)) if "network" in rules.seeds else (),
     )
 
 
@@ -131,4 +127,4 @@ def dial(member: Member, fingerprint: str, rules: PeerRules) -> str:
     else:
         return ""
     peer = f"{member.node_id}@{f'[{host}]' if ':' in host else host}:{member.p2p_port}"
-    return peer if PEER.fullmatch(peer) else ""
+    return peer if is_peer(peer, numeric=True) else ""

@@ -85,7 +85,6 @@ class Plan:
     """A machine as it should be.
 
     Attributes:
-        users: System users, one per node.
         folders: In the order in which they are made.
         files: Text files.
         links: The genesis, where each daemon looks for it.
@@ -95,7 +94,6 @@ class Plan:
         units: To be running; started without waiting.
     """
 
-    users: tuple[str, ...] = ()
     folders: tuple[FolderPlan, ...] = ()
     files: tuple[FilePlan, ...] = ()
     links: tuple[LinkPlan, ...] = ()
@@ -124,7 +122,6 @@ def plan(config: NodeConfig, image: Image, nodes: Sequence[NodeFacts], layout: L
         if node.entry.signer_key:
             files.append(FilePlan(layout.at(f"/etc/goldnode/signers/{node.entry.name}.conf"), signer_end(node)))
     return Plan(
-        users=tuple(user for node in nodes for user in _users(node)),
         folders=tuple(folder for node in nodes for folder in _folders(node)),
         files=tuple(files),
         links=tuple(LinkPlan(node.layout.genesis, image.genesis) for node in nodes),

@@ -12,15 +12,16 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from goldnode.config.node_entry import PORT, NodeEntry
+from goldnode.config.node_entry import NodeEntry
 from goldnode.errors import Fault
+from goldnode.forms import PORT
 from goldnode.node.plan.daemon_config import flatten, plain
 
 #: Go's time.ParseDuration, without a sign: no daemon has a use for negative ones.
 DURATION = re.compile(r"(?:[0-9]+(?:\.[0-9]*)?(?:ns|us|µs|ms|s|m|h))+|0")
 #: What a daemon listens on or dials: nothing, a socket in a file, or a host and a port.
 ADDRESS = re.compile(rf"|unix://.+|(?:[a-z]+://)?(?:\[[0-9a-fA-F:.]*\]|[A-Za-z0-9._-]*):(?:0|{PORT})")
-KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", list: "a list"}
+KINDS = {bool: "true or false", int: "an integer", float: "a number", str: "a text", list: "a list"}
 
 
 def check(entry: NodeEntry, defaults: Mapping[str, str]) -> Iterator[Fault]:

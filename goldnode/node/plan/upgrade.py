@@ -71,7 +71,7 @@ class Binary(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ladder:
-    """What a node's gate needs to know of versions.
+    """What a node's preflight needs to know of versions.
 
     Attributes:
         library: What the bake put on the disk.
@@ -96,7 +96,7 @@ class Ladder:
 
     @classmethod
     def from_document(cls, document: dict[str, Any]) -> Ladder:
-        """As the gate reads it."""
+        """As preflight reads it."""
         rungs = tuple(
             Upgrade(
                 each["name"],

@@ -36,7 +36,7 @@ class LiveDisks:
     """
 
     def __init__(self, folder: Path, timeout: float = APPEARS) -> None:
-        self._folder, self._patience = folder, timeout
+        self._folder, self._timeout = folder, timeout
 
     def find(self, data: str, recorded: str) -> Found:
         """The device that is meant, and what is on it.
@@ -98,7 +98,7 @@ class LiveDisks:
             _fill(found.device, grown=grown)
 
     def _wait(self, name: str) -> str:
-        end = time.monotonic() + self._patience
+        end = time.monotonic() + self._timeout
         while not (device := resolve(name)) and time.monotonic() < end:
             time.sleep(0.5)
         return device

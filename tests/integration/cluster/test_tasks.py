@@ -16,7 +16,7 @@ from invoke.program import Program
 
 from goldnode.bake.ssh_wait import free_port
 from goldnode.discovery.alarm import AlarmKind
-from goldnode.discovery.member import Member
+from goldnode.discovery.member import Membership
 from goldnode.errors import ExchangeError, InputError, UsageError
 from goldnode.protocol.invite import read_invite
 from goldnode.protocol.wire import key_from_seed
@@ -24,7 +24,7 @@ from goldnode.tasks import cluster as tasks
 from tests.integration.exchange.cluster_of import know_each_other, running, until
 from tests.integration.exchange.hostile import lying
 from tests.integration.rendezvous.support import serving
-from tests.support.cluster_lab import facts, seed
+from tests.support.cluster_lab import accepted_by, facts, seed
 
 
 class Desk:
@@ -60,9 +60,9 @@ def url(tmp_path: Path) -> Iterator[str]:
         yield found
 
 
-def joins(folder: Path, name: str, line: str) -> Member:
+def joins(folder: Path, name: str, line: str) -> Membership:
     """A node that was given this invite."""
-    member = Member.join(folder / name, key_from_seed(seed(name)), read_invite(line))
+    member = Membership.join(folder / name, key_from_seed(seed(name)), read_invite(line))
     member.publish(facts(name, member.role))
     return member
 
@@ -75,7 +75,7 @@ def test_from_nothing_to_a_table_of_members(desk: Desk, url: str, tmp_path: Path
         joins(tmp_path, "s", desk.type("cluster.invite demo --role sentry").strip()),
     ]
     with running(members, [url]):
-        until(lambda: all(member.accepted_by() for member in members))
+        until(lambda: all(accepted_by(member) for member in members))
         found, table = desk.status(), desk.type("cluster.status demo")
 
     assert [("s", "member", 1), ("v", "member", 1)] == [
@@ -290,7 +290,7 @@ def test_backup_and_restore(desk: Desk, tmp_path: Path, monkeypatch: pytest.Monk
         desk.type("cluster.backup demo --out other")
 
 
-def _later(member: Member) -> Any:
+def _later(member: Membership) -> Any:
     """A clock 90 minutes ahead: the first node's invite is over, the second one's is not."""
     clock = member.clock
     return lambda: clock() + 5400

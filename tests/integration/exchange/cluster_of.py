@@ -11,7 +11,7 @@ from pathlib import Path
 from subprocess import Popen
 
 from goldnode.discovery.exchange import Exchange
-from goldnode.discovery.member import Member
+from goldnode.discovery.member import Membership
 from tests.integration.rendezvous.support import process
 from tests.support.cluster_lab import Clock, Lab
 
@@ -49,14 +49,14 @@ def until(holds: Callable[[], bool], seconds: float = 20.0) -> float:
     return time.monotonic() - started
 
 
-def know_each_other(members: list[Member]) -> bool:
+def know_each_other(members: list[Membership]) -> bool:
     """Whether each has all the others, and no one else, on its roster."""
     everybody = {member.node_id for member in members}
     return all(set(member.members()) == everybody - {member.node_id} for member in members)
 
 
 @contextlib.contextmanager
-def running(members: list[Member], urls: list[str]) -> Iterator[list[Exchange]]:
+def running(members: list[Membership], urls: list[str]) -> Iterator[list[Exchange]]:
     """Run the loops of all these members."""
     with contextlib.ExitStack() as stack:
         yield [stack.enter_context(Exchange(member, urls)) for member in members]

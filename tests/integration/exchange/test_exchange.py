@@ -14,9 +14,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from goldnode.bake.ssh_wait import free_port
 from goldnode.discovery.alarm import AlarmKind
 from goldnode.discovery.client import Endpoint
-from goldnode.discovery.exchange import BACKOFF_MAX, Exchange, backoff
-from goldnode.discovery.member import Member
-from goldnode.discovery.session import Session
+from goldnode.discovery.exchange import BACKOFF_MAX, Exchange, Session, backoff
+from goldnode.discovery.member import Membership
 from goldnode.errors import ExchangeError
 from goldnode.protocol import limits
 from goldnode.protocol.policy import Policy, sign_policy
@@ -24,12 +23,12 @@ from goldnode.protocol.request import sign_request
 from goldnode.protocol.seal import room_key, room_of
 from tests.integration.exchange.cluster_of import know_each_other, lab, running, server, until
 from tests.integration.rendezvous.support import serving
-from tests.support.cluster_lab import Lab, facts, seed
+from tests.support.cluster_lab import Lab, accepted_by, facts, seed
 
 NAMES = ("validator-1", "sentry-1", "sentry-2")
 
 
-def cluster(made: Lab, folder: Path) -> list[Member]:
+def cluster(made: Lab, folder: Path) -> list[Membership]:
     """A validator and two sentries, joined, not running."""
     return [made.member(folder, name, role=name.split("-")[0]) for name in NAMES]
 
@@ -70,7 +69,7 @@ def test_everybody_is_accepted_and_says_so(tmp_path: Path) -> None:
     """Admission shows in the records of those who admitted: both ways, without anybody asking."""
     members = cluster(lab(), tmp_path)
     with serving(tmp_path / "db") as url, running(members, [url]):
-        until(lambda: all(len(member.accepted_by()) == 2 for member in members))
+        until(lambda: all(len(accepted_by(member)) == 2 for member in members))
 
 
 def test_server_killed_wiped_restarted_under_load(tmp_path: Path) -> None:
@@ -79,7 +78,7 @@ def test_server_killed_wiped_restarted_under_load(tmp_path: Path) -> None:
     members, database = cluster(made, tmp_path), tmp_path / "server" / "db"
     stop, losses = threading.Event(), []
 
-    def load(member: Member) -> None:
+    def load(member: Membership) -> None:
         port_number = 1
         while not stop.wait(0.02):
             port_number = port_number % 60000 + 1
@@ -135,7 +134,7 @@ def test_reboot_with_the_rendezvous_gone(tmp_path: Path) -> None:
     with serving(tmp_path / "db") as url, running(members, [url]):
         until(lambda: know_each_other(members))
 
-    again = Member(tmp_path / NAMES[1], made.node(NAMES[1]))
+    again = Membership(tmp_path / NAMES[1], made.node(NAMES[1]))
     assert 2 == len(again.members())
 
 
@@ -214,7 +213,7 @@ def test_clones_alarm_each_other(tmp_path: Path) -> None:
     made = lab()
     first = made.member(tmp_path, "sentry-1")
     shutil.copytree(tmp_path / "sentry-1", tmp_path / "clone")
-    second = Member(tmp_path / "clone", made.node("sentry-1"))
+    second = Membership(tmp_path / "clone", made.node("sentry-1"))
     second.publish(facts("sentry-1", boot="another machine"))
     with serving(tmp_path / "db") as url, running([first], [url]) as one:
         until(one[0].published)
@@ -265,11 +264,11 @@ def test_backoff_grows_and_obeys(luck: float) -> None:
     assert backoff(1, 90, luck) >= 90
 
 
-def _name(made: Lab, member: Member) -> str:
+def _name(made: Lab, member: Membership) -> str:
     return next(name for name in NAMES if made.node_id(name) == member.node_id)
 
 
-def _port_of(reader: Member, writer: Member) -> int:
+def _port_of(reader: Membership, writer: Membership) -> int:
     return reader.members()[writer.node_id].announcement.facts.p2p_port
 
 
@@ -278,7 +277,7 @@ def _list(made: Lab, url: str) -> tuple[tuple[str, bytes], ...]:
     return Endpoint(url).list(room_key(made.cluster_key), now, after="", wait=0, policy=made.fingerprint).items
 
 
-def _whole(made: Lab, url: str, members: list[Member], *, policy: bool = True) -> bool:
+def _whole(made: Lab, url: str, members: list[Membership], *, policy: bool = True) -> bool:
     """Whether the server shows the present record of every member, and the policy all hold."""
     held = {slot for slot, _ in _list(made, url)}
     shown = {member.keys().slot for member in members} <= held

@@ -13,8 +13,8 @@ import pytest
 
 from goldnode.discovery.alarm import AlarmKind
 from goldnode.discovery.client import Endpoint, RefusedError
-from goldnode.discovery.member import Member
-from goldnode.discovery.session import Session
+from goldnode.discovery.exchange import Session
+from goldnode.discovery.member import Membership
 from goldnode.errors import ExchangeError
 from goldnode.protocol import limits
 from goldnode.protocol.announcement import write_document
@@ -34,7 +34,7 @@ class Victim:
         self.lab = Lab(clock=Clock(time.time()))
         self.server = server
         self.file = folder / "me" / "membership.json"
-        self.member: Member = self.lab.member(folder, "me")
+        self.member: Membership = self.lab.member(folder, "me")
         self.session = Session(self.member, Endpoint(server.url))
         self.enrolments = {name: self.lab.enrol(name) for name in ("friend", "other")}
         self.show("friend")

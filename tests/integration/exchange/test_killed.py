@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from goldnode.discovery.member import Member
+from goldnode.discovery.member import Membership
 from goldnode.protocol.invite import write_invite
 from goldnode.protocol.wire import seed_of
 from goldnode.run import spawn
@@ -27,12 +27,12 @@ from dataclasses import replace
 from pathlib import Path
 from goldnode.discovery.exchange import Exchange
 from goldnode.protocol.invite import read_invite
-from goldnode.discovery.member import Member
+from goldnode.discovery.member import Membership
 from goldnode.protocol.wire import key_from_seed
 from tests.support.cluster_lab import facts
 state, seed, invite, url = sys.argv[1:]
 print("alive", flush=True)
-member = Member.join(Path(state), key_from_seed(bytes.fromhex(seed)), read_invite(invite))
+member = Membership.join(Path(state), key_from_seed(bytes.fromhex(seed)), read_invite(invite))
 with Exchange(member, [url]):
     port = 1
     while True:
@@ -61,9 +61,9 @@ def test_killed_at_any_moment(tmp_path: Path) -> None:
                     life.kill()
                     life.wait()
                     assert life.stdout.read() == b""
-            if Member.joined(state):
+            if Membership.joined(state):
                 numbers.append(json.loads((state / "identity.json").read_text())["seq"])
-                Member(state, victim)
+                Membership(state, victim)
         until(lambda: made.node_id("victim") in watcher.members())
 
         assert sorted(numbers) == numbers

@@ -251,7 +251,7 @@ def test_nobody_there_is_unreachable(store: ArtifactStore) -> None:
     budget = RetryBudget(sleep=pauses.append)
 
     for name in ("daemon", "genesis"):
-        with pytest.raises(UnreachableError, match=f"127.0.0.1:{port} does not give"):
+        with pytest.raises(UnreachableError, match=f"127.0.0.1:{port} does not serve"):
             store.fetch(Artifact(f"http://127.0.0.1:{port}/{name}", SHA256), budget, SILENT)
 
     assert pauses == [1.0, 2.0]

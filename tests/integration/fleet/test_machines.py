@@ -17,6 +17,7 @@ from goldnode.fleet.plan import CLUSTER, EXTERNAL, NETWORK, RENDEZVOUS, FleetSpe
 from goldnode.fleet.state import State
 from goldnode.node.keys.cometbft_keys import Key
 from goldnode.run import run
+from tests.support.further_sentry import add_sentry
 from tests.support.waiting import until
 
 KEYS = {"validator-1": Key(bytes(32))}
@@ -71,9 +72,9 @@ def test_only_a_validator_gets_a_volume(fleet: Fleet) -> None:
 def test_a_destroyed_sentry_gives_way_to_another(fleet: Fleet) -> None:
     """It is gone for good, cable and all; the next one has a name that was never used."""
     fleet.destroy("sentry-2")
-    first = fleet.add_sentry()
+    first = add_sentry(fleet)
     fleet.destroy(first.name)
-    second = fleet.add_sentry()
+    second = add_sentry(fleet)
 
     assert ["validator-1", "sentry-1", "sentry-4"] == [vm.name for vm in fleet.state.vms]
     assert ("sentry-3", "sentry-4") == (first.name, second.name)

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from goldnode.config.node_entry import ConsensusKey
-from goldnode.fleet import volume
+from goldnode.fleet.fleet import make_volume
 from goldnode.node.keys import key_rules, keys
 from goldnode.node.keys.cometbft_keys import Key
 from goldnode.node.layout import Layout
@@ -18,7 +18,7 @@ KEYS = {"validator-1": Key(bytes(32)), "two": Key(bytes([1]) * 32)}
 
 def test_a_volume_brings_keys_that_never_signed(tmp_path: Path) -> None:
     """The node's own rules find each key with its state and a record that says never used: it may sign."""
-    made = volume.make(tmp_path / "keys.qcow2", KEYS)
+    made = make_volume(tmp_path / "keys.qcow2", KEYS)
     raw, out = tmp_path / "raw", tmp_path / "out"
     out.mkdir()
     run(["qemu-img", "convert", "-O", "raw", made, raw])
@@ -37,7 +37,7 @@ def test_a_volume_brings_keys_that_never_signed(tmp_path: Path) -> None:
 
 def test_files_of_a_volume_are_roots(tmp_path: Path) -> None:
     """Whoever makes the volume, on the machine that mounts it the key is root's alone."""
-    made = volume.make(tmp_path / "keys.qcow2", {"one": Key(bytes(32))})
+    made = make_volume(tmp_path / "keys.qcow2", {"one": Key(bytes(32))})
     raw = tmp_path / "raw"
     run(["qemu-img", "convert", "-O", "raw", made, raw])
     told = run(["debugfs", "-R", "stat /one/home/config/priv_validator_key.json", raw]).stdout

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from goldnode.bake.programs import jars, jvmhost, maven
+from goldnode.bake.programs import jars, jvmhost
 from goldnode.config.network import load
 from goldnode.errors import UsageError
 from goldnode.fetch.artifact import ArtifactStore
@@ -29,7 +29,7 @@ SETTINGS = "loadKeysFromPfxFiles, 0\ndoUpnp, 0\nuseLoopbackIp, 1\nrunPauseCheckT
 @pytest.fixture(scope="module")
 def jar_files() -> list[Path]:
     """The platform's jars, each found by its pinned hash."""
-    listed = maven.parse(NETWORK.with_suffix(".sha256sums").read_text())
+    listed = jars.parse(NETWORK.with_suffix(".sha256sums").read_text())
     return list(jars.collect(listed, None, ArtifactStore(cache() / "artifacts"), SILENT).values())
 
 

@@ -17,7 +17,7 @@ import threading
 from collections import Counter
 from pathlib import Path
 
-from goldnode.node import configure
+from goldnode.node import configure, node_yaml
 from goldnode.node.agent.agent import Agent
 from goldnode.node.layout import Layout
 from goldnode.node.plan.inputs import read_image
@@ -146,7 +146,8 @@ def main() -> None:
     """Configure, then keep the nodes until SIGTERM."""
     layout = Layout(Path(sys.argv[1]))
     system = ProcessSystem(layout, Path(sys.argv[2]))
-    found, _ = configure.configure(layout, read_image(layout), system)
+    image = read_image(layout)
+    found, _ = configure.configure(layout, node_yaml.in_force(layout, image), image, system)
     for name, error in found.failures.items():
         print(f"{name}: REFUSED: {error}", flush=True)
     agent = Agent(layout, found, system)

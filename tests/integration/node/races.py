@@ -19,7 +19,7 @@ from goldnode.errors import HostError
 from goldnode.fleet import external_validators, genesis
 from goldnode.fleet.genesis import Validator
 from goldnode.fleet.plan import NETWORK, timing
-from goldnode.node import configure
+from goldnode.node import configure, node_yaml
 from goldnode.node.keys import archive
 from goldnode.node.keys.cometbft_keys import Key
 from goldnode.node.plan.inputs import read_image
@@ -222,7 +222,8 @@ def race(machines: int, number: int, *, lease: bool = True, automatic: bool = Tr
             layout = host.tree.layout
             network = json.loads((layout.library / "network.json").read_text())
             host.tree.write("/usr/lib/goldnode/network.json", json.dumps({**network, "block_time": BLOCK_TIME}))
-            configure.configure(layout, read_image(layout), host.tree.system)
+            image = read_image(layout)
+            configure.configure(layout, node_yaml.in_force(layout, image), image, host.tree.system)
             archive.bring_unused(layout.node(host.name), KEY)
         running = Race(made, hosts, store, random.Random(number))  # noqa: S311
         for host in (sentry, *hosts):

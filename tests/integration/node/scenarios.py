@@ -8,7 +8,7 @@ from typing import Any
 
 from goldnode.fleet import external_validators, genesis, history
 from goldnode.fleet.genesis import Validator
-from goldnode.node import configure
+from goldnode.node import configure, node_yaml
 from goldnode.node.keys import archive
 from goldnode.node.keys.cometbft_keys import Key
 from goldnode.node.plan import daemon_config
@@ -93,7 +93,8 @@ def three_clusters_on_one_machine(made: Fleet) -> tuple[Host, dict[str, Key]]:
 def bring(host: Host, key: Key, name: str = "val-1") -> None:
     """Configure once, and import a validator's key, as a person would."""
     layout = host.tree.layout
-    configure.configure(layout, read_image(layout), host.tree.system)
+    image = read_image(layout)
+    configure.configure(layout, node_yaml.in_force(layout, image), image, host.tree.system)
     archive.bring_unused(layout.node(name), key)
 
 

@@ -149,7 +149,7 @@ def test_another_signer_is_refused(copy: Path, key: Path, tmp_path: Path) -> Non
     seal_again(copy, tmp_path / "other")
 
     verify(copy, None)
-    with pytest.raises(ImageError, match="no valid signature"):
+    with pytest.raises(ImageError, match="not a valid signature"):
         verify(copy, key.with_name("allowed_signers"))
 
 

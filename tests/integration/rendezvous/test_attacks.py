@@ -152,7 +152,7 @@ def test_stolen_database(tmp_path: Path) -> None:
 
 
 def test_flood(tmp_path: Path) -> None:
-    """Who asks too often waits, as told by Retry-After; liveness is answered still."""
+    """Who sends too many requests waits, as told by Retry-After; liveness is answered still."""
     with serving(tmp_path / "store.sqlite", Config(address_rate=0.25)) as url:
         answers = [ask(url, Call("GET", "/v1/caps")) for _ in range(3)]
         alive = ask(url, Call("GET", "/healthz"))

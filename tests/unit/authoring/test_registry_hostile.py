@@ -125,7 +125,7 @@ def test_a_checksum_cannot_write_a_field() -> None:
     ("content", "reason"),
     [
         ("[" * 200_000, "nested too deeply"),
-        ('{"a": 1, "a": 2}', "stands twice"),
+        ('{"a": 1, "a": 2}', "appears twice"),
         ('{"a": NaN}', "NaN is not JSON"),
         ('{"a": "' + "x" * (1 << 21) + '"}', "larger than 1 MiB"),
         ('{"a": ' + "9" * 5000 + "}", "cannot be read"),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from goldnode.bake import cloud, golden, platform, stock
+from goldnode.bake import cloud, golden, platform, vmbake
 from goldnode.bake.platform import Platform
 from goldnode.config.network import load
 from goldnode.errors import InputError, UsageError
@@ -50,7 +50,7 @@ def test_settings_of_a_cloud(tmp_path: Path) -> None:
         ("aws_region", "not of the form KEY=VALUE"),
         ("region=x", "amazon-ebs has the variables aws_region"),
         ("network=x", "amazon-ebs has the variables aws_region"),
-        ("aws_region=[", "begins as JSON and is none"),
+        ("aws_region=[", "begins like JSON but is not valid"),
     ],
 )
 def test_a_pair_that_does_not_fit(pair: str, words: str) -> None:
@@ -111,7 +111,7 @@ def test_the_key_depends_on_what_a_platform_uses() -> None:
 
 def test_seed_of_the_stock_bake(tmp_path: Path) -> None:
     """The seed lets one key in as root, and makes no other account."""
-    user_data, meta_data = stock.seed(tmp_path, "ssh-ed25519 AAAA goldnode-bake")
+    user_data, meta_data = vmbake.seed(tmp_path, "ssh-ed25519 AAAA goldnode-bake")
 
     expected = '#cloud-config\n{"disable_root": false, "users": [{"name": "root", "ssh_authorized_keys": ["ssh-ed25519 AAAA goldnode-bake"]}]}\n'  # noqa: E501
     assert expected == user_data.read_text()

@@ -64,14 +64,13 @@ def test_a_jvm_network_is_parsed() -> None:
     """Jars, mode and adapter of a JVM network are there."""
     jvm = {"mode": "isolated", "main": "a.B", "jars": "x.jars", "adapter": "a.C", "options": ["-Xmx1g"]}
     daemon = {"name": "sandbox", "version": "1", "home": "home", "kind": "jvm", "jvm": jvm}
-    extra = {"packages": ["openjdk-21-jre-headless"], "ports": {"ledger": 65}, "slashing": {"signed_blocks_window": 9}}
+    extra = {"packages": ["openjdk-21-jre-headless"], "ports": {"ledger": 65}}
 
     parsed = Network.from_document({**DOCUMENT, "daemon": daemon, "genesis": {"private": True}, **extra})
 
     assert parsed.daemon.jvm is not None
     assert (parsed.daemon.jvm.mode, parsed.daemon.jvm.adapter) == (JvmMode.ISOLATED, "a.C")
     assert (parsed.private, parsed.packages, parsed.ports["ledger"]) == (True, ("openjdk-21-jre-headless",), 65)
-    assert parsed.signed_blocks_window == 9
     assert parsed.unpinned("amd64") == ()
 
 

@@ -119,7 +119,7 @@ def test_contradictions_are_explained(tmp_path: Path, change: tuple[str, str], e
 def test_a_key_that_stands_twice_is_found(tmp_path: Path) -> None:
     """YAML would silently take the last one."""
     assert faults(tmp_path, GOOD + "chain_id: other-1\n")[-1] == (
-        "10: chain_id (other-1): stands twice in one mapping; keep one"
+        "10: chain_id (other-1): appears twice in one mapping; keep one"
     )
 
 

@@ -221,7 +221,7 @@ def test_a_secret_is_never_shown_whole() -> None:
     [
         ("- 1", "not a mapping"),
         ("a: [", "cannot be read"),
-        ("version: 1\nversion: 1", "stands twice"),
+        ("version: 1\nversion: 1", "appears twice"),
         ("a: &x [1]\nb: *x", "alias"),
         ("a: !!python/object:os.system {}", "cannot be read"),
         ("x" * 300_000, "larger than"),
@@ -257,5 +257,5 @@ def test_names_are_unique() -> None:
     document = copy.deepcopy(MANY)
     document["nodes"][1]["name"] = "val-1"
 
-    with pytest.raises(InputError, match="the name val-1 stands twice"):
+    with pytest.raises(InputError, match="the name val-1 appears twice"):
         node_config.parse(yaml.safe_dump(document))

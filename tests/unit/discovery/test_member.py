@@ -8,24 +8,24 @@ from pathlib import Path
 import pytest
 
 from goldnode.discovery.alarm import Alarm, AlarmKind
-from goldnode.discovery.member import Member
+from goldnode.discovery.member import Membership
 from goldnode.discovery.own_record import SETTLE
 from goldnode.errors import ExchangeError, InputError
 from goldnode.protocol import limits
 from goldnode.protocol.announcement import Announcement, read_announcement
 from goldnode.protocol.record import sign_tombstone, verify_record
 from goldnode.protocol.seal import slot_key
-from tests.support.cluster_lab import NOW, Lab, facts, listing
+from tests.support.cluster_lab import NOW, Lab, accepted_by, facts, listing
 
 
-def written(lab: Lab, member: Member) -> Announcement:
+def written(lab: Lab, member: Membership) -> Announcement:
     """What the member would put now."""
     record = member.current()
     assert record is not None
     return read_announcement(verify_record(record.data, member.keys().slot), lab.cluster_key, lab.root_public)
 
 
-def seq(member: Member) -> int:
+def seq(member: Membership) -> int:
     """The number it would put under."""
     record = member.current()
     assert record is not None
@@ -51,7 +51,7 @@ def test_the_roster_survives_a_restart(tmp_path: Path) -> None:
     lab = Lab()
     lab.member(tmp_path, "a").take(listing({lab.slot("b"): lab.record("b")}))
 
-    again = Member(tmp_path / "a", lab.node("a"), clock=lab.clock)
+    again = Membership(tmp_path / "a", lab.node("a"), clock=lab.clock)
 
     assert {lab.node_id("b")} == again.members().keys()
 
@@ -61,7 +61,7 @@ def test_marks_survive_a_restart(tmp_path: Path) -> None:
     lab = Lab()
     old = lab.record("b", seq=5)
     lab.member(tmp_path, "a").take(listing({lab.slot("b"): lab.record("b", seq=9)}))
-    again = Member(tmp_path / "a", lab.node("a"), clock=lab.clock)
+    again = Membership(tmp_path / "a", lab.node("a"), clock=lab.clock)
 
     again.take(listing({lab.slot("b"): old}))
 
@@ -105,7 +105,7 @@ def test_numbers_only_rise(tmp_path: Path) -> None:
     lab = Lab()
     first = seq(lab.member(tmp_path, "a"))
     lab.clock.now -= 1000
-    again = Member(tmp_path / "a", lab.node("a"), clock=lab.clock)
+    again = Membership(tmp_path / "a", lab.node("a"), clock=lab.clock)
     again.publish(facts("a"))
 
     assert seq(again) > first
@@ -233,7 +233,7 @@ def test_an_expired_invite_is_refused_by_its_own_node(tmp_path: Path) -> None:
         lab.member(tmp_path, "a", lab.invite(hours=-1))
 
     assert "cluster invite" in refusal.value.hint
-    assert not Member.joined(tmp_path / "a")
+    assert not Membership.joined(tmp_path / "a")
 
 
 def test_another_nodes_directory_is_refused(tmp_path: Path) -> None:
@@ -241,7 +241,7 @@ def test_another_nodes_directory_is_refused(tmp_path: Path) -> None:
     lab = Lab()
     lab.member(tmp_path, "a")
     with pytest.raises(InputError, match="belongs to node"):
-        Member(tmp_path / "a", lab.node("b"))
+        Membership(tmp_path / "a", lab.node("b"))
 
 
 @pytest.mark.parametrize("name", ["identity.json", "membership.json"])
@@ -252,13 +252,13 @@ def test_a_damaged_file_is_named(tmp_path: Path, name: str, damage: str) -> None
     lab.member(tmp_path, "a")
     (tmp_path / "a" / name).write_text(damage)
     with pytest.raises(InputError, match=name):
-        Member(tmp_path / "a", lab.node("a"))
+        Membership(tmp_path / "a", lab.node("a"))
 
 
 def test_nothing_to_open(tmp_path: Path) -> None:
     """Opening what was never joined says so."""
     with pytest.raises(InputError, match="no membership"):
-        Member(tmp_path, Lab().node("a"))
+        Membership(tmp_path, Lab().node("a"))
 
 
 def test_the_secrets_are_the_owners(tmp_path: Path) -> None:
@@ -301,4 +301,4 @@ def test_accepted_by_names_who_lists_us(tmp_path: Path) -> None:
 
     member.take(listing({lab.slot("b"): lab.record("b", said), lab.slot("c"): lab.record("c")}))
 
-    assert {lab.node_id("b")} == member.accepted_by()
+    assert {lab.node_id("b")} == accepted_by(member)

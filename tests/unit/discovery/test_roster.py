@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from goldnode.discovery.alarm import Alarm, AlarmKind
+from goldnode.discovery.cluster_view import find_unseen, split_views
 from goldnode.discovery.roster import Context, Reading, Roster, check_fit, merge
-from goldnode.discovery.views import find_unseen, split_views
 from goldnode.errors import ExchangeError
 from goldnode.protocol import limits
 from goldnode.protocol.announcement import Announcement

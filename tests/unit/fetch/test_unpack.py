@@ -76,7 +76,7 @@ def test_a_damaged_archive_is_one_sentence(tmp_path: Path, form: Format, damage:
     path = archive(tmp_path, form)
     path.write_bytes(damage or path.read_bytes()[:60])
 
-    with pytest.raises(ArtifactError, match="no readable"):
+    with pytest.raises(ArtifactError, match="not a readable"):
         unpack(path, Artifact("https://h/a", format=form, member="bin/daemon"), tmp_path / "out")
 
     assert not (tmp_path / "out").exists()
@@ -123,7 +123,7 @@ def test_another_answer_is_not_a_genesis(tmp_path: Path, content: str) -> None:
     whole, target = tmp_path / "answer", tmp_path / "genesis.json"
     whole.write_text(content)
 
-    with pytest.raises(ArtifactError, match="no RPC server's answer"):
+    with pytest.raises(ArtifactError, match="not an RPC server's answer"):
         unpack(whole, Artifact("https://h/genesis", format=Format.RPC), target)
 
     assert not target.exists()

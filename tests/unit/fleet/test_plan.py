@@ -15,7 +15,6 @@ from goldnode.fleet.plan import (
     FleetSpec,
     Node,
     VmSpec,
-    another_sentry,
     extra,
     own_extra,
     pace_of,
@@ -24,6 +23,7 @@ from goldnode.fleet.plan import (
     vms,
 )
 from goldnode.vm.accel import Accelerator
+from tests.support.further_sentry import another_sentry
 
 
 def test_a_fleet_is_a_hidden_validator_behind_its_sentries() -> None:

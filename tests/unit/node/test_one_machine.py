@@ -51,7 +51,8 @@ def test_each_has_its_own(together: tuple[Tree, ConfiguredMachine, Plan]) -> Non
         number for each in ports for number in (each.p2p, each.rpc, each.signer, each.prometheus, each.grpc, each.api)
     ]
 
-    assert ("gn-val-1", "gn-s-1", "gn-s-2") == planned.users
+    (users,) = (each.text for each in planned.files if each.path.name == "goldnode-nodes.conf")
+    assert ["gn-val-1", "gn-s-1", "gn-s-2"] == [line.split()[1] for line in users.splitlines()]
     assert 18 == len(set(numbers))
     assert [3, 3, 3] == [
         len({getattr(mesh, key) for mesh in planned.meshes}) for key in ("interface", "table", "address")

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from goldnode.discovery.client import Endpoint
 from goldnode.errors import ExchangeError, InputError
+from goldnode.forms import is_endpoint
 from goldnode.protocol import limits, seal
 from goldnode.protocol.address import is_dialable
 from goldnode.protocol.announcement import Announcement, read_announcement, read_document, write_document
@@ -19,7 +20,7 @@ from goldnode.protocol.codes import STATUS, Code
 from goldnode.protocol.enrolment import read_enrolment
 from goldnode.protocol.facts import Consensus, Mesh, read_facts, write_facts
 from goldnode.protocol.invite import read_invite, write_invite
-from goldnode.protocol.policy import Policy, is_endpoint, open_policy, verify_policy
+from goldnode.protocol.policy import Policy, open_policy, verify_policy
 from goldnode.protocol.record import sign_heartbeat, sign_record, verify_heartbeat, verify_record
 from goldnode.protocol.request import PROOF, ROOM_KEY, SERVER, TIME, sign_request, verify_request
 from goldnode.protocol.seal import (
@@ -244,7 +245,8 @@ def test_endpoints(url: str) -> None:
 
 @pytest.mark.parametrize("url", [
     "ftp://x", "http://", "x", "", "http://u:p@h", "http://h?q", "http://h#f", "http://h:99999", "http://h/\n",
-    "http://h h",     "http://[::1", "http://h:0", "http://" + "x" * 130, "http://é",
+    "http://h h",     "http://[::1", "http://[1:2]",
+    "http://203.0.113.10:70000", "http://203.0.113.999", "http://h:0", "http://" + "x" * 130, "http://é",
 ])  # fmt: skip
 def test_no_endpoints(url: str) -> None:
     """Anything else is refused where it is written."""

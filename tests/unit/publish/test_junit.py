@@ -39,5 +39,5 @@ def test_no_report(tmp_path: Path) -> None:
     """What is no JUnit is named."""
     (tmp_path / "r.xml").write_text("no xml")
 
-    with pytest.raises(ImageError, match=r"r.xml is no JUnit report"):
+    with pytest.raises(ImageError, match=r"r.xml is not a JUnit report"):
         junit.failures(tmp_path / "r.xml")

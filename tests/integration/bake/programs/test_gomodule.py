@@ -180,7 +180,7 @@ def test_a_module_that_cannot_be_had_is_unreachable(proxy: GoProxy) -> None:
     """The proxy's own words are passed on."""
     daemon, source = tiny(proxy)
 
-    with pytest.raises(UnreachableError, match=r"example\.org/tiny@v9\.9\.9 cannot be had"):
+    with pytest.raises(UnreachableError, match=r"example\.org/tiny@v9\.9\.9 cannot be obtained"):
         build(daemon, replace(source, version="v9.9.9"))
 
 

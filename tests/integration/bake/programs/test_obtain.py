@@ -162,7 +162,7 @@ def test_a_release_that_is_gone_is_not_deferred(release: Callable[..., Network],
     wanted = release()
     del host.files["/daemon"]
 
-    with pytest.raises(ArtifactError, match=r"daemon of release cannot be had.*is gone") as caught:
+    with pytest.raises(ArtifactError, match=r"daemon of release cannot be obtained.*is gone") as caught:
         have(wanted)
 
     assert "--artifacts" in caught.value.hint
@@ -191,7 +191,7 @@ def test_strict_refuses_to_defer(release: Callable[..., Network], host: ReleaseH
     wanted = release()
     host.files["/genesis.json"].statuses = [403]
 
-    with pytest.raises(ArtifactError, match="genesis of release cannot be had") as caught:
+    with pytest.raises(ArtifactError, match="genesis of release cannot be obtained") as caught:
         have(wanted, strict=True)
 
     assert sha256(GENESIS) in caught.value.hint
@@ -226,7 +226,7 @@ def test_an_unpinned_network_stops_with_the_command_that_pins_it(
     """Nothing is fetched; the advice is exactly one command."""
     wanted = release(genesis={"url": host.url("/genesis.json")})
 
-    with pytest.raises(ArtifactError, match=r"nobody published a sha256 for genesis \(http") as caught:
+    with pytest.raises(ArtifactError, match=r"no sha256 is published for genesis \(http") as caught:
         have(wanted)
 
     assert caught.value.hint == "./invoke network lock release"
@@ -335,7 +335,7 @@ def test_default_configuration_does_not_know_the_builder(release: Callable[..., 
     ("content", "reason"),
     [
         (b"#!/bin/sh\nexit 3\n", "does not start"),
-        (b"\x7fELF no program", "no program this machine can start"),
+        (b"\x7fELF no program", "not a program that this machine can run"),
         (b"#!/bin/sh\n", "says it is version nothing"),
         (b"#!/bin/sh\necho panic: no library >&2\n", "says it is version panic: no library"),
     ],

@@ -72,7 +72,7 @@ def test_a_registry_that_does_not_answer_is_unreachable(tmp_path: Path, monkeypa
     monkeypatch.setenv("CARGO_HOME", str(tmp_path / "cargo"))
     monkeypatch.setenv("CARGO_NET_OFFLINE", "true")
 
-    with pytest.raises(UnreachableError, match="crates of vpncloud cannot be had"):
+    with pytest.raises(UnreachableError, match="crates of vpncloud cannot be obtained"):
         vpncloud._fetch(vpncloud.PINS, vpncloud.TRIPLES[ARCH], vpncloud.environment(ARCH, tmp_path, []))
 
 

@@ -49,7 +49,7 @@ def test_allowed(evidence: Evidence, verdict: Verdict) -> None:
         (replace(NOTHING, state=SigningState(1)), "no consensus key"),
         (replace(BROUGHT, wanted=ConsensusKey.GENERATE), "did not make"),
         (replace(BROUGHT, state=None), "without its signing state"),
-        (replace(BROUGHT, state=UNUSED), "nobody vouches"),
+        (replace(BROUGHT, state=UNUSED), "nothing confirms"),
         (replace(BROUGHT, seen_height=11), "saw this key at 11"),
         (replace(READY, address="CD" * 20), "but this node's is"),
         (replace(READY, state=None), "signing state is gone"),

@@ -119,9 +119,9 @@ def test_the_last_node_is_not_removed(person: Person) -> None:
 @pytest.mark.parametrize(
     ("text", "code", "said"),
     [
-        ("- 1", 3, "is no node"),
-        ("a: [", 3, "is no YAML"),
-        ("name: val-1\nrole: sentry\n", 3, "stands twice"),
+        ("- 1", 3, "is not a node"),
+        ("a: [", 3, "is not valid YAML"),
+        ("name: val-1\nrole: sentry\n", 3, "appears twice"),
         ("name: s-3\nrole: sentri\n", 3, "no such role"),
     ],
 )

@@ -146,7 +146,7 @@ def test_what_somebody_changed_is_put_back(tree: Tree) -> None:
 
 def test_a_damaged_image_is_said(tmp_path: Path) -> None:
     """A tree that no bake made is no image."""
-    with pytest.raises(ImageError, match="no image of goldnode"):
+    with pytest.raises(ImageError, match="not an image of goldnode"):
         read_image(Layout(tmp_path))
 
 

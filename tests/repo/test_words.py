@@ -1,0 +1,119 @@
+"""The field's words stand in the product, and the private ones they replaced do not come back (docs/glossary.md)."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+from goldnode.paths import REPOSITORY
+
+PACKAGE = REPOSITORY / "goldnode"
+
+#: Words that had a meaning of their own here: in which folders, and what says it now.
+EVERYWHERE = ("",)
+DISCOVERY = ("protocol", "discovery", "cluster", "rendezvous")
+WORDS = {
+    r"wish(es)?": (EVERYWHERE, "InviteSpec, FleetSpec, AccelMode"),
+    r"seats?": (EVERYWHERE, "VmSpec"),
+    r"possessions?": (EVERYWHERE, "Ownership"),
+    r"outsiders?": (EVERYWHERE, "external validators"),
+    r"worlds?": (("fleet",), "external validators"),
+    r"rehearsals?": (EVERYWHERE, "dry run"),
+    r"newcomers?": (EVERYWHERE, "candidate"),
+    r"vouch(es|ed)?|unvouched|vouchers?": (EVERYWHERE, "endorse"),
+    r"voices?": (("discovery", "node/agent"), "record builder, endorsements"),
+    r"witness(es)?": (DISCOVERY, "endorsers"),
+    r"bury|buried": (EVERYWHERE, "delete"),
+    r"box(es)?|box_\w+|\w+_box(es)?": (DISCOVERY, "wrapped key"),
+    r"incarnations?": (DISCOVERY, "store generation"),
+    r"woken": (EVERYWHERE, "notified"),
+    r"inquir(y|ies)": (EVERYWHERE, "request"),
+    r"hubs?": (("rendezvous",), "notifier"),
+    r"census": (EVERYWHERE, "store stats"),
+    r"workshops?": (EVERYWHERE, "build dir"),
+    r"patience": (("fetch", "bake", "fleet", "node", "discovery"), "retry budget, timeout"),
+    r"gates?": (("bake", "node", "rendezvous"), "preflight, SSH wait proxy, request checks"),
+    r"lone": (("fleet", "node/keys"), "single VM"),
+    r"planted": (("image",), "seeded violation"),
+}
+#: Where such a word stays: on the wire, on a disk, in another project's name, or in its plain meaning.
+ALLOWED = (
+    r"goldnode/v1/(operator-)?box",
+    r"[\"'`]box_seed[\"'`]",
+    r"[\"'`]incarnation[\"'`]",
+    r"from rich import box|box=box\.SIMPLE_HEAD",
+    r"\bvoice\b.*\bcdrom\b",
+    r"(?<=limits\.)BOXES|BOXES(?= = )",
+)
+#: Names that said nothing without their module, or meant several things.
+NAMES = {
+    "": "Wish Seat Possession Outsider Ground Rehearsal Newcomer Keeper Voice Touch Inquiry Hub Census Lag Patience "
+        "Pace Report Kind vouch bury touch gate workshop woken boxes",
+    "bake": "Order Clock Listener",
+    "publish": "Order",
+    "fleet": "Place First Machine look world",
+    "protocol": "Place",
+    "cluster": "Look Machine look",
+    "node/agent": "Held",
+    "node/keys/handover.py": "Mark",
+    "node/configure.py": "Machine",
+    "node/jvm": "Places",
+    "vm": "Machine Spec",
+}  # fmt: skip
+
+
+def product() -> list[Path]:
+    """Every module that ships."""
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def defined(file: Path) -> Iterator[str]:
+    """Every class and function of a module."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield node.name
+
+
+def inside(file: Path, places: Iterable[str]) -> bool:
+    """Whether a module is one of these, or in one of these folders of the package."""
+    return any(file.is_relative_to(PACKAGE / place) for place in places)
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_a_word_of_our_own_is_gone(word: str) -> None:
+    """No line of the product uses it, but where a format keeps it."""
+    folders, instead = WORDS[word]
+    pattern, allowed = re.compile(rf"\b_?({word})\b", re.IGNORECASE), re.compile("|".join(ALLOWED))
+    found = [
+        f"{file.relative_to(REPOSITORY)}:{number}: {line.strip()}"
+        for file in product()
+        if inside(file, folders)
+        for number, line in enumerate(file.read_text().splitlines(), 1)
+        if pattern.search(allowed.sub("", line))
+    ]
+
+    assert [] == found, f"say {instead}"
+
+
+def test_names_say_what_they_are() -> None:
+    """No class and no function has a name that one must look up in its module."""
+    found = [
+        f"{file.relative_to(REPOSITORY)}: {name}"
+        for file in product()
+        for name in defined(file)
+        if any(inside(file, [place]) and name.strip("_") in names.split() for place, names in NAMES.items())
+    ]
+
+    assert [] == found
+
+
+def test_every_word_of_ours_is_in_the_glossary() -> None:
+    """The words that stay are defined, one line each, in the order of the alphabet."""
+    rows = re.findall(r"^\| \*\*([^*|]+)\*\* \|", (REPOSITORY / "docs" / "glossary.md").read_text(), re.MULTILINE)
+
+    assert rows == sorted(rows, key=str.casefold)
+    assert {"room", "slot", "record", "invite", "roster", "epoch", "policy", "heartbeat", "candidate"} <= set(rows)

@@ -1,0 +1,33 @@
+"""The boot tells its phases, one line each."""
+
+from __future__ import annotations
+
+import re
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from goldnode.node.phases import Phases
+from tests.support.node_lab import Cluster, Person, Tree
+
+
+def test_a_boot_tells_each_phase_with_its_seconds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What `goldnode configure` does stands in the journal in order, a line per phase."""
+    person = Person(Tree(tmp_path), capsys)
+    person.tree.node_yaml("sentry", Cluster().invite("sentry"), "s-1")
+    _, said = person.types("configure")
+
+    assert ["read the image and node.yaml", "identities and keys", "plan", "apply"] == re.findall(
+        r"^goldnode: phase ([a-z. ]+): [0-9]+\.[0-9]{2} s$", said, re.MULTILINE
+    )
+
+
+def test_a_phase_that_fails_is_told() -> None:
+    """The seconds of the phase that failed are there when somebody asks what took so long."""
+    said: list[str] = []
+    phases = Phases(said.append, count(step=3).__next__)
+    with pytest.raises(ValueError, match="no"), phases.phase("plan"):
+        raise ValueError("no")
+
+    assert ["goldnode: phase plan: 3.00 s"] == said
