@@ -52,8 +52,9 @@ ALLOWED = (
 #: Names that said nothing without their module, or meant several things.
 NAMES = {
     "": "Wish Seat Possession Outsider Ground Rehearsal Newcomer Keeper Voice Touch Inquiry Hub Census Lag Patience "
-        "Pace Report Kind vouch bury touch gate workshop woken boxes",
+        "Report Kind vouch bury touch gate workshop woken boxes",
     "bake": "Order Clock Listener",
+    "fetch": "Pace",
     "publish": "Order",
     "fleet": "Place First Machine look world",
     "protocol": "Place",
