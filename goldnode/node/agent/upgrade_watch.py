@@ -93,7 +93,8 @@ class Watch:
         coming = self._coming(version, height, now) if height else None
         self._note(facts, health.height, coming)
         halt = upgrades.halt(facts.layout)
-        if halt and halt.height > health.height and halt.name != upgrades.skipped(facts.layout):
+        # A daemon that halts has stored the block that it could not apply, and tells its height.
+        if halt and halt.height >= health.height and halt.name != upgrades.skipped(facts.layout):
             return self._halted(halt, version, coming, now)
         if coming and self._stopped_by_itself(facts, coming, health):
             upgrades.note_height(facts.layout, coming.height - 1)

@@ -141,7 +141,7 @@ def choose(base: str, ladder: Sequence[Upgrade], seen: Seen) -> Choice | Unknown
     wanted = max(wanted, named)
     if named < 0:
         newer_image = bool(seen.started) and order(base) > order(seen.started)
-        if seen.halt and seen.halt.height > seen.height and not newer_image:
+        if seen.halt and seen.halt.height >= seen.height and not newer_image:
             return UnknownPlan(seen.halt)
         if seen.height:
             wanted = max(wanted, *(n for n, rung in enumerate(ladder) if rung.height <= seen.height + 1), -1)

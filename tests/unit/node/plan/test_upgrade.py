@@ -55,6 +55,7 @@ def test_a_patch_release_of_the_image_stands_on_its_step() -> None:
 def test_an_unknown_plan_is_no_reason_to_guess() -> None:
     """A daemon that halted for what no ladder names does not start again; an old halt is over."""
     assert UnknownPlan(Halt("v9", 251)) == choose("2.0.0", LADDER, Seen(halt=Halt("v9", 251), height=250))
+    assert UnknownPlan(Halt("v9", 251)) == choose("2.0.0", LADDER, Seen(halt=Halt("v9", 251), height=251))
     assert "2.0.0" == version(Seen(halt=Halt("v9", 240), height=250))
 
 
