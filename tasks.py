@@ -11,7 +11,6 @@ if {"invoke", "inv"} & {Path(sys.argv[0]).name, Path(sys.argv[0]).parent.name}:
     main = Path(__file__).with_name("goldnode") / "tasks" / "__main__.py"
     os.execv(sys.executable, [sys.executable, str(main), *sys.argv[1:]])  # noqa: S606
 
-from goldnode.tasks import console
 from goldnode.tasks.terminal import lazy
 
 with lazy.waiting():
@@ -33,4 +32,3 @@ for task in (
     ns.add_task(task)
 for group in (network, image, cluster, fleet, bench):
     ns.add_collection(group.ns, name=group.__name__.rpartition(".")[2])
-console.guard_all(ns)

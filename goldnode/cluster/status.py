@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Group
-from rich.markup import escape
 from rich.table import Table
 
 from goldnode.cluster.room import RoomView
@@ -95,8 +94,8 @@ def screen(cluster: Cluster, seen: RoomView, now: float) -> Group:
     for row in rows(cluster, now):
         addresses, height = "\n".join(row.addresses) or "-", "-" if row.height is None else str(row.height)
         cells = (row.role, row.state, row.node_id[:SHORT], addresses, f"{row.age:.0f} s", str(row.accepted), height)
-        table.add_row(escape(row.moniker), *cells)
-    lines = [f"! {escape(str(alarm))}" + (f"\n  {escape(alarm.hint)}" if alarm.hint else "") for alarm in seen.alarms]
+        table.add_row(row.moniker, *cells)
+    lines = [f"! {alarm}" + (f"\n  {alarm.hint}" if alarm.hint else "") for alarm in seen.alarms]
     return Group(table, *lines)
 
 

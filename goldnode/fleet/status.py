@@ -8,7 +8,6 @@ from typing import Any
 
 from rich import box
 from rich.console import Group
-from rich.markup import escape
 from rich.table import Table
 
 from goldnode.cluster.status import SHORT
@@ -100,7 +99,7 @@ def screen(state: State, found: list[Row]) -> Group:
         table.add_column(heading, no_wrap=True)
     for row in found:
         table.add_row(
-            escape(row.name),
+            row.name,
             row.role,
             row.node_id[:SHORT],
             row.state,
@@ -109,7 +108,7 @@ def screen(state: State, found: list[Row]) -> Group:
             {True: "yes", False: "no", None: "-"}[row.signing],
             "-" if row.ready is None else f"{row.ready:.0f} s",
         )
-    return Group(table, *(escape(f"{row.name}: {row.reason}") for row in found if row.reason not in ("", row.state)))
+    return Group(table, *(f"{row.name}: {row.reason}" for row in found if row.reason not in ("", row.state)))
 
 
 def _chain(fleet: Fleet) -> tuple[frozenset[str], dict[str, int]]:

@@ -9,11 +9,13 @@ ROOT = Path(__file__).resolve().parents[2]
 # Not this folder, which Python put there: its modules have names like `test`.
 sys.path[0] = str(ROOT)
 
-from goldnode.tasks.program import Program  # noqa: E402
-from goldnode.tasks.terminal.streams import survive_readers  # noqa: E402
-from tasks import ns  # noqa: E402
+from goldnode.tasks.terminal import lazy, streams  # noqa: E402
 
-survive_readers()
+with lazy.waiting():
+    from goldnode.tasks.program import Program
+    from tasks import ns
+
+streams.survive_readers()
 try:
     Program(ns).run(["./invoke", *sys.argv[1:]])
 finally:

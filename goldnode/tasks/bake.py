@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import json as json_text
 from collections.abc import Sequence
 from pathlib import Path
 
 from invoke.context import Context
 from invoke.tasks import task
-from rich.console import Console
 
 from goldnode.bake import cloud, golden
 from goldnode.bake import platform as platforms
+from goldnode.config import daemon as daemons
 from goldnode.config import network as networks
-from goldnode.config.daemon import DaemonKind
-from goldnode.config.node_config import MeshKind
+from goldnode.config import node_config
 from goldnode.errors import UsageError
 from goldnode.tasks import host
-from goldnode.tasks.console import needing, progress, stderr, step_table
+from goldnode.tasks.console import one_of, progress, step_table
 from goldnode.tasks.host import Need
+from goldnode.tasks.terminal import output
 from goldnode.vm.accel import AccelMode
 
 MB = 1_000_000
 
 
-@needing(Need.BAKE, Need.MACHINE)
 @task(
     iterable=["set_"],
     help={
@@ -46,7 +44,7 @@ def bake(
     platform: str = "qemu",
     set_: Sequence[str] | None = None,
     settings: str = "",
-    arch: str = golden.Arch.AMD64,
+    arch: str = "amd64",
     strict: bool = False,
     accel: str = AccelMode.AUTO,
     artifacts: str = "",
@@ -57,53 +55,54 @@ def bake(
     if artifacts and not Path(artifacts).is_dir():
         raise UsageError(f"--artifacts {artifacts} is not a folder", hint=f"mkdir -p {artifacts}")
     chosen = networks.load(network)
-    host.require(needs_of(chosen))
+    architecture = one_of(golden.Arch, "--arch", arch)
     where = platforms.choose(platform)
     asked = platforms.settings(where, set_ or (), Path(settings) if settings else None)
     options = golden.BakeOptions(
         chosen,
-        arch=arch,
+        arch=architecture,
         strict=strict,
         accel=AccelMode(accel),
         artifacts=Path(artifacts) if artifacts else None,
         force=force,
         platform=where,
     )
+    host.require([Need.BAKE, Need.MACHINE, *needs_of(chosen)])
     if where.cloud:
         with progress() as watcher:
             receipt = cloud.bake(options, asked, watcher)
-        print(json_text.dumps(receipt.document, indent=2) if json else f"{receipt.document['image']}  {receipt.path}")
+        if json:
+            output.say_json(receipt.document)
+        else:
+            output.say(f"{receipt.document['image']}  {receipt.path}")
         return
     with progress() as watcher:
         result = golden.bake(options, watcher)
     if json:
-        print(json_text.dumps(result.manifest, indent=2))
+        output.say_json(result.manifest)
         return
     _report(result)
 
 
 def needs_of(network: networks.Network) -> list[Need]:
     """What this network's programs need to be built."""
-    wanted = [Need.C_COMPILER, Need.RUST] if MeshKind.VPNCLOUD in network.meshes else []
-    if network.daemon.kind is DaemonKind.JVM:
+    wanted = [Need.C_COMPILER, Need.RUST] if node_config.MeshKind.VPNCLOUD in network.meshes else []
+    if network.daemon.kind is daemons.DaemonKind.JVM:
         return [*wanted, Need.JDK, Need.MAVEN]
     return [*wanted, Need.C_COMPILER] if network.daemon.source and network.daemon.source.cgo else wanted
 
 
 def _report(result: golden.Result) -> None:
     image = result.manifest["image"]
-    out = Console(highlight=False, soft_wrap=True)
     if not result.baked:
-        out.print(f"unchanged: {result.image} already is what these inputs give (key {result.manifest['key'][:12]})")
+        output.say(f"unchanged: {result.image} already is what these inputs give (key {result.manifest['key'][:12]})")
         return
-    stderr.print(step_table(result.manifest["seconds"]))
-    stderr.print(f"accelerator: {result.manifest['accelerator']['name']} ({result.manifest['accelerator']['reason']})")
-    out.print(f"{result.image}  {image['size'] / MB:.0f} MB  sha256 {image['sha256']}")
+    output.show(step_table(result.manifest["seconds"]), stderr=True)
+    output.tell(f"accelerator: {result.manifest['accelerator']['name']} ({result.manifest['accelerator']['reason']})")
+    output.say(f"{result.image}  {image['size'] / MB:.0f} MB  sha256 {image['sha256']}")
     for item in result.manifest["deferred"]:
-        out.print(f"[bold yellow]DEFERRED[/] to first boot: {item['name']} from {item['url']} sha256 {item['sha256']}")
+        output.say(f"DEFERRED to first boot: {item['name']} from {item['url']} sha256 {item['sha256']}")
     for step in result.manifest.get("next_versions", ()):
-        out.print(f"on the image for {step['plan']} at height {step['height']:,}: {step['name']} {step['version']}")
+        output.say(f"on the image for {step['plan']} at height {step['height']:,}: {step['name']} {step['version']}")
     for sentence in result.manifest.get("unpinned_steps", ()):
-        out.print(
-            f"[bold yellow]NOT ON THE IMAGE[/] for {sentence}; ./invoke network lock {result.manifest['network']}"
-        )
+        output.say(f"NOT ON THE IMAGE for {sentence}; ./invoke network lock {result.manifest['network']}")

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import json as json_module
 from collections.abc import Mapping
 
 from invoke.collection import Collection
 from invoke.context import Context
 from invoke.tasks import task
-from rich.console import Console
-from rich.table import Table
+from rich import table as tables
 
 from benchmarks import bake as bake_bench
 from benchmarks import boot as boot_bench
+from benchmarks import commands as commands_bench
 from benchmarks import jvm as jvm_bench
 from benchmarks import publish as publish_bench
 from benchmarks import rendezvous as rendezvous_bench
 from benchmarks import signer as signer_bench
 from goldnode.errors import UsageError
-from goldnode.tasks.console import needing, progress
+from goldnode.tasks import host
+from goldnode.tasks.console import progress
 from goldnode.tasks.host import Need
+from goldnode.tasks.terminal import output
 
 
 @task(help={"json": "print the measurements as JSON"})
@@ -28,13 +29,13 @@ def rendezvous(_: Context, json: bool = False) -> None:
     with progress() as told:
         report = rendezvous_bench.measure(told)
     if json:
-        print(json_module.dumps(report.document(), indent=2))
+        output.say_json(report.document())
         return
-    table = Table("what", "measured", "goal, or times the exchange")
+    table = tables.Table("what", "measured", "goal, or times the exchange")
     for row in report.rows():
         table.add_row(*row)
     table.caption = f"load {report.load:.1f}; limits raised: {report.raised}"
-    Console().print(table)
+    output.show(table)
 
 
 @task(help={"json": "print the measurements as JSON"})
@@ -43,13 +44,13 @@ def publish(_: Context, json: bool = False) -> None:
     with progress() as told:
         report = publish_bench.measure(told)
     if json:
-        print(json_module.dumps(report.document(), indent=2))
+        output.say_json(report.document())
         return
-    table = Table("what", "measured", "goal")
+    table = tables.Table("what", "measured", "goal")
     for row in report.rows():
         table.add_row(*row)
     table.caption = f"load {report.load:.1f}; {publish_bench.TURNS} turns of {publish_bench.BLOCKS} blocks each"
-    Console().print(table)
+    output.show(table)
 
 
 @task(iterable=["nodes"], help={"nodes": "how many nodes (repeat it)", "json": "print the measurements as JSON"})
@@ -61,16 +62,15 @@ def jvm(_: Context, nodes: list[str], json: bool = False) -> None:
     with progress() as told:
         report = jvm_bench.measure(counts or [1, 3, 5, 10], told)
     if json:
-        print(json_module.dumps(report.document(), indent=2))
+        output.say_json(report.document())
         return
-    table = Table("nodes", "PSS in one JVM, in N", "share", "start in one JVM, in N", "share")
+    table = tables.Table("nodes", "PSS in one JVM, in N", "share", "start in one JVM, in N", "share")
     for row in report.rows():
         table.add_row(*row)
     table.caption = f"load {report.load:.1f}"
-    Console().print(table)
+    output.show(table)
 
 
-@needing(Need.BAKE, Need.MACHINE)
 @task(
     help={
         "turns": "how often each is measured",
@@ -81,29 +81,45 @@ def jvm(_: Context, nodes: list[str], json: bool = False) -> None:
 )
 def bake(_: Context, turns: int = 3, stock: bool = True, cold: bool = True, json: bool = False) -> None:
     """Measure a bake beside one ordinary boot of the same disk and its compression; use an idle machine."""
+    host.require([Need.BAKE, Need.MACHINE])
     with progress() as told:
         report = bake_bench.measure(turns, told, stock=stock, cold=cold)
     _tell(report.document(), json=json)
 
 
-@needing(Need.BAKE, Need.MACHINE)
 @task(help={"turns": "how often each is measured", "json": "print the measurements as JSON"})
 def boot(_: Context, turns: int = 3, json: bool = False) -> None:
     """Measure power-on to ready beside power-on to the login prompt of the same Debian; use an idle machine."""
+    host.require([Need.BAKE, Need.MACHINE])
     with progress() as told:
         report = boot_bench.measure(turns, told)
     _tell(report.document(), json=json)
 
 
+@task(help={"turns": "how often each is measured", "json": "print the measurements as JSON"})
+def commands(_: Context, turns: int = 7, json: bool = False) -> None:
+    """Measure how long `./invoke` takes before a command begins, beside an empty Python; use an idle machine."""
+    with progress() as told:
+        report = commands_bench.measure(turns, told)
+    if json:
+        output.say_json(report.document())
+        return
+    table = tables.Table("what", "more than an empty Python", "goal")
+    for row in report.rows():
+        table.add_row(*row)
+    table.caption = f"load {report.load:.1f}"
+    output.show(table)
+
+
 def _tell(document: Mapping[str, object], *, json: bool) -> None:
     """Print measurements: as JSON, or one per row."""
     if json:
-        print(json_module.dumps(document, indent=2))
+        output.say_json(document)
         return
-    table = Table("what", "measured")
+    table = tables.Table("what", "measured")
     for name, value in document.items():
         table.add_row(name.replace("_", " "), str(value))
-    Console().print(table)
+    output.show(table)
 
 
 @task(help={"json": "print the measurements as JSON"})
@@ -114,4 +130,4 @@ def signer(_: Context, json: bool = False) -> None:
     _tell(report.document(), json=json)
 
 
-ns = Collection("bench", bake, boot, jvm, rendezvous, publish, signer)
+ns = Collection("bench", bake, boot, commands, jvm, rendezvous, publish, signer)

@@ -12,13 +12,14 @@ from invoke.tasks import task
 
 from goldnode.errors import InputError, UsageError
 from goldnode.run import spawn
-from goldnode.tasks.console import needing, stderr
+from goldnode.tasks import host
+from goldnode.tasks.console import existing
 from goldnode.tasks.host import Need
+from goldnode.tasks.terminal import output
 from goldnode.vm import machine
 from goldnode.vm.accel import AccelMode, choose
 
 
-@needing(Need.MACHINE)
 @task(
     positional=["image"],
     iterable=["forward"],
@@ -41,14 +42,16 @@ def boot(
     accel: str = AccelMode.AUTO,
 ) -> None:
     """Start an image in QEMU, its serial console in your terminal; all it writes is thrown away."""
-    disk = Path(image)
-    if not disk.is_file():
-        raise UsageError(f"there is no image {image}", hint="./invoke bake")
+    disk = existing(image, "image", "./invoke bake")
     network = machine.user_network(_forwards(forward or []))
+    text = _user_data(user_data) if user_data else ""
+    host.require([Need.MACHINE])
     acceleration = choose(AccelMode(accel))
     with tempfile.TemporaryDirectory(prefix="goldnode-boot-") as name:
         folder = Path(name)
-        seed = _seed(user_data, folder) if user_data else None
+        # An instance id of its own makes every start a first boot.
+        instance = f"local-{int(time.time())}"
+        seed = machine.seed_iso(folder / "seed.iso", text, instance=instance) if text else None
         spec = machine.QemuSpec(
             machine.overlay(disk, folder / "disk.qcow2"),
             firmware=machine.Firmware(firmware),
@@ -56,29 +59,27 @@ def boot(
             nics=(machine.Nic(network, "52:54:00:67:6e:01"),),
             memory=memory,
         )
-        stderr.print(f"accelerator: {acceleration.accelerator} ({acceleration.reason}).  To stop: Ctrl-A, then X.")
+        output.tell(f"accelerator: {acceleration.accelerator} ({acceleration.reason}).  To stop: Ctrl-A, then X.")
         # The guard needs standard input for itself; here it is the guest's console.
         argv = ["setpriv", "--pdeathsig", "KILL", *machine.command(spec, acceleration)]
         with spawn(argv, stdin=sys.stdin.buffer, stdout=sys.stdout.buffer) as process:
             process.wait()
 
 
-def _seed(name: str, folder: Path) -> Path:
-    """The user-data as a CD; an instance id of its own makes every start a first boot.
+def _user_data(name: str) -> str:
+    """What a person would paste.
 
     Raises:
-        InputError: It is missing, or nothing cloud-init would act on.
+        UsageError: It is missing.
+        InputError: It is nothing cloud-init would act on.
     """
-    file = Path(name)
-    if not file.exists():
-        raise InputError(f"there is no user-data file {name}", hint="./invoke cluster user-data --help")
-    text = file.read_text()
+    text = existing(name, "user-data file", "./invoke cluster user-data --help").read_text()
     if not text.startswith(("#cloud-config", "#!", "Content-Type:", "## template:", "#include")):
         first = text.splitlines()[0][:40] if text else "nothing"
         raise InputError(
             f"{name}:1: cloud-init ignores user-data that begins with {first!r}", hint="begin it with #cloud-config"
         )
-    return machine.seed_iso(folder / "seed.iso", text, instance=f"local-{int(time.time())}")
+    return text
 
 
 def _forwards(words: list[str]) -> dict[int, int]:

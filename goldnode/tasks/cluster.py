@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import json as json_module
 import time
 from pathlib import Path
 from typing import Any
@@ -12,17 +11,18 @@ import yaml
 from invoke.collection import Collection
 from invoke.context import Context
 from invoke.tasks import task
-from rich.console import Console
-from rich.live import Live
+from rich import live as lives
 
 from goldnode.cluster import backup as backups
 from goldnode.cluster import govern, room, status, store, user_data
 from goldnode.config import network as networks
-from goldnode.config.node_entry import HOSTED_ROLES, SERVICE_ROLES
-from goldnode.discovery.client import Endpoint
+from goldnode.config import node_entry
+from goldnode.discovery import client
 from goldnode.errors import InputError, UsageError
 from goldnode.paths import clusters
-from goldnode.protocol.invite import Invite, write_invite
+from goldnode.protocol import invite as invites
+from goldnode.tasks.console import existing
+from goldnode.tasks.terminal import output
 
 NAME = "the cluster's name"
 RENDEZVOUS = "URL of a rendezvous, as http://203.0.113.10:8700; remembered; may be repeated"
@@ -36,11 +36,11 @@ EVERY = 3.0
 def new(_: Context, name: str, network: str, rendezvous: list[str]) -> None:
     """Make a cluster's keys in clusters/NAME: keep that folder, and back it up."""
     known = networks.load(network)
-    meeting = [Endpoint(url).url for url in rendezvous]
+    meeting = [client.Endpoint(url).url for url in rendezvous]
     cluster = store.create(clusters(), name, known.name, "" if known.private else known.chain_id)
     cluster.meet_at(meeting)
-    print(f"cluster {name} of {known.name}, fingerprint {cluster.view.fingerprint[:16]}, keys in {cluster.folder}")
-    print(f"next: ./invoke cluster user-data {name} --role sentry --node sentry-1")
+    output.say(f"cluster {name} of {known.name}, fingerprint {cluster.view.fingerprint[:16]}, keys in {cluster.folder}")
+    output.say(f"next: ./invoke cluster user-data {name} --role sentry --node sentry-1")
 
 
 @task(positional=["name"], iterable=["rendezvous"],
@@ -59,7 +59,7 @@ def invite(
 ) -> None:
     """Mint an invite: one line for node.yaml's `join`."""
     cluster = _open(name, rendezvous)
-    print(write_invite(_mint(cluster, role, max, hours, approve=approve)))
+    output.say(invites.write_invite(_mint(cluster, role, max, hours, approve=approve)))
 
 
 @task(name="user-data", positional=["name"], iterable=["rendezvous", "node", "ssh_key"],
@@ -85,14 +85,16 @@ def user_data_(
 ) -> None:
     """Print a machine's user-data, ready to paste, with fresh invites in it."""
     cluster = _open(name, rendezvous)
-    wanted = [] if role in SERVICE_ROLES else [_node(text, role) for text in node or [role]]
-    members = [name for name, own in wanted if own not in HOSTED_ROLES]
+    wanted = [] if role in node_entry.SERVICE_ROLES else [_node(text, role) for text in node or [role]]
+    members = [name for name, own in wanted if own not in node_entry.HOSTED_ROLES]
     machine = user_data.UserData(
         cluster=name,
         network=cluster.settings.network,
         role=role,
         nodes=[
-            user_data.Node(n, r, write_invite(_mint(cluster, r, 1, hours, approve=approve)) if n in members else "")
+            user_data.Node(
+                n, r, invites.write_invite(_mint(cluster, r, 1, hours, approve=approve)) if n in members else ""
+            )
             for n, r in wanted
         ],
         rendezvous=room.endpoints(cluster) if members else (),
@@ -104,7 +106,7 @@ def user_data_(
     if out:
         user_data.write(Path(out), text)
     else:
-        print(text, end="")
+        output.say(text, end="")
 
 
 @task(positional=["name", "node"], iterable=["rendezvous"],
@@ -115,7 +117,7 @@ def approve(_: Context, name: str, node: str, rendezvous: list[str]) -> None:
     room.read(cluster)
     node_id = govern.find_node(cluster, node)
     govern.approve(cluster, [node_id])
-    print(f"{node_id} is approved by policy {cluster.view.cited[0]}")
+    output.say(f"{node_id} is approved by policy {cluster.view.cited[0]}")
     _publish(cluster)
 
 
@@ -127,7 +129,7 @@ def revoke(_: Context, name: str, node: str, rendezvous: list[str]) -> None:
     room.read(cluster)
     node_id = govern.find_node(cluster, node)
     minted = govern.revoke(cluster, [node_id])
-    print(f"{node_id} is revoked by policy {cluster.view.cited[0]}, epoch {cluster.view.epoch}")
+    output.say(f"{node_id} is revoked by policy {cluster.view.cited[0]}, epoch {cluster.view.epoch}")
     _again(minted)
     _publish(cluster)
 
@@ -153,7 +155,7 @@ def rotate(_: Context, name: str, rendezvous: list[str]) -> None:
     cluster = _open(name, rendezvous)
     room.read(cluster)
     minted = govern.rotate(cluster)
-    print(f"epoch {cluster.view.epoch} for {len(cluster.view.roster.members)} members")
+    output.say(f"epoch {cluster.view.epoch} for {len(cluster.view.roster.members)} members")
     _again(minted)
     _publish(cluster)
 
@@ -167,16 +169,14 @@ def backup(_: Context, name: str, out: str = "") -> None:
         raise UsageError("the two passphrases differ", hint=f"./invoke cluster backup {name}")
     target = Path(out or f"{name}.backup")
     backups.back_up(cluster, target, passphrase)
-    print(f"{target}: everything in {cluster.folder}, encrypted")
+    output.say(f"{target}: everything in {cluster.folder}, encrypted")
 
 
 @task(positional=["file"], help={"file": "what `cluster backup` wrote"})
 def restore(_: Context, file: str) -> None:
     """Bring a cluster's keys back from a backup."""
-    if not Path(file).is_file():
-        raise UsageError(f"there is no backup {file}", hint="ls *.backup")
-    cluster = backups.restore(Path(file), clusters(), _ask("passphrase: "))
-    print(f"cluster {cluster.settings.name} is back in {cluster.folder}")
+    cluster = backups.restore(existing(file, "backup", "ls *.backup"), clusters(), _ask("passphrase: "))
+    output.say(f"cluster {cluster.settings.name} is back in {cluster.folder}")
 
 
 @task(name="status", positional=["name"], iterable=["rendezvous"],
@@ -187,15 +187,15 @@ def status_(_: Context, name: str, rendezvous: list[str], json: bool = False, wa
     cluster = _open(name, rendezvous)
     seen = room.read(cluster)
     if json:
-        print(json_module.dumps(status.document(cluster, seen, time.time()), indent=2, ensure_ascii=False))
+        output.say_json(status.document(cluster, seen, time.time()))
         return
     if not watch:
-        Console().print(status.screen(cluster, seen, time.time()))
+        output.show(status.screen(cluster, seen, time.time()))
         return
-    with Live(status.screen(cluster, seen, time.time())) as live:
+    with lives.Live(output.Shown(status.screen(cluster, seen, time.time())), console=output.screen()) as live:
         while True:
             time.sleep(EVERY)
-            live.update(status.screen(cluster, room.read(cluster), time.time()))
+            live.update(output.Shown(status.screen(cluster, room.read(cluster), time.time())))
 
 
 def _open(name: str, rendezvous: list[str]) -> store.Cluster:
@@ -211,21 +211,21 @@ def _ask(prompt: str) -> str:
         raise UsageError("there is no terminal to type the passphrase on", hint="the same in a terminal") from error
 
 
-def _mint(cluster: store.Cluster, role: str, most: int, hours: int, *, approve: bool) -> Invite:
+def _mint(cluster: store.Cluster, role: str, most: int, hours: int, *, approve: bool) -> invites.Invite:
     room.endorse(cluster)
     return govern.invite(cluster, govern.InviteSpec(role, most, int(time.time()) + hours * 3600, approve))
 
 
 def _publish(cluster: store.Cluster) -> None:
     for url in room.publish(cluster):
-        print(f"published at {url}")
+        output.say(f"published at {url}")
 
 
-def _again(minted: list[Invite]) -> None:
+def _again(minted: list[invites.Invite]) -> None:
     if minted:
-        print("invites nobody had used, minted again (the old lines are dead):")
+        output.say("invites nobody had used, minted again (the old lines are dead):")
     for each in minted:
-        print(f"  {each.grant.role}, {each.grant.max} node(s): {write_invite(each)}")
+        output.say(f"  {each.grant.role}, {each.grant.max} node(s): {invites.write_invite(each)}")
 
 
 def _node(text: str, role: str) -> tuple[str, str]:
@@ -236,10 +236,7 @@ def _node(text: str, role: str) -> tuple[str, str]:
 
 
 def _read(file: str) -> bytes:
-    try:
-        return Path(file).read_bytes()
-    except OSError as error:
-        raise UsageError(f"cannot read {file}: {error.strerror}", hint=f"ls -l {file}") from error
+    return existing(file, "file").read_bytes()
 
 
 def _mapping(file: str) -> dict[str, Any]:

@@ -11,105 +11,108 @@ import contextlib
 import errno
 import functools
 import logging
+import os
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+import traceback
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import TypeVar
 
-from invoke.collection import Collection
 from invoke.exceptions import Exit
-from invoke.tasks import Task
-from rich.console import Console
-from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bars
-from rich.table import Table
+from rich import console, table
+from rich import progress as bars
 
-from goldnode.errors import GoldnodeError, HostError
+from goldnode.errors import GoldnodeError, HostError, UsageError
 from goldnode.progress import Progress, Step
-from goldnode.tasks import host
+from goldnode.tasks.terminal import output
 
-#: Errors and progress go here, so that stdout stays what a program can read.
-stderr = Console(stderr=True, highlight=False)
 INTERRUPTED = 130
+K = TypeVar("K", bound=StrEnum)
 
 
 @contextlib.contextmanager
 def progress() -> Iterator[Progress]:
     """Show steps as they run."""
-    if not stderr.is_terminal:
+    if not sys.stderr.isatty():
         yield _Lines()
         return
-    columns = (SpinnerColumn(finished_text="[green]✓"), TextColumn("{task.description}"), BarColumn(bar_width=24),
-               TextColumn("{task.fields[note]}"), TimeElapsedColumn())  # fmt: skip
-    with Bars(*columns, console=stderr) as bars:
-        yield _Bars(bars)
+    words = functools.partial(bars.TextColumn, markup=False)
+    columns = (bars.SpinnerColumn(finished_text="[green]✓"), words("{task.description}"), bars.BarColumn(bar_width=24),
+               words("{task.fields[note]}"), bars.TimeElapsedColumn())  # fmt: skip
+    with bars.Progress(*columns, console=console.Console(stderr=True, highlight=False)) as shown:
+        yield _Bars(shown)
 
 
-def step_table(seconds: dict[str, float]) -> Table:
+def step_table(seconds: dict[str, float]) -> table.Table:
     """The step-time table that every bake ends with; its last row is the time of all."""
-    table = Table("step", "seconds", title="where the time went", title_justify="left")
-    table.columns[1].justify = "right"
+    times = table.Table("step", "seconds", title="where the time went", title_justify="left")
+    times.columns[1].justify = "right"
     *steps, (everything, wall) = seconds.items()
     for name, value in steps:
-        table.add_row(name, f"{value:.1f}")
-    table.add_section()
-    table.add_row(everything, f"{wall:.1f}")
-    return table
+        times.add_row(name, f"{value:.1f}")
+    times.add_section()
+    times.add_row(everything, f"{wall:.1f}")
+    return times
 
 
-def needing(*needs: host.Need) -> Callable[[Task[Any]], Task[Any]]:
-    """Have the machine's part seen to before the task runs (``goldnode/tasks/host.py``)."""
-
-    def wrap(task: Task[Any]) -> Task[Any]:
-        task.body = _before(task.body, needs)
-        return task
-
-    return wrap
-
-
-def guard_all(collection: Collection) -> Collection:
-    """Put ``guarded`` around every task of a collection and those below it; no option gets a letter by chance."""
-    for task in collection.tasks.values():
-        task.body = guarded(task.body)
-        task.auto_shortflags = False
-    for below in collection.collections.values():
-        guard_all(below)
-    return collection
-
-
-def guarded(body: Callable[..., Any]) -> Callable[..., Any]:
+@contextlib.contextmanager
+def guarded() -> Iterator[None]:
     """Turn what a task raises into a message and an exit code."""
-
-    @functools.wraps(body)
-    def run(*args: Any, **options: Any) -> Any:
-        try:
-            return body(*args, **options)
-        except GoldnodeError as error:
-            raise ending(error.message, error.hint, error.exit_code) from error
-        except KeyboardInterrupt as error:
-            raise ending(
-                "interrupted; nothing half done is left", "run the same command to go on", INTERRUPTED
-            ) from error
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                where = error.filename or "a temporary folder"
-                raise ending(f"no space left while writing {where}", "df -h", HostError.exit_code) from error
-            if error.filename is None:
-                raise
-            what = f"this machine refuses {error.filename}: {error.strerror}"
-            raise ending(what, f"ls -ld {shlex.quote(str(error.filename))}", HostError.exit_code) from error
-
-    return run
+    try:
+        yield
+    except GoldnodeError as error:
+        raise ending(error.message, error.hint, error.exit_code) from error
+    except KeyboardInterrupt as error:
+        raise ending("interrupted; nothing half done is left", "run the same command to go on", INTERRUPTED) from error
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            where = error.filename or "a temporary folder"
+            raise ending(f"no space left while writing {where}", "df -h", HostError.exit_code) from error
+        if error.filename is None:
+            raise
+        what = f"this machine refuses {error.filename}: {error.strerror}"
+        raise ending(what, f"ls -ld {shlex.quote(str(error.filename))}", HostError.exit_code) from error
 
 
-def _before(body: Callable[..., Any], needs: Iterable[host.Need]) -> Callable[..., Any]:
-    @functools.wraps(body)
-    def run(*args: Any, **options: Any) -> Any:
-        host.require(needs)
-        return body(*args, **options)
+def one_of(kind: type[K], option: str, value: str) -> K:
+    """A word of a kind.
 
-    return run
+    Raises:
+        UsageError: It is none; all of them are named.
+    """
+    try:
+        return kind(value)
+    except ValueError as error:
+        raise UsageError(f"{option} {value}: expected {choice(kind)}", hint=f"{option} {next(iter(kind))}") from error
+
+
+def choice(kind: type[StrEnum]) -> str:
+    """All words of a kind, as `auto, kvm or tcg`."""
+    *first, last = kind
+    return f"{', '.join(first)} or {last}"
+
+
+def existing(file: str, what: str, hint: str = "", *, or_folder: bool = False) -> Path:
+    """A file that a person named; where it is missing, every command says so in the same way.
+
+    Args:
+        file: Its name.
+        what: What it should be, for the sentence, as `image`.
+        hint: The command that makes one.
+        or_folder: A folder does too.
+
+    Raises:
+        UsageError: It is missing, a folder, or not for this user to read.
+    """
+    path = Path(file)
+    if not (path.is_file() or (or_folder and path.is_dir())):
+        raise UsageError(f"there is no {what} {file}", hint=hint or f"ls {shlex.quote(str(path.parent))}")
+    if not os.access(path, os.R_OK):
+        raise UsageError(f"{file} may not be read by this user", hint=f"ls -l {shlex.quote(file)}")
+    return path
 
 
 def ending(message: str, hint: str, code: int) -> Exit:
@@ -119,15 +122,11 @@ def ending(message: str, hint: str, code: int) -> Exit:
         What to raise, so that the program ends with ``code``.
     """
     if logging.getLogger().isEnabledFor(logging.DEBUG):
-        stderr.print_exception()
-    stderr.print(f"[red]goldnode:[/red] {_plain(message)}", soft_wrap=True)
+        traceback.print_exc()
+    output.tell(message, mark="goldnode:")
     if hint:
-        stderr.print(f"  try: {_plain(hint)}", soft_wrap=True)
+        output.tell(f"  try: {hint}")
     return Exit(code=code)
-
-
-def _plain(text: str) -> str:
-    return text.replace("[", r"\[")
 
 
 class _LineStep:
@@ -149,29 +148,29 @@ class _Lines:
         step = _LineStep()
         yield step
         remark = f" ({step.remark})" if step.remark else ""
-        print(f"{title}: {time.monotonic() - started:.1f} s{remark}", file=sys.stderr, flush=True)
+        output.tell(f"{title}: {time.monotonic() - started:.1f} s{remark}")
 
 
 class _BarStep:
-    def __init__(self, bars: Bars, number: Any) -> None:
-        self._bars, self._number = bars, number
+    def __init__(self, shown: bars.Progress, number: bars.TaskID) -> None:
+        self._bars, self._number = shown, number
 
     def update(self, done: int, total: int | None = None) -> None:
         self._bars.update(self._number, completed=done, total=total)
 
     def note(self, text: str) -> None:
-        self._bars.update(self._number, note=text)
+        self._bars.update(self._number, note=output.clean(text))
 
 
 class _Bars:
     """For terminals: a bar per step; finished ones stay."""
 
-    def __init__(self, bars: Bars) -> None:
-        self._bars = bars
+    def __init__(self, shown: bars.Progress) -> None:
+        self._bars = shown
 
     @contextlib.contextmanager
     def step(self, title: str) -> Iterator[Step]:
-        number = self._bars.add_task(title, total=None, note="")
+        number = self._bars.add_task(output.clean(title), total=None, note="")
         yield _BarStep(self._bars, number)
         self._bars.update(number, completed=1, total=1)
         self._bars.stop_task(number)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_module
 import os
 import time
 from pathlib import Path
@@ -11,22 +10,22 @@ from invoke.collection import Collection
 from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import task
-from rich.console import Console
-from rich.live import Live
+from rich import live as lives
 
 from goldnode.config import network as networks
-from goldnode.config.node_config import MeshKind
+from goldnode.config import node_config
 from goldnode.errors import UsageError
+from goldnode.fleet import fleet as fleets
 from goldnode.fleet import move as moving
+from goldnode.fleet import plan
 from goldnode.fleet import status as states
 from goldnode.fleet import up as story
-from goldnode.fleet.fleet import Fleet
-from goldnode.fleet.plan import MEMORY, FleetSpec
 from goldnode.paths import cache
 from goldnode.tasks import host
 from goldnode.tasks.bake import needs_of
-from goldnode.tasks.console import needing, progress
+from goldnode.tasks.console import existing, one_of, progress
 from goldnode.tasks.host import Need
+from goldnode.tasks.terminal import output
 from goldnode.vm.accel import AccelMode
 
 FOLDER = "where the fleet lives (default: in the cache)"
@@ -36,14 +35,13 @@ EVERY = 2.0
 TAIL = 60
 
 
-@needing(Need.BAKE, Need.MACHINE, Need.PROOF)
 @task(
     help={
         "network": "localnet or localwasm",
         "sentries": "how many sentries stand before the hidden validator",
         "mesh": "wireguard or vpncloud",
         "multi_node": "nodes of one further machine, all of them hidden validators; 0 for no such machine",
-        "memory": "MiB of each machine",
+        "memory": "MiB of each machine (default: what a localnet node needs)",
         "ssh_key": "file with a public key that may log in to the sentries",
         "with_history": "the chain begins first and loses its first blocks: the machines must catch up (localwasm)",
         "open_validators": "let that key log in to the validators too, as to work on one",
@@ -56,9 +54,9 @@ def up(
     _: Context,
     network: str = "localnet",
     sentries: int = 2,
-    mesh: str = MeshKind.WIREGUARD,
+    mesh: str = "wireguard",
     multi_node: int = 0,
-    memory: int = MEMORY,
+    memory: int = 0,
     ssh_key: str = "",
     open_validators: bool = False,
     with_history: bool = False,
@@ -67,19 +65,19 @@ def up(
     folder: str = "",
 ) -> None:
     """Start a cluster here: a hidden validator behind sentries, and three external validators."""
-    if image and not Path(image).is_file():
-        raise UsageError(f"there is no image {image}", hint=f"./invoke bake --network {network}")
-    if not image:
-        _prepare(networks.load(network), MeshKind(mesh))
+    kind = one_of(node_config.MeshKind, "--mesh", mesh)
+    own = existing(image, "image", f"./invoke bake --network {network}").resolve() if image else None
+    chosen = networks.load(network)
     key = _key(ssh_key) if ssh_key else ""
     if open_validators and not key:
         raise UsageError("--open-validators needs a key", hint="./invoke fleet up --ssh-key FILE.pub --open-validators")
-    mesh_kind, counts = MeshKind(mesh), (int(multi_node), int(memory))
-    spec = FleetSpec(network, int(sentries), mesh_kind, *counts, key, open_validators, with_history)
+    host.require([Need.MACHINE, Need.PROOF])
+    if not own:
+        _prepare(chosen, kind)
+    counts = int(multi_node), int(memory) or plan.MEMORY
+    spec = plan.FleetSpec(network, int(sentries), kind, *counts, key, open_validators, with_history)
     with progress() as told:
-        fleet = story.up(
-            spec, _folder(folder), told, image=Path(image).resolve() if image else None, acceleration=AccelMode(accel)
-        )
+        fleet = story.up(spec, _folder(folder), told, image=own, acceleration=AccelMode(accel))
     _tell(fleet)
 
 
@@ -94,59 +92,56 @@ def up(
 )
 def move(_: Context, name: str, image: str, identity: str = "", folder: str = "") -> None:
     """Hand a validator over to a new machine from another image, on the same volume: the way an image is updated."""
-    if not Path(image).is_file():
-        raise UsageError(f"there is no image {image}", hint="./invoke networks")
-    fleet = Fleet.find(_folder(folder))
+    disk = existing(image, "image", "./invoke bake")
+    fleet = fleets.Fleet.find(_folder(folder))
     with progress() as told:
-        moving.move(
-            fleet, _machine(fleet, name), Path(image), Path(identity) if identity else None, told, story.TIMEOUT
-        )
+        moving.move(fleet, _machine(fleet, name), disk, Path(identity) if identity else None, told, story.TIMEOUT)
     _tell(fleet)
 
 
 @task(help={"json": "print it as JSON", "watch": "go on until Ctrl-C", "folder": FOLDER})
 def status(_: Context, json: bool = False, watch: bool = False, folder: str = "") -> None:
     """Show every node: role, ID, height, peers, signing, seconds from power-on to ready."""
-    fleet = Fleet.find(_folder(folder))
+    fleet = fleets.Fleet.find(_folder(folder))
     if json:
-        print(json_module.dumps(states.document(fleet, states.rows(fleet)), indent=2))
+        output.say_json(states.document(fleet, states.rows(fleet)))
         return
     if not watch:
-        Console().print(states.screen(fleet.state, states.rows(fleet)))
+        output.show(states.screen(fleet.state, states.rows(fleet)))
         return
-    with Live(states.screen(fleet.state, states.rows(fleet))) as live:
+    with lives.Live(output.Shown(states.screen(fleet.state, states.rows(fleet))), console=output.screen()) as live:
         while True:
             time.sleep(EVERY)
-            live.update(states.screen(fleet.state, states.rows(fleet)))
+            live.update(output.Shown(states.screen(fleet.state, states.rows(fleet))))
 
 
 @task(help={"folder": FOLDER})
 def down(_: Context, folder: str = "") -> None:
     """End the fleet, every process of it; its disks and logs stay until the next `up`."""
     where = _folder(folder)
-    print(f"the fleet in {where} is down" if story.down(where) else f"no fleet runs in {where}")
+    output.say(f"the fleet in {where} is down" if story.down(where) else f"no fleet runs in {where}")
 
 
 @task(positional=["name"], help={"name": "a machine or a node of the fleet", "folder": FOLDER,
                                  "follow": "go on until Ctrl-C"})  # fmt: skip
 def console(_: Context, name: str, follow: bool = False, folder: str = "") -> None:
     """Show the last lines of a machine's serial console."""
-    fleet = Fleet.find(_folder(folder))
+    fleet = fleets.Fleet.find(_folder(folder))
     machine_name = _machine(fleet, name)
     text = fleet.console(machine_name)
-    print("\n".join(text.splitlines()[-TAIL:]), flush=True)
+    output.say("\n".join(text.splitlines()[-TAIL:]))
     shown = len(text)
     while follow:
         time.sleep(EVERY / 4)
         text = fleet.console(machine_name)
-        print(text[shown:], end="", flush=True)
+        output.say(text[shown:], end="")
         shown = len(text)
 
 
 @task(positional=["name"], help={"name": "a machine of the fleet", "identity": "your private key", "folder": FOLDER})
 def ssh(_: Context, name: str, identity: str = "", folder: str = "") -> None:
     """Log in to a machine as root, where `fleet up` was given your key."""
-    fleet = Fleet.find(_folder(folder))
+    fleet = fleets.Fleet.find(_folder(folder))
     vm = fleet.state.vm(_machine(fleet, name))
     if not fleet.state.spec.opens(vm.role):
         raise UsageError(f"{name} allows no login", hint="./invoke fleet up --ssh-key FILE.pub, and a sentry's name")
@@ -154,15 +149,15 @@ def ssh(_: Context, name: str, identity: str = "", folder: str = "") -> None:
     os.execvp(argv[0], argv)  # noqa: S606 - ssh takes this terminal over
 
 
-def _tell(fleet: Fleet) -> None:
+def _tell(fleet: fleets.Fleet) -> None:
     """Show the fleet; fails when a node of it is not ready."""
     rows = states.rows(fleet)
-    Console().print(states.screen(fleet.state, rows))
+    output.show(states.screen(fleet.state, rows))
     late = [row for row in rows if row.role != states.EXTERNAL_ROLE and row.own_ready is None]
     for row in late:
-        print(f"not ready: {row.name}: {row.state}{f': {row.reason}' if row.reason else ''}")
-        print(f"  try: ./invoke fleet console {row.name}")
-    print("it goes on; to end it: ./invoke fleet down")
+        output.say(f"not ready: {row.name}: {row.state}{f': {row.reason}' if row.reason else ''}")
+        output.say(f"  try: ./invoke fleet console {row.name}")
+    output.say("it goes on; to end it: ./invoke fleet down")
     if late:
         raise Exit(code=1)
 
@@ -171,22 +166,21 @@ def _folder(folder: str) -> Path:
     return Path(folder) if folder else cache() / "fleet"
 
 
-def _prepare(network: networks.Network, mesh: MeshKind) -> None:
+def _prepare(network: networks.Network, mesh: node_config.MeshKind) -> None:
     """See to what the fleet's image needs to be baked, and say when it is another than the network's own."""
     baked = network.with_mesh(mesh)
     if baked is not network:
-        print(f"{network.name} does not name {mesh} among its meshes: the fleet gets an image of its own that has it")
-    host.require(needs_of(baked))
+        output.say(
+            f"{network.name} does not name {mesh} among its meshes: the fleet gets an image of its own that has it"
+        )
+    host.require([Need.BAKE, *needs_of(baked)])
 
 
 def _key(file: str) -> str:
-    try:
-        return Path(file).read_text().strip()
-    except OSError as error:
-        raise UsageError(f"cannot read {file}: {error.strerror}") from error
+    return existing(file, "public key", "ssh-keygen -t ed25519").read_text().strip()
 
 
-def _machine(fleet: Fleet, name: str) -> str:
+def _machine(fleet: fleets.Fleet, name: str) -> str:
     """The machine of a machine's or a node's name."""
     for vm in fleet.state.vms:
         if name in {vm.name, *(node.name for node in vm.nodes)}:

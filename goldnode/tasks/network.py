@@ -4,30 +4,26 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
-import json as json_module
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from invoke.collection import Collection
 from invoke.context import Context
 from invoke.tasks import task
-from rich.console import Console
-from rich.table import Column, Table
+from rich import table as tables
 
-from goldnode.authoring import chain_registry, lockfile, registry_sweep, renewal, source_lock
+from goldnode.authoring import chain_registry, lockfile, registry_json, registry_sweep, renewal, source_lock
 from goldnode.authoring import outdated as comparison
-from goldnode.authoring.registry_json import printable
 from goldnode.bake.programs import gitsource, toolchain
 from goldnode.config import network as nouns
 from goldnode.config import network_check
-from goldnode.config.network import Network
 from goldnode.errors import Fault, InputError, UsageError
-from goldnode.fetch.artifact import ArtifactStore
-from goldnode.fetch.retry import RetryBudget
+from goldnode.fetch import artifact, retry
 from goldnode.files import write_atomic
 from goldnode.paths import cache, out
 from goldnode.progress import Progress
-from goldnode.tasks.console import progress
+from goldnode.tasks.console import existing, progress
+from goldnode.tasks.terminal import output
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +43,17 @@ def networks(_: Context, json: bool = False) -> None:
     """List the networks an image can be baked for."""
     known = [summary(nouns.load(name)) for name in nouns.names()]
     if json:
-        print(json_module.dumps([asdict(row) for row in known], indent=2))
+        output.say_json([asdict(row) for row in known])
         return
-    table = Table(*(Column(name, no_wrap=True) for name in ("network", "chain id", "daemon", "pinned")), "what")
+    table = tables.Table(
+        *(tables.Column(name, no_wrap=True) for name in ("network", "chain id", "daemon", "pinned")), "what"
+    )
     for row in known:
         table.add_row(row.name, row.chain_id, row.daemon, "yes" if row.ready else "no", row.description)
-    Console().print(table)
+    output.show(table)
     for row in known:
         if not row.ready:
-            print(f"{row.name} waits for: ./invoke network lock {row.name}")
+            output.say(f"{row.name} waits for: ./invoke network lock {row.name}")
 
 
 @task(
@@ -67,12 +65,12 @@ def check(_: Context, name: list[str], json: bool = False) -> None:
     files = [nouns.find(entry) for entry in name or nouns.names()]
     faults = [fault for path in files for fault in _faults(path)]
     if json:
-        print(json_module.dumps([asdict(fault) for fault in faults], indent=2))
+        output.say_json([asdict(fault) for fault in faults])
     if faults:
         count = "one fault" if len(faults) == 1 else f"{len(faults)} faults"
         raise InputError(f"{count} in network files:", hint="networks/README.md explains every field", faults=faults)
     if not json:
-        print(f"{len(files)} network file{'s' if len(files) > 1 else ''} without fault")
+        output.say(f"{len(files)} network file{'s' if len(files) > 1 else ''} without fault")
 
 
 @task(positional=["name"], help={"name": "a network, or a file of your own", "json": "print the document as JSON"})
@@ -80,12 +78,12 @@ def show(_: Context, name: str, json: bool = False) -> None:
     """Show one network: daemon, sources and hashes, what is still unpinned."""
     network = nouns.load(name)
     if json:
-        print(json_module.dumps(dict(network.document), indent=2))
+        output.say_json(dict(network.document))
         return
-    table = Table("field", "value", title=network.name, show_lines=False)
+    table = tables.Table("field", "value", title=network.name, show_lines=False)
     for field, value in details(network):
         table.add_row(field, value)
-    Console().print(table)
+    output.show(table)
 
 
 @task(positional=["name"], help={"name": "a network, or a file of your own"})
@@ -94,18 +92,20 @@ def lock(_: Context, name: str) -> None:
     path = nouns.find(name)
     today = dt.datetime.now(tz=dt.UTC).date()
     with progress() as shown:
-        pins = lockfile.lock(path, ArtifactStore(cache() / "artifacts"), today, RetryBudget(), shown)
+        pins = lockfile.lock(path, artifact.ArtifactStore(cache() / "artifacts"), today, retry.RetryBudget(), shown)
         sources, remarks = _lock_sources(path, shown)
     for pin in pins:
-        print(f"{'.'.join(map(str, pin.where))}: sha256 {pin.sha256}, {pin.size} bytes, from {pin.url}")
+        output.say(f"{'.'.join(map(str, pin.where))}: sha256 {pin.sha256}, {pin.size} bytes, from {pin.url}")
     for source in sources:
-        print(f"source: {source}")
+        output.say(f"source: {source}")
     for remark in remarks:
-        print(f"  {remark}")
+        output.say(f"  {remark}")
     if pins or sources:
-        print(f"Trusted on first use, because nobody publishes these hashes; written to {path}: review and commit it.")
+        output.say(
+            f"Trusted on first use, because nobody publishes these hashes; written to {path}: review and commit it."
+        )
     else:
-        print(f"{path}: everything is pinned already")
+        output.say(f"{path}: everything is pinned already")
 
 
 def _lock_sources(path: Path, shown: Progress) -> tuple[list[str], list[str]]:
@@ -133,13 +133,15 @@ def import_(_: Context, name: str, from_: str, update: bool = False, dry_run: bo
     """Make a network file from chain-registry data; what is malformed is left out and reported."""
     if not nouns.NAME.fullmatch(name):
         raise UsageError(
-            f"{printable(name)!r} is not a name for a network: use a-z, 0-9 and inner dashes",
+            f"{registry_json.printable(name)!r} is not a name for a network: use a-z, 0-9 and inner dashes",
             hint="./invoke network import --help",
         )
     path = nouns.NETWORKS / f"{name}.yaml"
     if path.exists() and not update:
         raise UsageError(f"{path} exists", hint=f"./invoke network import {name} --from {from_} --update")
-    imported = chain_registry.read(Path(from_))
+    given = Path(from_) / "chain.json" if Path(from_).is_dir() else Path(from_)
+    hint = "git clone https://github.com/cosmos/chain-registry"
+    imported = chain_registry.read(existing(str(given), "chain.json", hint))
     old, new, remarks = "", imported.text, list(imported.remarks)
     if path.exists():
         network_check.checked(path)
@@ -148,17 +150,17 @@ def import_(_: Context, name: str, from_: str, update: bool = False, dry_run: bo
         remarks += changes
     _reject(network_check.faults(network_check.parse(str(path), new)), path)
     for remark in remarks:
-        print(f"  {remark}")
+        output.say(f"  {remark}")
     if old:
         lines = difflib.unified_diff(old.splitlines(), new.splitlines(), str(path), "from the registry", lineterm="")
-        print("\n".join(lines))
+        output.say("\n".join(lines))
     if dry_run:
-        print(f"{path} was not written: --dry-run" if old else new, end="\n" if old else "")
+        output.say(f"{path} was not written: --dry-run" if old else new, end="\n" if old else "")
     elif old == new:
-        print(f"{path} is up to date")
+        output.say(f"{path} is up to date")
     else:
         write_atomic(path, new)
-        print(f"{path} written; next: ./invoke network lock {name}")
+        output.say(f"{path} written; next: ./invoke network lock {name}")
 
 
 @task(
@@ -176,14 +178,14 @@ def import_all(_: Context, from_: str, into: str = "", page: str = "", json: boo
     if page:
         write_atomic(Path(page), registry_sweep.table(outcomes))
     if json:
-        print(json_module.dumps([asdict(outcome) for outcome in outcomes], indent=2))
+        output.say_json([asdict(outcome) for outcome in outcomes])
         return
-    table = Table("chain", "daemon", "comes from", "remarks")
+    table = tables.Table("chain", "daemon", "comes from", "remarks")
     for outcome in outcomes:
         table.add_row(outcome.name, outcome.daemon, outcome.reason or outcome.way, str(outcome.remarks))
-    Console().print(table)
+    output.show(table)
     made = sum(not outcome.reason for outcome in outcomes)
-    print(f"{made} of {len(outcomes)} live chains make a network file" + (f", written to {into}" if into else ""))
+    output.say(f"{made} of {len(outcomes)} live chains make a network file" + (f", written to {into}" if into else ""))
 
 
 @task(
@@ -201,15 +203,15 @@ def outdated(_: Context, name: list[str], from_: str = "", json: bool = False) -
     registry = comparison.recommendations(Path(from_)) if from_ else {}
     rows = comparison.rows(wanted, registry, comparison.images(out()), gitsource.tags)
     if json:
-        print(json_module.dumps([asdict(row) for row in rows], indent=2))
+        output.say_json([asdict(row) for row in rows])
         return
-    table = Table("network", "file", "recommended", "newest tag", "baked")
+    table = tables.Table("network", "file", "recommended", "newest tag", "baked")
     for row in rows:
         table.add_row(row.network, row.file, row.recommended or "?", row.tagged or "?", ", ".join(row.baked) or "-")
-    Console().print(table)
+    output.show(table)
     for row in rows:
         if row.advice or row.reason:
-            print(f"{row.network}: {row.advice or f'newest tag unknown: {row.reason}'}")
+            output.say(f"{row.network}: {row.advice or f'newest tag unknown: {row.reason}'}")
 
 
 def _reject(faults: list[Fault], path: Path) -> None:
@@ -217,7 +219,7 @@ def _reject(faults: list[Fault], path: Path) -> None:
         raise InputError(f"{path} would have faults, so it was not written:", faults=faults)
 
 
-def summary(network: Network) -> Summary:
+def summary(network: nouns.Network) -> Summary:
     """One row of the list."""
     daemon = network.daemon
     ways = {"release": daemon.release, "source": daemon.source, "jars": daemon.jvm}
@@ -231,7 +233,7 @@ def summary(network: Network) -> Summary:
     )
 
 
-def details(network: Network) -> list[tuple[str, str]]:
+def details(network: nouns.Network) -> list[tuple[str, str]]:
     """What `show` prints, field by field."""
     daemon = network.daemon
     rows = [

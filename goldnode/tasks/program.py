@@ -28,7 +28,7 @@ from invoke.util import enable_logging
 from goldnode.bake import manifest
 from goldnode.errors import UsageError
 from goldnode.tasks import words
-from goldnode.tasks.console import ending
+from goldnode.tasks.console import choice, ending, guarded
 from goldnode.tasks.terminal import completion
 from goldnode.tasks.terminal import help as helping
 
@@ -118,6 +118,11 @@ class Program(program.Program):
             return
         raise Exit
 
+    def execute(self) -> None:
+        """Run the command; what it raises becomes a sentence and an exit code."""
+        with guarded():
+            super().execute()
+
     def update_config(self, merge: bool = True) -> None:
         """Leave Invoke's configuration alone: it is about shell commands."""
 
@@ -132,6 +137,8 @@ class Program(program.Program):
         print(helping.explanation(self.parser.contexts[name], task, required(task)))
 
     def _contexts(self) -> list[ParserContext]:
+        for name in self.collection.task_names:
+            self.collection[name].auto_shortflags = False
         helps = {name: self.collection[name].help.copy() for name in self.collection.task_names}
         contexts: list[ParserContext] = self.collection.to_contexts()  # which empties them
         for name, sentences in helps.items():
@@ -192,5 +199,5 @@ def _explain_value(error: ValueError) -> tuple[str, str | None]:
     argument, value = arguments[-1]
     contexts = [it["self"].context for it in within if isinstance(it.get("self"), ParseMachine)]
     kind: Any = argument.kind
-    wanted = helping.choice(kind) if issubclass(kind, StrEnum) else KINDS[kind]
+    wanted = choice(kind) if issubclass(kind, StrEnum) else KINDS[kind]
     return f"--{helping.option(argument)} {value}: expected {wanted}", contexts[-1].name

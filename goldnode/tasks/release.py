@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json as json_module
 import os
 import platform
 from pathlib import Path
@@ -12,26 +11,22 @@ from tempfile import TemporaryDirectory
 from invoke.collection import Collection
 from invoke.context import Context
 from invoke.tasks import task
-from rich.console import Console
-from rich.table import Table
+from rich import table as tables
 
 from goldnode import paths
 from goldnode.bake import golden, manifest
 from goldnode.config import network as networks
-from goldnode.errors import UsageError
-from goldnode.publish import difference, inventory, strict
+from goldnode.publish import binding, difference, inventory, strict, targets
 from goldnode.publish import release as releases
 from goldnode.publish import verify as verification
-from goldnode.publish.binding import Role, release_name
-from goldnode.publish.targets import Target, Where, publish_to
 from goldnode.tasks import host
 from goldnode.tasks.bake import needs_of
-from goldnode.tasks.console import needing, progress
+from goldnode.tasks.console import existing, one_of, progress
 from goldnode.tasks.host import Need
+from goldnode.tasks.terminal import output
 from goldnode.tasks.test import ask, require_root
 
 
-@needing(Need.BAKE, Need.MACHINE, Need.PROOF, Need.TEST_PACKAGES)
 @task(
     positional=[],
     iterable=["report"],
@@ -48,12 +43,12 @@ def release(
     _: Context, *, network: str, version: str, sign: str, report: list[str], arch: str = "amd64", artifacts: str = ""
 ) -> None:
     """Bake strictly and afresh, test that very image, and make a signed release folder of it."""
-    require_root()
     chosen = networks.load(network)
-    host.require(needs_of(chosen))
+    require_root()
     strict.require_committed(chosen.name, manifest.source())
     out = paths.out() / "release"
-    releases.require_possible(release_name(chosen.name, version, arch), Path(sign), out)
+    releases.require_possible(binding.release_name(chosen.name, version, arch), Path(sign), out)
+    host.require([Need.BAKE, Need.MACHINE, Need.PROOF, Need.TEST_PACKAGES, *needs_of(chosen)])
     bake_options = golden.BakeOptions(
         chosen, arch, strict=True, artifacts=Path(artifacts) if artifacts else None, force=True
     )
@@ -73,7 +68,7 @@ def release(
         )
         with progress() as shown:
             folder = releases.make(options, shown)
-    print(folder)
+    output.say(str(folder))
 
 
 @task(
@@ -86,8 +81,9 @@ def release(
 )
 def verify(_: Context, path: str, signers: str = "", json: bool = False) -> None:
     """Check a release or an image offline; exit code 7 when it is not what it claims to be."""
-    with progress() as shown, shown.step(f"verify {Path(path).name}"):
-        held = verification.verify(Path(path), Path(signers) if signers else None)
+    claimed = existing(path, "release or image", "ls out out/release", or_folder=True)
+    with progress() as shown, shown.step(f"verify {claimed.name}"):
+        held = verification.verify(claimed, Path(signers) if signers else None)
     if json:
         document = {
             "version": 1,
@@ -96,14 +92,16 @@ def verify(_: Context, path: str, signers: str = "", json: bool = False) -> None
             "trusted": held.trusted,
             "links": held.links,
         }
-        print(json_module.dumps(document, indent=2))
+        output.say_json(document)
         return
     for link in held.links:
-        print(f"ok  {link}")
+        output.say(f"ok  {link}")
     if held.trusted:
-        print(f"signed by {held.signer}")
+        output.say(f"signed by {held.signer}")
     elif held.signer:
-        print(f"signed by the key {held.signer}: compare it with the operator's, or name whom you trust with --signers")
+        output.say(
+            f"signed by the key {held.signer}: compare it with the operator's, or name whom you trust with --signers"
+        )
 
 
 @task(
@@ -116,15 +114,15 @@ def verify(_: Context, path: str, signers: str = "", json: bool = False) -> None
 )
 def diff(_: Context, old: str, new: str, markdown: bool = False) -> None:
     """Show what changed between two releases: daemon, packages, units, ports, users, files."""
-    found = difference.compare(_inventory(Path(old)), _inventory(Path(new)))
-    print(found.markdown() if markdown else found.text(), end="")
+    found = difference.compare(_inventory(old), _inventory(new))
+    output.say(found.markdown() if markdown else found.text(), end="")
 
 
 @task(
     positional=["release"],
     help={
         "release": "a release folder",
-        "to": f"where to, separated by commas: {', '.join(Target)}",
+        "to": "where to, separated by commas: aws, github, s3",
         "regions": "AWS regions, separated by commas; the disk is sent to the first one",
         "bucket": "S3 bucket",
         "repository": "GitHub repository, as owner/name",
@@ -139,36 +137,30 @@ def publish(
     parent: str = "", deprecate_days: int = 365, signers: str = "", json: bool = False,
 ) -> None:  # fmt: skip
     """Verify a release, send it, and read it back; run it again to go on where it was."""
-    targets = [_target(word) for word in to.split(",")]
-    folder = Path(release)
-    where = Where([each for each in regions.split(",") if each], bucket, repository,
+    places = [one_of(targets.Target, "--to", word.strip()) for word in to.split(",")]
+    folder = existing(release, "release", "ls out/release", or_folder=True)
+    where = targets.Where([each for each in regions.split(",") if each], bucket, repository,
                   Path(parent) if parent else None, deprecate_days)  # fmt: skip
     published: dict[str, str] = {}
     with progress() as shown:
         with shown.step(f"verify {folder.name}"):
             verification.verify(folder, Path(signers) if signers else None)
-        for target in targets:
-            published |= publish_to(target, folder, where, dt.datetime.now(dt.UTC), shown)
+        for target in places:
+            published |= targets.publish_to(target, folder, where, dt.datetime.now(dt.UTC), shown)
     if json:
-        print(json_module.dumps(published, indent=2))
+        output.say_json(published)
         return
-    table = Table("where", "what")
+    table = tables.Table("where", "what")
     for place, what in published.items():
         table.add_row(place, what)
-    Console().print(table)
+    output.show(table)
 
 
-def _target(word: str) -> Target:
-    try:
-        return Target(word.strip())
-    except ValueError as unknown:
-        raise UsageError(f"{word!r} is not a place to publish to", hint=f"--to {','.join(Target)}") from unknown
-
-
-def _inventory(path: Path) -> inventory.Inventory:
+def _inventory(name: str) -> inventory.Inventory:
     """Of a release its own, which ``verify`` binds; of an image what is found on it."""
+    path = existing(name, "release or image", "ls out out/release", or_folder=True)
     if path.is_dir():
-        return inventory.read(path / (path.name + Role.INVENTORY.ending))
+        return inventory.read(path / (path.name + binding.Role.INVENTORY.ending))
     return inventory.of_image(path)
 
 

@@ -9,15 +9,14 @@ from invoke.tasks import task
 
 from goldnode.paths import cache
 from goldnode.protocol import limits
-from goldnode.rendezvous.__main__ import LISTEN, run
-from goldnode.rendezvous.address import parse_proxies
-from goldnode.rendezvous.config import Config
+from goldnode.rendezvous import __main__ as server
+from goldnode.rendezvous import address, config
 
 
 @task(
     iterable=["trusted_proxy"],
     help={
-        "listen": f"HOST:PORT to listen on (default: {LISTEN}, every address)",
+        "listen": "HOST:PORT to listen on (default: port 8700 of every address)",
         "database": "file to keep records in; it may be deleted whenever the server is down",
         "address_rate": f"requests per second from one address (default: {limits.ADDRESS_RATE})",
         "room_rate": f"requests per second from one address to one room (default: {limits.ROOM_RATE})",
@@ -29,7 +28,7 @@ from goldnode.rendezvous.config import Config
 def rendezvous(
     _: Context,
     trusted_proxy: list[str],
-    listen: str = LISTEN,
+    listen: str = "",
     database: str = "",
     address_rate: float = float(limits.ADDRESS_RATE),
     room_rate: float = float(limits.ROOM_RATE),
@@ -38,5 +37,7 @@ def rendezvous(
 ) -> None:
     """Run the meeting place where nodes of a cluster find each other."""
     file = Path(database) if database else cache() / "rendezvous" / "store.sqlite"
-    config = Config(address_rate, room_rate, new_rooms, address_connections, parse_proxies(trusted_proxy))
-    run(listen, file, config)
+    limited = config.Config(
+        address_rate, room_rate, new_rooms, address_connections, address.parse_proxies(trusted_proxy)
+    )
+    server.run(listen or server.LISTEN, file, limited)

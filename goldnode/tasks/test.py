@@ -22,16 +22,16 @@ from typing import TextIO
 from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import task
-from rich.console import Console
-from rich.table import Table
+from rich import table as tables
+from rich import text as texts
 
 from goldnode import paths
 from goldnode.bake import manifest
 from goldnode.errors import HostError, UsageError
 from goldnode.run import clean_env
 from goldnode.tasks import host
-from goldnode.tasks.console import needing
 from goldnode.tasks.host import Need
+from goldnode.tasks.terminal import output
 from goldnode.vm import accel
 
 
@@ -96,10 +96,10 @@ def run_tests(_: Context, tier: list[str], match: str = "", junit: str = "") -> 
         raise Exit(code=1)
 
 
-@needing(Need.TEST_PACKAGES)
 @task()
 def check(_: Context) -> None:
     """What to run before each commit: format, lint, types, unit and repo tests; under a minute."""
+    host.require([Need.TEST_PACKAGES])
     python = [sys.executable, "-m"]
     _must([*python, "ruff", "format", "--check", "--quiet", "."])
     _must([*python, "ruff", "check", "--quiet", "."])
@@ -117,7 +117,7 @@ def _folders(tier: Tier) -> list[str]:
 
 def _run(tier: Tier, match: str, reports: Path) -> Outcome:
     report = reports / f"{tier}.xml"
-    print(f"\n{tier}: {BUDGET[tier]} s are given", flush=True)
+    output.say(f"\n{tier}: {BUDGET[tier]} s are given")
     marked = "long" if tier is Tier.LONG else "not long"
     argv = [*_pytest(report, marked), *(["-k", match] if match else []), *_folders(tier)]
     started = time.monotonic()
@@ -200,22 +200,21 @@ def _counts(report: Path) -> tuple[int, int, tuple[str, ...]]:
 
 
 def _show(outcomes: list[Outcome]) -> None:
-    table = Table("tier", "passed", "failed", "skipped", "given", "used")
+    table = tables.Table("tier", "passed", "failed", "skipped", "given", "used")
     for outcome in outcomes:
         table.add_row(
             outcome.tier,
             str(outcome.passed),
-            f"[red]{outcome.failed}[/]" if outcome.failed else "0",
+            texts.Text(str(outcome.failed), "red" if outcome.failed else ""),
             str(len(outcome.skipped)),
             f"{BUDGET[outcome.tier]} s",
             f"{outcome.seconds:.0f} s",
         )
-    console = Console()
-    console.print(table)
+    output.show(table)
     for outcome in outcomes:
         for reason in outcome.skipped:
-            console.print(f"skipped {reason}", markup=False)
+            output.say(f"skipped {reason}")
     if remembered := accel.remembered():
-        console.print(f"accelerator: {remembered}", markup=False)
+        output.say(f"accelerator: {remembered}")
     passed, failed = sum(o.passed for o in outcomes), sum(o.failed for o in outcomes)
-    print(f"{passed} passed, {failed} failed, {sum(len(o.skipped) for o in outcomes)} skipped", flush=True)
+    output.say(f"{passed} passed, {failed} failed, {sum(len(o.skipped) for o in outcomes)} skipped")

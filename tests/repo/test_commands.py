@@ -36,7 +36,7 @@ class Understood(Program):
     """Reads a command line and does not run it."""
 
     def execute(self) -> None:
-        """Nothing."""
+        """Run nothing."""
 
 
 @functools.cache

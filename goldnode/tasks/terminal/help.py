@@ -6,7 +6,6 @@ import inspect
 import shutil
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from enum import StrEnum
 from typing import Any
 
 from invoke.parser.argument import Argument
@@ -67,12 +66,6 @@ def metavar(argument: Argument) -> str:
     if argument.kind is bool:
         return ""
     return "NUMBER" if argument.kind in (int, float) else option(argument).upper()
-
-
-def choice(kind: type[StrEnum]) -> str:
-    """All words of a kind, as `auto, kvm or tcg`."""
-    *first, last = kind
-    return f"{', '.join(first)} or {last}"
 
 
 def _describe(argument: Argument, *, required: bool) -> tuple[str, str]:

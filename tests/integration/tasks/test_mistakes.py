@@ -33,7 +33,7 @@ MISTAKES = {
     "network show a b": (2, "network show has no use for 'b'", "./invoke network show --help"),
     "bake --network": (2, "Flag --network needed value and was not given one", "./invoke bake --help"),
     "bake --network nope": (2, "there is no network nope (", "./invoke networks"),
-    "bake --arch mips": (2, "--arch mips: expected amd64 or arm64", "./invoke bake --help"),
+    "bake --arch mips": (2, "--arch mips: expected amd64 or arm64", "--arch amd64"),
     "bake --accel warp": (2, "--accel warp: expected auto, kvm or tcg", "./invoke bake --help"),
     "boot x --firmware coreboot": (2, "--firmware coreboot: expected bios or uefi", "./invoke boot --help"),
     "boot x --memory lots": (2, "--memory lots: expected an integer", "./invoke boot --help"),
@@ -41,35 +41,59 @@ MISTAKES = {
     "boot {junk}": (7, "{junk} is not a qcow2 image", "./invoke image show {junk}"),
     "boot {disk} --forward 22": (2, "--forward 22: HOST:GUEST, two port numbers", "--forward 2222:22"),
     "boot {disk} --user-data {folder}/none": (
-        3,
+        2,
         "there is no user-data file {folder}/none",
         "./invoke cluster user-data",
     ),
     "boot {disk} --user-data {junk}": (3, "{junk}:1: cloud-init ignores user-data that begins with", "begin it with"),
     "image show {junk}": (7, "{junk} is too small to be a disk", "./invoke bake"),
+    "boot {folder}/none": (2, "there is no image {folder}/none", "./invoke bake"),
+    "image show {folder}/none": (2, "there is no image {folder}/none", "./invoke bake"),
+    "image check {folder}/none": (2, "there is no image {folder}/none", "./invoke bake"),
+    "image digest {folder}/none": (2, "there is no image {folder}/none", "./invoke bake"),
+    "image check {disk} --builder-key {folder}/none": (2, "there is no public key of the bake {folder}/none", "ls"),
+    "image check {disk} --builder-key {junk}": (2, "{junk} holds no SSH public key", "--builder-key"),
+    "diff {folder}/none {disk}": (2, "there is no release or image {folder}/none", "ls out"),
+    "verify {folder}/none": (2, "there is no release or image {folder}/none", "ls out"),
+    "publish {folder}/none --to s3": (2, "there is no release {folder}/none", "ls out/release"),
+    "publish {folder} --to moon": (2, "--to moon: ", "--to aws"),
+    "fleet up --image {folder}/none": (2, "there is no image {folder}/none", "./invoke bake"),
+    "fleet up --mesh rope": (2, "--mesh rope: expected wireguard or vpncloud", "--mesh wireguard"),
+    "fleet up --open-validators": (2, "--open-validators needs a key", "./invoke fleet up --ssh-key"),
+    "fleet up --ssh-key {folder}/none": (2, "there is no public key {folder}/none", "ssh-keygen"),
+    "fleet move val --image {folder}/none": (2, "there is no image {folder}/none", "./invoke bake"),
+    "test --tier nope": (2, "there is no tier nope", "./invoke test --tier unit"),
     "network check {junk}": (2, "{junk} is not a network file: its name must end in .yaml", "./invoke network check"),
-    "network import a/b --from {folder}": (2, "'a/b' is no name of a network", "./invoke network import --help"),
-    "network import ab --from {folder}": (3, "{folder}/chain.json cannot be read: No such file", "git clone"),
+    "network import a/b --from {folder}": (2, "'a/b' is not a name for a network", "./invoke network import --help"),
+    "network import ab --from {folder}": (2, "there is no chain.json {folder}/chain.json", "git clone"),
     "rendezvous --room-rate lots": (2, "--room-rate lots: expected a number", "./invoke rendezvous --help"),
     "rendezvous --database {junk}/db": (4, "this machine refuses {junk}: File exists", "ls -ld {junk}"),
     "fleet status --folder {junk}": (2, "there is no fleet in {junk}", "./invoke fleet up"),
-    "cluster new demo --network localnet --rendezvous x": (3, "'x' is no rendezvous URL", "write it as http"),
+    "cluster new demo --network localnet --rendezvous x": (3, "'x' is not a rendezvous URL", "write it as http"),
     "cluster restore {folder}/none": (2, "there is no backup {folder}/none", "ls *.backup"),
     "bench jvm --nodes many": (2, "--nodes many: expected an integer", "./invoke bench jvm --help"),
 }
 
 
-def test_a_mistake_is_one_sentence_and_a_next_step(tmp_path: Path) -> None:
-    """No traceback, nothing on standard output, the sentence, what to type next, and the documented exit code."""
+#: What only a program that reads disks can find.
+ON_DISKS = {"boot {junk}", "image show {junk}"}
+
+
+@pytest.mark.parametrize("tools", [True, False], ids=["tools", "no-tools"])
+def test_a_mistake_is_one_sentence_and_a_next_step(tools: bool, tmp_path: Path) -> None:
+    """No traceback, nothing on standard output, the sentence, what to type, the exit code, before any installing."""
     files = {"folder": tmp_path, "junk": tmp_path / "junk", "disk": tmp_path / "disk"}
     files["junk"].write_text("not an image")
     run(["qemu-img", "create", "-q", "-f", "qcow2", files["disk"], "1M"])
-    lines = json.dumps([typed.format(**files).split() for typed in MISTAKES])
+    asked = {typed: answer for typed, answer in MISTAKES.items() if tools or typed not in ON_DISKS}
+    lines = json.dumps([typed.format(**files).split() for typed in asked])
     own = {"GOLDNODE_CLUSTERS": str(tmp_path / "own")}
+    # Where no tool is, and nothing that could install one.
+    path = {} if tools else {"PATH": str(tmp_path), "GOLDNODE_CACHE": str(tmp_path / "cache")}
     argv = [sys.executable, "-m", "tests.integration.tasks.typed"]
-    answers = json.loads(run(argv, cwd=REPOSITORY, env=own, stdin=lines).stdout)
+    answers = json.loads(run(argv, cwd=REPOSITORY, env={**own, **path}, stdin=lines).stdout)
 
-    for (code, sentence, hint), (ended, out, err) in zip(MISTAKES.values(), answers, strict=True):
+    for (code, sentence, hint), (ended, out, err) in zip(asked.values(), answers, strict=True):
         said = err.splitlines()
         assert (code, "", 2) == (ended, out, len(said)), err
         assert said[0].startswith(f"goldnode: {sentence.format(**files)}")

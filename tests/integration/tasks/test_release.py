@@ -79,7 +79,7 @@ def test_release_of_uncommitted_changes_is_refused_at_once(tmp_path: Path, key: 
 @pytest.mark.parametrize(
     ("words", "hint"),
     [
-        (["--to", "moon"], "--to aws,s3,github"),
+        (["--to", "moon"], "--to aws"),
         (["--to", "aws"], "--regions us-east-1"),
         (["--to", "s3"], "--bucket NAME"),
         (["--to", "github", "--repository", "owner/name"], "GITHUB_TOKEN"),

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import errno
-import io
 from collections.abc import Callable
 
 import pytest
 from invoke.exceptions import Exit
-from rich.console import Console
 
 from goldnode.errors import SafetyError
 from goldnode.tasks import console
 
 
 @pytest.fixture
-def said(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
+def said(capsys: pytest.CaptureFixture[str]) -> Callable[[], list[str]]:
     """The lines on standard error so far."""
-    stream = io.StringIO()
-    monkeypatch.setattr(console, "stderr", Console(file=stream, width=200))
-    return lambda: stream.getvalue().splitlines()
+    return lambda: list(capsys.readouterr().err.splitlines())
 
 
 def raising(error: BaseException) -> Callable[[], None]:
@@ -28,7 +24,7 @@ def raising(error: BaseException) -> Callable[[], None]:
     def body() -> None:
         raise error
 
-    return console.guarded(body)
+    return console.guarded()(body)
 
 
 @pytest.mark.parametrize(("error", "code", "lines"), [
@@ -41,6 +37,7 @@ def raising(error: BaseException) -> Callable[[], None]:
      ["goldnode: no space left while writing a temporary folder", "  try: df -h"]),
     (OSError(errno.EROFS, "Read-only file system", "/x y"), 4,
      ["goldnode: this machine refuses /x y: Read-only file system", "  try: ls -ld '/x y'"]),
+    (SafetyError("\x1b[2Jgone", hint="\x07"), 8, [r"goldnode: \x1b[2Jgone", r"  try: \x07"]),
     (KeyboardInterrupt(), 130,
      ["goldnode: interrupted; nothing half done is left", "  try: run the same command to go on"]),
 ])  # fmt: skip
@@ -54,7 +51,7 @@ def test_what_a_task_raises_is_said(
     assert (code, lines) == (caught.value.code, said())
 
 
-@pytest.mark.parametrize("error", [ValueError("a bug"), OSError("of no file")])
+@pytest.mark.parametrize("error", [ValueError("a bug"), OSError("of no file"), BrokenPipeError("a child that died")])
 def test_a_bug_stays_a_traceback(error: Exception) -> None:
     """What nobody raises on purpose is not dressed up."""
     with pytest.raises(type(error)):
