@@ -18,7 +18,14 @@ from goldnode.run import CommandError, run
 TIMEOUT = 60.0
 
 
-def check(binary: Path, version: str, args: Sequence[str] = ("version",), libraries: Path | None = None) -> None:
+def check(
+    binary: Path,
+    version: str,
+    args: Sequence[str] = ("version",),
+    libraries: Path | None = None,
+    *,
+    prefix: Sequence[str] = (),
+) -> None:
     """Start ``binary`` in a throw-away home and compare what it says.
 
     Args:
@@ -26,6 +33,7 @@ def check(binary: Path, version: str, args: Sequence[str] = ("version",), librar
         version: The pin, without a leading ``v``.
         args: What makes it tell its version.
         libraries: Folder with libraries it needs and the loader does not know yet.
+        prefix: Words that stand before it, as of what confines it.
 
     Raises:
         ArtifactError: It does not start, or is another version.
@@ -33,7 +41,7 @@ def check(binary: Path, version: str, args: Sequence[str] = ("version",), librar
     with tempfile.TemporaryDirectory(prefix="goldnode-version-") as home:
         env = {"HOME": home} | ({"LD_LIBRARY_PATH": str(libraries)} if libraries else {})
         try:
-            done = run([binary, *args], cwd=Path(home), env=env, timeout=TIMEOUT)
+            done = run([*prefix, binary, *args], cwd=Path(home), env=env, timeout=TIMEOUT)
         except CommandError as error:
             raise ArtifactError(f"{binary.name} does not start: {error.message}") from error
         except OSError as error:

@@ -15,6 +15,7 @@ from rich import live as lives
 
 from goldnode.cluster import backup as backups
 from goldnode.cluster import govern, room, status, store, user_data
+from goldnode.cluster import tfvars as terraform
 from goldnode.config import network as networks
 from goldnode.config import node_entry
 from goldnode.discovery import client
@@ -43,8 +44,10 @@ def new(_: Context, name: str, network: str, rendezvous: list[str]) -> None:
     output.say(f"next: ./invoke cluster user-data {name} --role sentry --node sentry-1")
 
 
-@task(positional=["name"], iterable=["rendezvous"],
-      help={"name": NAME, "role": "role of whoever joins with it", "max": "how many nodes may join with it",
+@task(positional=["name"], iterable=["rendezvous", "node"],
+      help={"name": NAME, "role": "role of whoever joins with it", "tfvars": "write it into this *.tfvars.json (0600)",
+            "node": "with --tfvars: the machine it is for, one invite each; may be repeated",
+            "max": "how many nodes may join with it",
             "hours": "how long it can be used", "approve": "let each node wait for `cluster approve`",
             "rendezvous": RENDEZVOUS})  # fmt: skip
 def invite(
@@ -53,13 +56,25 @@ def invite(
     *,
     role: str,
     rendezvous: list[str],
+    node: list[str],
+    tfvars: str = "",
     max: int = 1,  # noqa: A002 - the flag's name
     hours: int = HOURS,
     approve: bool = False,
 ) -> None:
     """Mint an invite: one line for node.yaml's `join`."""
+    if tfvars:
+        terraform.require_name(Path(tfvars))
+    if bool(tfvars) != bool(node):
+        raise UsageError("--tfvars and --node belong together", hint=f"./invoke cluster invite {name} --role {role} "
+                         "--tfvars mine.auto.tfvars.json --node sentry-1 --node sentry-2")  # fmt: skip
     cluster = _open(name, rendezvous)
-    output.say(invites.write_invite(_mint(cluster, role, max, hours, approve=approve)))
+    if not tfvars:
+        output.say(invites.write_invite(_mint(cluster, role, max, hours, approve=approve)))
+        return
+    lines = {each: invites.write_invite(_mint(cluster, role, 1, hours, approve=approve)) for each in node}
+    terraform.add(Path(tfvars), room.endpoints(cluster), lines)
+    output.say(f"{tfvars}: an invite for {', '.join(node)}; keep it, it is for your eyes only")
 
 
 @task(name="user-data", positional=["name"], iterable=["rendezvous", "node", "ssh_key"],

@@ -69,6 +69,7 @@ TOOLS: dict[Need, tuple[Tool, ...]] = {
     Need.IMAGE: (Tool("qemu-img", "qemu-utils"), Tool("mcopy", "mtools")),
     Need.BAKE: (
         Tool("git", "git"),
+        Tool("bwrap", "bubblewrap"),
         Tool("mmdebstrap", "mmdebstrap"),
         Tool("newuidmap", "uidmap"),
         Tool("genimage", "genimage"),

@@ -16,6 +16,7 @@ from rich import table as tables
 from goldnode import paths
 from goldnode.bake import golden, manifest
 from goldnode.config import network as networks
+from goldnode.errors import ImageError
 from goldnode.publish import binding, difference, inventory, strict, targets
 from goldnode.publish import release as releases
 from goldnode.publish import verify as verification
@@ -80,7 +81,7 @@ def release(
     },
 )
 def verify(_: Context, path: str, signers: str = "", json: bool = False) -> None:
-    """Check a release or an image offline; exit code 7 when it is not what it claims to be."""
+    """Check a release or an image offline; exit code 7 when it is not what it claims, or nobody trusted signed it."""
     claimed = existing(path, "release or image", "ls out out/release", or_folder=True)
     with progress() as shown, shown.step(f"verify {claimed.name}"):
         held = verification.verify(claimed, Path(signers) if signers else None)
@@ -93,14 +94,14 @@ def verify(_: Context, path: str, signers: str = "", json: bool = False) -> None
             "links": held.links,
         }
         output.say_json(document)
-        return
-    for link in held.links:
-        output.say(f"ok  {link}")
-    if held.trusted:
-        output.say(f"signed by {held.signer}")
-    elif held.signer:
-        output.say(
-            f"signed by the key {held.signer}: compare it with the operator's, or name whom you trust with --signers"
+    else:
+        for link in held.links:
+            output.say(f"ok  {link}")
+        output.say(f"signed by {held.signer}" if held.trusted else "nobody vouches for it")
+    if held.signer and not held.trusted:
+        raise ImageError(
+            f"{held.name} is UNVERIFIED: it is whole, and signed by the key {held.signer}, which anybody may have made",
+            hint=f"./invoke verify {path} --signers FILE (docs/verifying.md says what is in it)",
         )
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from goldnode.bake import confine
 from goldnode.bake.programs import gomodule, jars, next_versions, signer, toolchain, vpncloud
 from goldnode.bake.programs.build_cache import cached
 from goldnode.bake.programs.compilers import native
@@ -149,7 +150,8 @@ class _Job:
                                 toolchain=source.toolchain)  # fmt: skip
         started = native(self.arch)
         if started:
-            version.check(binary, daemon.version, daemon.version_args, shipped[0].parent if shipped else None)
+            beside = shipped[0].parent if shipped else None
+            version.check(binary, daemon.version, daemon.version_args, beside, prefix=confine.prefix(binary, beside))
         return Obtained(binary, shipped, replace(origin, sha256=self.sha256(binary), started=started))
 
     def programs(self) -> Iterator[Provenance]:
@@ -162,7 +164,7 @@ class _Job:
         self.files.append(PayloadFile(f"{LIB}/bin/{vpncloud.NAME}", built.binary, PROGRAM))
         started = native(self.arch)
         if started:
-            version.check(built.binary, pinned.answer, ["--version"])
+            version.check(built.binary, pinned.answer, ["--version"], prefix=confine.prefix(built.binary))
         yield Provenance(Origin.CRATE, vpncloud.NAME, pinned.version, module=f"{vpncloud.NAME}@{pinned.version}",
                          sum=pinned.sha256, toolchain=built.toolchain, sha256=self.sha256(built.binary),
                          started=started, crates=built.crates)  # fmt: skip
@@ -214,7 +216,7 @@ class _Job:
             return False
         beside = libraries[0].parent if libraries else None
         daemon = self.network.daemon
-        version.check(binary, daemon.version, daemon.version_args, beside)
+        version.check(binary, daemon.version, daemon.version_args, beside, prefix=confine.prefix(binary, beside))
         self.files += self._defaults(binary, beside)
         return True
 

@@ -67,7 +67,11 @@ MISTAKES = {
     "network import a/b --from {folder}": (2, "'a/b' is not a name for a network", "./invoke network import --help"),
     "network import ab --from {folder}": (2, "there is no chain.json {folder}/chain.json", "git clone"),
     "rendezvous --room-rate lots": (2, "--room-rate lots: expected a number", "./invoke rendezvous --help"),
-    "rendezvous --database {junk}/db": (4, "this machine refuses {junk}: File exists", "ls -ld {junk}"),
+    "rendezvous --listen 127.0.0.1:0 --database {junk}/db": (
+        4,
+        "this machine refuses {junk}: File exists",
+        "ls -ld {junk}",
+    ),
     "fleet status --folder {junk}": (2, "there is no fleet in {junk}", "./invoke fleet up"),
     "cluster new demo --network localnet --rendezvous x": (3, "'x' is not a rendezvous URL", "write it as http"),
     "cluster restore {folder}/none": (2, "there is no backup {folder}/none", "ls *.backup"),

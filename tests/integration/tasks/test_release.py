@@ -33,11 +33,24 @@ def test_verify_says_what_held_and_who_signed(release: Path, key: Path) -> None:
 
 def test_verify_as_json(release: Path) -> None:
     """Programs read the same as JSON."""
-    document = json.loads(invoke("verify", release, "--json").stdout)
+    done = invoke("verify", release, "--json")
+    document = json.loads(done.stdout)
 
+    assert done.returncode == 7
     assert document["version"] == 1
     assert document["trusted"] is False
     assert document["signer"].startswith("SHA256:")
+
+
+def test_a_signature_of_anybody_verifies_nothing(release: Path) -> None:
+    """Who says not whom to trust is told so, with the key's fingerprint, and never exits 0."""
+    done = invoke("verify", release)
+
+    assert done.returncode == 7
+    assert [line[:4] for line in done.stdout.splitlines()] == ["ok  "] * 4 + ["nobo"]
+    assert "UNVERIFIED" in done.stderr
+    assert "SHA256:" in done.stderr
+    assert "--signers FILE" in done.stderr
 
 
 def test_verify_exits_7_and_names_the_file(release: Path, tmp_path: Path) -> None:
