@@ -97,11 +97,12 @@ def verify(_: Context, path: str, signers: str = "", json: bool = False) -> None
     else:
         for link in held.links:
             output.say(f"ok  {link}")
-        output.say(f"signed by {held.signer}" if held.trusted else "nobody vouches for it")
+        output.say(f"signed by {held.signer}" if held.trusted else "signed by nobody")
     if held.signer and not held.trusted:
         raise ImageError(
-            f"{held.name} is UNVERIFIED: it is whole, and signed by the key {held.signer}, which anybody may have made",
-            hint=f"./invoke verify {path} --signers FILE (docs/verifying.md says what is in it)",
+            f"{held.name} is UNVERIFIED: it is whole, and signed by the key {held.signer}, which anybody may have made;"
+            " docs/verifying.md says what the file of signers holds",
+            hint=f"./invoke verify {path} --signers FILE",
         )
 
 

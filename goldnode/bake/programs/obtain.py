@@ -157,7 +157,15 @@ class _Job:
     def programs(self) -> Iterator[Provenance]:
         """Add what goldnode and the network's meshes need and Debian does not have."""
         if self.network.daemon.kind is not DaemonKind.JVM:
-            yield self._signer()
+            try:
+                yield self._signer()
+            except UnreachableError as unreachable:
+                if self.strict:
+                    raise
+                with self.progress.step(
+                    f"leave {signer.NAME} out: no validator of this image can have a lease"
+                ) as step:
+                    step.note(unreachable.message)
         if MeshKind.VPNCLOUD not in self.network.meshes:
             return
         pinned, built = vpncloud.pin(), vpncloud.build(self.arch, self.progress)

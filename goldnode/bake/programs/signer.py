@@ -15,6 +15,7 @@ from goldnode.bake.programs import gomodule
 from goldnode.bake.programs.build_cache import cached, is_whole, record, remove
 from goldnode.bake.programs.compilers import follow
 from goldnode.config.daemon import Source
+from goldnode.fetch.download import UnreachableError
 from goldnode.files import sha256_file
 from goldnode.paths import REPOSITORY, cache
 from goldnode.progress import Progress
@@ -38,6 +39,7 @@ def build(arch: str, *, go: Path, progress: Progress) -> Path:
     """Have the signer, from the cache or freshly built.
 
     Raises:
+        UnreachableError: Its modules, or its Go, cannot be obtained.
         BakeError: It does not compile, or a module is not what its sum says.
     """
     inputs = [arch, RECIPE.toolchain, *((path.name, sha256_file(path)) for path in files())]
@@ -51,6 +53,9 @@ def build(arch: str, *, go: Path, progress: Progress) -> Path:
             shutil.copyfile(path, work / path.name)
         with progress.step(f"build {NAME} {VERSION}") as step:
             listed = run([go, "list", "-deps", "."], cwd=work, env=env, check=False)
+            if listed.returncode and "checksum mismatch" not in listed.stderr:
+                raise UnreachableError(f"what {NAME} is built from cannot be obtained: {listed.stderr.strip()}",
+                                       hint="go env GOPROXY")  # fmt: skip
             argv = [str(go), *gomodule.command(RECIPE, draft / NAME)]
             follow(argv, what=NAME, cwd=work, env=env, step=step, total=len(listed.stdout.splitlines()),
                    compiles=lambda line: bool(line) and " " not in line)  # fmt: skip

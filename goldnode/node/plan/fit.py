@@ -61,6 +61,9 @@ def _misfits(config: NodeConfig, image: Image, layout: Layout) -> Iterator[Fault
             yield Fault("node.yaml", 0, "role", role, f"the nodes of {name} run in a JVM", "write role: hosted")
         if not jvm and kind is RoleKind.HOSTED:
             yield Fault("node.yaml", 0, "role", role, f"the nodes of {name} are daemons", "write validator or sentry")
+    if any(entry.lease for entry in config.nodes) and not (layout.library / "bin" / "goldnode-signer").exists():
+        yield Fault("node.yaml", 0, "lease", "", "this image was baked without goldnode-signer",
+                    "use an image that was baked where the Go module proxy answers")  # fmt: skip
     if RoleKind.HOSTED in kinds.values() and config.data != "root":
         yield Fault("node.yaml", 0, "data", config.data, "nodes of a JVM keep their data on the root disk", "remove it")
     if config.unattended_upgrades and not layout.at(UPGRADER).exists():

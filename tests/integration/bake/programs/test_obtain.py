@@ -111,6 +111,7 @@ def test_a_released_daemon_is_verified_unpacked_and_started(
 
     assert sorted(files) == [
         "/usr/lib/goldnode/bin/cometbft",
+        "/usr/lib/goldnode/bin/goldnode-signer",
         "/usr/lib/goldnode/defaults/config.toml",
         "/usr/lib/goldnode/genesis.json",
     ]
@@ -176,7 +177,7 @@ def test_what_cannot_be_reached_is_deferred_with_its_hash(release: Callable[...,
 
     payload = have(wanted)
 
-    assert payload.files == ()
+    assert ["/usr/lib/goldnode/bin/goldnode-signer"] == [entry.path_on_image for entry in payload.files]
     assert payload.daemon.origin is Origin.DEFERRED
     assert [(entry.name, entry.path, entry.mode) for entry in payload.deferred] == [
         ("daemon", "/usr/lib/goldnode/bin/cometbft", 0o755),
@@ -265,6 +266,7 @@ def test_a_daemon_for_another_machine_is_taken_unstarted(release: Callable[..., 
     assert not payload.daemon.started
     assert [entry.path_on_image for entry in payload.files] == [
         "/usr/lib/goldnode/bin/cometbft",
+        "/usr/lib/goldnode/bin/goldnode-signer",
         "/usr/lib/goldnode/genesis.json",
     ]
 

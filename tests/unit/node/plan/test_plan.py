@@ -17,6 +17,9 @@ from goldnode.node.plan.peers import mesh_address
 from goldnode.node.system import apply
 from tests.support.node_lab import Cluster, Tree
 
+#: The program that has a validator's key where a lease is kept.
+SIGNER = "/usr/lib/goldnode/bin/goldnode-signer"
+
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Tree:
@@ -178,9 +181,18 @@ def test_upgrades_run_where_the_image_has_them(tree: Tree) -> None:
     assert 'Unattended-Upgrade "1";' in tree.layout.at("/etc/apt/apt.conf.d/20auto-upgrades").read_text()
 
 
+def test_an_image_without_the_signer_has_no_leases(tree: Tree) -> None:
+    """The signer is left out of an image that was baked without a module proxy: a lease is refused, and why."""
+    tree.node_yaml("validator", Cluster().invite("validator"), "val-1", lease="etcd://10.0.0.4:2379/goldnode")
+
+    with pytest.raises(InputError, match="baked without goldnode-signer"):
+        tree.configure()
+
+
 def test_a_lease_gives_the_key_to_the_signer(tree: Tree) -> None:
     """Key and state are in a folder of the signer's user alone; the daemon asks a socket, and has no key of its own."""
     lease = "etcd://10.0.0.4:2379/goldnode"
+    tree.write(SIGNER, "")
     tree.node_yaml("validator", Cluster().invite("validator"), "val-1", lease=lease)
 
     machine, _ = tree.configure()
@@ -203,6 +215,7 @@ def test_a_lease_moves_a_key_that_is_there(tree: Tree) -> None:
     key, state = node.consensus_key.read_bytes(), node.signing_state.read_bytes()
 
     tree.layout.applied.unlink()
+    tree.write(SIGNER, "")
     tree.node_yaml("validator", "", "val-1", lease="s3://bucket/goldnode")
     machine, _ = tree.configure()
 
