@@ -143,7 +143,8 @@ class Role:
         kind: What turning it on means.
         unit: For a service or a hosted node, the unit to start; empty otherwise.
         ports: What it opens, and to whom.
-        settings: Per file of the daemon's home, dotted keys and values (see the module).
+        settings: Per file of the daemon's home, dotted keys and values (see the module); node.yaml cannot change them.
+        defaults: The same, where node.yaml may say something else.
         peers: Which members stand in its peer lists.
         consensus_key: Whether it signs.
         announces: Whether its record names addresses that others may dial.
@@ -159,6 +160,7 @@ class Role:
     unit: str = ""
     ports: tuple[Port, ...] = ()
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     peers: PeerRules = PeerRules()
     consensus_key: bool = False
     announces: bool = False
@@ -190,6 +192,7 @@ def parse(text: str, file: str = "role.yaml") -> Role:
         ),
         ports=tuple(_port(each) for each in reader.sections("ports")),
         settings=_settings(reader.section("settings")),
+        defaults=_settings(reader.section("defaults")),
         peers=_peers(reader.section("peers")),
         consensus_key=reader.flag("consensus_key", default=False),
         announces=reader.flag("announces", default=False),

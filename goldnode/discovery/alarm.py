@@ -27,6 +27,8 @@ class AlarmKind(StrEnum):
     CLOCK = "clock"
     BAD_RECORDS = "bad-records"
     UNREACHABLE = "unreachable"
+    SAME_KEY = "same-key"
+    CLAIM = "claim"
 
 
 _SENTENCES = {
@@ -44,6 +46,8 @@ _SENTENCES = {
     AlarmKind.CLOCK: "the clock is wrong, says {subject}: {detail}",
     AlarmKind.BAD_RECORDS: "records at {subject} do not hold: {detail}",
     AlarmKind.UNREACHABLE: "{detail}",
+    AlarmKind.SAME_KEY: "{detail} have the same consensus key; neither may sign while both have it",
+    AlarmKind.CLAIM: "node {subject} says that it signed with our consensus key at {detail}, far above the chain",
 }
 _HINTS = {
     AlarmKind.CLONE: "stop one of them; if it is unknown: ./invoke cluster revoke NAME {subject}",
@@ -56,6 +60,8 @@ _HINTS = {
     AlarmKind.LOCKED_OUT: "./invoke cluster invite NAME --role ROLE, and join again with it",
     AlarmKind.POLICY_FORK: "use one copy of clusters/NAME only, then ./invoke cluster approve NAME {subject}",
     AlarmKind.CLOCK: "timedatectl set-ntp true",
+    AlarmKind.SAME_KEY: "goldnode key export FILE on one of them, or switch one off for good",
+    AlarmKind.CLAIM: "look at that node, and if it is not yours: ./invoke cluster revoke NAME {subject}",
 }
 
 

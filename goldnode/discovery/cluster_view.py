@@ -11,14 +11,17 @@ after that both sides can say so (docs/rendezvous-protocol.md, section 8).
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from goldnode.discovery.alarm import Alarm, AlarmKind
+from goldnode.discovery.identity import rejoin
+from goldnode.discovery.plain_file import read_plain
 from goldnode.discovery.roster import Context, Peer, Reading, Roster, check_fit, merge
-from goldnode.errors import ExchangeError, InputError
+from goldnode.errors import ExchangeError, HostError, InputError
 from goldnode.files import write_json
 from goldnode.protocol import limits
 from goldnode.protocol.announcement import Announcement, read_announcement, read_document, write_document
@@ -76,7 +79,7 @@ class ClusterView:
         self._forks: set[Alarm] = set()
         self._unseen: Mapping[str, UnseenRecord] = {}
         self._behind_since: float | None = None
-        if path.exists():
+        if os.path.lexists(path):
             self._load()
 
     @property
@@ -200,7 +203,7 @@ class ClusterView:
 
     def _load(self) -> None:
         try:
-            document = json.loads(self._path.read_bytes())
+            document = json.loads(read_plain(self._path))
             if document["version"] != 1 or document["root"] != self.reader.root.hex():
                 raise refuse("it is another cluster's, or of another version")
             if document["epoch"] >= self.epoch:
@@ -211,10 +214,8 @@ class ClusterView:
                 if policy is not None:
                     self.signed, self.policy = signed, policy
             peers = [_read_peer(item) for item in document["peers"]]
-        except (ValueError, KeyError, TypeError, ExchangeError) as error:
-            raise InputError(
-                f"{self._path} is damaged: {error}", hint=f"mv {self._path} {self._path}.damaged"
-            ) from error
+        except (ValueError, KeyError, TypeError, RecursionError, HostError, ExchangeError) as error:
+            raise InputError(f"{self._path} is damaged: {error}", hint=rejoin(self._path.parent)) from error
         self.roster = Roster({peer.node_id: peer for peer in peers})
 
 

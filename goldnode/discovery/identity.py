@@ -10,7 +10,8 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from goldnode.errors import ExchangeError, InputError
+from goldnode.discovery.plain_file import read_plain
+from goldnode.errors import ExchangeError, HostError, InputError
 from goldnode.files import write_json
 from goldnode.protocol.enrolment import Enrolment, read_enrolment
 from goldnode.protocol.wire import from_base64, to_base64
@@ -42,14 +43,19 @@ def read_identity(path: Path) -> Identity:
         InputError: It is absent or damaged.
     """
     try:
-        document = json.loads(path.read_bytes())
+        document = json.loads(read_plain(path))
         enrolment = read_enrolment(from_base64(document["enrolment"], "enrolment"))
         wrapping_seed = from_base64(document["box_seed"], "box_seed")
         return Identity(enrolment, wrapping_seed, int(document["seq"]), str(document["boot"]))
     except FileNotFoundError as error:
         raise InputError(f"{path.parent} holds no membership", hint="join with an invite") from error
-    except (ValueError, KeyError, TypeError, ExchangeError) as error:
-        raise InputError(f"{path} is damaged: {error}", hint=f"mv {path.parent} {path.parent}.damaged") from error
+    except (ValueError, KeyError, TypeError, RecursionError, HostError, ExchangeError) as error:
+        raise InputError(f"{path} is damaged: {error}", hint=rejoin(path.parent)) from error
+
+
+def rejoin(state: Path) -> str:
+    """What to do about a damaged membership: it cannot be made again without an invite."""
+    return f"mv {state} {state}.damaged, then write a new invite into node.yaml: goldnode apply FILE"
 
 
 def write_identity(path: Path, identity: Identity) -> None:

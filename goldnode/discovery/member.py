@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from goldnode.discovery.alarm import Alarm, AlarmKind
 from goldnode.discovery.client import Listing
 from goldnode.discovery.cluster_view import ClusterView, Reader
-from goldnode.discovery.identity import Identity, read_identity, write_identity
+from goldnode.discovery.identity import Identity, read_identity, rejoin, write_identity
 from goldnode.discovery.own_record import OwnRecord, Written
 from goldnode.discovery.roster import Peer, Reading
 from goldnode.errors import ExchangeError, InputError
@@ -83,6 +83,8 @@ class Membership:
         grant = enrolment.grant
         self.node_id, self.role, self.fingerprint = enrolment.node_id, enrolment.role, grant.fingerprint
         reader = Reader(grant.root, enrolment.node_id, grant.invite, self._own.identity.wrapping_seed)
+        if not os.path.lexists(state / _MEMBERSHIP):
+            raise InputError(f"{state / _MEMBERSHIP} is gone", hint=rejoin(state))
         self._view = ClusterView(state / _MEMBERSHIP, reader, 0, b"")
         self._version = 0
 
@@ -115,7 +117,7 @@ class Membership:
     @staticmethod
     def joined(state: Path) -> bool:
         """Whether `state` holds a membership."""
-        return (state / _IDENTITY).exists()
+        return os.path.lexists(state / _IDENTITY)
 
     def members(self) -> dict[str, Peer]:
         """The other members, by node ID; from disk while no rendezvous answers."""

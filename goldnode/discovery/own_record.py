@@ -3,8 +3,9 @@
     seq = max(stored, what our own slot shows, unix milliseconds) + 1
 
 Only records that carry our own signatures move the number; what a server merely claims does not.
-A record in our slot that is newer than ours, of another boot, after we wrote in this one, means
-that two machines hold this node's key.
+A record in our slot that is newer than any we wrote, after this process has written, means that two
+machines hold this node's key: a copy of the disk, or a machine restored with its memory, whose boot ID
+is the same.  Before this process has written it may be its predecessor's, unless it is of another boot.
 """
 
 from __future__ import annotations
@@ -114,9 +115,10 @@ class OwnRecord:
         """
         if seq <= self.identity.seq:
             return
-        wrote_here = self.facts is not None and self.identity.boot == self.facts.boot
+        wrote_in_this_boot = self.facts is not None and self.identity.boot == self.facts.boot
         self.identity = replace(self.identity, seq=seq)
-        if boot is not None and wrote_here and boot != self.identity.boot:
+        # A number is on disk before it is used, and only this process writes: what is newer is not ours.
+        if boot is not None and (self._written is not None or (wrote_in_this_boot and boot != self.identity.boot)):
             self.cloned = True
         if self._answer_at <= now:  # at once, but not again for a while: two clones must not race each other
             self._answer_at = max(now, self._answer_at + limits.TOUCH_INTERVAL)

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from goldnode.errors import GoldnodeError, UsageError
+from goldnode.errors import GoldnodeError, HostError, UsageError
 from goldnode.node.layout import Layout
 
 
@@ -35,6 +35,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         if error.hint:
             print(f"goldnode: try: {error.hint}", file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        if arguments.debug:
+            raise
+        print(f"goldnode: {error.filename or arguments.verb}: {error.strerror or error}", file=sys.stderr)
+        return HostError.exit_code
 
 
 class _Parser(argparse.ArgumentParser):
@@ -86,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     _named(verb("takeover", "lease.takeover", "take the signing lease of a machine that is gone, or is to go"))
     verb("signer", "lease.signer", "become a node's signer (goldnode-signer@.service)").add_argument("name")
     _lease(verbs.add_parser("lease", help="a validator's signing lease: keep, restored"))
-    _keys(verbs.add_parser("key", help="a validator's consensus key: show, export, import"))
+    _keys(verbs.add_parser("key", help="a validator's consensus key: show, export, import, recover"))
     return parser
 
 
@@ -110,12 +115,17 @@ def _keys(parser: argparse.ArgumentParser) -> None:
     show.set_defaults(run="keyring.show")
     for name, run, text in (
         ("export", "keyring.export", "key and signing state into one file; it then signs here no more"),
-        ("import", "keyring.import_", "a key from such a file"),
+        ("import", "keyring.import_", "a key from such a file, or CometBFT's priv_validator_key.json with its state"),
     ):
         found = verbs.add_parser(name, help=text, description=text)
         found.add_argument("file", type=Path)
         _named(found).set_defaults(run=run)
+        if name == "export":
+            found.add_argument("--for", dest="target", default="", metavar="NODE-ID", help="the only node to import it")
+    found.add_argument("--state", type=Path, help="what the key signed last: the file of CometBFT, tmkms or Horcrux")
     found.add_argument("--never-used", action="store_true", help="FILE is a bare key that never signed anything")
+    text = "a lost signing state: wait until the chain is past all that can have been signed, then sign on"
+    _named(verbs.add_parser("recover", help=text, description=text)).set_defaults(run="keyring.recover")
 
 
 if __name__ == "__main__":

@@ -11,9 +11,12 @@ from pathlib import Path
 from goldnode.discovery.member import Membership
 from goldnode.discovery.roster import Peer
 from goldnode.errors import InputError
+from goldnode.node.keys import claims
+from goldnode.node.keys.claims import Claim, Judgement
 from goldnode.node.keys.cometbft_keys import Key
 from goldnode.node.plan.peers import Member
 from goldnode.protocol.invite import read_invite
+from goldnode.protocol.key_proof import is_proven
 from goldnode.protocol.wire import key_from_seed
 
 #: What stands where an invite was, once it has been used.
@@ -46,7 +49,8 @@ def enter(state: Path, key: Key, join: str, role: str) -> Membership:
         member = Membership(state, node_key)
     else:
         raise InputError(
-            "node.yaml has no invite", hint=f"./invoke cluster invite NAME --role {role}, then join: gn1_…"
+            f"node.yaml has no invite, and there is no membership yet ({state / 'identity.json'})",
+            hint=f"./invoke cluster invite NAME --role {role}, then join: gn1_…",
         )
     if member.role != role:
         raise InputError(
@@ -72,11 +76,19 @@ def _member(peer: Peer) -> Member:
         p2p_port=facts.p2p_port,
         addresses=tuple(facts.addresses),
         loaded=frozenset(facts.loaded),
-        consensus=facts.consensus.address.upper() if facts.consensus else "",
-        height=facts.consensus.height if facts.consensus else 0,
+        claim=_claim(peer),
     )
 
 
-def seen_height(members: tuple[Member, ...], address: str) -> int:
-    """The greatest height that any member recorded for a consensus key; 0 for none."""
-    return max((member.height for member in members if member.consensus == address), default=0)
+def _claim(peer: Peer) -> Claim | None:
+    """What a member says of the consensus key that it proves to hold; nothing else says anything of a key."""
+    facts = peer.announcement.facts
+    if facts.consensus is None or not is_proven(facts.consensus, peer.node_id):
+        return None
+    said_at = peer.announcement.time / 1000
+    return Claim(peer.node_id, facts.moniker, facts.consensus.address.upper(), facts.consensus.height, said_at)
+
+
+def judge(members: tuple[Member, ...], address: str, own_height: int, now: float) -> Judgement:
+    """What follows from what the members say of a consensus key (``claims.judge``)."""
+    return claims.judge((member.claim for member in members if member.claim), address, own_height, now)

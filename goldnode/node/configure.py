@@ -12,17 +12,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from goldnode.config.node_config import MeshKind, NodeConfig
-from goldnode.config.node_entry import NodeEntry
+from goldnode.config.node_entry import ConsensusKey, NodeEntry
 from goldnode.config.role import RoleKind
 from goldnode.discovery.member import Membership
 from goldnode.errors import GoldnodeError, SafetyError
 from goldnode.files import write_atomic
-from goldnode.node import catch_up, cluster, node_yaml, scrub
+from goldnode.node import catch_up, cluster, node_files, node_yaml, scrub
 from goldnode.node.keys import identity, keys, signer_home, takeover
+from goldnode.node.keys.claims import Judgement
 from goldnode.node.layout import Layout, NodeLayout
 from goldnode.node.phases import SILENT, Phases
 from goldnode.node.plan import blocks, vpncloud, wireguard
 from goldnode.node.plan.inputs import Image, NodeFacts
+from goldnode.node.plan.node_plan import config_files
 from goldnode.node.plan.peers import Member
 from goldnode.node.plan.plan import plan
 from goldnode.node.plan.ports import Ports
@@ -43,6 +45,8 @@ class ConfiguredMachine:
         facts: Per node that may run, what the plan was made from.
         failures: Per node that may not, why.
         hosted: Nodes of the machine's JVM, which have nothing of all that.
+        blocks: Which block of ports each node has.
+        notices: What was damaged and has been made again, for people.
     """
 
     config: NodeConfig
@@ -51,6 +55,8 @@ class ConfiguredMachine:
     facts: dict[str, NodeFacts] = field(default_factory=dict)
     failures: dict[str, GoldnodeError] = field(default_factory=dict)
     hosted: tuple[str, ...] = ()
+    blocks: dict[str, int] = field(default_factory=dict)
+    notices: list[str] = field(default_factory=list)
 
 
 def configure(
@@ -69,18 +75,26 @@ def configure(
     with phases.phase("identities and keys"):
         addresses = system.addresses()
         found = prepare(layout, config, image, random, addresses, lambda unit: system.units(unit)[unit].active)
-    with phases.phase("plan"):
-        wanted = plan(config, image, list(found.facts.values()), layout)
-    with phases.phase("apply"):
-        changes = apply.apply(wanted, system)
-    for name in found.facts:
-        layout.node(name).failure.unlink(missing_ok=True)
-    for name, error in found.failures.items():
-        write_atomic(layout.node(name).failure, f"{error}\n")
+    changes = put(layout, found, system, phases)
     scrub.scrub_node_yaml(layout)
     if not found.failures and not node_yaml.is_remembered(layout):
         node_yaml.remember(layout)
     return found, changes
+
+
+def put(layout: Layout, found: ConfiguredMachine, system: System, phases: Phases = SILENT) -> apply.Changes:
+    """Apply what was prepared, and write down which nodes may not run."""
+    with phases.phase("plan"):
+        wanted = plan(found.config, found.image, list(found.facts.values()), layout)
+    with phases.phase("apply"):
+        changes = apply.apply(wanted, system)
+    if not blocks.remember(layout, found.blocks) and layout.applied.exists():
+        found.notices.append(f"{layout.blocks} was written anew; each node keeps the ports its config.toml names")
+    for name in found.facts:
+        layout.node(name).failure.unlink(missing_ok=True)
+    for name, error in found.failures.items():
+        write_atomic(layout.node(name).failure, f"{error}\n")
+    return changes
 
 
 def prepare(
@@ -93,14 +107,16 @@ def prepare(
 ) -> ConfiguredMachine:
     """Settle identity, membership and keys of every node; what fails, fails for that node alone."""
     hosted = tuple(entry.name for entry in config.nodes if image.roles[entry.role].kind is RoleKind.HOSTED)
-    found = ConfiguredMachine(config, image, hosted=hosted)
-    numbers = blocks.settle(layout, (entry.name for entry in config.nodes))
-    preparation = _Preparation(config, image, machine.read(layout).binding, random, addresses, runs)
+    numbers = blocks.assign(blocks.known(layout), [entry.name for entry in config.nodes])
+    found = ConfiguredMachine(config, image, hosted=hosted, blocks=numbers)
+    binding = machine.read(layout).binding
+    preparation = _Preparation(config, image, binding, random, addresses, runs, found.notices)
     for entry in config.nodes:
         if image.roles[entry.role].kind is not RoleKind.NODE:
             continue
         try:
-            membership, facts = preparation.prepare(layout.node(entry.name), entry, numbers[entry.name])
+            with node_files.contained(layout.node(entry.name)):
+                membership, facts = preparation.prepare(layout.node(entry.name), entry, numbers[entry.name])
             found.memberships[entry.name], found.facts[entry.name] = membership, facts
         except GoldnodeError as error:
             found.failures[entry.name] = error
@@ -128,6 +144,19 @@ def shared_keys(layout: Layout, facts: Mapping[str, NodeFacts]) -> dict[str, Saf
     }
 
 
+def warnings(found: ConfiguredMachine) -> tuple[str, ...]:
+    """What is allowed, and should be known: keys that end with their machine."""
+    made = [name for name, facts in found.facts.items()
+            if facts.role.consensus_key and facts.entry.consensus_key is ConsensusKey.GENERATE]  # fmt: skip
+    if found.config.data != "root":
+        return ()
+    return tuple(
+        f"{name}: its consensus key was made on this machine's root disk (data: root), and is gone with the machine; "
+        "for money at stake, keep it on a volume (data:)"
+        for name in made
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _Preparation:
     """What all nodes of the machine stand on."""
@@ -138,6 +167,7 @@ class _Preparation:
     random: Random
     addresses: tuple[str, ...]
     runs: Callable[[str], bool]
+    notices: list[str]
 
     def prepare(self, node: NodeLayout, entry: NodeEntry, index: int) -> tuple[Membership, NodeFacts]:
         """Settle one node's identity, membership and keys."""
@@ -145,42 +175,60 @@ class _Preparation:
         membership = cluster.enter(node.member, own.key, entry.join, entry.role)
         members = cluster.members(membership)
         role = self.image.roles[entry.role]
-        seen = self._consensus_key(node, entry, members) if role.consensus_key else 0
-        private = mesh_key(node, self.config.mesh, self.random)
-        mesh = wireguard if self.config.mesh is MeshKind.WIREGUARD else vpncloud
-        return membership, NodeFacts(
+        now = membership.clock()
+        seen = self._consensus_key(node, entry, members, now) if role.consensus_key else 0
+        private, public, replaced = mesh_key(node, self.config.mesh, self.random)
+        self.notices.extend(f"{node.name}: {each}" for each in replaced)
+        facts = NodeFacts(
             entry=entry,
             role=role,
             layout=node,
             ports=Ports.of(index),
             node_id=own.key.node_id,
             mesh_private=private,
-            mesh_public=mesh.public(private),
+            mesh_public=public,
             fingerprint=membership.fingerprint,
             addresses=(entry.addresses or self.addresses) if role.announces else (),
             members=members,
             seen_height=seen,
             trust=catch_up.trust_of(node),
         )
+        # A setting that the role decides, or a peer that is none: this node's fault, and no sibling's.
+        config_files(facts, self.image)
+        return membership, facts
 
     def _identity(self, node: NodeLayout, entry: NodeEntry) -> identity.Identity:
-        own = identity.read(node)
         invited = entry.join not in ("", cluster.JOINED)
+        try:
+            own = identity.read(node)
+        except SafetyError as error:
+            if not invited:
+                raise
+            moved = identity.renew(node, self.binding)
+            self.notices.append(f"{node.name}: {error}; set aside: {', '.join(map(str, moved))}")
+            own = None
         if own and own.binding != self.binding and invited and not node.handover.exists():
             old = identity.set_aside(node)
             if not self.image.roles[entry.role].consensus_key:
                 takeover.bring_chain(old, node)
+        # After a copy was set aside, whole: what lies in its places then is this node's own.
+        node_files.check_places(node)
         return identity.ensure(node, self.binding, lambda: self.random(32))
 
-    def _consensus_key(self, node: NodeLayout, entry: NodeEntry, members: tuple[Member, ...]) -> int:
+    def _consensus_key(self, node: NodeLayout, entry: NodeEntry, members: tuple[Member, ...], now: float) -> int:
         """Settle the key; returns the height at which the cluster saw it sign last."""
         if entry.lease:
             signer_home.enter(node, lambda: self.runs(node.unit))
         else:
             signer_home.leave(node)
-        evidence = keys.gather(node, entry.consensus_key, lambda address: cluster.seen_height(members, address))
-        # With a lease the state's age does no harm: signing begins above all that was ever granted (R7, R8).
-        evidence = replace(evidence, seen_height=0) if entry.lease else evidence
+
+        def seen(address: str, height: int) -> Judgement:
+            # With a lease the state's age does no harm: signing begins above all that was ever granted (R7, R8).
+            # Another machine that has this key may give it up: the agent waits for that, at every look.
+            judged = cluster.judge(members, address, height, now)
+            return Judgement() if entry.lease else replace(judged, rival=None)
+
+        evidence = keys.gather(node, entry.consensus_key, seen)
         keys.settle(node, evidence, lambda: self.random(32))
         if entry.lease and node.consensus_key.exists():
             # While it is known whether the key is new: before its daemon first starts.
@@ -188,10 +236,22 @@ class _Preparation:
         return evidence.seen_height
 
 
-def mesh_key(node: NodeLayout, kind: MeshKind, random: Random) -> str:
-    """The mesh's private key, made on first use."""
-    path = node.mesh_key(kind)
-    if not path.exists():
-        seed = random(32)
-        write_atomic(path, wireguard.clamp(seed) if kind is MeshKind.WIREGUARD else vpncloud.private(seed), 0o600)
-    return path.read_text()
+def mesh_key(node: NodeLayout, kind: MeshKind, random: Random) -> tuple[str, str, tuple[str, ...]]:
+    """The mesh's key, made on first use, and made again when its file is damaged: only peers need to learn the new one.
+
+    Returns:
+        The private key, the public one, and what was replaced, for people.
+    """
+    path, mesh = node.mesh_key(kind), wireguard if kind is MeshKind.WIREGUARD else vpncloud
+    replaced: tuple[str, ...] = ()
+    try:
+        private = node_files.read_text(path, ours=True)
+        if private is not None:
+            return private, mesh.public(private), ()
+    except (SafetyError, ValueError) as error:
+        kept = node_files.set_aside(path)
+        replaced = (f"{error}; a new mesh key was made, with a new mesh address, and the old file is {kept}",)
+    seed = random(32)
+    private = wireguard.clamp(seed) if kind is MeshKind.WIREGUARD else vpncloud.private(seed)
+    write_atomic(path, private, 0o600)
+    return private, mesh.public(private), replaced

@@ -168,6 +168,11 @@ class NodeLayout:
         return self.base / "handover.json"
 
     @property
+    def recovery(self) -> Path:
+        """Present while a lost signing state is made again, and the key signs nothing."""
+        return self.base / "recovery.json"
+
+    @property
     def loaded(self) -> Path:
         """Which private peers the running daemon read at its start; written by ``goldnode run``."""
         return self.home / "data" / "loaded.json"
@@ -202,6 +207,11 @@ class Layout:
     def applied(self) -> Path:
         """node.yaml as it was last applied, secrets taken out."""
         return self.at("/var/lib/goldnode/applied.yaml")
+
+    @property
+    def blocks(self) -> Path:
+        """Which block of ports each node has."""
+        return self.at("/var/lib/goldnode/blocks.json")
 
     @property
     def library(self) -> Path:

@@ -6,8 +6,12 @@ something else at its next reboot.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from goldnode.config import node_config
 from goldnode.config.node_config import NodeConfig
+from goldnode.discovery.plain_file import read_plain
+from goldnode.errors import HostError, InputError
 from goldnode.files import write_atomic
 from goldnode.node import scrub
 from goldnode.node.layout import Layout
@@ -29,9 +33,9 @@ def in_force(layout: Layout, image: Image) -> NodeConfig:
 
 def text_in_force(layout: Layout) -> str:
     """The text of the node.yaml that counts."""
-    text = layout.node_yaml.read_text()
+    text = _read(layout.node_yaml) or ""
     stamp = _stamp(machine.read(layout).binding)
-    applied = layout.applied.read_text() if layout.applied.exists() else ""
+    applied = _read(layout.applied) or ""
     if not applied.startswith(stamp):
         return text
     if applied != stamp + scrub.without_invites(text):
@@ -42,14 +46,39 @@ def text_in_force(layout: Layout) -> str:
 
 def is_remembered(layout: Layout) -> bool:
     """Whether a node.yaml is in force here already."""
-    return layout.applied.exists() and layout.applied.read_text().startswith(_stamp(machine.read(layout).binding))
+    return (_read(layout.applied) or "").startswith(_stamp(machine.read(layout).binding))
 
 
 def remember(layout: Layout) -> None:
     """From now on the present node.yaml is in force on this machine, whatever user-data says."""
-    stamp = _stamp(machine.read(layout).binding)
-    write_atomic(layout.applied, stamp + scrub.without_invites(layout.node_yaml.read_text()), 0o600)
+    replace(layout, layout.node_yaml.read_text())
+
+
+def replace(layout: Layout, text: str) -> None:
+    """Put a node.yaml in force whose every node was proven; its invites have done their work."""
+    clean = scrub.without_invites(text)
+    # The copy that counts comes first: a power cut between the two leaves a machine that knows what it is.
+    write_atomic(layout.applied, _stamp(machine.read(layout).binding) + clean, 0o600)
+    if _read(layout.node_yaml) != clean:
+        write_atomic(layout.node_yaml, clean, 0o600)
     machine.remember(layout)
+
+
+def _read(path: Path) -> str | None:
+    """A text of the machine; None when it is absent.
+
+    Raises:
+        InputError: It is not text.
+    """
+    hint = "goldnode apply FILE, with a node.yaml of yours"
+    try:
+        return read_plain(path).decode()
+    except FileNotFoundError:
+        return None
+    except HostError as error:
+        raise InputError(error.message, hint=hint) from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 text: {error}", hint=hint) from error
 
 
 def _stamp(binding: str) -> str:

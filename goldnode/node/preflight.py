@@ -14,14 +14,15 @@ import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from goldnode.config.node_entry import ConsensusKey
+from goldnode.discovery.plain_file import read_plain
 from goldnode.errors import HostError, InputError, SafetyError
 from goldnode.files import write_json
 from goldnode.forms import NODE_ID
-from goldnode.node import upgrades
+from goldnode.node import node_files, upgrades
 from goldnode.node.keys import keys
+from goldnode.node.keys.claims import Judgement
 from goldnode.node.keys.key_rules import Verdict, decide
 from goldnode.node.layout import NodeLayout
 from goldnode.node.plan.upgrade import Ladder
@@ -59,10 +60,9 @@ def read(node: NodeLayout) -> Launch:
     Raises:
         HostError: This boot has not been configured.
     """
-    try:
-        document: dict[str, Any] = json.loads(node.launch.read_text())
-    except FileNotFoundError as error:
-        raise HostError(f"{node.name} is no node of this machine", hint="goldnode status") from error
+    document = node_files.read_object(node.launch, hint="goldnode configure")
+    if document is None:
+        raise HostError(f"{node.name} is no node of this machine", hint="goldnode status")
     return Launch(
         tuple(document["argv"]),
         document["signs"],
@@ -84,8 +84,8 @@ def check(
         HostError: The program or disk space is missing.
         InputError: The configuration cannot be read.
     """
-    if node.failure.exists():
-        raise SafetyError(f"{node.name} was refused: {node.failure.read_text().strip()}", hint="goldnode status")
+    if os.path.lexists(node.failure):
+        raise _refused(node)
     if not os.access(launch.argv[0], os.X_OK):
         raise HostError(f"{launch.argv[0]} is not there yet", hint="systemctl status goldnode-fetch")
     if free(node.home) < FREE_BYTES:
@@ -106,9 +106,9 @@ def check_signer(node: NodeLayout) -> None:
         SafetyError: Key and signing state do not agree, or were never cleared for use.
         HostError: There is no key yet.
     """
-    if node.failure.exists():
-        raise SafetyError(f"{node.name} was refused: {node.failure.read_text().strip()}", hint="goldnode status")
-    if not node.consensus_key.exists():
+    if os.path.lexists(node.failure):
+        raise _refused(node)
+    if not os.path.lexists(node.consensus_key):
         raise HostError(f"{node.name} has no consensus key yet", hint="goldnode key import FILE")
     record = keys.read_record(node)
     if record and not record.used:
@@ -122,7 +122,7 @@ def check_key(node: NodeLayout, launch: Launch) -> None:
     Raises:
         SafetyError: They do not.
     """
-    evidence = keys.gather(node, launch.consensus_key, lambda _: launch.seen_height)
+    evidence = keys.gather(node, launch.consensus_key, lambda *_: Judgement(launch.seen_height))
     if decide(evidence) is not Verdict.READY:
         raise SafetyError(f"{node.name} has no consensus key that is ready", hint="goldnode key show")
     if evidence.record and not evidence.record.used:
@@ -136,8 +136,9 @@ def private_peers(node: NodeLayout) -> frozenset[str]:
         InputError: The file is no TOML.
     """
     path = node.home / "config" / "config.toml"
+    text = node_files.read_text(path, hint="goldnode configure") or ""
     try:
-        p2p = tomllib.loads(path.read_text()).get("p2p", {})
+        p2p = tomllib.loads(text).get("p2p", {})
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{path} is no TOML: {error}", hint="goldnode configure") from error
     both = [set(str(p2p.get(key, "")).split(",")) for key in ("private_peer_ids", "unconditional_peer_ids")]
@@ -151,12 +152,13 @@ def become(node: NodeLayout, execute: Callable[[str, list[str]], object] = os.ex
         GoldnodeError: See ``check``.
     """
     launch = read(node)
-    check(node, launch)
-    program, words = upgrades.switch(node, launch.ladder) if launch.ladder else (Path(launch.argv[0]), [])
-    if beside := upgrades.libraries(program):
-        # Two versions may need two versions of one library, under the name that the loader looks for.
-        os.environ["LD_LIBRARY_PATH"] = str(beside)
-    write_json(node.loaded, sorted(private_peers(node)))
+    with node_files.contained(node):
+        check(node, launch)
+        program, words = upgrades.switch(node, launch.ladder) if launch.ladder else (Path(launch.argv[0]), [])
+        if beside := upgrades.libraries(program):
+            # Two versions may need two versions of one library, under the name that the loader looks for.
+            os.environ["LD_LIBRARY_PATH"] = str(beside)
+        write_json(node.loaded, sorted(private_peers(node)))
     if launch.leased:
         # A socket of the daemon before is in the way; the signer's user, of this one's group, must reach the new one.
         node.daemon_socket.unlink(missing_ok=True)
@@ -167,7 +169,7 @@ def become(node: NodeLayout, execute: Callable[[str, list[str]], object] = os.ex
 def passed(node: NodeLayout) -> int:
     """When a daemon last passed the preflight, in nanoseconds of its file's clock; 0 when none ever did."""
     try:
-        return node.loaded.stat().st_mtime_ns
+        return node.loaded.lstat().st_mtime_ns
     except OSError:
         return 0
 
@@ -175,6 +177,12 @@ def passed(node: NodeLayout) -> int:
 def loaded(node: NodeLayout) -> frozenset[str]:
     """Which private peers the daemon read when it last started; none when it never did."""
     try:
-        return frozenset(peer for peer in json.loads(node.loaded.read_text()) if NODE_ID.fullmatch(peer))
-    except (OSError, ValueError, TypeError):
+        # The daemon owns the folder: a FIFO there must not stop whoever reads, and a link lead nowhere.
+        return frozenset(peer for peer in json.loads(read_plain(node.loaded)) if NODE_ID.fullmatch(peer))
+    except (OSError, HostError, ValueError, TypeError, RecursionError):
         return frozenset()
+
+
+def _refused(node: NodeLayout) -> SafetyError:
+    said = node_files.read_text(node.failure, hint="goldnode configure") or ""
+    return SafetyError(f"{node.name} was refused: {said.strip()}", hint="goldnode status")

@@ -23,6 +23,8 @@ _GENESIS = re.compile(r"([0-9a-f]{64})?")
 _BOOT = re.compile(r"[0-9a-f]{32}")
 _MESH_TYPE = re.compile(r"wireguard|vpncloud")
 _MESH_KEY = re.compile(r"[A-Za-z0-9+/=]{1,64}")
+#: An Ed25519 public key and a signature, in the base64 of ``wire``.
+_PROOF = {"key": re.compile(r"[A-Za-z0-9+/_-]{43}=?"), "proof": re.compile(r"[A-Za-z0-9+/_-]{86}(==)?")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +38,19 @@ class Mesh:
 
 @dataclass(frozen=True, slots=True)
 class Consensus:
-    """A validator's consensus address (40 hex digits) and the last height it signed."""
+    """What a validator says of its consensus key.
+
+    Attributes:
+        address: 40 hex digits.
+        height: The last height it signed.
+        key: The public key, base64; empty from a node that proves nothing.
+        proof: That the node holds it (``protocol.key_proof``), base64; empty likewise.
+    """
 
     address: str
     height: int
+    key: str = ""
+    proof: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +114,7 @@ def write_facts(facts: Facts) -> dict[str, Any]:
         "addresses": list(facts.addresses),
         "boot": facts.boot,
         "instance": facts.instance,
-        "consensus": consensus and {"address": consensus.address, "height": consensus.height},
+        "consensus": consensus and _write_consensus(consensus),
         "loaded": list(facts.loaded),
     }
 
@@ -153,4 +164,10 @@ def _consensus(document: Mapping[str, Any]) -> Consensus | None:
     if document.get("consensus", 0) is None:
         return None
     consensus = part_of(document, "consensus", {"address", "height"})
-    return Consensus(text_of(consensus, "address", NODE_ID), number_of(consensus, "height"))
+    proof = {name: text_of(consensus, name, form) for name, form in _PROOF.items() if name in consensus}
+    return Consensus(text_of(consensus, "address", NODE_ID), number_of(consensus, "height"), **proof)
+
+
+def _write_consensus(consensus: Consensus) -> dict[str, Any]:
+    proof = {"key": consensus.key, "proof": consensus.proof} if consensus.proof else {}
+    return {"address": consensus.address, "height": consensus.height, **proof}

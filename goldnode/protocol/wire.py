@@ -45,6 +45,7 @@ class Purpose(StrEnum):
     INVITE = "goldnode/v1/invite"
     ENROLMENT = "goldnode/v1/enrolment"
     POLICY = "goldnode/v1/policy"
+    KEY_PROOF = "goldnode/v1/key-proof"
 
 
 def refuse(message: str, code: Code = Code.MALFORMED, hint: str = "") -> ExchangeError:

@@ -99,6 +99,13 @@ class Tree:
         self.write("/etc/machine-id", hashlib.md5(instance.encode(), usedforsecurity=False).hexdigest())
         self.write("/proc/sys/kernel/random/boot_id", "0b6e1c1a-1111-4222-8333-944445555666\n")
 
+    @classmethod
+    def of(cls, root: Path) -> Tree:
+        """A tree that is there already."""
+        tree = cls.__new__(cls)
+        tree.layout, tree.system, tree.dice = Layout(root), DryRunSystem(), Dice(str(root.name))
+        return tree
+
     def write(self, path: str, text: str) -> Path:
         """Write a file of the tree."""
         target = self.layout.at(path)

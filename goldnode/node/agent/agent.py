@@ -14,14 +14,15 @@ from dataclasses import dataclass, field, replace
 
 from goldnode.discovery.alarm import Alarm, AlarmKind
 from goldnode.discovery.exchange import Exchange
+from goldnode.errors import SafetyError
 from goldnode.files import sha256_file, write_atomic, write_json
-from goldnode.node import catch_up, cluster, deferred, scrub
+from goldnode.node import catch_up, cluster, deferred, node_files, scrub
 from goldnode.node.agent import console, hosted, metrics
 from goldnode.node.agent.health import State
 from goldnode.node.agent.record_builder import RecordBuilder
 from goldnode.node.agent.rpc import LoopbackRpc, Rpc
 from goldnode.node.agent.supervisor import NodeReport, Supervisor
-from goldnode.node.configure import ConfiguredMachine
+from goldnode.node.configure import ConfiguredMachine, warnings
 from goldnode.node.jvm.jvm_host import JvmHost
 from goldnode.node.layout import Layout
 from goldnode.node.plan.plan import plan
@@ -91,13 +92,20 @@ class Agent:
     def reconcile(self) -> None:
         """Bring every node to what its role says, once."""
         now = self.clock()
-        self._take_roster()
+        self._take_roster(now)
         waits_for = "waiting for the daemon to be fetched" if deferred.missing(self.layout) else ""
         units = self.system.units(*(supervisor.facts.layout.unit for supervisor in self._supervisors.values()))
         for name, supervisor in self._supervisors.items():
-            self._stop_clone(name, supervisor)
-            report = supervisor.reconcile(now, units[supervisor.facts.layout.unit], waits_for)
-            self.found.memberships[name].publish(self._record_builders[name].facts(supervisor.facts, report, now))
+            try:
+                with node_files.contained(supervisor.facts.layout):
+                    self._stop_clone(name, supervisor)
+                    report = supervisor.reconcile(now, units[supervisor.facts.layout.unit], waits_for)
+                    self.found.memberships[name].publish(
+                        self._record_builders[name].facts(supervisor.facts, report, now)
+                    )
+            except SafetyError as error:
+                # A file of this node that was damaged since: its siblings are looked after, and its record stands.
+                report = hosted.refused(name, supervisor.facts.role.name, error)
             self._tell(name, report)
         for report in hosted.reports(self.found.image.network, self.found.hosted, self.host):
             self._tell(report.name, report)
@@ -113,14 +121,15 @@ class Agent:
         own = metrics.render(list(self.reports.values()), alarms=len(self.alarms), uptime=self.since_power_on())
         return own + (self.host.metrics() if self.found.hosted else "")
 
-    def _take_roster(self) -> None:
+    def _take_roster(self, now: float) -> None:
         """Plan and apply anew when somebody joined, left, or has loaded somebody, or a state sync begins or is over."""
         changed = False
         for name, supervisor in self._supervisors.items():
             members = cluster.members(self.found.memberships[name])
             trust = catch_up.trust_of(supervisor.facts.layout)
             if (members, trust) != (supervisor.facts.members, supervisor.facts.trust):
-                supervisor.facts = replace(supervisor.facts, members=members, trust=trust)
+                seen = supervisor.seen_height(members, now)
+                supervisor.facts = replace(supervisor.facts, members=members, trust=trust, seen_height=seen)
                 changed = True
         if changed:
             facts = [supervisor.facts for supervisor in self._supervisors.values()]
@@ -163,6 +172,7 @@ class Agent:
 
     def _write_status(self) -> None:
         alarms = {alarm for each in self._exchanges.values() for alarm in each.alarms()}
+        alarms |= {alarm for supervisor in self._supervisors.values() for alarm in supervisor.alarms}
         for alarm in sorted(alarms - self.alarms, key=str):
             self.system.say(f"alarm: {alarm}")
         self.alarms = alarms
@@ -172,5 +182,6 @@ class Agent:
             "since_power_on": round(self.since_power_on(), 1),
             "nodes": [{**console.document(r), "ready": r.name in self._ready} for r in self.reports.values()],
             "alarms": sorted(str(alarm) for alarm in alarms),
+            "warnings": list(warnings(self.found)),
         }
         write_json(self.layout.status, document)

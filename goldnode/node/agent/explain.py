@@ -9,11 +9,14 @@ from __future__ import annotations
 import re
 
 #: What CometBFT and the SDK log, and what it means.
+_UPGRADE = re.compile(r"UPGRADE \\*\"?([\w.-]+?)\\*\"? NEEDED", re.IGNORECASE)
 _SIGNS = (
     (re.compile(r"found signature from the same key", re.IGNORECASE), "double-sign"),
-    (re.compile(r"UPGRADE \\?\"?([\w.-]+)\\?\"? NEEDED", re.IGNORECASE), "upgrade"),
+    (_UPGRADE, "upgrade"),
     (re.compile(r"can't get pubkey|remote signer|accept connection", re.IGNORECASE), "signer"),
     (re.compile(r"no space left", re.IGNORECASE), "disk"),
+    (re.compile(r"oom-kill|out of memory|cannot allocate memory", re.IGNORECASE), "memory"),
+    (re.compile(r"lookup ([\w.-]+)[^\n]{0,60}?: (?:no such host|i/o timeout|server misbehaving)"), "dns"),
     (re.compile(r"address already in use", re.IGNORECASE), "port"),
     (re.compile(r"database entry point either missing or corrupted"), "database"),
     (re.compile(r"^(?:panic|fatal error|Error): [^\n]{1,160}", re.MULTILINE), "end"),
@@ -21,10 +24,53 @@ _SIGNS = (
 )
 
 
+#: What CometBFT logs when it gives up; the error stands in quotes, with its own quotes escaped.
+_CONSENSUS_FAILURE = re.compile(r"CONSENSUS FAILURE!!![^\n]*?\berr(?:or)?=\"?([^\n]+)")
+#: The fields that follow the error in the daemon's log, whichever of its two formats it has.
+_NEXT_FIELD = re.compile(r'"? +(?:module|stack)=|"$')
+CONSENSUS_FAILURE = "CONSENSUS FAILURE"
+#: Characters that are shown of it: CometBFT prints whole blocks.
+LONGEST = 240
+#: Seconds that a block may be dated after this machine's present.
+CLOCK = 15.0
+
 #: What is said of a daemon whose log does not tell what it waits for.
 UNKNOWN = "starting"
 #: Begins what is said of a daemon that ended with a message of its own.
 LAST_WORDS = "ended with"
+#: How reasons begin that also hold for a daemon which answers.
+TROUBLES = ("the name ", "the disk is full")
+
+
+def failure(log: str) -> str:
+    """Why a daemon lives on and makes no block any more, from its own last word; empty when it did not say.
+
+    CometBFT stops its consensus for good when a block cannot be applied, and goes on answering: nothing but this
+    line of its log tells an upgrade's halt from a wrong application.
+
+    Args:
+        log: The line in which it said so, and what follows.
+    """
+    hit = _CONSENSUS_FAILURE.search(log)
+    if hit is None:
+        return ""
+    upgrade = _UPGRADE.search(hit.group(1))
+    if upgrade:
+        return f"waiting for upgrade {upgrade.group(1)}: launch a new image, and goldnode handover"
+    words = _NEXT_FIELD.split(hit.group(1).strip(), maxsplit=1)[0][:LONGEST]
+    what = ": its application is another than the chain's" if re.search(r"app ?hash", words, re.IGNORECASE) else ""
+    return f"its consensus has failed, and it makes no block until it is started again{what}; it said: {words}"
+
+
+def clock(ahead: float) -> str:
+    """What is said of a clock that is not the chain's; empty when it is.
+
+    Args:
+        ahead: Seconds that the newest block's time is ahead of this machine's.
+    """
+    if ahead < CLOCK:
+        return ""
+    return f"this machine's clock is {ahead:.0f} s behind the chain's: chronyc tracking"
 
 
 def explain(log: str, *, alone: bool) -> str:
@@ -48,6 +94,10 @@ def explain(log: str, *, alone: bool) -> str:
             return "waiting for the remote signer to connect; what its machine needs: /etc/goldnode/signers"
         case "disk":
             return "the disk is full: df -h"
+        case "memory":
+            return "ended by the kernel: the machine's memory is full; free -m, and a larger machine or fewer nodes"
+        case "dns":
+            return f"the name {hit.group(1)} does not resolve: resolvectl query {hit.group(1)}"
         case "port":
             return "a port of it is in use: ss -ltnp"
         case "database":

@@ -55,6 +55,7 @@ class Health:
         healthy: Nothing needs anybody.
         height: Its latest block; 0 while unknown.
         age: Seconds since that block; -1 while unknown.
+        ahead: Seconds that this block is dated after this machine's present; 0 when it is not.
         peers: How many peers it has.
         missing: IDs of wanted peers that are not there.
         node_id: Who answered; empty when nobody did.
@@ -65,6 +66,7 @@ class Health:
     healthy: bool
     height: int = 0
     age: float = -1.0
+    ahead: float = 0.0
     peers: int = 0
     missing: tuple[str, ...] = ()
     node_id: str = ""
@@ -95,6 +97,7 @@ def probe(rpc: Rpc, *, now: float, signs: bool, wanted: Iterable[str], block_tim
         healthy=good,
         height=status.height,
         age=age,
+        ahead=max(0.0, status.block_time - now),
         peers=len(present),
         missing=missing,
         node_id=status.node_id,

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from goldnode.config.node_config import MeshKind
 from goldnode.node.agent.health import State
 from goldnode.node.agent.supervisor import NodeReport
+from goldnode.node.keys import keys
 from goldnode.node.keys.key_rules import KeyRecord
 from goldnode.node.plan.inputs import NodeFacts
 from goldnode.node.system.machine import Machine
 from goldnode.protocol.facts import Consensus, Facts, Mesh
+from goldnode.protocol.key_proof import prove
+from goldnode.protocol.wire import key_from_seed
 
 #: Seconds between two announcements of a validator's height; each is a new record for everybody.
 HEIGHT_INTERVAL = 600.0
@@ -47,13 +50,15 @@ class RecordBuilder:
             mesh=Mesh(self.mesh.value, node.mesh_public, node.mesh_port(self.mesh)),
             p2p_port=node.ports.p2p,
             addresses=node.addresses,
-            consensus=self._consensus(report.key, now),
+            consensus=self._consensus(node, report.key, now),
             loaded=report.loaded if holds else (),
         )
 
-    def _consensus(self, record: KeyRecord | None, now: float) -> Consensus | None:
-        if record is None:
+    def _consensus(self, node: NodeFacts, record: KeyRecord | None, now: float) -> Consensus | None:
+        # A key that was exported signs elsewhere: whoever has it now must not be held up by us.
+        key = keys.read_key(node.layout) if record and not record.exported else None
+        if record is None or key is None:
             return None
         if now - self._said_at >= HEIGHT_INTERVAL:
             self._said_at, self._said_height = now, record.height
-        return Consensus(record.address.lower(), self._said_height)
+        return prove(key_from_seed(key.seed), node.node_id, self._said_height)

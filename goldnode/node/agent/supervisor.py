@@ -7,25 +7,30 @@ loaded is read before it is announced, and announced before a validator elsewher
 from __future__ import annotations
 
 import base64
+import contextlib
 import logging
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from goldnode.config.node_config import MeshKind
-from goldnode.errors import GoldnodeError, HostError
-from goldnode.node import preflight
+from goldnode.discovery.alarm import Alarm, AlarmKind
+from goldnode.errors import GoldnodeError, HostError, SafetyError
+from goldnode.files import write_atomic
+from goldnode.node import cluster, node_files, preflight
 from goldnode.node.agent import lease_keeper, rules
-from goldnode.node.agent.explain import LAST_WORDS, UNKNOWN, explain
+from goldnode.node.agent.explain import CONSENSUS_FAILURE, LAST_WORDS, TROUBLES, UNKNOWN, clock, explain, failure
 from goldnode.node.agent.health import Health, State, probe
 from goldnode.node.agent.lease_keeper import LeaseReport
 from goldnode.node.agent.rpc import Rpc
 from goldnode.node.agent.rules import Choice, PrivatePeers
 from goldnode.node.agent.state_sync import Catcher
 from goldnode.node.agent.upgrade_watch import View, Watch
-from goldnode.node.keys import keys
-from goldnode.node.keys.key_rules import KeyRecord, Verdict, decide
+from goldnode.node.keys import keys, recovery
+from goldnode.node.keys.claims import Judgement
+from goldnode.node.keys.key_rules import KeyRecord, Recovery, Verdict, decide
 from goldnode.node.plan import wireguard
 from goldnode.node.plan.inputs import Image, NodeFacts
 from goldnode.node.plan.peers import Member, dial, mesh_address
@@ -36,6 +41,8 @@ log = logging.getLogger(__name__)
 
 #: Bytes below which a running daemon is stopped; above it ``launch`` lets it start again.
 FULL_BYTES = preflight.FREE_BYTES // 2
+#: States of a daemon that has all blocks of the chain.
+AT_TIP = frozenset({State.SIGNING, State.NOT_SIGNING, State.NOT_IN_SET, State.FOLLOWING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +100,7 @@ class Supervisor:
         rpc: The daemon's RPC.
         missing_since: Since when each wanted peer is missing.
         free: Bytes free where a path is.
+        alarms: What other members say of its key, and must be told.
     """
 
     facts: NodeFacts
@@ -102,8 +110,10 @@ class Supervisor:
     rpc: Rpc
     missing_since: dict[str, float] = field(default_factory=dict)
     free: Callable[[Path], int] = field(default=lambda path: shutil.disk_usage(path).free)
+    alarms: frozenset[Alarm] = frozenset()
     catcher: Catcher = field(init=False)
     watch: Watch = field(init=False)
+    _height: int = 0
     _wanted: frozenset[str] = frozenset()
     _wanted_since: float = 0.0
     _dialled: float = 0.0
@@ -126,10 +136,16 @@ class Supervisor:
         """
         node = self.facts.layout
         self._notice_roster(now)
-        paused, reason, progress, view = node.hold.exists() or node.paused.exists(), "", "", View()
+        rival = self._judge(now).rival
+        if rival and unit.active and not os.path.lexists(node.hold):
+            write_atomic(node.hold, f"{rival} has the same consensus key\n")
+            self.system.stop(node.unit)
+            self.system.say(f"{node.name} STOPPED: {rival} has the same consensus key")
+        paused = os.path.lexists(node.hold) or os.path.lexists(node.paused)
+        reason, progress, view = "", "", View()
         health = Health(State.STOPPED, healthy=False)
         if paused:
-            reason = f"paused; goldnode start {node.name}"
+            reason = f"paused{self._why_paused()}; goldnode start {node.name}"
         elif not unit.active:
             reason = waits_for or self._start(now)
         elif self.free(node.home) < FULL_BYTES:
@@ -137,9 +153,10 @@ class Supervisor:
             reason = "stopped: the disk is almost full"
         else:
             health = self._health(now)
+            self._height = max(self._height, health.height)
             progress = self.catcher.watch(self.facts, health, now)
             view = self.watch.look(self.facts, health, now)
-            reason = self._tend(health, now)
+            reason = self._recover(health) or self._tend(health, now)
             if view.halted:
                 reason = view.halted
                 health = replace(health, healthy=False)
@@ -180,6 +197,62 @@ class Supervisor:
             alone=record is not None and not self.facts.leased,
         )
 
+    def seen_height(self, members: tuple[Member, ...], now: float) -> int:
+        """The height at which others signed with this node's key, as its next launch is to know it."""
+        if not self.facts.role.consensus_key:
+            return 0
+        try:
+            record = keys.read_record(self.facts.layout)
+        except SafetyError:
+            return self.facts.seen_height
+        own = max(record.height, self._height) if record else 0
+        return cluster.judge(members, record.address, own, now).height if record else 0
+
+    def _judge(self, now: float) -> Judgement:
+        """What the other members say of this node's key, and the alarms that follow."""
+        node, role = self.facts.layout, self.facts.role
+        record = keys.read_record(node) if role.consensus_key else None
+        # With a lease several machines may have the key: it says which of them signs.
+        if record is None or record.exported or self.facts.entry.lease:
+            self.alarms = frozenset()
+            return Judgement()
+        own = max(record.height, self._height)
+        judged = cluster.judge(self.facts.members, record.address, own, now)
+        found = {Alarm(AlarmKind.CLAIM, claim.node_id, str(claim.height)) for claim in judged.absurd}
+        if judged.rival:
+            both = f"{node.name} ({self.facts.node_id}) and {judged.rival}"
+            found.add(Alarm(AlarmKind.SAME_KEY, judged.rival.node_id, both))
+        self.alarms = frozenset(found)
+        return judged
+
+    def _why_paused(self) -> str:
+        """Who or what paused it, when that was written down."""
+        for path in (self.facts.layout.hold, self.facts.layout.paused):
+            with contextlib.suppress(SafetyError):
+                said = node_files.read_text(path)
+                if said:
+                    return f" ({said.strip()})"
+        return ""
+
+    def _recover(self, health: Health) -> str:
+        """Lead a lost signing state back; empty when none is lost."""
+        node = self.facts.layout
+        under_way = keys.read_recovery(node) if self.facts.role.consensus_key else None
+        if under_way is None:
+            return ""
+        if health.state in AT_TIP:
+            under_way = recovery.observe(node, under_way, health.height)
+        if not under_way.done:
+            return recovery.explain(under_way)
+        self.system.stop(node.unit)
+        self._finish_recovery(under_way)
+        return f"recovered its signing state at height {under_way.done}: starts again"
+
+    def _finish_recovery(self, under_way: Recovery) -> None:
+        node = self.facts.layout
+        recovery.finish(node, under_way)
+        self.system.own(node.signing_state, node.user, node.user)
+
     def _crashes(self, restarts: int, now: float) -> bool:
         """Whether the daemon ended by itself often enough, lately, to be in a crash loop."""
         self._ends = rules.keep_ends(self._ends, max(0, restarts - self._restarts), now)
@@ -201,7 +274,10 @@ class Supervisor:
             return waits
         try:
             if facts.role.consensus_key:
-                verdict = decide(keys.gather(node, facts.entry.consensus_key, lambda _: facts.seen_height))
+                under_way = keys.read_recovery(node)
+                if under_way and under_way.done:
+                    self._finish_recovery(under_way)
+                verdict = decide(keys.gather(node, facts.entry.consensus_key, lambda *_: self._judge(now)))
                 if verdict is Verdict.WAIT:
                     return "waiting for its consensus key: goldnode key import FILE"
                 keys.mark_used(node)
@@ -266,9 +342,25 @@ class Supervisor:
             return f"restarting {choice.reason}"
         if health.state is State.STARTING:
             return explain(self.system.log_tail(node.unit), alone=self.image.network.single_validator)
+        trouble = self._trouble(health)
         self.missing_since = rules.keep_missing(self.missing_since, health.missing, now)
         self._redial(now)
-        return choice.reason
+        return choice.reason or trouble
+
+    def _trouble(self, health: Health) -> str:
+        """Why a daemon that answers is not well, as far as its log or the clock tell; empty otherwise."""
+        unit = self.facts.layout.unit
+        behind = clock(health.ahead)
+        if behind:
+            return behind
+        if health.state is State.STALLED:
+            failed = failure(self.system.log_find(unit, CONSENSUS_FAILURE))
+            if failed:
+                return failed
+        if health.state is State.STALLED or not health.peers:
+            said = explain(self.system.log_tail(unit), alone=self.image.network.single_validator)
+            return said if said.startswith(TROUBLES) else ""
+        return ""
 
     def _redial(self, now: float) -> None:
         gone = rules.to_dial(self.missing_since, self._dialled, now)

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import os
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
 from goldnode.config import node_config
 from goldnode.config.node_config import MeshKind, NodeConfig
-from goldnode.errors import HostError, InputError, SafetyError
+from goldnode.errors import GoldnodeError, HostError, InputError, SafetyError
 from goldnode.fetch.artifact import ArtifactStore
-from goldnode.files import write_atomic
 from goldnode.node import configure as story
 from goldnode.node import deferred, node_yaml, rungs, user_data
 from goldnode.node.commands import hosted
+from goldnode.node.configure import ConfiguredMachine
 from goldnode.node.keys import keys
 from goldnode.node.layout import Layout, NodeLayout
+from goldnode.node.phases import SILENT as SILENT_PHASES
 from goldnode.node.phases import Phases
 from goldnode.node.plan import blocks, fit
 from goldnode.node.plan.inputs import interface, read_image
 from goldnode.node.plan.mesh import TABLE
+from goldnode.node.plan.node_plan import check_overrides
 from goldnode.node.plan.plan import AGENT
 from goldnode.node.system import disks, machine, volume
+from goldnode.node.system.apply import Changes
 from goldnode.node.system.live import LiveSystem
 from goldnode.node.system.system import System, for_root
 from goldnode.progress import SILENT
@@ -60,13 +64,33 @@ def configure(layout: Layout, _: Namespace) -> int:
     with phases.phase("read the image and node.yaml"):
         image = read_image(layout)
         config = node_yaml.in_force(layout, image)
+    _have_volume(layout, config, system, phases)
+    found, changes = story.configure(layout, config, image, system, phases=phases)
+    _tell(layout, found, changes)
+    return next((error.exit_code for error in found.failures.values()), 0)
+
+
+def configure_again(layout: Layout) -> int:
+    """Configure after a person mended a node that was refused, and let the agent look after it again."""
+    result = configure(layout, Namespace())
+    _restart_agent(for_root(layout.root))
+    return result
+
+
+def _have_volume(layout: Layout, config: NodeConfig, system: System, phases: Phases) -> None:
     if isinstance(system, LiveSystem):
         with phases.phase("data volume"):
             disks.grow_root()
             volume.ensure(layout, config.data, disks.LiveDisks(layout.nodes))
-    found, changes = story.configure(layout, config, image, system, phases=phases)
+
+
+def _tell(layout: Layout, found: ConfiguredMachine, changes: Changes) -> None:
+    for notice in found.notices:
+        print(f"goldnode: {notice}")
     for name, facts in found.facts.items():
         print(f"goldnode: {facts.role.name} {name}: configured, node id {facts.node_id}")
+    for warning in story.warnings(found):
+        print(f"goldnode: warning: {warning}")
     for name in found.hosted:
         print(f"goldnode: {name}: configured, in the JVM of this machine")
     for name, error in found.failures.items():
@@ -77,14 +101,16 @@ def configure(layout: Layout, _: Namespace) -> int:
         print(f"goldnode: compared with the machine that was configured, {said}")
         print(REBIND)
     print(f"goldnode: {len(changes.files)} files changed, {machine.seconds_since_power_on():.1f} s after power-on")
-    return next((error.exit_code for error in found.failures.values()), 0)
 
 
 def check(layout: Layout, arguments: Namespace) -> None:
     """Say everything that is wrong with a node.yaml, or what it makes of a machine."""
     config = node_config.parse(text_of(arguments.file), str(arguments.file))
     if (layout.library / "network.json").exists():
-        fit.check(config, read_image(layout), layout)
+        image = read_image(layout)
+        fit.check(config, image, layout)
+        for entry in config.nodes:
+            check_overrides(entry, image.roles[entry.role], image)
     for node in config.nodes:
         print(f"{node.name}: {node.role}, mesh {config.mesh}, data on {config.data}")
 
@@ -97,12 +123,19 @@ def apply(layout: Layout, arguments: Namespace) -> int:
     """
     text = text_of(arguments.file)
     config = node_config.parse(text, str(arguments.file))
-    before = node_config.parse(layout.applied.read_text()) if layout.applied.exists() else None
+    try:
+        before = node_config.parse(node_yaml.text_in_force(layout))
+    except InputError:
+        # What is in force is what apply shall mend.
+        before = None
     return put(layout, text, _leaving(layout, before, config) if before else ())
 
 
 def put(layout: Layout, text: str, leaving: Sequence[str] = ()) -> int:
-    """Put a node.yaml in force; nodes that stay do not notice.
+    """Put a node.yaml in force, all of it or nothing; nodes that stay do not notice.
+
+    Every node of it is proven first.  What is in force is replaced last, so whatever fails on the way, a power
+    cut too, leaves the machine with the node.yaml that it had.
 
     Args:
         layout: The machine's paths.
@@ -110,23 +143,36 @@ def put(layout: Layout, text: str, leaving: Sequence[str] = ()) -> int:
         leaving: Nodes that it no longer has: they are stopped, and keep their folders.
 
     Returns:
-        The exit code of ``configure``.
+        The exit code: 0, or that of a node that was refused before and still is.
 
     Raises:
-        InputError: It does not fit this image; nothing was touched.
+        GoldnodeError: It does not fit this image, or a node of it may not run; the machine is as it was.
     """
-    image = read_image(layout)
-    fit.check(node_config.parse(text), image, layout)
-    system, given = for_root(layout.root), blocks.known(layout)
-    for name in leaving if image.network.daemon.jvm is None else ():
-        retire(layout.node(name), given.get(name), system)
-    write_atomic(layout.node_yaml, text, 0o600)
-    layout.applied.unlink(missing_ok=True)
-    result = configure(layout, Namespace())
+    image, system = read_image(layout), for_root(layout.root)
+    config = node_config.parse(text)
+    fit.check(config, image, layout)
+    _have_volume(layout, config, system, SILENT_PHASES)
+    given, refused = blocks.known(layout), {path.stem for path in (layout.runtime / "nodes").glob("*.failure")}
+    found = story.prepare(layout, config, image, os.urandom, system.addresses())
+    for name, error in found.failures.items():
+        if name not in refused or name not in given:
+            kind = SafetyError if isinstance(error, SafetyError) else InputError
+            raise kind(f"{name}: {error.message}; nothing was changed", hint=error.hint) from error
+    try:
+        for name in leaving if image.network.daemon.jvm is None else ():
+            retire(layout.node(name), given.get(name), system)
+        changes = story.put(layout, found, system)
+    except (GoldnodeError, OSError) as error:
+        if layout.applied.exists():
+            story.configure(layout, node_yaml.in_force(layout, image), image, system)
+        raise HostError(f"node.yaml was not applied: {error}; the one before is in force", hint="goldnode status"
+                        ) from error  # fmt: skip
+    node_yaml.replace(layout, text)
+    _tell(layout, found, changes)
     if image.network.daemon.jvm:
         hosted.follow(layout)
     _restart_agent(system)
-    return result
+    return next((error.exit_code for error in found.failures.values()), 0)
 
 
 def retire(node: NodeLayout, block: int | None, system: System) -> None:

@@ -1,4 +1,4 @@
-"""Keys and moving: ``key show``, ``key export``, ``key import``, ``handover``."""
+"""Keys and moving: ``key show``, ``key export``, ``key import``, ``key recover``, ``handover``."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from argparse import Namespace
 from pathlib import Path
 
 from goldnode.discovery.member import Membership
-from goldnode.errors import GoldnodeError, HostError, SafetyError, UsageError
+from goldnode.errors import GoldnodeError, SafetyError, UsageError
 from goldnode.files import write_atomic, write_json
 from goldnode.node import cluster
+from goldnode.node.commands import boot
 from goldnode.node.commands.nodes import one
-from goldnode.node.keys import archive, cometbft_keys, identity, keys, signer_home
+from goldnode.node.keys import archive, bring, cometbft_keys, identity, keys, recovery, signer_home
 from goldnode.node.keys import handover as moving
+from goldnode.node.keys.claims import Judgement
+from goldnode.node.keys.key_rules import MARGIN
 from goldnode.node.layout import Layout, NodeLayout
 from goldnode.node.plan import blocks
 from goldnode.node.plan.inputs import read_image
@@ -37,35 +40,50 @@ def export(layout: Layout, arguments: Namespace) -> None:
     """Write key and signing state into one file; from then on the key does not sign here."""
     node = one(layout, arguments.name)
     _be_stopped(layout, node)
+    _be_at_home(layout, node)
     target: Path = arguments.file
     if target.exists():
         raise UsageError(f"{target} exists", hint="name a new file")
     # The folder must take the file before the key leaves: an archive that cannot be written is a lost key.
     write_atomic(target, "", 0o600)
     try:
-        write_json(target, archive.export(node, read_image(layout).network.chain_id), 0o600)
+        write_json(target, archive.export(node, read_image(layout).network.chain_id, arguments.target), 0o600)
     except GoldnodeError:
         target.unlink()
         raise
     print(f"{target} holds the key and what it signed last: secret.  Bring it with: goldnode key import {target.name}")
+    if not arguments.target:
+        print(
+            "Any node can import it, and goldnode cannot notice a second one that has no rendezvous: delete every copy."
+        )
+        print("To bind an archive to one node: --for NODE-ID (goldnode key show, on that node)")
 
 
 def import_(layout: Layout, arguments: Namespace) -> None:
-    """Bring a key: an archive, or with --never-used a bare priv_validator_key.json that never signed."""
+    """Bring a key: an archive, a priv_validator_key.json with its state, or one that never signed."""
     node = one(layout, arguments.name)
     _be_stopped(layout, node)
-    try:
-        text = arguments.file.read_text()
-    except OSError as error:
-        raise HostError(f"{arguments.file} cannot be read: {error}") from error
-    if arguments.never_used:
-        key = cometbft_keys.parse(text, str(arguments.file))
-        _be_the_only_one(layout, node, key.address)
-        archive.bring_unused(node, key, seen_height=_seen(node, key.address))
+    own = _be_at_home(layout, node)
+    file: Path = arguments.file
+    text = boot.text_of(file)
+    if bring.is_bare_key(text):
+        key = cometbft_keys.parse(text, str(file), hint="name CometBFT's priv_validator_key.json")
+        state = bring.find_state(file, arguments.state, never_used=arguments.never_used)
+        used = True
+    elif arguments.never_used or arguments.state:
+        raise UsageError(f"{file} is an archive, which has its state with it", hint=f"goldnode key import {file}")
     else:
-        key, state, used = archive.parse(text, str(arguments.file), read_image(layout).network.chain_id)
-        _be_the_only_one(layout, node, key.address)
-        archive.bring(node, key, state, used=used, seen_height=_seen(node, key.address))
+        node_id = own.key.node_id if own else ""
+        key, state, used = archive.parse(text, str(file), read_image(layout).network.chain_id, node_id)
+    _be_the_only_one(layout, node, key.address)
+    seen = _seen(node, key.address, state.height if state else 0)
+    if state is None:
+        archive.bring_unused(node, key, seen_height=seen.height)
+    else:
+        archive.bring(node, key, state, used=used, seen_height=seen.height)
+        print(f"the key signed up to {state}, and signs nothing at or below that")
+    if seen.rival:
+        print(f"{seen.rival} says that it has this key too: while it does, this node does not start")
     system = for_root(layout.root)
     if node.signer.is_dir():
         signer_home.record(node, os.urandom)
@@ -77,6 +95,40 @@ def import_(layout: Layout, arguments: Namespace) -> None:
     print(f"{node.name} has the consensus key {key.address}; remove {arguments.file}, then: goldnode start {node.name}")
 
 
+def recover(layout: Layout, arguments: Namespace) -> int:
+    """Make a lost signing state again: wait until the chain is past all that can have been signed, then sign on."""
+    node = one(layout, arguments.name)
+    _be_stopped(layout, node)
+    _be_at_home(layout, node)
+    if node.signer.is_dir():
+        raise SafetyError(
+            f"{node.name} signs by a lease, which says what was granted; its state is not made from the chain",
+            hint="restore priv_validator_state.json from a backup, or: goldnode takeover on another machine",
+        )
+    image, key = read_image(layout), keys.read_key(node)
+    if image.network.single_validator:
+        raise SafetyError(
+            f"{image.network.name} has a single validator: no block comes without it, so nothing tells what it signed",
+            hint="restore priv_validator_state.json from a backup",
+        )
+    seen = _seen(node, key.address if key else "", 0)
+    if seen.rival:
+        raise SafetyError(f"{seen.rival} has the same consensus key", hint="goldnode key export FILE there, first")
+    begun = recovery.begin(node, seen_height=seen.height)
+    for_root(layout.root).own(node.signing_state, node.user, node.user)
+    print(f"{node.name} signed up to height {begun.known}, as far as is known here, and perhaps some blocks more.")
+    print("It starts now and follows the chain without signing.  Once it has seen the chain at its tip, and "
+          f"{MARGIN} blocks")  # fmt: skip
+    print("after that, everything that it can have signed lies behind: it restarts by itself, and signs from there on.")
+    print(
+        "This assumes that no copy of this key signs anywhere else, and that the chain goes on without this validator"
+    )
+    print("(it has less than a third of the power).  Where that is not so: goldnode stop --hold, and ask for help.")
+    node.hold.unlink(missing_ok=True)
+    node.paused.unlink(missing_ok=True)
+    return boot.configure_again(layout)
+
+
 def handover(layout: Layout, arguments: Namespace) -> None:
     """Stop a node for good and mark its volume, so that exactly one new machine takes it over."""
     node = one(layout, arguments.name)
@@ -85,6 +137,7 @@ def handover(layout: Layout, arguments: Namespace) -> None:
         moving.cancel(node, binding)
         print(f"{node.name} stays here: goldnode start {node.name}")
         return
+    _be_at_home(layout, node)
     write_atomic(node.hold, "handed over\n")
     system = for_root(layout.root)
     system.stop(node.unit)
@@ -102,6 +155,21 @@ def _be_stopped(layout: Layout, node: NodeLayout) -> None:
         raise SafetyError(f"{node.name} runs", hint=f"goldnode stop --hold {node.name}")
 
 
+def _be_at_home(layout: Layout, node: NodeLayout) -> identity.Identity | None:
+    """A copy of a machine may do nothing with the original's key.
+
+    Raises:
+        SafetyError: The node belongs to another machine.
+    """
+    own = identity.read(node)
+    if own is not None and own.binding != machine.read(layout).binding:
+        raise SafetyError(
+            f"this disk is a copy, or was moved: {node.name} belongs to another machine, whose key may be signing",
+            hint=f"on the machine it belongs to: goldnode handover {node.name}",
+        )
+    return own
+
+
 def _be_the_only_one(layout: Layout, node: NodeLayout, address: str) -> None:
     """Before a key comes: once two nodes had it, both would be refused at the next boot."""
     for sibling in (layout.node(name) for name in blocks.known(layout) if name != node.name):
@@ -113,11 +181,12 @@ def _be_the_only_one(layout: Layout, node: NodeLayout, address: str) -> None:
             )
 
 
-def _seen(node: NodeLayout, address: str) -> int:
-    """The height at which the cluster saw a key last; of no account to a node that signs by a lease."""
+def _seen(node: NodeLayout, address: str, height: int) -> Judgement:
+    """What the cluster says of a key; of no account to a node that signs by a lease."""
     if node.signer.is_dir():
-        return 0
+        return Judgement()
     own = identity.read(node)
     if own is None or not Membership.joined(node.member):
-        return 0
-    return cluster.seen_height(cluster.members(Membership(node.member, key_from_seed(own.key.seed))), address)
+        return Judgement()
+    membership = Membership(node.member, key_from_seed(own.key.seed))
+    return cluster.judge(cluster.members(membership), address, height, membership.clock())

@@ -12,7 +12,7 @@ from goldnode.errors import HostError, SafetyError
 from goldnode.files import write_atomic
 from goldnode.node.agent import console
 from goldnode.node.agent.rpc import LoopbackRpc
-from goldnode.node.commands import hosted
+from goldnode.node.commands import boot, hosted
 from goldnode.node.commands.naming import choose
 from goldnode.node.keys import keys
 from goldnode.node.layout import Layout, NodeLayout
@@ -35,6 +35,8 @@ def status(layout: Layout, arguments: Namespace) -> int:
             print(line)
         for alarm in document["alarms"]:
             print(f"alarm: {alarm}")
+        for warning in document.get("warnings", ()):
+            print(f"warning: {warning}")
     return 0 if all(node["healthy"] for node in document["nodes"]) and not document["alarms"] else 1
 
 
@@ -68,6 +70,10 @@ def start(layout: Layout, arguments: Namespace) -> None:
         raise SafetyError(f"{node.name} was handed over", hint=f"goldnode handover --cancel {node.name}")
     node.hold.unlink(missing_ok=True)
     node.paused.unlink(missing_ok=True)
+    if os.path.lexists(node.failure):
+        # It was refused, and the agent knows nothing of it: whoever says start has mended it.
+        boot.configure_again(layout)
+        return
     print(f"{node.name} starts as soon as its role allows: goldnode status")
 
 

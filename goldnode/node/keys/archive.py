@@ -13,22 +13,24 @@ from typing import Any
 
 from goldnode.errors import InputError, SafetyError
 from goldnode.files import write_json
+from goldnode.node import node_files
 from goldnode.node.keys import cometbft_keys, keys, signing_state
 from goldnode.node.keys.cometbft_keys import Key
 from goldnode.node.keys.key_rules import KeyRecord
-from goldnode.node.keys.signing_state import UNUSED, SigningState
+from goldnode.node.keys.signing_state import MUTED, UNUSED, SigningState
 from goldnode.node.layout import NodeLayout
 
 VERSION = 1
 KIND = "goldnode consensus key"
 
 
-def export(node: NodeLayout, chain_id: str) -> dict[str, Any]:
+def export(node: NodeLayout, chain_id: str, target: str = "") -> dict[str, Any]:
     """Take the key of a stopped node out; from then on it does not sign here.
 
     Args:
         node: Whose key; the caller has stopped its daemon with --hold.
         chain_id: The chain it signs for.
+        target: ID of the only node that may import it; empty for any, once on each.
 
     Returns:
         The archive: secret.
@@ -46,13 +48,21 @@ def export(node: NodeLayout, chain_id: str) -> dict[str, Any]:
         raise SafetyError(f"{node.name}'s key was exported already", hint="use that archive, or import it back here")
     if state < record.state:
         raise SafetyError(f"the signing state says {state}, but the key has signed up to {record.state}")
+    if state == MUTED or keys.read_recovery(node):
+        raise SafetyError(f"{node.name} is recovering its signing state", hint="goldnode status: wait until it signs")
     keys.write_record(node, replace(record.reached(state), exported=True))
     document = {"key": key.validator_document(), "state": signing_state.to_document(state)}
-    return {"version": VERSION, "kind": KIND, "chain_id": chain_id, "used": record.used, **document}
+    return {"version": VERSION, "kind": KIND, "chain_id": chain_id, "used": record.used, "for": target, **document}
 
 
-def parse(text: str, file: str, chain_id: str) -> tuple[Key, SigningState, bool]:
+def parse(text: str, file: str, chain_id: str, node_id: str = "") -> tuple[Key, SigningState, bool]:
     """Read an archive: key, state, and whether the key was ever allowed to sign.
+
+    Args:
+        text: Its content.
+        file: Its name, for the messages.
+        chain_id: The chain of this machine.
+        node_id: Who wants to import it.
 
     Raises:
         InputError: It is no archive, or one for another chain.
@@ -68,6 +78,12 @@ def parse(text: str, file: str, chain_id: str) -> tuple[Key, SigningState, bool]
         raise InputError(f"{file} is no archive of a key", hint="goldnode key export FILE makes one")
     if document.get("chain_id") != chain_id:
         raise InputError(f"{file} holds a key for {document.get('chain_id')}, and this machine runs {chain_id}")
+    target = document.get("for", "")
+    if target and target != node_id:
+        raise SafetyError(
+            f"{file} was exported for the node {target}, and this one is {node_id or 'none yet'}",
+            hint="import it there; it signs on no other",
+        )
     key = cometbft_keys.parse(json.dumps(document.get("key")), file)
     state = signing_state.parse(json.dumps(document.get("state")), file)
     return key, state, bool(document.get("used", True))
@@ -91,19 +107,41 @@ def bring(node: NodeLayout, key: Key, state: SigningState, *, used: bool, seen_h
             f"the archive says height {state.height}, but the cluster saw this key at {seen_height}",
             hint="export it again where it signed last",
         )
-    here, record = keys.read_key(node), keys.read_record(node)
+    record = keys.read_record(node)
+    here = _whole_key(node, record, key)
     if here is None:
         _check_record(record, key, state)
+        _set_aside_damaged_state(node)
         keys.place(node, key, state, used=used or state > UNUSED)
         return
     if record is None or here.address != key.address or record.address != key.address:
         raise SafetyError(f"{node.name} has another consensus key, {here.address}; a key is never overwritten")
     if state < record.state:
         raise SafetyError(f"the archive says {state}, but the key has signed up to {record.state}")
+    _set_aside_damaged_state(node)
     before = keys.read_state(node)
     if before is None or before < state:
         write_json(node.signing_state, signing_state.to_document(state), 0o600)
     keys.write_record(node, replace(record.reached(state), used=record.used or used, exported=False))
+
+
+def _whole_key(node: NodeLayout, record: KeyRecord | None, key: Key) -> Key | None:
+    """The key that is here.  A damaged file gives way to the key that our record names, and is kept beside it."""
+    try:
+        return keys.read_key(node)
+    except SafetyError:
+        if record is None or record.address != key.address:
+            raise
+        node_files.set_aside(node.consensus_key)
+        return None
+
+
+def _set_aside_damaged_state(node: NodeLayout) -> None:
+    """A damaged state gives way to the one that comes with the key: that is not older than our record."""
+    try:
+        keys.read_state(node)
+    except SafetyError:
+        node_files.set_aside(node.signing_state)
 
 
 def bring_unused(node: NodeLayout, key: Key, *, seen_height: int = 0) -> None:

@@ -61,8 +61,13 @@ class Key:
         return {"type": PRIVATE_TYPE, "value": base64.b64encode(self.seed + self.public).decode()}
 
 
-def parse(text: str, file: str) -> Key:
+def parse(text: str, file: str, *, hint: str = "goldnode key import ARCHIVE") -> Key:
     """Read either file; whatever it says besides must agree with the key.
+
+    Args:
+        text: Its content.
+        file: Its name, for the message.
+        hint: What to type when it is damaged.
 
     Raises:
         SafetyError: It is no Ed25519 key, or address or public key belong to another one.
@@ -70,7 +75,7 @@ def parse(text: str, file: str) -> Key:
     try:
         return from_document(json.loads(text))
     except (ValueError, RecursionError, binascii.Error) as error:
-        raise SafetyError(f"{file} is not a key of CometBFT: {error}", hint="goldnode key import ARCHIVE") from error
+        raise SafetyError(f"{file} is not a key of CometBFT: {error}", hint=hint) from error
 
 
 def from_document(document: Any) -> Key:
@@ -88,7 +93,9 @@ def from_document(document: Any) -> Key:
     key = Key(data[:32])
     if data[32:] != key.public:
         raise ValueError("the public half of priv_key does not belong to its secret half")
-    said = document.get("pub_key", {}).get("value", base64.b64encode(key.public).decode())
-    if base64.b64decode(said) != key.public or document.get("address", key.address) != key.address:
+    public = document.get("pub_key", {"value": base64.b64encode(key.public).decode()})
+    if not isinstance(public, dict) or not isinstance(public.get("value"), str):
+        raise ValueError("pub_key is not of its form")  # noqa: TRY004 - one error type for every way to be no key
+    if base64.b64decode(public["value"]) != key.public or document.get("address", key.address) != key.address:
         raise ValueError("address or pub_key belong to another key")
     return key

@@ -1,19 +1,24 @@
 """Moving a node to a new machine or image, with its volume: one token, consumed once.
 
 ``goldnode handover`` stops the daemon for good, waits until everything is on disk, and leaves a
-token beside the node.  The first machine that finds the token with a binding other than the one
-that wrote it takes the node over, and turns the token into a receipt; a second finds the receipt.
-While the token is there, the old machine refuses to start the node.
+token beside the node.  A machine that finds the token with a binding other than the one that wrote it
+takes the node over, and turns the token into a receipt.  While the token is there, the old machine
+refuses to start the node.
+
+The token lies on the volume, so it holds for that volume: a second machine that gets the *same* volume
+finds the receipt.  A copy of the volume that was made while the token was on it carries a token of its
+own, and both would start.  Where both reach the rendezvous they are noticed (one identity, one key) and
+held; nothing on the volume can notice it.
 """
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 
 from goldnode.errors import SafetyError
 from goldnode.files import write_json
+from goldnode.node import node_files
 from goldnode.node.keys import keys
 from goldnode.node.layout import NodeLayout
 
@@ -41,6 +46,8 @@ def offer(node: NodeLayout, binding: str) -> HandoverToken:
         raise SafetyError(f"{node.name} may still run", hint=f"goldnode stop --hold {node.name}")
     if node.handover.exists():
         raise SafetyError(f"{node.name} was handed over already", hint="goldnode handover --cancel NAME")
+    if keys.read_recovery(node):
+        raise SafetyError(f"{node.name} is recovering its signing state", hint="goldnode status: wait until it signs")
     record = keys.note_progress(node)
     token = HandoverToken(binding, str(record.state) if record else "")
     os.sync()
@@ -54,13 +61,14 @@ def read(node: NodeLayout) -> HandoverToken | None:
     Raises:
         SafetyError: It cannot be read.
     """
-    try:
-        document = json.loads(node.handover.read_text())
-        return HandoverToken(document["from"], document["state"])
-    except FileNotFoundError:
+    hint = f"goldnode handover {node.name} on the machine it leaves"
+    document = node_files.read_object(node.handover, hint=hint, ours=True)
+    if document is None:
         return None
-    except (ValueError, KeyError, TypeError) as error:
-        raise SafetyError(f"{node.handover} cannot be read: {error}") from error
+    source, state = document.get("from"), document.get("state")
+    if not isinstance(source, str) or not isinstance(state, str):
+        raise node_files.unusable(node.handover, "it does not say from where, and at which signing state", hint)
+    return HandoverToken(source, state)
 
 
 def consume(node: NodeLayout, binding: str) -> bool:

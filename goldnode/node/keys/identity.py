@@ -7,13 +7,14 @@ and refuses, unless the node was handed over (``handover``).
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from goldnode.errors import SafetyError
 from goldnode.files import write_json
+from goldnode.node import node_files
 from goldnode.node.keys import cometbft_keys, handover
 from goldnode.node.keys.cometbft_keys import Key
 from goldnode.node.layout import NodeLayout
@@ -38,25 +39,46 @@ def read(node: NodeLayout) -> Identity | None:
     Raises:
         SafetyError: A part of it is missing or cannot be read.
     """
-    try:
-        key = cometbft_keys.parse(node.node_key.read_text(), str(node.node_key))
-    except FileNotFoundError:
-        key = None
-    try:
-        bound = json.loads(node.identity.read_text())
-    except FileNotFoundError:
-        bound = None
-    except ValueError as error:
-        raise SafetyError(f"{node.identity} cannot be read: {error}", hint="restore it from a backup") from error
+    bound = node_files.read_object(node.identity, hint=_unbound_hint(node), ours=True)
     if bound is None:
+        if _has_lived(node):
+            raise node_files.unusable(
+                node.identity, "it is gone, and it tells which machine this node belongs to", _unbound_hint(node)
+            )
         # A key without its binding is the trace of a power cut before the first start: bind it again.
         return None
-    if key is None or bound.get("node_id") != key.node_id:
-        raise SafetyError(
-            f"the node key of {node.name} ({bound.get('node_id')}) is gone or was replaced",
-            hint=f"put it back: {node.node_key}",
-        )
-    return Identity(key, str(bound.get("machine")))
+    node_id, binding = bound.get("node_id"), bound.get("machine")
+    if not isinstance(node_id, str) or not isinstance(binding, str):
+        raise node_files.unusable(node.identity, "it does not name a node and a machine", _unbound_hint(node))
+    key = _read_node_key(node)
+    if key is None or node_id != key.node_id:
+        gone = "is gone" if key is None else f"is another one, {key.node_id}"
+        raise SafetyError(f"the node key of {node.name}, {node_id}, {gone}: {node.node_key}", hint=_renewal_hint(node))
+    return Identity(key, binding)
+
+
+def renew(node: NodeLayout, binding: str) -> tuple[Path, ...]:
+    """Set a damaged identity aside, so that the new invite that came makes a new one; nothing is deleted.
+
+    Args:
+        node: Whose ``read`` was refused.
+        binding: This machine's.
+
+    Returns:
+        What was set aside.
+
+    Raises:
+        SafetyError: It is a validator's, and nothing says that it belongs to this machine.
+    """
+    if os.path.lexists(node.key_record) or os.path.lexists(node.consensus_key):
+        bound = node_files.read_object(node.identity, hint=_unbound_hint(node), ours=True)
+        if bound is None or bound.get("machine") != binding:
+            raise node_files.unusable(
+                node.identity, "it does not say that this validator belongs to this machine", _unbound_hint(node)
+            )
+    return tuple(
+        node_files.set_aside(path) for path in (node.node_key, node.identity, node.member) if os.path.lexists(path)
+    )
 
 
 def ensure(node: NodeLayout, binding: str, seed: Callable[[], bytes]) -> Identity:
@@ -92,7 +114,7 @@ def set_aside(node: NodeLayout) -> Path:
     Raises:
         SafetyError: The node has a consensus key: a copy of a validator must not become anything.
     """
-    if node.key_record.exists() or node.consensus_key.exists():
+    if os.path.lexists(node.key_record) or os.path.lexists(node.consensus_key):
         raise SafetyError(
             f"this disk is a copy of the validator {node.name}; it will not start from it",
             hint="launch a machine from the image, not from a copy",
@@ -107,8 +129,9 @@ def set_aside(node: NodeLayout) -> Path:
 
 
 def _made(node: NodeLayout, seed: Callable[[], bytes]) -> Key:
-    if node.node_key.exists():
-        return cometbft_keys.parse(node.node_key.read_text(), str(node.node_key))
+    key = _read_node_key(node)
+    if key is not None:
+        return key
     key = Key(seed())
     write_json(node.node_key, key.node_document(), 0o640)
     return key
@@ -116,3 +139,23 @@ def _made(node: NodeLayout, seed: Callable[[], bytes]) -> Key:
 
 def _bind(node: NodeLayout, key: Key, binding: str) -> None:
     write_json(node.identity, {"version": 1, "node_id": key.node_id, "machine": binding}, 0o644)
+
+
+def _read_node_key(node: NodeLayout) -> Key | None:
+    hint = _renewal_hint(node)
+    text = node_files.read_text(node.node_key, hint=hint)
+    return None if text is None else cometbft_keys.parse(text, str(node.node_key), hint=hint)
+
+
+def _has_lived(node: NodeLayout) -> bool:
+    """Whether the node came further than to its first identity: what follows is written after that."""
+    return any(os.path.lexists(path) for path in (node.member / "identity.json", node.key_record))
+
+
+def _renewal_hint(node: NodeLayout) -> str:
+    return f"put it back from a backup, or write a new invite for {node.name} into node.yaml: goldnode apply FILE"
+
+
+def _unbound_hint(node: NodeLayout) -> str:
+    """What to type when nothing says which machine a node belongs to: with a key that may sign, only a takeover."""
+    return f"goldnode takeover {node.name}" if os.path.lexists(node.consensus_key) else _renewal_hint(node)

@@ -11,7 +11,6 @@ The record says *used* durably before the daemon first starts.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -20,20 +19,24 @@ from pathlib import Path
 from goldnode.config.node_entry import ConsensusKey
 from goldnode.errors import SafetyError
 from goldnode.files import write_json
+from goldnode.node import node_files
 from goldnode.node.keys import cometbft_keys, signing_state
+from goldnode.node.keys.claims import Judgement
 from goldnode.node.keys.cometbft_keys import Key
-from goldnode.node.keys.key_rules import Evidence, KeyRecord, Verdict, decide
-from goldnode.node.keys.signing_state import UNUSED, SigningState
+from goldnode.node.keys.key_rules import Evidence, Files, KeyRecord, Recovery, Verdict, decide
+from goldnode.node.keys.signing_state import MUTED, UNUSED, SigningState
 from goldnode.node.layout import NodeLayout
 
 
-def gather(node: NodeLayout, wanted: ConsensusKey, seen_height: Callable[[str], int] = lambda _: 0) -> Evidence:
+def gather(
+    node: NodeLayout, wanted: ConsensusKey, seen: Callable[[str, int], Judgement] = lambda *_: Judgement()
+) -> Evidence:
     """Read what there is.
 
     Args:
         node: Whose key.
         wanted: What node.yaml says.
-        seen_height: Tells the greatest height the cluster recorded for an address.
+        seen: Judges what the cluster says of an address, given the last height known here.
 
     Raises:
         SafetyError: A file is there and cannot be read.
@@ -41,9 +44,20 @@ def gather(node: NodeLayout, wanted: ConsensusKey, seen_height: Callable[[str], 
     key = read_key(node)
     record = read_record(node)
     address = key.address if key else None
-    known = address or (record.address if record else "")
+    known, state, recovery = address or (record.address if record else ""), read_state(node), read_recovery(node)
+    judged = seen(known, record.height if record else state.height if state else 0) if known else Judgement()
     return Evidence(
-        wanted, address, read_state(node), record, seen_height(known) if known else 0, node.handover.exists()
+        wanted,
+        address,
+        state,
+        record,
+        judged.height,
+        seen_by=judged.by or "a member of the cluster",
+        rival=str(judged.rival or ""),
+        recovering=recovery is not None,
+        recovered=recovery.state if recovery else MUTED,
+        handing_over=os.path.lexists(node.handover),
+        files=Files(node.name, str(node.consensus_key), str(node.signing_state), str(node.key_record)),
     )
 
 
@@ -77,7 +91,7 @@ def place(node: NodeLayout, key: Key, state: SigningState, *, used: bool) -> Non
     Raises:
         SafetyError: A key is there already, or a state that is later than this one.
     """
-    if node.consensus_key.exists():
+    if os.path.lexists(node.consensus_key):
         raise SafetyError(f"{node.consensus_key} exists; a key is never overwritten", hint="goldnode key show")
     before = read_state(node)
     if before is not None and before > state:
@@ -97,6 +111,9 @@ def mark_used(node: NodeLayout) -> None:
 def note_progress(node: NodeLayout) -> KeyRecord | None:
     """Take the daemon's signing state into the record, so that a roll-back is noticed later."""
     record, state = read_record(node), read_state(node)
+    if state == MUTED:
+        # Not what the key signed, but what keeps it from signing while its state is recovered.
+        return record
     if record is None or state is None or state <= record.state:
         return record
     write_record(node, record.reached(state))
@@ -105,13 +122,13 @@ def note_progress(node: NodeLayout) -> KeyRecord | None:
 
 def read_key(node: NodeLayout) -> Key | None:
     """The consensus key, None without a file."""
-    text = _read(node.consensus_key)
+    text = node_files.read_text(node.consensus_key, hint=f"goldnode key import ARCHIVE {node.name}")
     return None if text is None else cometbft_keys.parse(text, str(node.consensus_key))
 
 
 def read_state(node: NodeLayout) -> SigningState | None:
     """The signing state, None without a file."""
-    text = _read(node.signing_state)
+    text = node_files.read_text(node.signing_state, hint=f"goldnode key recover {node.name}")
     return None if text is None else signing_state.parse(text, str(node.signing_state))
 
 
@@ -121,23 +138,33 @@ def read_record(node: NodeLayout) -> KeyRecord | None:
     Raises:
         SafetyError: The file cannot be read, so what the key did is unknown.
     """
-    text = _read(node.key_record)
+    hint = f"goldnode key recover {node.name}"
+    document = node_files.read_object(node.key_record, hint=hint, ours=True)
     try:
-        return None if text is None else KeyRecord(**json.loads(text))
-    except (ValueError, TypeError) as error:
-        raise SafetyError(f"{node.key_record} cannot be read: {error}", hint="restore it from a backup") from error
+        return None if document is None else KeyRecord.from_document(document)
+    except ValueError as error:
+        raise node_files.unusable(node.key_record, str(error), hint) from error
+
+
+def read_recovery(node: NodeLayout) -> Recovery | None:
+    """The recovery under way; None when there is none.
+
+    Raises:
+        SafetyError: Its file cannot be read.
+    """
+    hint = f"goldnode key recover {node.name}"
+    document = node_files.read_object(node.recovery, hint=hint, ours=True)
+    if document is None:
+        return None
+    numbers = [number for number in map(document.get, Recovery.__slots__) if type(number) is int and number >= 0]
+    if len(numbers) != len(Recovery.__slots__):
+        raise node_files.unusable(node.recovery, "known, first and done are not numbers", hint)
+    return Recovery(*numbers)
 
 
 def write_record(node: NodeLayout, record: KeyRecord) -> None:
     """Write our record of the key."""
     write_json(node.key_record, asdict(record), 0o644)
-
-
-def _read(path: Path) -> str | None:
-    try:
-        return path.read_text()
-    except FileNotFoundError:
-        return None
 
 
 def _write_new(path: Path, document: dict[str, object]) -> None:

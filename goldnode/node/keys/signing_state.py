@@ -38,6 +38,8 @@ class SigningState:
 
 #: Nothing signed yet; true only of a key that never signed.
 UNUSED = SigningState()
+#: Above every height of a chain: CometBFT signs nothing at or below the height in its state.
+MUTED = SigningState(1 << 62, 0, max(STEPS))
 
 
 def parse(text: str, file: str) -> SigningState:
@@ -49,7 +51,7 @@ def parse(text: str, file: str) -> SigningState:
     try:
         return from_document(json.loads(text))
     except (ValueError, RecursionError) as error:
-        hint = "goldnode key import ARCHIVE (made by `goldnode key export` where the key signed last)"
+        hint = "goldnode key recover"
         raise SafetyError(f"{file} does not say what was signed last: {error}", hint=hint) from error
 
 

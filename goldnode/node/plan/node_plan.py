@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from goldnode.config.daemon import Family
-from goldnode.config.node_entry import ConsensusKey
+from goldnode.config.node_entry import ConsensusKey, NodeEntry
+from goldnode.config.role import Role
 from goldnode.errors import InputError
 from goldnode.node.plan import daemon_config, peers, retention
 from goldnode.node.plan.inputs import Image, NodeFacts
@@ -18,7 +19,7 @@ _PEER_KEYS = frozenset(PeerLists().settings())
 def config_files(node: NodeFacts, image: Image) -> dict[Path, str]:
     """The daemon's config files, by path.
 
-    Later layers win: the daemon's defaults, the network's, the roles', node.yaml's; what a role
+    Later layers win: the daemon's defaults, the network's, what the roles propose, node.yaml's; what a role
     decides cannot be changed from node.yaml, because a validator with peer exchange is none.
 
     Raises:
@@ -26,16 +27,20 @@ def config_files(node: NodeFacts, image: Image) -> dict[Path, str]:
     """
     common = image.roles["common"]
     decided = daemon_config.merge(common.settings, node.role.settings)
-    _check_overrides(node, decided)
+    proposed = daemon_config.merge(common.defaults, node.role.defaults)
+    check_overrides(node.entry, node.role, image)
     kept = retention.settings(node.role, image.network.block_time, image.network.daemon.family)
     network = [image.network.config.get(name, {}) for name in ("common", node.role.name)]
-    roles = daemon_config.fill(decided, _values(node, image))
+    values = _values(node, image)
+    roles, proposals = daemon_config.fill(decided, values), daemon_config.fill(proposed, values)
     peer_lists = {"config.toml": peer_settings(node, image).settings()}
     fixed: dict[str, dict[str, Any]] = {
         "config.toml": {"genesis_file": "config/genesis.json", "node_key_file": "config/node_key.json"}
     }
     fixed["config.toml"] |= node.trust.settings() if node.trust else {"statesync.enable": False}
-    settings = daemon_config.merge(kept, *network, node.entry.config, roles, peer_lists, fixed, _signing(node, image))
+    waits = _double_sign_check(node, image)
+    layers = (kept, *network, proposals, waits, node.entry.config, roles, peer_lists, fixed, _key_files(node))
+    settings = daemon_config.merge(*layers)
     return {
         node.layout.home / "config" / name: daemon_config.render(name, text, settings.get(name, {}))
         for name, text in image.defaults.items()
@@ -82,25 +87,35 @@ def _values(node: NodeFacts, image: Image) -> dict[str, Any]:
     }
 
 
-def _signing(node: NodeFacts, image: Image) -> dict[str, dict[str, Any]]:
-    settings: dict[str, Any] = {}
+def _double_sign_check(node: NodeFacts, image: Image) -> dict[str, dict[str, Any]]:
     if node.leased or (node.role.consensus_key and image.network.single_validator):
         # One validator makes every block: nobody advances the chain past the check while it waits.
         # With a lease the check would only cost a takeover its first blocks.
-        settings["double_sign_check_height"] = 0
-    if node.leased or node.entry.consensus_key is ConsensusKey.REMOTE_SIGNER:
-        # Even with a signer CometBFT makes a key file where there is none: it must not look like a validator's.
-        settings |= {f"priv_validator_{kind}_file": f"data/unused_validator_{kind}.json" for kind in ("key", "state")}
-    return {"config.toml": settings}
+        return {"config.toml": {"consensus.double_sign_check_height": 0}}
+    return {}
 
 
-def _check_overrides(node: NodeFacts, decided: daemon_config.Settings) -> None:
-    for file, settings in node.entry.config.items():
+def _key_files(node: NodeFacts) -> dict[str, dict[str, Any]]:
+    if not node.leased and node.entry.consensus_key is not ConsensusKey.REMOTE_SIGNER:
+        return {}
+    # Even with a signer CometBFT makes a key file where there is none: it must not look like a validator's.
+    unused = {f"priv_validator_{kind}_file": f"data/unused_validator_{kind}.json" for kind in ("key", "state")}
+    return {"config.toml": unused}
+
+
+def check_overrides(entry: NodeEntry, role: Role, image: Image) -> None:
+    """Check that node.yaml sets nothing that the role decides.
+
+    Raises:
+        InputError: It does; the key is named.
+    """
+    decided = daemon_config.merge(image.roles["common"].settings, role.settings)
+    for file, settings in entry.config.items():
         fixed = {daemon_config.plain(key) for key in decided.get(file, {})}
         fixed |= _PEER_KEYS if file == "config.toml" else set()
         for key, _ in daemon_config.flatten(settings):
             if daemon_config.plain(key) in fixed:
                 raise InputError(
-                    f"node.yaml: {node.entry.name}: config.{file}.{key} is decided by the role {node.role.name}",
+                    f"node.yaml: {entry.name}: config.{file}.{key} is decided by the role {role.name}",
                     hint="remove it, and run: goldnode check /etc/goldnode/node.yaml",
                 )

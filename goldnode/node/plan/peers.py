@@ -14,6 +14,7 @@ from functools import partial
 
 from goldnode.config.role import PeerRules
 from goldnode.forms import is_peer
+from goldnode.node.keys.claims import Claim
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +30,7 @@ class Member:
         p2p_port: Its daemon's port.
         addresses: Where it can be dialled from anywhere; none for a validator.
         loaded: The validators it runs with as private and unconditional peers.
-        consensus: A validator's address; empty for others.
-        height: What that validator says it signed last; 0 for others.
+        claim: What it says of the consensus key that it proves to hold; None for others.
     """
 
     node_id: str
@@ -41,8 +41,7 @@ class Member:
     p2p_port: int = 0
     addresses: tuple[str, ...] = ()
     loaded: frozenset[str] = frozenset()
-    consensus: str = ""
-    height: int = 0
+    claim: Claim | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,13 @@ before files that are theirs, the firewall before anything listens, the mesh bef
 
 from __future__ import annotations
 
+import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from goldnode.discovery.plain_file import read_plain
+from goldnode.errors import HostError, SafetyError
 from goldnode.files import write_atomic
 from goldnode.node.plan.plan import FilePlan, FolderPlan, LinkPlan, Plan
 from goldnode.node.system.system import System
@@ -44,7 +47,7 @@ def apply(plan: Plan, system: System) -> Changes:
     written += [file.path for file in plan.files if file not in early and _write(file, system)]
     written += [link.path for link in plan.links if _link(link)]
     for ownership in plan.ownerships:
-        if ownership.path.exists():
+        if os.path.lexists(ownership.path):
             system.own(ownership.path, ownership.user, ownership.group)
     # Loaded always: it is one transaction that changes nothing when nothing changed, and somebody
     # may have flushed the rules since.
@@ -69,9 +72,10 @@ def apply(plan: Plan, system: System) -> Changes:
 def _write(file: FilePlan, system: System) -> bool:
     """Write one file if it differs; returns whether it did."""
     try:
-        same = file.path.read_bytes() == file.text.encode()
+        same = read_plain(file.path) == file.text.encode()
         mode = stat.S_IMODE(file.path.lstat().st_mode)
-    except FileNotFoundError:
+    except (FileNotFoundError, HostError):
+        # What is no plain file gives way to one: a rename replaces a link or a FIFO, and never follows it.
         same, mode = False, -1
     if not same:
         write_atomic(file.path, file.text, file.mode)
@@ -92,15 +96,22 @@ def _link(link: LinkPlan) -> bool:
 
 
 def _make(folder: FolderPlan, system: System) -> bool:
-    changed = not folder.path.is_dir()
+    changed = not os.path.lexists(folder.path)
     if changed:
         folder.path.mkdir(parents=True, mode=folder.mode)
-    if stat.S_IMODE(folder.path.lstat().st_mode) != folder.mode:
-        folder.path.chmod(folder.mode)
-        changed = True
-    if system.own(folder.path, folder.user, folder.group):
-        changed = True
-        inside = sorted(folder.path.rglob("*")) if folder.tree else []
-        for path in inside:
-            system.own(path, folder.user, folder.group)
+    # Its owner, a daemon, may put a link there at any moment: what was opened is what is changed.
+    try:
+        handle = os.open(folder.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError as error:
+        raise SafetyError(
+            f"{folder.path} is not a directory: {error.strerror}", hint=f"mv {folder.path} {folder.path}.damaged"
+        ) from error
+    try:
+        if stat.S_IMODE(os.fstat(handle).st_mode) != folder.mode:
+            os.fchmod(handle, folder.mode)
+            changed = True
+        if system.own_folder(handle, folder.user, folder.group, tree=folder.tree):
+            changed = True
+    finally:
+        os.close(handle)
     return changed

@@ -27,6 +27,10 @@ class DryRunSystem:
         """Nobody is asked: the users exist on the machine only."""
         return False
 
+    def own_folder(self, handle: int, user: str, group: str, *, tree: bool) -> bool:  # noqa: ARG002
+        """Nobody is asked: the users exist on the machine only."""
+        return False
+
     def load_firewall(self, ruleset: Path) -> None:
         """Remember it."""
         self.done.append(f"firewall {ruleset.name}")
@@ -88,3 +92,7 @@ class DryRunSystem:
     def log_tail(self, unit: str) -> str:
         """What a test put there."""
         return self.logs.get(unit, "")
+
+    def log_find(self, unit: str, words: str) -> str:
+        """The last such line of what a test put there."""
+        return next((line for line in reversed(self.logs.get(unit, "").splitlines()) if words in line), "")

@@ -43,6 +43,19 @@ class LiveSystem:
         os.chown(path, *wanted, follow_symlinks=False)
         return True
 
+    def own_folder(self, handle: int, user: str, group: str, *, tree: bool) -> bool:
+        """Give an open folder to a user, with ``tree`` all that is in it; returns whether it was somebody else's."""
+        before, wanted = os.fstat(handle), (self.uid(user), grp.getgrnam(group).gr_gid)
+        if (before.st_uid, before.st_gid) == wanted:
+            return False
+        os.fchown(handle, *wanted)
+        if tree:
+            # Each folder is entered through the one above it, and no link is followed on the way.
+            for _, folders, files, inside in os.fwalk(".", dir_fd=handle):
+                for name in [*folders, *files]:
+                    os.chown(name, *wanted, dir_fd=inside, follow_symlinks=False)
+        return True
+
     def load_firewall(self, ruleset: Path) -> None:
         """Load a ruleset, in one transaction."""
         run(["nft", "-f", ruleset], timeout=TIMEOUT)
@@ -144,6 +157,15 @@ class LiveSystem:
     def log_tail(self, unit: str) -> str:
         """The last lines a unit logged."""
         return run(["journalctl", "-u", unit, "-n", str(TAIL), "-o", "cat"], timeout=TIMEOUT, check=False).stdout
+
+    def log_find(self, unit: str, words: str) -> str:
+        """The last line with these words that the unit's present run logged; empty for none."""
+        run_id = run(
+            ["systemctl", "show", "--value", "--property", "InvocationID", unit], timeout=TIMEOUT
+        ).stdout.strip()
+        match = f"_SYSTEMD_INVOCATION_ID={run_id}"
+        argv = ["journalctl", match, "--grep", words, "--case-sensitive=true", "-n", "1", "-o", "cat", "--no-pager"]
+        return run(argv, timeout=TIMEOUT, check=False).stdout if run_id else ""
 
 
 def _ip(*words: str) -> None:

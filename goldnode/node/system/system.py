@@ -25,6 +25,9 @@ class System(Protocol):
     def own(self, path: Path, user: str, group: str) -> bool:
         """Give a file to a user; returns whether it was somebody else's."""
 
+    def own_folder(self, handle: int, user: str, group: str, *, tree: bool) -> bool:
+        """Give an open folder to a user, with ``tree`` all that is in it; returns whether it was somebody else's."""
+
     def load_firewall(self, ruleset: Path) -> None:
         """Load a ruleset, in one transaction."""
 
@@ -69,6 +72,9 @@ class System(Protocol):
 
     def log_tail(self, unit: str) -> str:
         """The last lines a unit logged."""
+
+    def log_find(self, unit: str, words: str) -> str:
+        """The last line with these words that the unit's present run logged; empty for none."""
 
 
 def for_root(root: Path) -> System:

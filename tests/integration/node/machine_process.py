@@ -54,6 +54,10 @@ class ProcessSystem(LiveSystem):
         """Everything is ours."""
         return False
 
+    def own_folder(self, handle: int, user: str, group: str, *, tree: bool) -> bool:  # noqa: ARG002
+        """Everything is ours."""
+        return False
+
     def uid(self, user: str) -> int:  # noqa: ARG002
         """The daemons run as we do."""
         return os.getuid()
@@ -116,6 +120,12 @@ class ProcessSystem(LiveSystem):
         """The end of its log."""
         log = self._log(unit)
         return log.read_text(errors="replace")[-4000:] if log.exists() else ""
+
+    def log_find(self, unit: str, words: str) -> str:
+        """The last line of its log that has these words."""
+        log = self._log(unit)
+        lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+        return next((line for line in reversed(lines) if words in line), "")
 
     def end(self) -> None:
         """End everything."""

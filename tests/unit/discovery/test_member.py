@@ -146,6 +146,18 @@ def test_a_clone_is_said_and_answered(tmp_path: Path) -> None:
     assert mine + 6 == seq(member)
 
 
+def test_a_machine_restored_with_its_memory_is_a_clone(tmp_path: Path) -> None:
+    """A newer record under our own signature and of our own boot, after we wrote: no number but ours is that new."""
+    lab = Lab()
+    member = lab.member(tmp_path, "a")
+    other = lab.announcement("a", facts=facts("a"))
+    ahead = lab.record("a", seq=seq(member) + 7, announcement=other)
+
+    member.take(listing({member.keys().slot: ahead}))
+
+    assert Alarm(AlarmKind.CLONE, member.node_id) in member.alarms()
+
+
 def test_clones_do_not_race(tmp_path: Path) -> None:
     """A second answer waits a heartbeat interval, however fast the other one is."""
     lab = Lab()

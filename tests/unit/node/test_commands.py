@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import time
+import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
 
+from goldnode.errors import HostError
 from goldnode.node.keys import keys
 from goldnode.node.keys.signing_state import SigningState, to_document
+from goldnode.node.system.dry_run import DryRunSystem
 from tests.support.node_lab import Cluster, Person, Tree
 
 
@@ -105,6 +108,85 @@ def test_apply_puts_a_change_in_force(validator: Person, tmp_path: Path) -> None
 
     machine, _ = validator.tree.configure()
     assert 3 == machine.config.nodes[0].min_sentries
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("config: {config.toml: {p2p.pex: true}}\n", "p2p.pex is decided by the role validator"),
+        ("config: {config.toml: {priv_validator_key_file: data/other.json}}\n", "priv_validator_key_file is decided"),
+        ("mesh: vpncloud\n", "this image has no vpncloud"),
+        ("min_sentries: many\n", "min_sentries"),
+    ],
+)
+def test_a_failed_apply_changes_nothing(validator: Person, tmp_path: Path, more: str, said: str) -> None:
+    """What cannot be put in force leaves every byte as it was, and the next boot as good as the last."""
+    file, before = tmp_path / "node.yaml", validator.tree.files()
+    file.write_text(validator.tree.layout.node_yaml.read_text() + more)
+
+    code, answer = validator.types("apply", file)
+
+    assert (3, before) == (code, validator.tree.files())
+    assert said in answer
+    assert ["val-1"] == list(validator.tree.configure()[0].facts)
+
+
+def test_a_node_that_may_not_run_keeps_the_others_as_they_are(validator: Person, tmp_path: Path) -> None:
+    """`apply` with an invite for another role is refused as a whole; what is in force, and who runs, stays."""
+    layout, file = validator.tree.layout, tmp_path / "node.yaml"
+    before = (layout.node_yaml.read_bytes(), layout.applied.read_bytes(), layout.blocks.read_bytes())
+    nodes = [{"name": "val-1", "role": "validator"},
+             {"name": "s-1", "role": "sentry", "join": Cluster().invite("validator")}]  # fmt: skip
+    document = {**yaml.safe_load(layout.node_yaml.read_text()), "role": "multi-node", "nodes": nodes}
+    file.write_text(yaml.safe_dump({key: document[key] for key in document if key not in ("join", "name")}))
+    validator.tree.system.done.clear()
+
+    code, said = validator.types("apply", file)
+
+    assert (3, True) == (code, "s-1: the invite is for a validator" in said)
+    assert before == (layout.node_yaml.read_bytes(), layout.applied.read_bytes(), layout.blocks.read_bytes())
+    assert [] == validator.tree.system.done
+
+
+def test_an_apply_that_breaks_off_goes_back(validator: Person, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the machine refuses half-way, here its firewall, what was in force is put back."""
+    file, layout = tmp_path / "node.yaml", validator.tree.layout
+    before = layout.applied.read_bytes()
+    file.write_text(layout.node_yaml.read_text() + "min_sentries: 3\nconfig: {config.toml: {log_level: debug}}\n")
+    tries = []
+
+    def refuse_once(_: DryRunSystem, ruleset: Path) -> None:
+        tries.append(ruleset)
+        if len(tries) == 1:
+            raise HostError("nft says no")
+
+    monkeypatch.setattr(DryRunSystem, "load_firewall", refuse_once)
+
+    code, said = validator.types("apply", file)
+
+    assert (4, 2, before) == (code, len(tries), layout.applied.read_bytes())
+    assert "nft says no; the one before is in force" in said
+    assert "debug" not in (layout.node("val-1").home / "config" / "config.toml").read_text()
+
+
+def test_people_set_prices_peers_and_the_metrics_address(validator: Person, tmp_path: Path) -> None:
+    """What a role only proposes, node.yaml may set: limits on peers, Prometheus' address, the double-sign check."""
+    file, layout = tmp_path / "node.yaml", validator.tree.layout
+    settings = {"p2p.max_num_inbound_peers": 7, "instrumentation.prometheus_listen_addr": "0.0.0.0:26660",
+                "consensus.double_sign_check_height": 0}  # fmt: skip
+    document = {**yaml.safe_load(layout.node_yaml.read_text()), "config": {"config.toml": settings}}
+    file.write_text(yaml.safe_dump(document))
+
+    code, said = validator.types("apply", file)
+
+    assert 0 == code, said
+
+    found = tomllib.loads((layout.node("val-1").home / "config" / "config.toml").read_text())
+    assert (7, "0.0.0.0:26660", 0) == (
+        found["p2p"]["max_num_inbound_peers"],
+        found["instrumentation"]["prometheus_listen_addr"],
+        found["consensus"]["double_sign_check_height"],
+    )
 
 
 def test_keys_are_shown_without_secrets(validator: Person) -> None:

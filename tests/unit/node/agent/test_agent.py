@@ -5,90 +5,18 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from goldnode.discovery.alarm import Alarm, AlarmKind
-from goldnode.errors import HostError
 from goldnode.files import write_json
-from goldnode.node import cluster
 from goldnode.node.agent.agent import Agent
-from goldnode.node.agent.rpc import Rpc, Status
 from goldnode.node.agent.rules import CRASH_WINDOW, MISSING
 from goldnode.node.keys import keys
 from goldnode.node.plan.peers import Member
-from goldnode.node.plan.upgrade import Halt
 from goldnode.protocol.facts import Facts
+from tests.support.agent_lab import NOW, UNIT, Daemon, World
 from tests.support.node_lab import Cluster, Tree
-
-NOW = 1_800_000_000.0
-
-
-class Daemon:
-    """A daemon that answers, or does not, and remembers who was dialled."""
-
-    def __init__(self) -> None:
-        self.status_: Status | None = None
-        self.present: frozenset[str] = frozenset()
-        self.dialled: list[tuple[str, ...]] = []
-
-    def status(self) -> Status:
-        """What it was told to say."""
-        if self.status_ is None:
-            raise HostError("nobody there")
-        return self.status_
-
-    def peers(self) -> frozenset[str]:
-        """Who is connected."""
-        return self.present
-
-    def signed(self, height: int) -> frozenset[str]:
-        """Itself, at every height."""
-        assert self.status_
-        return frozenset({self.status_.address}) if height else frozenset()
-
-    def upgrade_plan(self) -> Halt | None:
-        """Nobody votes here."""
-        return None
-
-    def dial(self, peers: tuple[str, ...]) -> None:
-        """Remember."""
-        self.dialled.append(peers)
-
-
-class World:
-    """A tree with its agent, a clock, a daemon, and members that a test makes up."""
-
-    def __init__(self, tree: Tree, role: str, monkeypatch: pytest.MonkeyPatch, **more: object) -> None:
-        self.tree, self.now, self.daemon = tree, NOW, Daemon()
-        self.members: tuple[Member, ...] = ()
-        tree.node_yaml(role, Cluster().invite(role), "n-1", **more)
-        found, _ = tree.configure()
-        tree.system.done.clear()
-        monkeypatch.setattr(cluster, "members", lambda _: self.members)
-        rpc: Rpc = self.daemon
-        self.agent = Agent(tree.layout, found, tree.system, lambda: self.now, lambda: 41.5, lambda _: rpc)
-        self.own = found.facts["n-1"].node_id
-        self.free = 1 << 40
-        monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=self.free))
-
-    def reconcile(self, seconds: float = 2.0) -> list[str]:
-        """Let time pass and the agent look; what it did to units, and said."""
-        self.now += seconds
-        self.tree.system.done.clear()
-        self.agent.reconcile()
-        return [each for each in self.tree.system.done if each.split()[0] in ("start", "stop", "restart", "say")]
-
-    def answers(self, height: int = 9, power: int = 0, address: str = "AB" * 20) -> None:
-        """The daemon answers from now on, with a fresh block."""
-        self.daemon.status_ = Status(self.own, height, self.now, False, address, power)
-
-    def status(self) -> dict[str, object]:
-        """What `goldnode status --json` would show of the node."""
-        document = json.loads(self.tree.layout.status.read_text())
-        found: dict[str, object] = document["nodes"][0]
-        return found
 
 
 @pytest.fixture
@@ -97,7 +25,6 @@ def tree(tmp_path: Path) -> Tree:
     return Tree(tmp_path / "machine")
 
 
-UNIT = "goldnode-node@n-1.service"
 VALIDATOR = Member("a" * 40, "validator", mesh_key="V" * 43 + "=", mesh_port=51820, p2p_port=26656)
 
 
@@ -370,7 +297,7 @@ def test_a_refused_node_has_its_line(tree: Tree) -> None:
 
     lines = {node["name"]: node for node in json.loads(tree.layout.status.read_text())["nodes"]}
     assert ("refused", False, "sentry") == tuple(lines["s-1"][key] for key in ("state", "healthy", "role"))
-    assert "is gone or was replaced" in lines["s-1"]["reason"]
+    assert "is gone:" in lines["s-1"]["reason"]
     assert "stopped" == lines["s-2"]["state"]
     assert 'goldnode_state{node="s-1",role="sentry",node_id="",state="refused"} 1' in agent.page().splitlines()
 

@@ -8,7 +8,7 @@ import pytest
 
 from goldnode.errors import HostError
 from goldnode.node.agent import console, metrics
-from goldnode.node.agent.explain import explain
+from goldnode.node.agent.explain import explain, failure
 from goldnode.node.agent.health import State, probe
 from goldnode.node.agent.lease_keeper import LeaseReport
 from goldnode.node.agent.rpc import Status, seconds
@@ -95,6 +95,9 @@ def test_times_have_nanoseconds() -> None:
         ("failed: found signature from the same key in block", False, "double-sign check)"),
         ("found signature from the same key", True, "single validator"),
         ('ERR UPGRADE "v32" NEEDED at height: 5', False, "waiting for upgrade v32"),
+        ("goldnode-node@s-1.service: Failed with result 'oom-kill'.", False, "the machine's memory is full"),
+        ("ERR lookup seed.example.org on 127.0.0.53:53: no such host", False, "the name seed.example.org does not"),
+        ("write /x/000007.log: no space left on device", False, "the disk is full"),
         ("can't get pubkey: timed out", False, "remote signer"),
         ("write: no space left on device", False, "disk is full"),
         ("listen tcp: bind: address already in use", False, "in use"),
@@ -179,3 +182,23 @@ def test_the_table_has_a_line_per_node() -> None:
 def test_a_banner_holds_no_escapes() -> None:
     """What a node is called cannot make agetty print something else."""
     assert "\\" not in console.banner(["a\\4b"])
+
+
+APP_HASH = "+2/3 committed an invalid block: wrong Block.Header.AppHash.  Expected 00, got 01"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (f'E[2026] CONSENSUS FAILURE!!!      module=consensus err="{APP_HASH}" stack="goroutine 7"', APP_HASH),
+        ('ERR CONSENSUS FAILURE!!! err="index out of range" module=consensus stack="g"', "said: index out of range"),
+        (r'ERR CONSENSUS FAILURE!!! err="UPGRADE \"v32\" NEEDED at height: 5" module=consensus', "for upgrade v32"),
+        (f"ERR CONSENSUS FAILURE!!! err={'x' * 9000} module=consensus", f"it said: {'x' * 240}"),
+        ("INF Ensure peers module=pex", ""),
+    ],
+)
+def test_a_failed_consensus_is_told_in_its_own_words(line: str, said: str) -> None:
+    """In either format of the log, an upgrade's halt as such, and never a whole block."""
+    assert said in failure(line)
+    assert bool(said) == bool(failure(line))
+    assert len(failure(line)) < 400

@@ -50,13 +50,13 @@ def test_allowed(evidence: Evidence, verdict: Verdict) -> None:
         (replace(BROUGHT, wanted=ConsensusKey.GENERATE), "did not make"),
         (replace(BROUGHT, state=None), "without its signing state"),
         (replace(BROUGHT, state=UNUSED), "nothing confirms"),
-        (replace(BROUGHT, seen_height=11), "saw this key at 11"),
+        (replace(BROUGHT, seen_height=11), "signed with this key at 11"),
         (replace(READY, address="CD" * 20), "but this node's is"),
         (replace(READY, state=None), "signing state is gone"),
         (replace(READY, state=None, record=KeyRecord(KEY), seen_height=1), "signing state is gone"),
         (replace(READY, state=SigningState(10, 0, 2)), "rolled back"),
         (replace(READY, state=UNUSED), "rolled back"),
-        (replace(READY, seen_height=11), "saw this key at 11"),
+        (replace(READY, seen_height=11), "signed with this key at 11"),
     ],
 )
 def test_refused(evidence: Evidence, said: str) -> None:

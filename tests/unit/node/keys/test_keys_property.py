@@ -14,6 +14,7 @@ from goldnode.config.node_entry import ConsensusKey
 from goldnode.errors import SafetyError
 from goldnode.files import write_json
 from goldnode.node.keys import archive, cometbft_keys, handover, identity, keys, signing_state
+from goldnode.node.keys.claims import Judgement
 from goldnode.node.keys.cometbft_keys import Key
 from goldnode.node.keys.key_rules import KeyRecord, Verdict
 from goldnode.node.keys.signing_state import UNUSED, SigningState
@@ -55,7 +56,7 @@ class KeyLife(RuleBasedStateMachine):
         """The machine starts, and the daemon signs a few heights if it may."""
         with contextlib.suppress(SafetyError):
             verdict = keys.settle(
-                self.node, keys.gather(self.node, wanted, lambda key: self.seen.get(key, 0)), lambda: seed
+                self.node, keys.gather(self.node, wanted, lambda key, _: Judgement(self.seen.get(key, 0))), lambda: seed
             )
             if verdict in (Verdict.WAIT, Verdict.REMOTE) or self.node.hold.exists():
                 return

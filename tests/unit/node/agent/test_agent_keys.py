@@ -1,0 +1,151 @@
+"""What the agent does about a validator's key: rivals, claims, a lost state; and reasons that only it can tell."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from goldnode.discovery.alarm import AlarmKind
+from goldnode.files import write_json
+from goldnode.node.keys import keys, recovery
+from goldnode.node.keys.claims import Claim
+from goldnode.node.keys.signing_state import MUTED, SigningState
+from goldnode.node.plan.peers import Member
+from tests.support.agent_lab import UNIT, World
+from tests.support.node_lab import Tree
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Tree:
+    """A machine."""
+    return Tree(tmp_path / "machine")
+
+
+def _rival(world: World, height: int = 3, ago: float = 60.0, address: str = "") -> Member:
+    record = keys.read_record(world.tree.layout.node("n-1"))
+    assert record
+    claim = Claim("d" * 40, "val-9", address or record.address, height, world.now - ago)
+    return Member("d" * 40, "validator", claim=claim)
+
+
+def test_a_second_holder_of_the_key_stops_a_running_validator(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whenever another machine proves that it has this key: stopped for good, and both are named in the alarm."""
+    world = World(tree, "validator", monkeypatch, min_sentries=0)
+    world.reconcile()
+    world.answers(power=10)
+    world.reconcile()
+    world.members = (_rival(world),)
+
+    done = world.reconcile()
+
+    assert f"stop {UNIT}" in done
+    assert "val-9" in tree.layout.node("n-1").hold.read_text()
+    (alarm,) = [each for each in world.agent.alarms if each.kind is AlarmKind.SAME_KEY]
+    assert ("d" * 40 in str(alarm), world.own in str(alarm)) == (True, True)
+    assert "val-9" in str(world.status()["reason"])
+
+
+def test_a_rival_keeps_a_validator_from_starting_until_it_is_gone(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Judged at every look: refused while the other one is there, started by itself once it gave the key up."""
+    world = World(tree, "validator", monkeypatch, min_sentries=0)
+    world.members = (_rival(world),)
+
+    held = world.reconcile()
+    said = str(world.status()["reason"])
+    world.members = ()
+    freed = world.reconcile()
+
+    assert (False, True) == (f"start {UNIT}" in held, f"start {UNIT}" in freed)
+    assert "has the same consensus key" in said
+
+
+def test_a_later_signature_elsewhere_is_seen_at_every_look(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A member long gone signed higher than our state: the validator does not start, and says who it was."""
+    world = World(tree, "validator", monkeypatch, min_sentries=0)
+    world.members = (_rival(world, height=500, ago=90_000.0),)
+
+    assert f"start {UNIT}" not in world.reconcile()
+    assert "val-9" in str(world.status()["reason"])
+    assert "500" in str(world.status()["reason"])
+
+
+def test_an_absurd_claim_is_an_alarm_and_stops_nobody(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A height that no chain reaches, from a machine long gone: said with its name, and the validator starts."""
+    world = World(tree, "validator", monkeypatch, min_sentries=0)
+    world.members = (_rival(world, height=1 << 62, ago=90_000.0),)
+
+    assert f"start {UNIT}" in world.reconcile()
+    (alarm,) = [each for each in world.agent.alarms if each.kind is AlarmKind.CLAIM]
+    assert "d" * 40 in str(alarm)
+
+
+def test_a_lost_state_comes_back_when_the_chain_has_passed(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Recovering, it runs and signs nothing; ten blocks after it saw the tip it restarts with the chain's height."""
+    world, node = World(tree, "validator", monkeypatch, min_sentries=0), tree.layout.node("n-1")
+    keys.mark_used(node)
+    write_json(node.signing_state, {"height": "40", "round": 0, "step": 3})
+    keys.note_progress(node)
+    node.signing_state.write_text("")
+
+    begun = recovery.begin(node)
+    started = world.reconcile()
+    muted = keys.read_state(node)
+    world.answers(height=55, power=10)
+    world.reconcile()
+    waiting = str(world.status()["reason"])
+    world.answers(height=64, power=10)
+    world.reconcile()
+    early = keys.read_state(node)
+    world.answers(height=65, power=10)
+    done = world.reconcile()
+
+    assert (40, True, MUTED, MUTED) == (begun.known, f"start {UNIT}" in started, muted, early)
+    assert "signs nothing until the chain has passed height 65" in waiting
+    assert f"stop {UNIT}" in done
+    assert SigningState(65, 0, 3) == keys.read_state(node)
+    record = keys.read_record(node)
+    assert record
+    assert (SigningState(65, 0, 3), False) == (record.state, node.recovery.exists())
+    assert "" == (node.signing_state.with_name("priv_validator_state.json.damaged")).read_text()
+    assert f"start {UNIT}" in world.reconcile()
+
+
+def test_a_daemon_whose_consensus_failed_says_why(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It answers and makes no block: its own word, from wherever it stands in its log, is the reason."""
+    world = World(tree, "sentry", monkeypatch)
+    world.reconcile()
+    world.answers()
+    failed = (
+        'ERR CONSENSUS FAILURE!!! err="wrong Block.Header.AppHash.  Expected AB, got CD" module=consensus stack="x"'
+    )
+    tree.system.logs[UNIT] = "\n".join([failed, *["INF Ensure peers module=pex"] * 500])
+
+    world.reconcile(900)
+
+    assert "stalled" == world.status()["state"]
+    assert "its consensus has failed" in str(world.status()["reason"])
+    assert "wrong Block.Header.AppHash.  Expected AB, got CD" in str(world.status()["reason"])
+
+
+def test_a_clock_behind_the_chains_is_said(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks from the future are this machine's clock."""
+    world = World(tree, "sentry", monkeypatch)
+    world.reconcile()
+    world.answers()
+    world.now -= 302
+
+    world.reconcile()
+
+    assert "this machine's clock is 300 s behind the chain's: chronyc tracking" == world.status()["reason"]
+
+
+def test_keys_on_the_root_disk_are_warned_of(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key that was made on `data: root` is gone with the machine: status says so, and stays healthy otherwise."""
+    World(tree, "validator", monkeypatch).reconcile()
+
+    document = json.loads(tree.layout.status.read_text())
+
+    assert 1 == len(document["warnings"])
+    assert "n-1: its consensus key was made on this machine's root disk" in document["warnings"][0]
