@@ -114,7 +114,7 @@ def test_a_module_becomes_a_daemon_that_answers_its_version(proxy: GoProxy) -> N
     built = gomodule.build(daemon, source, ARCH, go=GO, progress=told)
 
     version.check(built.binary, "1.2.3")
-    assert told.steps[:2] == ["fetch example.org/tiny@v1.2.3", "build tinyd v1.2.3"]
+    assert told.steps[:2] == ["fetch example.org/tiny@v1.2.3", "build tinyd 1.2.3"]
     assert told.done
     assert all(total is not None and done <= total for done, total in told.done)
 
