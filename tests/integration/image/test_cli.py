@@ -62,7 +62,7 @@ def test_check_refuses_a_builders_key_that_is_none(clean_disk: Path, tmp_path: P
     empty = image("check", clean_disk, "--builder-key", tmp_path / "empty")
 
     assert (2, 2) == (missing.returncode, empty.returncode)
-    assert "cannot read the builder's key" in missing.stderr
+    assert "there is no public key of the bake" in missing.stderr
     assert "holds no SSH public key" in empty.stderr
 
 
