@@ -15,7 +15,7 @@ from pathlib import Path
 from goldnode.errors import SafetyError
 from goldnode.files import write_json
 from goldnode.node import node_files
-from goldnode.node.keys import cometbft_keys, handover
+from goldnode.node.keys import cometbft_keys, handover, keys
 from goldnode.node.keys.cometbft_keys import Key
 from goldnode.node.layout import NodeLayout
 
@@ -148,8 +148,16 @@ def _read_node_key(node: NodeLayout) -> Key | None:
 
 
 def _has_lived(node: NodeLayout) -> bool:
-    """Whether the node came further than to its first identity: what follows is written after that."""
-    return any(os.path.lexists(path) for path in (node.member / "identity.json", node.key_record))
+    """Whether the node came further than to its first identity: what follows is written after that.
+
+    A volume may bring a consensus key that never signed; with it comes its record, and no node key.
+    """
+    if os.path.lexists(node.member / "identity.json"):
+        return True
+    if not os.path.lexists(node.key_record):
+        return False
+    record = keys.read_record(node)
+    return os.path.lexists(node.node_key) or record is None or record.used
 
 
 def _renewal_hint(node: NodeLayout) -> str:

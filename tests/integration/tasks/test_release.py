@@ -47,7 +47,7 @@ def test_a_signature_of_anybody_verifies_nothing(release: Path) -> None:
     done = invoke("verify", release)
 
     assert done.returncode == 7
-    assert [line[:4] for line in done.stdout.splitlines()] == ["ok  "] * 4 + ["nobo"]
+    assert [line[:4] for line in done.stdout.splitlines()] == ["ok  "] * 4 + ["sign"]
     assert "UNVERIFIED" in done.stderr
     assert "SHA256:" in done.stderr
     assert "--signers FILE" in done.stderr

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from goldnode.errors import InputError, SafetyError
-from goldnode.node.keys import keys
+from goldnode.node.keys import archive, keys
+from goldnode.node.keys.cometbft_keys import Key
 from goldnode.node.keys.signing_state import SigningState, to_document
 from tests.support.node_lab import Cluster, Tree
 
@@ -225,3 +226,13 @@ def test_a_rolled_back_state_stops_the_node(tree: Tree) -> None:
     machine, _ = tree.configure()
 
     assert "rolled back" in str(machine.failures["val-1"])
+
+
+def test_a_volume_may_bring_a_key_that_never_signed(tree: Tree) -> None:
+    """A machine whose volume brings a key and its record, and nothing else of a node, binds it at its first boot."""
+    archive.bring_unused(tree.layout.node("val-1"), Key(bytes(32)))
+    tree.node_yaml("validator", Cluster().invite("validator"), "val-1")
+
+    machine, _ = tree.configure()
+
+    assert {} == machine.failures
