@@ -20,6 +20,8 @@ from goldnode.run import run, spawn
 from goldnode.vm import guard
 from goldnode.vm.machine import read_console
 
+#: Which machine cloud-init takes each of these containers for.
+INSTANCE_ID = "container"
 SEED = "var/lib/cloud/seed/nocloud"
 #: A container without a network would wait two minutes for one.
 WAIT_ONLINE = "etc/systemd/system/systemd-networkd-wait-online.service"
@@ -98,7 +100,7 @@ def container(
         path.mkdir(parents=True, exist_ok=True)
     if user_data:
         (layer / SEED / "user-data").write_text(user_data)
-        (layer / SEED / "meta-data").write_text("instance-id: container\nlocal-hostname: container\n")
+        (layer / SEED / "meta-data").write_text(f"instance-id: {INSTANCE_ID}\nlocal-hostname: container\n")
     before(Layout(layer))
     (layer / WAIT_ONLINE).parent.mkdir(parents=True, exist_ok=True)
     if not (layer / WAIT_ONLINE).is_symlink():

@@ -6,7 +6,9 @@ damaged as a careless person or a restored snapshot would.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +20,8 @@ from goldnode.node.keys import archive, identity
 from goldnode.node.keys.cometbft_keys import Key
 from goldnode.node.keys.signing_state import SigningState, to_document
 from goldnode.node.layout import Layout, NodeLayout
-from tests.boot.container import container
+from goldnode.node.system import machine
+from tests.boot.container import INSTANCE_ID, container
 from tests.support.node_lab import Cluster, seed
 
 pytestmark = pytest.mark.root
@@ -50,7 +53,8 @@ def rolled_back(node: NodeLayout) -> None:
 
 def copied(node: NodeLayout) -> None:
     """The disk was another machine's."""
-    identity.ensure(node, hashlib.sha256(b"another machine").hexdigest(), lambda: seed("node key"))
+    bound = json.loads(node.identity.read_text())
+    write_json(node.identity, {**bound, "machine": hashlib.sha256(b"another machine").hexdigest()}, 0o644)
 
 
 CASES: dict[Callable[[NodeLayout], None], str] = {
@@ -68,18 +72,24 @@ def test_a_key_that_must_not_sign(tree: Path, tmp_path: Path, damage: Callable[[
 
     def before(layout: Layout) -> None:
         node = layout.node(NAME)
+        identity.ensure(node, this_container(), lambda: seed("node key"))
         archive.bring(node, Key(seed("hidden")), SIGNED, used=True)
         damage(node)
 
     found = Layout(tmp_path / "layer").node(NAME)
-    with container(tree, tmp_path, pasted(moved=damage is copied), before) as machine:
+    with container(tree, tmp_path, pasted(moved=damage is copied), before) as booted:
         kept = secrets(found)
-        machine.wait_for(f"{NAME}: REFUSED: .*({CASES[damage]})")
-        machine.wait_for(r"(Finished|Failed to start).*goldnode-configure")
-        units, listening = machine.units(), machine.listening()
+        booted.wait_for(f"{NAME}: REFUSED: .*({CASES[damage]})")
+        booted.wait_for(r"(Finished|Failed to start).*goldnode-configure")
+        units, listening = booted.units(), booted.listening()
 
     assert (["goldnode-agent.service"], []) == (units, listening)
     assert kept == secrets(found)
+
+
+def this_container() -> str:
+    """The binding of a container on this machine: its own instance ID, and our firmware's UUID."""
+    return dataclasses.replace(machine.observe(Layout(Path("/"))), instance_id=INSTANCE_ID).binding
 
 
 def pasted(*, moved: bool) -> str:
