@@ -118,7 +118,7 @@ class _Maker:
 
     def do(self, *words: str) -> None:
         """Run one of its commands."""
-        run([self.program.binary, *words, "--home", self.home], env=self.program.env, timeout=120)
+        run([self.program.binary, *words, "--home", self.home], env=self.program.environment(self.home), timeout=120)
 
     def add(self, each: Validator) -> None:
         """Give a validator an account, and have it bond its power."""

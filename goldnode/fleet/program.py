@@ -29,6 +29,17 @@ class Program:
     env: Mapping[str, str]
     defaults: Mapping[str, str]
 
+    def environment(self, home: Path) -> dict[str, str]:
+        """What it needs in its environment, and a home directory.
+
+        Whatever ``--home`` says, each command of an SDK daemon leaves a ``client.toml`` in the caller's home directory,
+        and reads the one that lies there.
+
+        Args:
+            home: Where that goes instead.
+        """
+        return {**self.env, "HOME": str(home.resolve())}
+
 
 def program(network: Network, progress: Progress) -> Program:
     """Have the daemon of a private network on this machine.

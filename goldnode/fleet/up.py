@@ -208,7 +208,7 @@ def _start_external(fleet: Fleet, daemon: Program) -> None:
     for number in range(1, EXTERNAL + 1):
         home, log = fleet.folder / "external" / str(number), fleet.folder / "external" / f"{number}.log"
         fleet.namespace.start(
-            f"external-{number}", external_validators.arguments(daemon), cwd=home, log=log, env=daemon.env
+            f"external-{number}", external_validators.arguments(daemon), cwd=home, log=log, env=daemon.environment(home)
         )
 
 

@@ -76,7 +76,9 @@ def check_daemon(program: Path, daemon: Daemon) -> None:
     Raises:
         ArtifactError: It says something else, or does not run.
     """
-    answer = run([program, *daemon.version_args], timeout=60, check=False)
+    # Some write configuration into their caller's home directory as soon as they start.
+    with tempfile.TemporaryDirectory() as home:
+        answer = run([program, *daemon.version_args], env={"HOME": home}, timeout=60, check=False)
     said = (answer.stdout + answer.stderr).split()
     if answer.returncode or daemon.version not in [word.lstrip("v") for word in said]:
         raise ArtifactError(

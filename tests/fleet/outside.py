@@ -72,7 +72,11 @@ class Stranger:
         self.fleet.namespace.run(["ip", "address", "add", f"{NETWORK}.{self.who.number}/24", "dev", "br0"], check=False)
         log = self.home.parent / f"{self.who.number}.log"
         self.fleet.namespace.start(
-            self.who.name, external_validators.arguments(daemon), cwd=self.home, log=log, env=daemon.env
+            self.who.name,
+            external_validators.arguments(daemon),
+            cwd=self.home,
+            log=log,
+            env=daemon.environment(self.home),
         )
         assert until((self.home / RPC).is_socket, 60), log.read_text()[-3000:]
 

@@ -113,15 +113,18 @@ def test_a_fleet_needs_a_chain_of_its_own() -> None:
 
 
 @pytest.mark.long
-def test_an_sdk_chain_begins_with_its_validators_bonded() -> None:
-    """The daemon's own commands make the genesis; powers and public keys are those that were asked for."""
-    daemon = program(networks.load("localwasm"), SILENT)
+def test_an_sdk_chain_begins_with_its_validators_bonded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The daemon's own commands make the genesis, as asked for; they leave nothing in the operator's home directory."""
+    daemon, own = program(networks.load("localwasm"), SILENT), tmp_path / "own"
+    own.mkdir()
+    monkeypatch.setenv("HOME", str(own))
     validators = [Validator(f"v{n}", Key(os.urandom(32)), 10 * n) for n in (1, 2)]
     document = json.loads(genesis.genesis(daemon, validators, datetime.now(UTC)))
     bonds = [tx["body"]["messages"][0]["value"]["amount"] for tx in document["app_state"]["genutil"]["gen_txs"]]
 
     assert ["10000000", "20000000"] == sorted(bonds)
     assert "10000" == document["app_state"]["slashing"]["params"]["signed_blocks_window"]
+    assert [] == list(own.iterdir())
 
 
 @pytest.mark.long

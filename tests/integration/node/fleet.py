@@ -79,7 +79,7 @@ class Host:
             self.tree.layout.root,
             self.fleet.programs,
         ]
-        env = self.fleet.program.env
+        env = self.fleet.program.environment(self.tree.layout.root)
         with self.console.open("ab") as console:
             self.process = self.fleet.stack.enter_context(self.fleet.inside(self.space, argv, stdout=console, env=env))
 
@@ -227,7 +227,7 @@ class Fleet:
             if next_version:
                 argv = [sys.executable, "-m", "tests.integration.node.switching", str(next_version), *argv]
             with (self.folder / f"{who.name}.log").open("ab") as log:
-                env = {**self.program.env, "PYTHONPATH": str(REPOSITORY)}
+                env = {**self.program.environment(self.home(who)), "PYTHONPATH": str(REPOSITORY)}
                 started = self.inside(self.world, argv, stdout=log, cwd=self.home(who), env=env)
                 self.stack.enter_context(started)
 

@@ -69,6 +69,16 @@ def test_a_deferred_daemon_is_fetched_once(tmp_path: Path, host: ReleaseHost) ->
     assert 0o755 == (tree.layout.library / "bin" / "cometbft").stat().st_mode & 0o777
 
 
+def test_nobodys_home_directory_is_written_into(
+    tmp_path: Path, host: ReleaseHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A daemon that leaves configuration in its caller's home directory finds one that is thrown away."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    fetch(_tree(tmp_path, host, DAEMON.replace("case $1", 'touch "$HOME/left"\ncase $1')).layout, Namespace())
+
+    assert not (tmp_path / "left").exists()
+
+
 def test_another_version_is_refused(tmp_path: Path, host: ReleaseHost) -> None:
     """A daemon that says it is another version than the network file's is not used."""
     tree = _tree(tmp_path, host, DAEMON.replace("0.38.19", "0.38.2"))

@@ -34,7 +34,8 @@ class Voters:
         program = self.fleet.program
         argv = ["ip", "netns", "exec", self.fleet.world, str(program.binary), *words, "--node", node]
         argv += ["--output", "json", "--home", str(self.fleet.folder / "voters")]
-        found: dict[str, Any] = json.loads(run(argv, env=program.env, timeout=60).stdout)
+        env = program.environment(self.fleet.folder / "voters")
+        found: dict[str, Any] = json.loads(run(argv, env=env, timeout=60).stdout)
         return found
 
     def send(self, who: str, *words: str) -> None:
