@@ -12,15 +12,19 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from goldnode.config.network import Upgrade
+from goldnode.discovery.plain_file import read_plain
 from goldnode.errors import ArtifactError, HostError, SafetyError
 from goldnode.files import sha256_file, write_json
-from goldnode.node.keys import keys
+from goldnode.node import node_files
+from goldnode.node.keys import keys, signing_state
+from goldnode.node.keys.signing_state import MUTED, SigningState
 from goldnode.node.layout import NodeLayout
-from goldnode.node.plan.upgrade import Binary, Choice, Halt, Ladder, Seen, UnknownPlan, choose, program
+from goldnode.node.plan.upgrade import Binary, Choice, Halt, Ladder, NewerStarted, Seen, UnknownPlan, choose, program
 
 #: What a copy for the way back leaves where it is: what was signed must never be unsaid.
 KEPT = ("priv_validator_state.json", "started.json", "loaded.json")
@@ -33,25 +37,37 @@ Tell = Callable[[str], None]
 
 
 def seen(node: NodeLayout) -> Seen:
-    """What is known of a node's version and height."""
-    # With a lease the signing state is the signer's, and this process cannot read it.
-    state = keys.read_state(node) if os.access(node.signing_state, os.R_OK) else None
+    """What is known of a node's version and height.
+
+    Raises:
+        SafetyError: A mark is damaged, so nobody knows which version may run on this state.
+    """
+    state = _signed(node)
     height = max(_number(node.height), state.height - 1 if state else 0)
-    return Seen(halt(node), height, started(node), _text(node.rollback, "version"))
+    back = node_files.read_object(node.rollback, hint=_aside(node.rollback)) or {}
+    mark = node_files.read_object(node.started, hint=_aside(node.started)) or {}
+    return Seen(halt(node), height, str(mark.get("version") or ""), str(back.get("version") or ""))
 
 
 def halt(node: NodeLayout) -> Halt | None:
     """The plan that the daemon stopped for last, by its own word."""
+    document = _document(node.home / "data" / "upgrade-info.json")
     try:
-        document = json.loads((node.home / "data" / "upgrade-info.json").read_text())
         return Halt(str(document["name"]), int(document["height"]))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         return None
 
 
 def started(node: NodeLayout) -> str:
     """The newest version that has started on this node's state; empty when none has."""
     return _text(node.started, "version")
+
+
+def running(node: NodeLayout) -> str:
+    """The version that the node runs, after whatever a person went back from; empty when none has started."""
+    rung = skipped(node)
+    # A later step, started since, is not what a person went back from.
+    return _text(node.rollback, "version") if rung and rung == _text(node.started, "rung") else started(node)
 
 
 def skipped(node: NodeLayout) -> str:
@@ -80,8 +96,15 @@ def switch(node: NodeLayout, ladder: Ladder, tell: Tell = lambda _: None) -> tup
     Raises:
         HostError: The version that is needed is not on this machine, or the ladder does not know it.
         ArtifactError: It is not what was verified when it came.
+        SafetyError: A mark is damaged, so nobody knows which version may run on this state.
     """
     choice = choose(ladder.base, ladder.rungs, seen(node))
+    if isinstance(choice, NewerStarted):
+        raise HostError(
+            f"{ladder.name} {choice.version} has run on the state of {node.name}; {choice.instead} could misread it,"
+            " and no step of the ladder names the newer one",
+            hint="goldnode fetch --network FILE, with that step among its upgrades:",
+        )
     if isinstance(choice, UnknownPlan):
         raise HostError(
             f"{node.name} halted for upgrade {choice.halt.name} at height {choice.halt.height},"
@@ -94,7 +117,7 @@ def switch(node: NodeLayout, ladder: Ladder, tell: Tell = lambda _: None) -> tup
         keep_copy(node, choice.rung)
         tell("copied")
     if started(node) != choice.version and choice.version != _text(node.rollback, "version"):
-        write_json(node.started, {"version": choice.version, "rung": choice.rung.name if choice.rung else ""})
+        _mark(node, ladder, choice)
     tell("marked")
     words = ["--halt-height", str(choice.halt_height)] if choice.halt_height else []
     skip = _text(node.rollback, "skip")
@@ -153,29 +176,64 @@ def roll_back(node: NodeLayout, ladder: Ladder) -> str:
     rung = next((each for each in reversed(ladder.rungs) if each.version == started(node)), None)
     if rung is None:
         raise HostError(f"{node.name} has not passed an upgrade", hint="goldnode status")
-    record, state = keys.read_record(node), keys.read_state(node)
-    if record and state is None:
-        raise SafetyError(f"what {node.name} signed last is unknown: going back could sign it twice",
-                          hint=f"goldnode key show {node.name}")  # fmt: skip
-    signed = max(record.height, state.height) if record and state else 0
-    if signed >= rung.height:
-        raise SafetyError(
-            f"{node.name} signed height {signed} with {rung.version}: going back could sign it twice",
-            hint="wait for the chain, and the next version",
-        )
     kept = copy_of(node, rung.name)
-    going_back = node.rollback.exists()
-    if not kept.is_dir() and not going_back:
+    mark = node_files.read_object(node.started, hint=_aside(node.started)) or {}
+    going_back = _text(node.rollback, "rung") == rung.name
+    if going_back and not kept.is_dir():
+        return _text(node.rollback, "version")
+    _refuse_signed(node, rung, mark)
+    if not kept.is_dir():
         raise HostError(
             f"no copy of before {rung.name} was kept: pre_upgrade_copy: true in the ladder asks for one",
             hint=f"goldnode logs {node.name}",
         )
-    before = [each.version for each in ladder.rungs if each.height < rung.height]
-    version = before[-1] if before and before[-1] != rung.version else ladder.base
+    version = str(mark.get("before") or ladder.base)
     # From here on a power cut leaves a node that the same command finishes; it cannot start the newer version.
     write_json(node.rollback, {"version": version, "skip": str(rung.height), "rung": rung.name})
     _restore(kept, node)
     return version
+
+
+def _refuse_signed(node: NodeLayout, rung: Upgrade, mark: Mapping[str, Any]) -> None:
+    """Refuse a way back past a signature of the newer version.
+
+    The height of the upgrade itself was voted for by the version before: it halts when it is to apply that block.
+    """
+    record, state = keys.read_record(node), keys.read_state(node)
+    if record is None:
+        return
+    if state is None or state == MUTED:
+        raise SafetyError(f"what {node.name} signed last is unknown: going back could sign it twice",
+                          hint=f"goldnode key show {node.name}")  # fmt: skip
+    known = mark.get("signed")
+    before = signing_state.parse(json.dumps(known), str(node.started)) if known else SigningState(rung.height)
+    last = max(record.state, state)
+    if last > before:
+        raise SafetyError(
+            f"{node.name} signed height {last.height} with {rung.version}: going back could sign it twice",
+            hint="wait for the chain, and the next version",
+        )
+
+
+def _mark(node: NodeLayout, ladder: Ladder, choice: Choice) -> None:
+    """Note durably that a version is about to start, what ran before it, and what was signed by then."""
+    signed = _signed(node)
+    write_json(
+        node.started,
+        {
+            "version": choice.version,
+            "rung": choice.rung.name if choice.rung else "",
+            "before": running(node) or ladder.base,
+            "signed": signing_state.to_document(signed) if signed else None,
+        },
+    )
+
+
+def _signed(node: NodeLayout) -> SigningState | None:
+    """What the key signed last; None where nobody can tell."""
+    # With a lease the signing state is the signer's, and the daemon's user cannot read it.
+    state = keys.read_state(node) if os.access(node.signing_state, os.R_OK) else None
+    return None if state == MUTED else state
 
 
 def _restore(kept: Path, node: NodeLayout) -> None:
@@ -229,7 +287,17 @@ def _number(path: Path) -> int:
 
 
 def _text(path: Path, key: str) -> str:
+    return str(_document(path).get(key) or "")
+
+
+def _document(path: Path) -> dict[str, Any]:
+    """A small document, read where the daemon may have left anything; empty when it is none."""
     try:
-        return str(json.loads(path.read_text()).get(key) or "")
-    except (OSError, ValueError, AttributeError):
-        return ""
+        document = json.loads(read_plain(path))
+    except (OSError, HostError, ValueError, RecursionError):
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _aside(path: Path) -> str:
+    return f"mv {path} {path}.damaged, if you know that no later version than the ladder's present one ran here"

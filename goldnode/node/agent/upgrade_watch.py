@@ -88,7 +88,7 @@ class Watch:
         if self.image.ladder is None:
             return View()
         base = self.image.network.daemon.version
-        version = upgrades.started(facts.layout) or base
+        version = upgrades.running(facts.layout) or base
         height = max(health.height, self._noted)
         coming = self._coming(version, height, now) if height else None
         self._note(facts, health.height, coming)

@@ -118,12 +118,30 @@ class UnknownPlan:
     halt: Halt
 
 
+@dataclass(frozen=True, slots=True)
+class NewerStarted:
+    """A version that the ladder does not name, newer than any it would choose, has started on this state.
+
+    Attributes:
+        version: That one.
+        instead: What would have been chosen.
+    """
+
+    version: str
+    instead: str
+
+
 def order(version: str) -> tuple[int, ...]:
     """A version as numbers, to compare; words in it count for nothing."""
     return tuple(int(part) for part in re.findall(r"\d+", version)[:4])
 
 
-def choose(base: str, ladder: Sequence[Upgrade], seen: Seen) -> Choice | UnknownPlan:
+def _release(version: str) -> tuple[int, ...]:
+    """The first three numbers of a version: a release candidate is not newer than its release."""
+    return (*order(version), 0, 0, 0)[:3]
+
+
+def choose(base: str, ladder: Sequence[Upgrade], seen: Seen) -> Choice | UnknownPlan | NewerStarted:
     """The version to run.
 
     Args:
@@ -150,7 +168,10 @@ def choose(base: str, ladder: Sequence[Upgrade], seen: Seen) -> Choice | Unknown
     following = ladder[wanted + 1] if wanted + 1 < len(ladder) else None
     halt = following.halt_height if following and following.halt_height else 0
     rung = ladder[wanted] if wanted >= 0 else None
-    return Choice(rung.version if rung and wanted > own else base, rung, halt)
+    version = rung.version if rung and wanted > own else base
+    if _release(seen.started) > _release(version):
+        return NewerStarted(seen.started, version)
+    return Choice(version, rung, halt)
 
 
 def following(base: str, ladder: Sequence[Upgrade], version: str, height: int) -> Upgrade | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,11 @@ def with_version(ladder: Ladder, version: str) -> Ladder:
     goal.parent.parent.parent.mkdir(parents=True, exist_ok=True)
     rungs.settle(draft, goal)
     return ladder
+
+
+def sign(node: NodeLayout, state: SigningState) -> None:
+    """What the key signed last."""
+    write_json(node.signing_state, signing_state.to_document(state))
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -142,11 +148,87 @@ def test_the_way_back_restores_the_state_and_keeps_what_was_signed(node: NodeLay
 def test_nothing_goes_back_once_it_signed(node: NodeLayout, ladder: Ladder) -> None:
     """The new version signed the first height: going back could sign it twice."""
     upgrades.switch(node, ladder)
-    write_json(node.signing_state, signing_state.to_document(SigningState(100, 0, 1)))
+    sign(node, SigningState(100, 0, 1))
     with pytest.raises(SafetyError, match="signed height 100"):
         upgrades.roll_back(node, ladder)
 
     assert "2.0.0" == upgrades.started(node)
+
+
+def test_what_the_old_version_signed_bars_no_way_back(node: NodeLayout, ladder: Ladder) -> None:
+    """It votes for the upgrade's own height before it halts there; one step more is the new version's."""
+    sign(node, SigningState(100, 1, 3))
+    upgrades.switch(node, ladder)
+
+    assert "1.0.0" == upgrades.roll_back(node, ladder)
+    assert ("1.0.0", "2.0.0") == (upgrades.running(node), upgrades.started(node))
+
+    (node.home / "before-v2").mkdir()
+    sign(node, SigningState(101, 0, 2))
+    with pytest.raises(SafetyError, match="signed height 101"):
+        upgrades.roll_back(node, ladder)
+
+
+def test_a_mark_of_before_says_nothing_of_what_was_signed(node: NodeLayout, ladder: Ladder) -> None:
+    """Whoever upgraded with a goldnode that did not note it goes back only from below the height."""
+    write_json(node.started, {"version": "2.0.0", "rung": "v2"})
+    upgrades.copy_of(node, "v2").mkdir()
+    sign(node, SigningState(100, 0, 2))
+    with pytest.raises(SafetyError, match="signed height 100"):
+        upgrades.roll_back(node, ladder)
+
+
+def test_a_muted_state_says_nothing_of_the_height(node: NodeLayout, ladder: Ladder) -> None:
+    """While a signing state is recovered its number is above all heights: no reason to go up, nor to go back."""
+    (node.home / "data" / "upgrade-info.json").unlink()
+    upgrades.note_height(node, 50)
+    write_json(node.signing_state, signing_state.to_document(signing_state.MUTED))
+
+    assert 50 == upgrades.seen(node).height
+    assert ladder.library / "bin" / "gaiad" == upgrades.switch(node, ladder)[0]
+    write_json(node.started, {"version": "2.0.0", "rung": "v2"})
+    with pytest.raises(SafetyError, match="is unknown"):
+        upgrades.roll_back(node, ladder)
+
+
+def test_a_second_way_back_leads_to_what_ran(node: NodeLayout, ladder: Ladder) -> None:
+    """After v2 was skipped, v3 is gone back from to the version that ran, and not without a copy."""
+    third = Upgrade("v3", 200, "3.0.0", {}, pre_upgrade_copy=True)
+    ladder = with_version(Ladder(ladder.library, "gaiad", "1.0.0", (RUNG, third)), "3.0.0")
+    upgrades.switch(node, ladder)
+    upgrades.roll_back(node, ladder)
+    write_json(node.home / "data" / "upgrade-info.json", {"name": "v3", "height": 200})
+    sign(node, SigningState(200, 0, 3))
+    upgrades.switch(node, ladder)
+    assert ("3.0.0", "3.0.0") == (upgrades.running(node), upgrades.started(node))
+    kept = upgrades.copy_of(node, "v3")
+    kept.rename(kept.with_name("away"))
+    with pytest.raises(HostError, match="no copy"):
+        upgrades.roll_back(node, ladder)
+    kept.with_name("away").rename(kept)
+
+    assert "1.0.0" == upgrades.roll_back(node, ladder)
+    assert "1.0.0" == upgrades.running(node)
+
+
+@pytest.mark.parametrize("content", [b"", bytes(40), b"{", b"[]", b"\xff"])
+@pytest.mark.parametrize("name", ["started", "rollback"])
+def test_a_damaged_mark_starts_nothing(node: NodeLayout, ladder: Ladder, name: str, content: bytes) -> None:
+    """Nobody knows which version may run on that state: a person decides."""
+    path: Path = getattr(node, name)
+    path.write_bytes(content)
+    with pytest.raises(SafetyError, match="cannot be used"):
+        upgrades.switch(node, ladder)
+
+
+def test_nobody_waits_for_what_the_daemon_left(node: NodeLayout) -> None:
+    """Its folder is its own: a FIFO, a link or a deep document under the name of its halt is no halt."""
+    path = node.home / "data" / "upgrade-info.json"
+    for make in (os.mkfifo, lambda name: name.symlink_to("/dev/zero"), lambda name: name.write_text("[" * 100_000)):
+        path.unlink()
+        make(path)
+
+        assert upgrades.halt(node) is None
 
 
 def test_a_rollback_cut_off_is_finished_by_the_same_command(node: NodeLayout, ladder: Ladder) -> None:

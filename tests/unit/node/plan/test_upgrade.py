@@ -7,7 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from goldnode.config.network import Upgrade
-from goldnode.node.plan.upgrade import Choice, Halt, Seen, UnknownPlan, choose, countdown, following, order
+from goldnode.node.plan.upgrade import (
+    Choice,
+    Halt,
+    NewerStarted,
+    Seen,
+    UnknownPlan,
+    choose,
+    countdown,
+    following,
+    order,
+)
 
 
 def rung(name: str, height: int, version: str, halt: int | None = None) -> Upgrade:
@@ -59,6 +69,19 @@ def test_an_unknown_plan_is_no_reason_to_guess() -> None:
     assert "2.0.0" == version(Seen(halt=Halt("v9", 240), height=250))
 
 
+@pytest.mark.parametrize("started", ["3.0.1", "4.0.0", "10"])
+def test_what_started_and_no_ladder_names_is_not_gone_below(started: str) -> None:
+    """A later network file that dropped a step, or an older image: nothing older runs on that state."""
+    assert NewerStarted(started, "3.0.0") == choose("2.0.0", LADDER, Seen(height=299, started=started))
+    assert NewerStarted(started, "2.0.0") == choose("2.0.0", (), Seen(height=299, started=started))
+
+
+def test_a_release_follows_its_candidate() -> None:
+    """An image of 3.0.0 takes over what 3.0.0-rc1 left, and one of 3 what 3.0.0 left."""
+    assert "3.0.0" == version(Seen(started="3.0.0-rc1"), base="3.0.0", ladder=())
+    assert "3" == version(Seen(started="3.0.0"), base="3", ladder=())
+
+
 def test_an_image_that_is_newer_than_what_halted_is_the_upgrade() -> None:
     """The volume of a node that halted for v4 moves to an image baked with 4.0.0."""
     assert "4.0.0" == version(Seen(Halt("v4", 400), 399, started="3.0.0"), base="4.0.0")
@@ -87,12 +110,12 @@ HALTS = st.none() | st.builds(Halt, st.sampled_from(["v1", "v2", "v3", "v9"]), H
     st.sampled_from(["1.0.0", "2.0.0", "2.0.5", "3.0.0", "9.0.0"]),
     HALTS,
     HEIGHTS,
-    st.sampled_from(["", "2.0.0", "3.0.0"]),
+    st.sampled_from(["", "2.0.0", "3.0.0", "3.0.1", "8.0.0"]),
 )
 def test_never_below_what_has_started(base: str, halt: Halt | None, height: int, started: str) -> None:
     """Whatever is seen: the choice is the image's own or a step of the ladder, and not older than what has started."""
     choice = choose(base, LADDER, Seen(halt, height, started))
-    if isinstance(choice, UnknownPlan):
+    if isinstance(choice, UnknownPlan | NewerStarted):
         return
 
     assert choice.version in {base, *(each.version for each in LADDER)}
