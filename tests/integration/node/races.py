@@ -46,14 +46,14 @@ class Race:
         fleet: All of them.
         machines: Those with the key.
         store: Their leases' store; None where they sign without one.
-        dice: Decides what goes wrong.
+        dice: Decides what goes wrong in this race.
         done: What went wrong, in order.
     """
 
     fleet: Fleet
     machines: list[Host]
     store: Etcd | None
-    dice: random.Random
+    dice: random.Random = field(default_factory=random.Random)
     done: list[str] = field(default_factory=list)
     backups: int = 0
 
@@ -101,9 +101,10 @@ class Race:
         texts = [log.read_text(errors="replace")[-1500:] for log in logs if log.exists()]
         return "\n".join([*(str(self.lease(host)) for host in self.machines), *texts])
 
-    def strike(self) -> None:
-        """One random fault, and its end."""
-        faults = [self._kill, self._stop, self._cut, self._cut_store, self._reboot]
+    def strike(self, number: int) -> None:
+        """One race: a fault that its seed decides, and its end."""
+        self.dice = random.Random(number)  # noqa: S311
+        faults = [self._kill, self._stop, self._cut, self._cut_peers, self._cut_store, self._reboot]
         if self.store:
             faults += [self._kill_part, self._restart_store, self._restore_store]
         self.dice.choice(faults)(self.dice.choice(self.machines))
@@ -134,6 +135,14 @@ class Race:
         run(["ip", "-n", host.space, "route", "replace", "blackhole", f"{STORE}/32"])
         self._pause(5, 30)
         run(["ip", "-n", host.space, "route", "del", "blackhole", f"{STORE}/32"], check=False)
+
+    def _cut_peers(self, host: Host) -> None:
+        """The sentry is out of reach, the store is not: the machine still holds the lease and sees no block."""
+        self._say("is cut from its peers", host)
+        sentry = f"{self.fleet.hosts['s-1'].address}/32"
+        run(["ip", "-n", host.space, "route", "replace", "blackhole", sentry])
+        self._pause(5, 30)
+        run(["ip", "-n", host.space, "route", "del", "blackhole", sentry], check=False)
 
     def _reboot(self, host: Host) -> None:
         self._say("is rebooted", host)
@@ -191,12 +200,11 @@ class Race:
 
 
 @contextlib.contextmanager
-def race(machines: int, number: int, *, lease: bool = True, automatic: bool = True) -> Iterator[Race]:
+def race(machines: int, *, lease: bool = True, automatic: bool = True) -> Iterator[Race]:
     """A running race: the key signs.
 
     Args:
         machines: How many have the key.
-        number: Seed of its dice.
         lease: Whether they have a signing lease.
         automatic: Whether a silent machine's lease is taken by itself.
     """
@@ -225,7 +233,7 @@ def race(machines: int, number: int, *, lease: bool = True, automatic: bool = Tr
             image = read_image(layout)
             configure.configure(layout, node_yaml.in_force(layout, image), image, host.tree.system)
             archive.bring_unused(layout.node(host.name), KEY)
-        running = Race(made, hosts, store, random.Random(number))  # noqa: S311
+        running = Race(made, hosts, store)
         for host in (sentry, *hosts):
             host.boot()
         assert until(lambda: bool(sentry.node()), 60), sentry.console.read_text()
