@@ -128,8 +128,8 @@ class ProcessSystem(LiveSystem):
         return next((line for line in reversed(lines) if words in line), "")
 
     def end(self) -> None:
-        """End everything."""
-        for unit in list(self._running):
+        """End everything; a lease's keeper before its signer, as the units are ordered at a shutdown."""
+        for unit in sorted(self._running, key=lambda unit: not unit.startswith("goldnode-lease@")):
             self.stop(unit)
 
     def _log(self, unit: str) -> Path:

@@ -33,7 +33,11 @@ def programs(folder: Path, mesh: MeshKind = MeshKind.WIREGUARD, name: str = "loc
     if mesh is MeshKind.VPNCLOUD:
         (folder / "vpncloud").symlink_to(vpncloud.build(arch, SILENT).binary)
     else:
-        named = replace(daemon.network.daemon, name="wireguard")
-        built = gomodule.build(named, WIREGUARD, arch, go=go(SILENT), progress=SILENT)
-        (folder / "wireguard").symlink_to(built.binary)
+        (folder / "wireguard").symlink_to(wireguard(name))
     return folder
+
+
+def wireguard(name: str = "localnet") -> Path:
+    """User-space WireGuard, built as the daemon of a network is."""
+    named = replace(network.load(name).daemon, name="wireguard")
+    return gomodule.build(named, WIREGUARD, architecture(), go=go(SILENT), progress=SILENT).binary

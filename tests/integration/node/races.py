@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from goldnode.errors import HostError
 from goldnode.fleet import external_validators, genesis
@@ -23,12 +24,13 @@ from goldnode.node import configure, node_yaml
 from goldnode.node.keys import archive
 from goldnode.node.keys.cometbft_keys import Key
 from goldnode.node.plan.inputs import read_image
+from goldnode.paths import REPOSITORY
 from goldnode.run import run
 from tests.integration.node.fleet import WORLD, Fleet, Host, fleet
 from tests.integration.node.programs import programs
 from tests.support import lease_stores
 from tests.support.lease_stores import Etcd
-from tests.support.node_lab import seed
+from tests.support.node_lab import Cluster, seed
 from tests.support.waiting import until
 
 KEY = Key(seed("shared"))
@@ -73,6 +75,27 @@ class Race:
         """The first height above this one that the key signed; 0 for none yet."""
         return next(iter(self.signed(height + 1, self.height() - 1)), 0)
 
+    def missed(self, first: int, last: int) -> list[int]:
+        """Heights whose commit lacks the key's signature."""
+        signed = self.signed(first, last)
+        return [each for each in range(first, last + 1) if each not in signed]
+
+    def holder_and_other(self) -> tuple[Host, Host]:
+        """Which machine holds the lease, and one that does not."""
+        found: list[Host] = []
+
+        def held() -> bool:
+            found[:] = [host for host in self.machines if self.lease(host).get("state") == "held"]
+            return bool(found) and self.signs()
+
+        assert until(held, 60), self.leases()
+        return found[0], next(host for host in self.machines if host is not found[0])
+
+    def type(self, host: Host, *words: str) -> str:
+        """What a command of `goldnode` prints that a person types on a machine."""
+        argv = [sys.executable, "-m", "goldnode.node", "--root", str(host.tree.layout.root), *words]
+        return run(["ip", "netns", "exec", host.space, *argv], cwd=REPOSITORY, timeout=60).stdout
+
     def height(self) -> int:
         """The chain's height."""
         return self.fleet._rpc.height()
@@ -99,7 +122,8 @@ class Race:
         """What all of them say."""
         logs = [host.tree.layout.at(f"/var/log/goldnode-lease@{host.name}.service.log") for host in self.machines]
         texts = [log.read_text(errors="replace")[-1500:] for log in logs if log.exists()]
-        return "\n".join([*(str(self.lease(host)) for host in self.machines), *texts])
+        nodes = [str(host.node().get("reason")) for host in self.machines]
+        return "\n".join([*(str(self.lease(host)) for host in self.machines), *nodes, *texts])
 
     def strike(self, number: int) -> None:
         """One race: a fault that its seed decides, and its end."""
@@ -139,10 +163,12 @@ class Race:
     def _cut_peers(self, host: Host) -> None:
         """The sentry is out of reach, the store is not: the machine still holds the lease and sees no block."""
         self._say("is cut from its peers", host)
-        sentry = f"{self.fleet.hosts['s-1'].address}/32"
-        run(["ip", "-n", host.space, "route", "replace", "blackhole", sentry])
+        sentries = [f"{each.address}/32" for each in self.fleet.hosts.values() if each not in self.machines]
+        for sentry in sentries:
+            run(["ip", "-n", host.space, "route", "replace", "blackhole", sentry])
         self._pause(5, 30)
-        run(["ip", "-n", host.space, "route", "del", "blackhole", sentry], check=False)
+        for sentry in sentries:
+            run(["ip", "-n", host.space, "route", "del", "blackhole", sentry], check=False)
 
     def _reboot(self, host: Host) -> None:
         self._say("is rebooted", host)
@@ -179,17 +205,9 @@ class Race:
         self.store.backup(f"backup-{self.backups}")
         self._pause(1, 20)
         self.store.restore(f"backup-{self.backups}")
-        argv = [
-            sys.executable,
-            "-m",
-            "goldnode.node",
-            "--root",
-            str(host.tree.layout.root),
-            "lease",
-            "restored",
-            host.name,
-        ]
-        with self.fleet.inside(self.fleet.world, argv) as process:
+
+        argv = [sys.executable, "-m", "goldnode.node", "--root", str(host.tree.layout.root), "lease", "restored"]
+        with self.fleet.inside(self.fleet.world, [*argv, host.name]) as process:
             assert 0 == process.wait(60)
 
     def _say(self, what: str, host: Host) -> None:
@@ -200,13 +218,15 @@ class Race:
 
 
 @contextlib.contextmanager
-def race(machines: int, *, lease: bool = True, automatic: bool = True) -> Iterator[Race]:
+def race(machines: int, *, lease: bool = True, automatic: bool = True, apart: bool = False) -> Iterator[Race]:
     """A running race: the key signs.
 
     Args:
         machines: How many have the key.
         lease: Whether they have a signing lease.
         automatic: Whether a silent machine's lease is taken by itself.
+        apart: Whether each is in a cluster of its own, with a sentry, and so hears nothing of the others: members
+            of one cluster refuse a key that another has, so this leaves nothing but the lease between them.
     """
     # Short: a unix socket's path has at most 107 characters.
     with tempfile.TemporaryDirectory(prefix="gnr") as name, contextlib.ExitStack() as stack:
@@ -220,11 +240,17 @@ def race(machines: int, *, lease: bool = True, automatic: bool = True) -> Iterat
             within = ("ip", "netns", "exec", space)
             run([*within, "ip", "link", "set", "lo", "up"])
             store = stack.enter_context(lease_stores.etcd(folder / "etcd", STORE, within))
-        more = {"lease": store.url, "takeover": "automatic" if automatic else "manual"} if store else {}
-        sentry = made.add("s-1", "sentry", config={"config.toml": timing(PACE)})
+        more: dict[str, Any] = {"takeover": "automatic" if automatic else "manual"}
+        more |= {"lease": store.url} if store else {}
+        more["config"] = {"config.toml": timing(PACE)}
+        homes = [Cluster(f"lab-{n}") if apart else made.cluster for n in range(1, machines + 1)]
+        sentries = [
+            made.add(f"s-{n}", "sentry", home.invite("sentry"), config=more["config"])
+            for n, home in enumerate(homes if apart else homes[:1], 1)
+        ]
         hosts = [
-            made.add(f"v-{n}", "validator", consensus_key="existing", config={"config.toml": timing(PACE)}, **more)
-            for n in range(1, machines + 1)
+            made.add(f"v-{n}", "validator", home.invite("validator"), consensus_key="existing", **more)
+            for n, home in enumerate(homes, 1)
         ]
         for host in hosts:
             layout = host.tree.layout
@@ -234,10 +260,10 @@ def race(machines: int, *, lease: bool = True, automatic: bool = True) -> Iterat
             configure.configure(layout, node_yaml.in_force(layout, image), image, host.tree.system)
             archive.bring_unused(layout.node(host.name), KEY)
         running = Race(made, hosts, store)
-        for host in (sentry, *hosts):
+        for host in (*sentries, *hosts):
             host.boot()
-        assert until(lambda: bool(sentry.node()), 60), sentry.console.read_text()
-        made.outside([sentry])
+        assert until(lambda: all(sentry.node() for sentry in sentries), 90), sentries[0].console.read_text()
+        made.outside(sentries)
         assert until(running.signs, 240), running.leases()
         yield running
 
