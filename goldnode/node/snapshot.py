@@ -234,6 +234,11 @@ class Restore:
     _came: int = 0
     _of: int | None = None
 
+    @property
+    def part(self) -> float:
+        """How much of it came, 0 to 1; 0 where its size is unknown."""
+        return min(1.0, self._came / self._of) if self._of else 0.0
+
     def look(self, node: NodeLayout, snapshot: Snapshot | None, record: Record, system: System) -> tuple[str, str]:
         """How far it is, for people; and why it failed, empty while it did not."""
         part = node.base / "snapshot.part"

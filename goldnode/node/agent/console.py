@@ -72,6 +72,7 @@ def document(report: NodeReport) -> dict[str, Any]:
         "healthy": health.healthy,
         "reason": report.reason,
         "progress": report.progress,
+        "catch_up": {"way": report.reached.way, "part": report.reached.part, "behind": report.reached.behind},
         "version": report.upgrades.version,
         "upgrade": _upgrade(report),
         "paused": report.paused,

@@ -31,6 +31,9 @@ _HELP = {
     "goldnode_lease_renewed": "When the lease's store last took a write, unix seconds; 0 for never",
     "goldnode_private_peers": "Validators loaded as private peers",
     "goldnode_members": "Other members of the cluster",
+    "goldnode_catch_up": "1 for the way by which the node is getting to the tip; absent at the tip",
+    "goldnode_catch_up_part": "How much of a snapshot is here, 0 to 1",
+    "goldnode_blocks_behind": "Blocks behind the tip, by the age of the latest; 0 at the tip",
     "goldnode_version_info": "1 for the version of the daemon that runs",
     "goldnode_upgrade_height": "First height of the next version, as ladder or chain say",
     "goldnode_upgrade_blocks": "Blocks until the next version",
@@ -58,6 +61,10 @@ def render(reports: Iterable[NodeReport], *, alarms: int, uptime: float) -> str:
         values["goldnode_wanted_peers_missing"].append((labels, len(health.missing)))
         values["goldnode_private_peers"].append((labels, len(report.loaded)))
         values["goldnode_members"].append((labels, report.members))
+        if way := report.reached.way:
+            values["goldnode_catch_up"].append((f'{labels},way="{way}"', 1.0))
+            values["goldnode_catch_up_part"].append((labels, round(report.reached.part, 3)))
+        values["goldnode_blocks_behind"].append((labels, report.reached.behind))
         if report.upgrades.version:
             values["goldnode_version_info"].append((f'{labels},version="{report.upgrades.version}"', 1.0))
         if coming := report.upgrades.coming:

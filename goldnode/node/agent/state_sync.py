@@ -19,7 +19,7 @@ from goldnode.node.agent import servers
 from goldnode.node.agent.health import Health, State
 from goldnode.node.beside import Beside
 from goldnode.node.catch_up import Phase, Record
-from goldnode.node.plan.catch_up import TRIES, Distrust, Header, Pace, Tip, Trust, Way, aim, decide, progress
+from goldnode.node.plan.catch_up import TRIES, Distrust, Header, Pace, Reached, Tip, Trust, Way, aim, decide, progress
 from goldnode.node.plan.catch_up import way_of_a_validator as way_of
 from goldnode.node.plan.inputs import NodeFacts
 from goldnode.node.plan.peers import Member, mesh_address
@@ -57,6 +57,7 @@ class Catcher:
         tips: Asks servers how far they are.
         headers: Asks servers for a block.
         restore: Fetches a snapshot and puts it in place.
+        reached: How far it is, as the last look saw it.
     """
 
     network: Network
@@ -64,6 +65,7 @@ class Catcher:
     tips: Tips = servers.tips
     headers: Headers = servers.headers
     restore: Restore = field(default_factory=Restore)
+    reached: Reached = field(default_factory=Reached)
     _question: Beside[Trust | Distrust | Way] = field(default_factory=Beside)
     _asked: float = 0.0
     _since: float = 0.0
@@ -75,6 +77,7 @@ class Catcher:
         """What the daemon waits for before its start; empty when it may start."""
         node = facts.layout
         record = catch_up.read(node)
+        self.reached = Reached()
         if self.network.daemon.family is not Family.COSMOS_SDK:
             return ""
         match record.phase:
@@ -84,7 +87,7 @@ class Catcher:
                 self._moved = now
                 return "" if facts.trust == record.trust else "state sync: configuring it"
             case Phase.GIVEN_UP:
-                return _given_up(facts, record)
+                return self._gave_up(facts, record)
             case Phase.SNAPSHOT | Phase.INSTALLING:
                 return self._restore(facts, record)
         if not record.tries and catch_up.has_databases(node):
@@ -96,6 +99,7 @@ class Catcher:
     def watch(self, facts: NodeFacts, health: Health, now: float) -> str:
         """What a running daemon is catching up with, for people; empty at the tip.  A failed sync is stopped."""
         record = catch_up.read(facts.layout)
+        self.reached = Reached()
         if health.height:
             if record.phase is Phase.STATE_SYNC:
                 catch_up.write(facts.layout, replace(record, phase=Phase.DONE))
@@ -120,6 +124,7 @@ class Catcher:
     def _find(self, facts: NodeFacts, record: Record, now: float) -> str:
         """Ask whom to trust; the sentence to show meanwhile, empty when the chain is to be replayed."""
         self._since = self._since or now
+        self.reached = Reached("asking")
         if self._question.running:
             return "state sync: asking whom to trust"
         answer = self._question.take()
@@ -127,6 +132,7 @@ class Catcher:
             catch_up.write(facts.layout, record.trying(answer))
             return "state sync: configuring it"
         if answer is Way.REPLAY or (answer is Way.WAIT and now - self._since > SILENCE):
+            self.reached = Reached()
             return ""
         if isinstance(answer, Distrust):
             record = self._fail(facts, record, answer.reason)
@@ -171,6 +177,7 @@ class Catcher:
         log = log[max(0, log.rfind(_BEGAN)) :]
         chunks, failed = _CHUNK.findall(log), _FAILED.search(log)
         said = f"{int(chunks[-1][0]) + 1} of {chunks[-1][1]}" if chunks else ""
+        self.reached = Reached("state-sync", (int(chunks[-1][0]) + 1) / int(chunks[-1][1]) if chunks else 0.0)
         self._moved = self._moved or now
         if said != self._chunk:
             self._chunk, self._moved = said, now
@@ -202,11 +209,12 @@ class Catcher:
     def _restore(self, facts: NodeFacts, record: Record) -> str:
         snapshot = self._known(facts).snapshot
         if snapshot is None and record.phase is not Phase.INSTALLING:
-            return _given_up(facts, record)
+            return self._gave_up(facts, record)
         said, failed = self.restore.look(facts.layout, snapshot, record, self.system)
         if failed:
             catch_up.write(facts.layout, Record(Phase.GIVEN_UP, record.tries, None, failed))
-            return _given_up(facts, catch_up.read(facts.layout))
+            return self._gave_up(facts, catch_up.read(facts.layout))
+        self.reached = Reached("snapshot", self.restore.part)
         return said
 
     def _behind(self, health: Health, now: float) -> str:
@@ -216,14 +224,16 @@ class Catcher:
         self._pace = self._pace.noting(now, now - health.age)
         if health.state is State.STALLED:
             return ""
-        return progress(health.age, self.network.block_time or BLOCK_TIME, self._pace)
+        pace = self.network.block_time or BLOCK_TIME
+        self.reached = Reached("blocks", behind=round(health.age / pace))
+        return progress(health.age, pace, self._pace)
+
+    def _gave_up(self, facts: NodeFacts, record: Record) -> str:
+        self.reached = Reached("given-up")
+        name = facts.entry.name
+        return f"cannot reach the tip: {record.reason}; goldnode catch-up {name} tries again, docs/catching-up.md"
 
 
 def _rpc_on_the_mesh(facts: NodeFacts, member: Member) -> str:
     host = mesh_address(facts.fingerprint, member.mesh_key)
     return f"http://[{host}]:{Ports.rpc_beside(member.p2p_port)}"
-
-
-def _given_up(facts: NodeFacts, record: Record) -> str:
-    name = facts.entry.name
-    return f"cannot reach the tip: {record.reason}; goldnode catch-up {name} tries again, docs/catching-up.md"

@@ -32,6 +32,7 @@ from goldnode.node.keys import keys, recovery
 from goldnode.node.keys.claims import Judgement
 from goldnode.node.keys.key_rules import KeyRecord, Recovery, Verdict, decide
 from goldnode.node.plan import wireguard
+from goldnode.node.plan.catch_up import Reached
 from goldnode.node.plan.inputs import Image, NodeFacts
 from goldnode.node.plan.peers import Member, dial, mesh_address
 from goldnode.node.system.system import System
@@ -64,6 +65,7 @@ class NodeReport:
         public_key: That key's public half, base64, as chains want it to make a validator; empty without one.
         restarts: How often it was started again after it had ended by itself.
         progress: How far it is on its way to the tip; empty at the tip.
+        reached: The same in numbers.
         upgrades: Which version runs, and what comes.
         lease: Its signing lease, as its keeper saw it last; None for a node that has none.
         alone: It signs with a key of this machine and without a lease.
@@ -83,6 +85,7 @@ class NodeReport:
     public_key: str = ""
     restarts: int = 0
     progress: str = ""
+    reached: Reached = field(default_factory=Reached)
     upgrades: View = field(default_factory=View)
     lease: LeaseReport | None = None
     alone: bool = False
@@ -192,6 +195,7 @@ class Supervisor:
             public_key=base64.b64encode(key.public).decode() if key else "",
             restarts=self._restarts,
             progress=progress,
+            reached=Reached() if paused else self.catcher.reached,
             upgrades=view,
             lease=lease,
             alone=record is not None and not self.facts.leased,

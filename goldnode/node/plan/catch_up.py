@@ -200,6 +200,21 @@ class Pace:
         return (t1 - b1) / gain if gain > 0 else None
 
 
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """How far a node is on its way to the tip, in numbers.
+
+    Attributes:
+        way: ``asking``, ``state-sync``, ``snapshot``, ``blocks`` or ``given-up``; empty at the tip.
+        part: How much of the snapshot is here, 0 to 1.
+        behind: Blocks behind the tip, by the age of the latest.
+    """
+
+    way: str = ""
+    part: float = 0.0
+    behind: int = 0
+
+
 def progress(age: float, block_time: float, pace: Pace) -> str:
     """How far behind a node is, for people: ``catching up: 3,400 blocks behind, 21 min``."""
     left = pace.seconds_left()

@@ -13,7 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -211,10 +211,11 @@ class Fleet:
     def _rpc(self) -> ExternalRpc:
         return ExternalRpc(self.home(WORLD[0]) / external_validators.RPC)
 
-    def outside(self, sentries: list[Host], next_version: Path | None = None) -> None:
+    def outside(self, sentries: list[Host], next_version: Path | None = None, words: Sequence[str] = ()) -> None:
         """Start the world: two validators that make blocks together, peering with the sentries' public side.
 
-        With a ``next_version`` they switch to it by themselves when their daemon stops for an upgrade.
+        With a ``next_version`` they switch to it by themselves when their daemon stops for an upgrade; ``words`` end
+        their command lines.
         """
         public = [peer for sentry in sentries for peer in sentry.public()]
         for who in WORLD:
@@ -223,7 +224,7 @@ class Fleet:
             document = tomlkit.parse(config.read_text())
             document["p2p"]["persistent_peers"] = ",".join(peers)
             config.write_text(tomlkit.dumps(document))
-            argv = external_validators.arguments(self.program)
+            argv = [*external_validators.arguments(self.program), *words]
             if next_version:
                 argv = [sys.executable, "-m", "tests.integration.node.switching", str(next_version), *argv]
             with (self.folder / f"{who.name}.log").open("ab") as log:

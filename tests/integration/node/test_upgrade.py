@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import shutil
+import time
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,29 +21,33 @@ from tests.integration.node.programs import programs
 from tests.integration.node.scenarios import bring, write_genesis
 from tests.integration.node.vote import Voters, quick
 from tests.support import wasmd_next
-from tests.support.node_lab import seed
+from tests.support.node_lab import Person, seed
 from tests.support.waiting import until
 
 #: wasmd is built twice first, which takes minutes where it has not been.
 pytestmark = [pytest.mark.root, pytest.mark.long, pytest.mark.timeout(2400)]
 KEY = Key(seed("hidden"))
-#: The height of the upgrade: by then the fleet signs, and the vote is over.
-HEIGHT = 260
-RUNG = {"name": wasmd_next.GOOD, "height": HEIGHT, "version": wasmd_next.VERSION, "pre_upgrade_copy": True}
+#: The height of the upgrade: a hundred blocks before, the fleet signs and tells of it; then the vote is over, too.
+HEIGHT = 340
 
 
-def equip(host: Host, *, wrong: bool = False) -> None:
+def equip(host: Host, *, wrong: bool = False, plan: str = wasmd_next.GOOD) -> None:
     """What a bake, or a fetch, leaves on a machine: the ladder, and the next version; with ``wrong``, a damaged one."""
     library, built = host.tree.layout.library, wasmd_next.build()
     path = library / "network.json"
     document: dict[str, Any] = json.loads(path.read_text())
-    path.write_text(json.dumps(document | {"upgrades": [RUNG]}))
+    rung = {"name": plan, "height": HEIGHT, "version": wasmd_next.VERSION, "pre_upgrade_copy": True}
+    path.write_text(json.dumps(document | {"upgrades": [rung]}))
     goal = program(library, "wasmd", wasmd_next.VERSION)
     draft = library / "draft"
     (draft / "bin").mkdir(parents=True)
     (draft / "lib").mkdir()
-    (draft / "bin" / "wasmd").symlink_to(built.binary)
     (draft / "lib" / "libwasmvm.so").symlink_to(built.libraries[0])
+    if plan == wasmd_next.GOOD:
+        (draft / "bin" / "wasmd").symlink_to(built.binary)
+    else:
+        (draft / "bin" / "wasmd").write_text(f'#!/bin/sh\n{wasmd_next.SWITCH}=1 exec {built.binary} "$@"\n')
+        (draft / "bin" / "wasmd").chmod(0o755)
     goal.parent.parent.parent.mkdir(parents=True, exist_ok=True)
     rungs.settle(draft, goal)
     if wrong:
@@ -50,10 +55,10 @@ def equip(host: Host, *, wrong: bool = False) -> None:
         goal.write_text("damaged")
 
 
-def mend(host: Host) -> None:
+def mend(host: Host, plan: str = wasmd_next.GOOD) -> None:
     """The right version, fetched again."""
     shutil.rmtree(host.tree.layout.library / "daemons")
-    equip(host)
+    equip(host, plan=plan)
 
 
 def following(sentry: Host) -> bool:
@@ -80,38 +85,67 @@ def made_at(made: Fleet, number: int) -> float:
     return datetime.fromisoformat(text[:19] + "+00:00").timestamp() + float("0." + text[20:-1])
 
 
-def test_everybody_passes_an_upgrade_with_nobody_typing(tmp_path: Path) -> None:
-    """Validator and sentries halt, notice, keep a copy, switch and sign on; a damaged binary is said long before."""
+def begin(made: Fleet, plan: str = wasmd_next.GOOD) -> tuple[Host, list[Host]]:
+    """A validator that is about to sign and two sentries, equipped for a plan; the last one's binary is damaged."""
+    write_genesis(made, {KEY: 10}, quick=True, change=quick)
+    validator = made.add("val-1", "validator", consensus_key="existing", min_sentries=2)
+    sentries = [made.add(name, "sentry") for name in ("s-1", "s-2")]
+    for host in (validator, *sentries):
+        equip(host, wrong=host is sentries[1], plan=plan)
+    bring(validator, KEY)
+    for host in (*sentries, validator):
+        host.boot()
+    assert until(lambda: all(sentry.node() for sentry in sentries), 60)
+    return validator, sentries
+
+
+def switched(host: Host) -> bool:
+    """Whether a machine runs the next version, by its own word."""
+    return host.node().get("version") == wasmd_next.VERSION
+
+
+def failed_thrice(host: Host) -> bool:
+    """Whether the next version ended at its first block, and again."""
+    return log(host).count("this release was never tested") >= 3
+
+
+def cut_again_and_again(host: Host) -> None:
+    """Take a machine's power at four moments between its halt and its first block."""
+    info = host.tree.layout.node(host.name).home / "data" / "upgrade-info.json"
+    assert until(info.exists, 300), log(host)[-3000:]
+    for moment in (0.0, 0.7, 1.5, 3.0):
+        time.sleep(moment)
+        host.lose_power()
+        host.boot()
+
+
+def test_everybody_passes_an_upgrade_with_nobody_typing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Validator and sentries halt, notice, keep a copy, switch and sign on, whoever loses power meanwhile.
+
+    A damaged binary is said a hundred blocks before; once the validator signed, nothing leads back.
+    """
     tools, built = programs(tmp_path / "programs", name="localwasm"), wasmd_next.build()
     folder = tmp_path / "fleet"
     folder.mkdir()
     with fleet(folder, tools, name="localwasm") as made:
-        write_genesis(made, {KEY: 10}, quick=True, change=quick)
-        validator = made.add("val-1", "validator", consensus_key="existing", min_sentries=2)
-        sentries = [made.add(name, "sentry") for name in ("s-1", "s-2")]
-        for host in (validator, *sentries):
-            equip(host, wrong=host is sentries[1])
-        bring(validator, KEY)
-        for host in (*sentries, validator):
-            host.boot()
-        assert until(lambda: all(sentry.node() for sentry in sentries), 60)
+        validator, sentries = begin(made)
         made.outside(sentries, built.binary)
         assert until(lambda: validator.node().get("signing"), 180), validator.console.read_text()
 
         told = [host.node()["upgrade"] for host in (validator, *sentries)]
         assert [wasmd_next.GOOD] * 3 == [each["name"] for each in told]
         assert ["verified", "verified", "WRONG HASH"] == [each["binary"] for each in told]
-        assert told[0]["blocks"] > 50, "the test is too slow for its height"
+        assert told[2]["blocks"] >= 100, "the test is too slow for its height"
         mend(sentries[1])
         Voters(made).upgrade(wasmd_next.GOOD, HEIGHT, ["hidden-0", *(who.name for who in WORLD)])
         assert until(lambda: sentries[1].node()["upgrade"]["binary"] == "verified", 60)
         assert height(made) < HEIGHT, "the vote came too late"
 
+        cut_again_and_again(sentries[1])
         assert until(lambda: height(made) > HEIGHT + 10, 300), log(validator)[-3000:]
         hosts = (validator, *sentries)
         for host in hosts:
-            switched = functools.partial(lambda each: each.node().get("version") == wasmd_next.VERSION, host)
-            assert until(switched, 60), host.console.read_text()
+            assert until(functools.partial(switched, host), 60), host.console.read_text()
             node = host.tree.layout.node(host.name)
             assert upgrades.copy_of(node, wasmd_next.GOOD).is_dir()
             assert not (upgrades.copy_of(node, wasmd_next.GOOD) / "priv_validator_state.json").exists()
@@ -121,3 +155,52 @@ def test_everybody_passes_an_upgrade_with_nobody_typing(tmp_path: Path) -> None:
         missed = [number for number in range(HEIGHT, HEIGHT + 8) if KEY.address not in made._rpc.signers(number + 1)]
         print(f"halt {halt:.1f} s, missed {missed}")
         assert halt < 60
+
+        validator.halt()
+        person = Person(validator.tree, capsys)
+        person.types("stop", "--hold", "val-1")
+        code, said = person.types("rollback", "val-1")
+        assert (8, True) == (code, "going back could sign it twice" in said)
+        assert wasmd_next.VERSION == upgrades.started(validator.tree.layout.node("val-1"))
+
+
+def test_a_release_that_fails_is_gone_back_from_by_command_only(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It ends at its first block, again and again, until a person goes back; then the node skips it, and signs."""
+    tools = programs(tmp_path / "programs", name="localwasm")
+    folder = tmp_path / "fleet"
+    folder.mkdir()
+    with fleet(folder, tools, name="localwasm") as made:
+        validator, sentries = begin(made, wasmd_next.BROKEN)
+        mend(sentries[1], wasmd_next.BROKEN)
+        hosts = (validator, *sentries)
+        # The others have agreed to skip it, so the chain goes on without the fleet.
+        made.outside(sentries, words=["--unsafe-skip-upgrades", str(HEIGHT)])
+        assert until(lambda: validator.node().get("signing"), 180), validator.console.read_text()
+        Voters(made).upgrade(wasmd_next.BROKEN, HEIGHT, ["hidden-0", *(who.name for who in WORLD)])
+        assert height(made) < HEIGHT, "the vote came too late"
+
+        assert until(lambda: height(made) > HEIGHT + 5, 300)
+        for host in hosts:
+            assert until(functools.partial(switched, host), 90), host.console.read_text()
+            assert until(functools.partial(failed_thrice, host), 90), log(host)[-3000:]
+        node = validator.tree.layout.node("val-1")
+        signed, key = node.signing_state.read_bytes(), node.consensus_key.read_bytes()
+        assert str(HEIGHT) == json.loads(signed)["height"]
+        assert KEY.address not in made.signers()
+        assert 8 == Person(validator.tree, capsys).types("rollback", "val-1")[0]
+
+        for host in hosts:
+            host.halt()
+            person = Person(host.tree, capsys)
+            person.types("stop", "--hold", host.name)
+            code, said = person.types("rollback", host.name)
+            assert (0, True) == (code, f"runs {made.program.network.daemon.version}" in said), said
+            assert 0 == person.types("start", host.name)[0]
+        assert (signed, key) == (node.signing_state.read_bytes(), node.consensus_key.read_bytes())
+        for host in (*sentries, validator):
+            host.boot()
+
+        assert until(lambda: KEY.address in made.signers(), 180), log(validator)[-3000:]
+        assert made.program.network.daemon.version == validator.node()["version"]
