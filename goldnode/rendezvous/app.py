@@ -14,8 +14,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import re
-from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -26,11 +25,11 @@ from goldnode.protocol.wire import refuse
 from goldnode.rendezvous import calls
 from goldnode.rendezvous.address import bucket
 from goldnode.rendezvous.config import Config
-from goldnode.rendezvous.limiter import Limiter
+from goldnode.rendezvous.limiter import Limiter, Outgoing
 from goldnode.rendezvous.metrics import Metrics
 from goldnode.rendezvous.notifier import Notifier
 from goldnode.rendezvous.problem import RefusalError, problem, unavailable
-from goldnode.rendezvous.reply import PIECE, Reply, Send, deliver, text_reply
+from goldnode.rendezvous.reply import Reply, Send, deliver, text_reply
 from goldnode.rendezvous.request import ClientGoneError, Receive, Request, read_address, read_head
 from goldnode.rendezvous.rooms import Rooms
 from goldnode.rendezvous.store import Store, StoreError, StoreStats
@@ -39,9 +38,6 @@ log = logging.getLogger(__name__)
 
 Handler = Callable[..., Awaitable[Reply]]
 
-#: Bytes of large answers on their way at once, in all and to one address; small ones pass in any case.
-OUTGOING_BYTES = 64 << 20
-OUTGOING_BYTES_PER_ADDRESS = 4 << 20
 #: What a supervisor asks, and asks often: not counted against its address.
 _SUPERVISION = ("/healthz", "/readyz")
 
@@ -79,10 +75,10 @@ class App:
         self._limiter = Limiter(address_rate)
         self._metrics = Metrics()
         self._stats = StoreStats(0, 0)
-        self._outgoing = 0
-        self._outgoing_to: Counter[str] = Counter()
+        self._outgoing = Outgoing()
         self._asked_ready = False
-        self._routes = self._table(calls.Calls(Rooms(store, Limiter(new_rooms)), config, self._metrics, clock))
+        rooms = Rooms(store, Limiter(new_rooms))
+        self._routes = self._table(calls.Calls(rooms, config, self._metrics, self._outgoing, clock))
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request (ASGI 3)."""
@@ -96,7 +92,8 @@ class App:
             name = route.name
             answer = handler(request, receive, *ids)
             del request  # thousands may wait in there
-            reply = self._within_memory(await answer, bucket(address))
+            reply = await answer
+            self._outgoing.check(len(reply.body), bucket(address))
         except ClientGoneError:
             self._metrics.requests[name, "gone"] += 1
             return
@@ -104,7 +101,7 @@ class App:
             refusal = _as_refusal(error)
             reply, outcome = problem(refusal, int(self._clock() * 1000)), refusal.code
         self._metrics.requests[name, outcome] += 1
-        with self._counted(len(reply.body), bucket(address)):
+        with self._outgoing.counted(len(reply.body), bucket(address)):
             await deliver(reply, send, self._store.generation)
 
     async def sweep(self) -> None:
@@ -118,19 +115,6 @@ class App:
             if self._asked_ready or self._store.fault is not None:
                 self._asked_ready = False
                 await self._store.prove()
-
-    @contextlib.contextmanager
-    def _counted(self, size: int, to: str) -> Iterator[None]:
-        """Count an answer as under way to an address while the block runs."""
-        self._outgoing += size
-        self._outgoing_to[to] += size
-        try:
-            yield
-        finally:
-            self._outgoing -= size
-            self._outgoing_to[to] -= size
-            if not self._outgoing_to[to]:
-                del self._outgoing_to[to]
 
     def _table(self, protocol: calls.Calls) -> tuple[Route, ...]:
         one = "([^/]+)"
@@ -166,14 +150,6 @@ class App:
             return route, route.handlers[request.method], found.groups()
         raise RefusalError("there is nothing at this path", Code.NO_ROUTE)
 
-    def _within_memory(self, reply: Reply, to: str) -> Reply:
-        size = len(reply.body)
-        if size > PIECE and self._outgoing_to[to] + size > max(size, OUTGOING_BYTES_PER_ADDRESS):
-            raise unavailable("too many large answers are on their way to this address, which does not read them")
-        if size > PIECE and self._outgoing + size > OUTGOING_BYTES:
-            raise unavailable("too many large answers are on their way to slow readers")
-        return reply
-
     async def _healthz(self, _: Request, __: Receive) -> Reply:
         return text_reply(200, "ok\n")
 
@@ -191,7 +167,7 @@ class App:
             "rooms": self._stats.rooms,
             "slots": self._stats.slots,
             "watchers": len(self._notifier),
-            "outgoing_bytes": self._outgoing,
+            "outgoing_bytes": self._outgoing.size,
         }
         return text_reply(200, self._metrics.render(gauges))
 

@@ -22,7 +22,7 @@ from goldnode.protocol.wire import read_body as read_structure
 from goldnode.rendezvous import rules
 from goldnode.rendezvous.address import bucket
 from goldnode.rendezvous.config import Config
-from goldnode.rendezvous.limiter import Limiter
+from goldnode.rendezvous.limiter import Limiter, Outgoing
 from goldnode.rendezvous.metrics import Metrics
 from goldnode.rendezvous.problem import RefusalError
 from goldnode.rendezvous.replays import Replays
@@ -60,11 +60,15 @@ class Calls:
         rooms: Where everything is kept.
         config: The rates, for `/v1/caps` and the rooms' limiter.
         metrics: Counts watchers that were notified.
+        outgoing: What is on its way; a listing that may not join it is not made.
         clock: Unix seconds.
     """
 
-    def __init__(self, rooms: Rooms, config: Config, metrics: Metrics, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, rooms: Rooms, config: Config, metrics: Metrics, outgoing: Outgoing, clock: Callable[[], float]
+    ) -> None:
         self._rooms, self._config, self._metrics, self._clock = rooms, config, metrics, clock
+        self._outgoing = outgoing
         self._room_limiter = Limiter(config.rates()[1])
         self._replays = Replays()
 
@@ -83,9 +87,10 @@ class Calls:
     async def list(self, request: Request, receive: Receive, room: str) -> Reply:
         """List a room, or wait for news of it."""
         _, now = await self._signed(request, receive, room)
-        query = parse_list_query(request.query)
+        query, reader = parse_list_query(request.query), bucket(request.address)
         del request  # thousands may wait here, and it is not needed any more
         watch = Watch(room, query.revision(self._rooms.store.generation), query.policy)
+        self._outgoing.check(await self._rooms.store.size(room, watch.after), reader)
         answer = await self._rooms.changes(watch, now)
         if answer is None and watch.after is not None:
             rev = await self._rooms.store.wait(watch.places, watch.after, query.wait, partial(_left, receive))

@@ -1,12 +1,24 @@
-"""Token buckets, one per address or room, in bounded memory."""
+"""What one address may use: requests, by token buckets in bounded memory, and answers on their way to it.
+
+A large answer is refused before it is made: making it costs the server more than asking for it costs the
+client, so who never reads must not be able to have it made over and over.
+"""
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import contextlib
+from collections import Counter, OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass
+
+from goldnode.rendezvous.problem import unavailable
+from goldnode.rendezvous.reply import PIECE
 
 #: Buckets kept per limiter; beyond that the one unused for longest is forgotten, which only ever refills it.
 MAX_BUCKETS = 50_000
+#: Bytes of large answers on their way at once, in all and to one address; small ones pass in any case.
+OUTGOING_BYTES = 64 << 20
+OUTGOING_BYTES_PER_ADDRESS = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +63,41 @@ class Limiter:
         if len(self._buckets) > self._capacity:
             self._buckets.popitem(last=False)
         return 0.0 if allowed else (1 - tokens) / self.rate.per_second
+
+
+class Outgoing:
+    """The answers of one server that are on their way."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._to: Counter[str] = Counter()
+
+    def check(self, size: int, to: str) -> None:
+        """Refuse a large answer while too much is on its way already.
+
+        Args:
+            size: Bytes it has, or will have at least.
+            to: The address, or network, that asks.
+
+        Raises:
+            RefusalError: `unavailable`.
+        """
+        if size <= PIECE:
+            return
+        if self._to[to] + size > max(size, OUTGOING_BYTES_PER_ADDRESS):
+            raise unavailable("too many large answers are on their way to this address, which does not read them")
+        if self.size + size > OUTGOING_BYTES:
+            raise unavailable("too many large answers are on their way to slow readers")
+
+    @contextlib.contextmanager
+    def counted(self, size: int, to: str) -> Iterator[None]:
+        """Count an answer as on its way to an address while the block runs."""
+        self.size += size
+        self._to[to] += size
+        try:
+            yield
+        finally:
+            self.size -= size
+            self._to[to] -= size
+            if not self._to[to]:
+                del self._to[to]

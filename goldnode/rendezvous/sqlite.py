@@ -119,12 +119,18 @@ class SqliteStore:
         with self._reading() as db:
             db.execute("BEGIN")
             try:
-                rev, horizon = db.execute("SELECT rev, horizon FROM counters").fetchone()
-                reset = after is None or not horizon <= after <= rev
+                rev, reset = _whole(db, after)
                 rows = db.execute(query, (room, 0 if reset else after)).fetchall()
             finally:
                 db.execute("COMMIT")
         return Listing(tuple(map(_row, rows)), rev, reset)
+
+    async def size(self, room: str, after: int | None) -> int:
+        """See ``Store.size``."""
+        query = "SELECT total(length(body)) FROM slots WHERE room = ? AND news > ?"
+        with self._reading() as db:
+            _, reset = _whole(db, after)
+            return int(db.execute(query, (room, 0 if reset else after)).fetchone()[0])
 
     async def cas(self, room: str, slot: str, expected: int | None, value: Value, *, notify: bool) -> Row | None:
         """See ``Store.cas``."""
@@ -255,6 +261,12 @@ def _prepare(db: sqlite3.Connection, max_bytes: int) -> None:
         db.executescript(SCHEMA)
     (page,) = db.execute("PRAGMA page_size").fetchone()
     db.execute(f"PRAGMA max_page_count = {max_bytes // page}")
+
+
+def _whole(db: sqlite3.Connection, after: int | None) -> tuple[int, bool]:
+    """The last revision given out, and whether a reader at ``after`` must be told everything."""
+    rev, horizon = db.execute("SELECT rev, horizon FROM counters").fetchone()
+    return rev, after is None or not horizon <= after <= rev
 
 
 def _row(columns: tuple[str, int, int, str, int, int, int, float, bytes]) -> Row:

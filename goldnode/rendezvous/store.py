@@ -118,6 +118,9 @@ class Store(Protocol):
     async def list(self, room: str, after: int | None) -> Listing:
         """What is new in a room after a cursor; everything when there is none."""
 
+    async def size(self, room: str, after: int | None) -> int:
+        """Bytes of the contents that `list` would bring: known without reading them."""
+
     async def cas(self, room: str, slot: str, expected: int | None, value: Value, *, notify: bool) -> Row | None:
         """Write a slot if its revision is still ``expected`` (None: empty); on disk when this returns.
 

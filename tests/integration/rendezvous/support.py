@@ -252,8 +252,8 @@ def gauge(url: str, name: str) -> int:
 
 
 def until(ask_again: Callable[[], T], wanted: Callable[[T], bool]) -> T:
-    """Ask again until the answer is the wanted one, for fifteen seconds."""
-    deadline = time.monotonic() + 15
+    """Ask again until the answer is the wanted one, for a minute: the machine may be busy."""
+    deadline = time.monotonic() + 60
     while not wanted(found := ask_again()) and time.monotonic() < deadline:
         time.sleep(0.1)
 

@@ -16,9 +16,10 @@ import pytest
 from goldnode.protocol import limits, seal
 from goldnode.protocol.record import sign_record
 from goldnode.protocol.wire import key_from_seed, public_of, to_base64, write_body
-from goldnode.rendezvous import app, guard, request, server
+from goldnode.rendezvous import guard, limiter, request, server
 from goldnode.rendezvous.address import parse_proxies
 from goldnode.rendezvous.config import Config
+from goldnode.rendezvous.sqlite import SqliteStore
 from tests.integration.rendezvous.support import OPEN, Call, Member, ask, gauge, serving, until
 
 
@@ -278,7 +279,7 @@ def test_slow_body(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_slow_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who asks for much and reads nothing is cut off; meanwhile small answers go out and memory is bounded."""
     monkeypatch.setattr(guard, "STALL_SECONDS", 2.0)
-    monkeypatch.setattr(app, "OUTGOING_BYTES", 1_000_000)
+    monkeypatch.setattr(limiter, "OUTGOING_BYTES", 1_000_000)
     crowd = [member("slow readers", b"%d" % number) for number in range(120)]
     with serving(tmp_path / "store.sqlite") as url, contextlib.ExitStack() as stack:
         for one in crowd:
@@ -293,6 +294,21 @@ def test_slow_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert ("unavailable", 201) == (refused.code, small.status)
     assert len(crowd) == len(served.document["items"])
     assert received < len(served.body)
+
+
+def test_a_listing_that_may_not_leave_is_not_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who leaves its answers unread is refused before the store is read for it: making them would starve the others."""
+    monkeypatch.setattr(limiter, "OUTGOING_BYTES_PER_ADDRESS", 100_000)
+    with serving(tmp_path / "store.sqlite") as url, contextlib.ExitStack() as stack:
+        for one in (crowd := [member("not made", b"%d" % number) for number in range(120)]):
+            body = write_body("record", one.record(1, size=4096))
+            assert 201 == ask(url, one.signed("PUT", one.path, body)).status
+        stack.enter_context(_unread(url, crowd[0].list()))
+        until(lambda: gauge(url, "outgoing_bytes"), lambda size: size > limiter.OUTGOING_BYTES_PER_ADDRESS)
+        monkeypatch.setattr(SqliteStore, "list", None)
+        refused = ask(url, crowd[0].list())
+
+    assert (503, "which does not read them") == (refused.status, refused.document["detail"][-24:])
 
 
 def test_watcher_that_left(url: str) -> None:

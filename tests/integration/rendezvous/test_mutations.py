@@ -20,7 +20,7 @@ from goldnode.protocol.policy import Policy, sign_policy, verify_policy
 from goldnode.protocol.record import verify_record, verify_tombstone
 from goldnode.protocol.request import sign_request
 from goldnode.protocol.wire import hash_of, key_from_seed, public_of, read_body, write_body
-from goldnode.rendezvous import app, request
+from goldnode.rendezvous import limiter, request
 from goldnode.rendezvous.config import Config
 from tests.integration.rendezvous.support import Call, Harness, Member
 
@@ -156,8 +156,8 @@ def test_mutations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pyte
     """Every answer is `ok` or a stable code with its status, every code is seen, server and store stay healthy."""
     monkeypatch.setattr(limits, "SLOTS", 12)
     monkeypatch.setattr(request, "BODY_SECONDS", 0.01)
-    monkeypatch.setattr(app, "OUTGOING_BYTES", 4096)
-    monkeypatch.setattr(app, "PIECE", 4096)
+    monkeypatch.setattr(limiter, "OUTGOING_BYTES", 4096)
+    monkeypatch.setattr(limiter, "PIECE", 4096)
     random, seen = Random(4), Counter[str]()  # noqa: S311 - repeatable, not secret
     with Harness(tmp_path, Config(address_rate=20, room_rate=8)) as server:
         for number in range(REQUESTS):

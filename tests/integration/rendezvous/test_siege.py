@@ -17,6 +17,7 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from goldnode.discovery.client import TIMEOUT
 from goldnode.protocol import limits
 from goldnode.protocol.wire import write_body
 from tests.integration.rendezvous.support import Call, Member, ask, process, until
@@ -37,9 +38,9 @@ def insider(slot: bytes = b"slot") -> Member:
 
 
 def call_from(url: str, call: Call, source: str = HOME) -> int:
-    """The status of an answer; 0 for none within five seconds."""
+    """The status of an answer; 0 for none in the time a member waits for one."""
     parts = urlsplit(url)
-    connection = HTTPConnection(str(parts.hostname), parts.port, timeout=5, source_address=(source, 0))
+    connection = HTTPConnection(str(parts.hostname), parts.port, timeout=TIMEOUT, source_address=(source, 0))
     try:
         with contextlib.closing(connection):
             connection.request(call.method, call.target, call.body or None, dict(call.headers))
