@@ -28,7 +28,7 @@ from goldnode.node.plan.node_plan import config_files
 from goldnode.node.plan.peers import Member
 from goldnode.node.plan.plan import plan
 from goldnode.node.plan.ports import Ports
-from goldnode.node.system import apply, machine
+from goldnode.node.system import apply, machine, reachable
 from goldnode.node.system.system import System
 
 Random = Callable[[int], bytes]
@@ -110,7 +110,8 @@ def prepare(
     numbers = blocks.assign(blocks.known(layout), [entry.name for entry in config.nodes])
     found = ConfiguredMachine(config, image, hosted=hosted, blocks=numbers)
     binding = machine.read(layout).binding
-    preparation = _Preparation(config, image, binding, random, addresses, runs, found.notices)
+    reached = reachable.reachable(layout, addresses)
+    preparation = _Preparation(config, image, binding, random, reached, runs, found.notices)
     for entry in config.nodes:
         if image.roles[entry.role].kind is not RoleKind.NODE:
             continue
@@ -165,7 +166,7 @@ class _Preparation:
     image: Image
     binding: str
     random: Random
-    addresses: tuple[str, ...]
+    reached: reachable.Reachable
     runs: Callable[[str], bool]
     notices: list[str]
 
@@ -179,6 +180,7 @@ class _Preparation:
         seen = self._consensus_key(node, entry, members, now) if role.consensus_key else 0
         private, public, replaced = mesh_key(node, self.config.mesh, self.random)
         self.notices.extend(f"{node.name}: {each}" for each in replaced)
+        announced = self.reached.or_named(entry.addresses) if role.announces else None
         facts = NodeFacts(
             entry=entry,
             role=role,
@@ -188,7 +190,8 @@ class _Preparation:
             mesh_private=private,
             mesh_public=public,
             fingerprint=membership.fingerprint,
-            addresses=(entry.addresses or self.addresses) if role.announces else (),
+            addresses=announced.addresses if announced else (),
+            announced=str(announced or ""),
             members=members,
             seen_height=seen,
             trust=catch_up.trust_of(node),

@@ -82,6 +82,7 @@ def document(report: NodeReport) -> dict[str, Any]:
         "peers": health.peers,
         "missing": list(health.missing),
         "addresses": list(report.addresses),
+        "announced": report.announced,
         "mesh_address": report.mesh_address,
         "members": report.members,
         "loaded": list(report.loaded),
@@ -98,6 +99,11 @@ def _upgrade(report: NodeReport) -> dict[str, Any] | None:
         return None
     return {"name": coming.name, "height": coming.height, "version": coming.version, "blocks": coming.blocks,
             "binary": coming.binary.value, "said": coming.said}  # fmt: skip
+
+
+def announced(nodes: Iterable[Mapping[str, Any]]) -> list[str]:
+    """A line for each node that others are told to dial: where, and who named the address."""
+    return [f"{node['name']}: announces {node['announced']}" for node in nodes if node.get("announced")]
 
 
 def leases(nodes: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -69,6 +69,7 @@ class NodeReport:
         upgrades: Which version runs, and what comes.
         lease: Its signing lease, as its keeper saw it last; None for a node that has none.
         alone: It signs with a key of this machine and without a lease.
+        announced: Its addresses and who named them, in words; empty for a role that announces nothing.
     """
 
     name: str
@@ -89,6 +90,7 @@ class NodeReport:
     upgrades: View = field(default_factory=View)
     lease: LeaseReport | None = None
     alone: bool = False
+    announced: str = ""
 
 
 @dataclass(slots=True)
@@ -199,6 +201,7 @@ class Supervisor:
             upgrades=view,
             lease=lease,
             alone=record is not None and not self.facts.leased,
+            announced=self.facts.announced,
         )
 
     def seen_height(self, members: tuple[Member, ...], now: float) -> int:

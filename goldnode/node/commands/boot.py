@@ -89,6 +89,8 @@ def _tell(layout: Layout, found: ConfiguredMachine, changes: Changes) -> None:
         print(f"goldnode: {notice}")
     for name, facts in found.facts.items():
         print(f"goldnode: {facts.role.name} {name}: configured, node id {facts.node_id}")
+        if facts.announced:
+            print(f"goldnode: {name}: announces {facts.announced}")
     for warning in story.warnings(found):
         print(f"goldnode: warning: {warning}")
     for name in found.hosted:

@@ -31,7 +31,7 @@ def status(layout: Layout, arguments: Namespace) -> int:
         print(json.dumps(document, indent=2))
     else:
         print(console.table(document["nodes"]))
-        for line in console.leases(document["nodes"]):
+        for line in (*console.announced(document["nodes"]), *console.leases(document["nodes"])):
             print(line)
         for alarm in document["alarms"]:
             print(f"alarm: {alarm}")

@@ -68,6 +68,7 @@ class NodeFacts:
         mesh_public: The public half.
         fingerprint: Its cluster's root.
         addresses: Where others can dial it, for a role that announces; none otherwise.
+        announced: These and who named them, in words; empty for a role that announces nothing.
         members: The others of its cluster.
         seen_height: What the cluster saw its consensus key sign last; 0 for none.
         trust: What its state sync trusts; None when it needs none.
@@ -82,6 +83,7 @@ class NodeFacts:
     mesh_public: str
     fingerprint: str
     addresses: tuple[str, ...] = ()
+    announced: str = ""
     members: tuple[Member, ...] = ()
     seen_height: int = 0
     trust: Trust | None = None
