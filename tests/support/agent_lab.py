@@ -24,6 +24,7 @@ class Daemon:
 
     def __init__(self) -> None:
         self.status_: Status | None = None
+        self.signs = True
         self.present: frozenset[str] = frozenset()
         self.dialled: list[tuple[str, ...]] = []
 
@@ -38,9 +39,9 @@ class Daemon:
         return self.present
 
     def signed(self, height: int) -> frozenset[str]:
-        """Itself, at every height."""
+        """Itself at every height, while it signs."""
         assert self.status_
-        return frozenset({self.status_.address}) if height else frozenset()
+        return frozenset({self.status_.address}) if height and self.signs else frozenset()
 
     def upgrade_plan(self) -> Halt | None:
         """Nobody votes here."""

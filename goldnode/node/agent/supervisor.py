@@ -247,10 +247,11 @@ class Supervisor:
         under_way = keys.read_recovery(node) if self.facts.role.consensus_key else None
         if under_way is None:
             return ""
+        signed = health.state is State.SIGNING
         if health.state in AT_TIP:
-            under_way = recovery.observe(node, under_way, health.height)
+            under_way = recovery.observe(node, under_way, health.height, signed=signed)
         if not under_way.done:
-            return recovery.explain(under_way)
+            return recovery.explain(under_way, signed=signed)
         self.system.stop(node.unit)
         self._finish_recovery(under_way)
         return f"recovered its signing state at height {under_way.done}: starts again"

@@ -1,4 +1,4 @@
-"""The signing lease: ``lease keep``, ``lease restored``, ``takeover``; and the signer's own start."""
+"""The signing lease: ``lease keep``, ``lease restored``; and the signer's own start."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dataclasses import asdict
 from typing import Any
 
 from goldnode.errors import GoldnodeError, HostError, SafetyError
-from goldnode.files import write_atomic, write_json
+from goldnode.files import write_json
 from goldnode.node import preflight
 from goldnode.node.agent.lease_keeper import LeaseKeeper
 from goldnode.node.agent.rpc import LoopbackRpc
@@ -36,7 +36,7 @@ def signer(layout: Layout, arguments: Namespace) -> None:
     """Become a node's signer, after the last checks."""
     node = layout.node(arguments.name)
     preflight.check_signer(node)
-    chain = _settings(node)["chain_id"]
+    chain = settings_of(node)["chain_id"]
     program = layout.library / "bin" / "goldnode-signer"
     argv = [str(program), "-daemon", str(node.daemon_socket), "-control", str(node.control_socket), "-chain-id", chain,
             "-key", str(node.consensus_key), "-state", str(node.signing_state)]  # fmt: skip
@@ -46,14 +46,14 @@ def signer(layout: Layout, arguments: Namespace) -> None:
 def keep(layout: Layout, arguments: Namespace) -> None:
     """Keep a node's lease until told to stop, then release it."""
     node, stop = layout.node(arguments.name), stop_signal()
-    settings = _settings(node)
+    settings = settings_of(node)
     while not node.consensus_key.exists():
         if stop.wait(1):
             return
     keeper = LeaseKeeper(
         node=node,
         url=settings["store"],
-        store=_store(layout, node),
+        store=store_of(layout, node),
         signer=SignerControl(node.control_socket),
         rpc=LoopbackRpc(settings["rpc"]),
         ahead=rules.ahead(settings["block_time"] or BLOCK_TIME),
@@ -74,22 +74,10 @@ def keep(layout: Layout, arguments: Namespace) -> None:
     _release(keeper)
 
 
-def takeover(layout: Layout, arguments: Namespace) -> None:
-    """Let this node take the lease that another machine has; its key signs here some blocks later."""
-    node = one(layout, arguments.name)
-    settings = _settings(node)
-    lease = _store(layout, node).read().lease
-    blocks = rules.ahead(settings["block_time"] or BLOCK_TIME)
-    write_atomic(node.takeover, "a person said so\n")
-    upto = f", which may sign up to height {lease.hi}" if lease and lease.hi else ""
-    print(f"{node.name} takes the lease from whoever has it{upto}; it signs about {blocks} blocks from now.")
-    print("It is safe even if the other machine lives.  Watch it: goldnode status")
-
-
 def restored(layout: Layout, arguments: Namespace) -> None:
     """Say that the lease's store was restored from a backup: it begins a new incarnation."""
     node = one(layout, arguments.name)
-    _store(layout, node).restored()
+    store_of(layout, node).restored()
     print("The store has a new incarnation.  Validators sign again about a minute from now, each above its old grants.")
 
 
@@ -106,14 +94,24 @@ def _release(keeper: LeaseKeeper) -> None:
         time.sleep(INTERVAL)
 
 
-def _store(layout: Layout, node: NodeLayout) -> Store:
+def store_of(layout: Layout, node: NodeLayout) -> Store:
+    """The store of a node's lease.
+
+    Raises:
+        SafetyError: The node has no key, which names its place there.
+    """
     key = keys.read_key(node)
     if key is None:
         raise SafetyError(f"{node.name} has no consensus key yet", hint="goldnode key import FILE")
-    return open_store(_settings(node)["store"], key.address, layout.at)
+    return open_store(settings_of(node)["store"], key.address, layout.at)
 
 
-def _settings(node: NodeLayout) -> dict[str, Any]:
+def settings_of(node: NodeLayout) -> dict[str, Any]:
+    """What the plan wrote about a node's lease.
+
+    Raises:
+        HostError: It has none.
+    """
     try:
         document: dict[str, Any] = json.loads(node.lease_settings.read_text())
     except FileNotFoundError as error:

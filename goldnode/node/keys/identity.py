@@ -70,7 +70,7 @@ def renew(node: NodeLayout, binding: str) -> tuple[Path, ...]:
     Raises:
         SafetyError: It is a validator's, and nothing says that it belongs to this machine.
     """
-    if os.path.lexists(node.key_record) or os.path.lexists(node.consensus_key):
+    if _is_validator(node):
         bound = node_files.read_object(node.identity, hint=_unbound_hint(node), ours=True)
         if bound is None or bound.get("machine") != binding:
             raise node_files.unusable(
@@ -104,8 +104,35 @@ def ensure(node: NodeLayout, binding: str, seed: Callable[[], bytes]) -> Identit
         return Identity(identity.key, binding)
     raise SafetyError(
         f"this disk is a copy: the identity {identity.key.node_id} of {node.name} belongs to another machine",
-        hint="give this machine a new invite, or on the old one: goldnode handover",
+        hint=_elsewhere_hint(node),
     )
+
+
+def claim(node: NodeLayout, binding: str, seed: Callable[[], bytes]) -> tuple[Path, ...]:
+    """Bind a node to this machine because a person said that the one it belonged to is gone; nothing is deleted.
+
+    Args:
+        node: Whose; its key is muted, or its lease fences it, or it has none.
+        binding: This machine's.
+        seed: Gives 32 random bytes, for a node key in place of one that is lost; it needs a new invite.
+
+    Returns:
+        What was damaged and was set aside.
+    """
+    aside = []
+    try:
+        key = _read_node_key(node)
+    except SafetyError:
+        aside.append(node_files.set_aside(node.node_key))
+        key = None
+    if key is None and os.path.lexists(node.member):
+        aside.append(node_files.set_aside(node.member))
+    try:
+        node_files.read_object(node.identity, ours=True)
+    except SafetyError:
+        aside.append(node_files.set_aside(node.identity))
+    _bind(node, key or _made(node, seed), binding)
+    return tuple(aside)
 
 
 def set_aside(node: NodeLayout) -> Path:
@@ -114,10 +141,10 @@ def set_aside(node: NodeLayout) -> Path:
     Raises:
         SafetyError: The node has a consensus key: a copy of a validator must not become anything.
     """
-    if os.path.lexists(node.key_record) or os.path.lexists(node.consensus_key):
+    if _is_validator(node):
         raise SafetyError(
             f"this disk is a copy of the validator {node.name}; it will not start from it",
-            hint="launch a machine from the image, not from a copy",
+            hint=f"launch a machine from the image, not from a copy; with a volume {_elsewhere_hint(node)}",
         )
     target = node.base.with_name(f".{node.name}.copy-of-another-machine")
     number = 1
@@ -166,4 +193,16 @@ def _renewal_hint(node: NodeLayout) -> str:
 
 def _unbound_hint(node: NodeLayout) -> str:
     """What to type when nothing says which machine a node belongs to: with a key that may sign, only a takeover."""
-    return f"goldnode takeover {node.name}" if os.path.lexists(node.consensus_key) else _renewal_hint(node)
+    return f"goldnode takeover {node.name}" if _is_validator(node) else _renewal_hint(node)
+
+
+def _elsewhere_hint(node: NodeLayout) -> str:
+    if _is_validator(node):
+        return (
+            f"on the old machine: goldnode handover {node.name}; if it is gone for good: goldnode takeover {node.name}"
+        )
+    return "give this machine a new invite, or on the old one: goldnode handover"
+
+
+def _is_validator(node: NodeLayout) -> bool:
+    return os.path.lexists(node.key_record) or os.path.lexists(node.consensus_key)

@@ -24,12 +24,13 @@ from goldnode.node.keys.signing_state import MUTED, SigningState
 from goldnode.node.layout import NodeLayout
 
 
-def begin(node: NodeLayout, *, seen_height: int = 0) -> Recovery:
+def begin(node: NodeLayout, *, seen_height: int = 0, elsewhere: bool = False) -> Recovery:
     """Mute a stopped node, so that it may follow the chain until everything it can have signed lies behind.
 
     Args:
         node: Whose signing state or record is lost; the caller has made sure that its daemon does not run.
         seen_height: The greatest height that the cluster recorded for this key.
+        elsewhere: Another machine may have signed after the state that lies here, so whatever it says counts as lost.
 
     Raises:
         SafetyError: There is no key, it left, or nothing is lost.
@@ -49,7 +50,8 @@ def begin(node: NodeLayout, *, seen_height: int = 0) -> Recovery:
             f"the key in {node.consensus_key} is {key.address}, and this node's is {record.address}",
             hint="put the right key back",
         )
-    if record and state and state >= record.state and state.height >= seen_height and state != MUTED:
+    whole = record is not None and state is not None and state >= record.state and state.height >= seen_height
+    if whole and state != MUTED and not elsewhere:
         raise SafetyError(f"{node.name} has its key, its signing state and its record: nothing is lost",
                           hint="goldnode status")  # fmt: skip
     heights = [record.height if record else 0, before.known if before else 0, seen_height]
@@ -69,13 +71,20 @@ def begin(node: NodeLayout, *, seen_height: int = 0) -> Recovery:
     return begun
 
 
-def observe(node: NodeLayout, recovery: Recovery, height: int) -> Recovery:
+def observe(node: NodeLayout, recovery: Recovery, height: int, *, signed: bool) -> Recovery:
     """Take in the chain's height, seen at its tip.
+
+    Args:
+        node: Whose.
+        recovery: As it was.
+        height: The chain's.
+        signed: The last blocks carry this key's signature.  This machine is muted, so another one made it, now or
+            just before it ended: counting begins anew.
 
     Returns:
         The recovery as it is now; ``done`` once the chain is past everything that can have been signed.
     """
-    now = recovery if recovery.first else replace(recovery, first=height)
+    now = recovery if recovery.first and not (signed and not recovery.done) else replace(recovery, first=height)
     if not now.done and height >= now.target:
         now = replace(now, done=height)
     if now != recovery:
@@ -96,8 +105,13 @@ def finish(node: NodeLayout, recovery: Recovery) -> None:
     node.recovery.unlink()
 
 
-def explain(recovery: Recovery) -> str:
+def explain(recovery: Recovery, *, signed: bool) -> str:
     """What it waits for, for people."""
+    if signed:
+        return (
+            f"recovering its signing state: the last blocks, up to {recovery.first}, carry its key's signature, "
+            "and not from here; switch the machine that has the key off for good"
+        )
     if not recovery.first:
         return "recovering its signing state: follows the chain to its tip, and signs nothing"
     return f"recovering its signing state: signs nothing until the chain has passed height {recovery.target}"

@@ -1,8 +1,9 @@
-"""A signing state that a power cut left empty: a real validator comes back by the chain, and signs nothing twice."""
+"""A lost signing state, and a lost identity: a real validator comes back by the chain, and signs nothing twice."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from goldnode.node.keys import keys
 from goldnode.node.keys.cometbft_keys import Key
+from goldnode.node.layout import NodeLayout
 from goldnode.paths import REPOSITORY
 from goldnode.run import run
 from tests.integration.node.fleet import fleet
@@ -21,7 +23,26 @@ from tests.support.waiting import until
 pytestmark = [pytest.mark.root, pytest.mark.long]
 
 
-def test_a_lost_signing_state_is_recovered_by_the_chain(tmp_path: Path) -> None:
+def empty_state(node: NodeLayout) -> Path:
+    """What a power cut leaves of the signing state."""
+    node.signing_state.write_text("")
+    return node.signing_state
+
+
+def lost_identity(node: NodeLayout) -> Path:
+    """Nothing says which machine this is any more."""
+    node.identity.unlink()
+    return node.identity
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [(empty_state, ("key", "recover", "val-1")), (lost_identity, ("takeover", "val-1", "--gone"))],
+    ids=["state", "identity"],
+)
+def test_a_lost_signing_state_is_recovered_by_the_chain(
+    tmp_path: Path, damage: Callable[[NodeLayout], Path], words: tuple[str, ...]
+) -> None:
     """Refused with the command to type, muted while the chain moves on, then signing above all it can have signed."""
     address = Key(seed("hidden")).address
     with fleet(tmp_path, programs(tmp_path / "programs")) as made:
@@ -31,15 +52,15 @@ def test_a_lost_signing_state_is_recovered_by_the_chain(tmp_path: Path) -> None:
         validator.lose_power()
         lost = keys.read_state(node)
         assert lost is not None
-        node.signing_state.write_text("")
+        damaged = damage(node)
 
         validator.boot()
         assert until(lambda: validator.node().get("state") == "refused", 60), validator.console.read_text()
-        assert str(node.signing_state) in validator.node()["reason"]
+        assert str(damaged) in validator.node()["reason"]
         validator.halt()
-        argv = [sys.executable, "-m", "goldnode.node", "--root", str(layout.root), "key", "recover", "val-1"]
+        argv = [sys.executable, "-m", "goldnode.node", "--root", str(layout.root), *words]
         said = run(argv, cwd=REPOSITORY).stdout
-        assert "follows the chain without signing" in said
+        assert "the chain without signing" in said
         validator.boot()
         assert until(lambda: "recovering its signing state" in validator.node().get("reason", ""), 90), (
             validator.console.read_text()

@@ -92,6 +92,7 @@ def test_a_lost_state_comes_back_when_the_chain_has_passed(tree: Tree, monkeypat
     begun = recovery.begin(node)
     started = world.reconcile()
     muted = keys.read_state(node)
+    world.daemon.signs = False
     world.answers(height=55, power=10)
     world.reconcile()
     waiting = str(world.status()["reason"])
@@ -110,6 +111,26 @@ def test_a_lost_state_comes_back_when_the_chain_has_passed(tree: Tree, monkeypat
     assert (SigningState(65, 0, 3), False) == (record.state, node.recovery.exists())
     assert "" == (node.signing_state.with_name("priv_validator_state.json.damaged")).read_text()
     assert f"start {UNIT}" in world.reconcile()
+
+
+def test_while_another_signs_nothing_is_recovered(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A muted node that sees its key's signature in the last blocks says so, and counts from the last one."""
+    world, node = World(tree, "validator", monkeypatch, min_sentries=0), tree.layout.node("n-1")
+    keys.mark_used(node)
+    recovery.begin(node, elsewhere=True)
+    world.reconcile()
+    seen = []
+    for height, signs in ((55, True), (75, True), (84, False), (85, False)):
+        world.daemon.signs = signs
+        world.answers(height=height, power=10)
+        world.reconcile()
+        seen.append((str(world.status()["reason"]), keys.read_state(node) == MUTED))
+
+    said, waits, _, done = seen
+    assert "up to 55, carry its key's signature, and not from here" in said[0]
+    assert "up to 75" in waits[0]
+    assert "recovered its signing state at height 85" in done[0]
+    assert [True, True, True, False] == [muted for _, muted in seen]
 
 
 def test_a_daemon_whose_consensus_failed_says_why(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
