@@ -11,7 +11,7 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,7 +85,11 @@ class Container:
 
 @contextlib.contextmanager
 def container(
-    tree: Path, folder: Path, user_data: str, before: Callable[[Layout], None] = lambda _: None
+    tree: Path,
+    folder: Path,
+    user_data: str,
+    before: Callable[[Layout], None] = lambda _: None,
+    devices: Sequence[str] = (),
 ) -> Iterator[Container]:
     """Boot the tree with this user-data.
 
@@ -94,6 +98,7 @@ def container(
         folder: An empty folder for this boot, or that of an earlier one, whose state it goes on with.
         user_data: What a person would paste; empty for a machine that nobody told anything.
         before: Writes what is on the disk already.
+        devices: Device nodes of this machine that it has too.
     """
     layer, work, merged = (folder / name for name in ("layer", "work", "merged"))
     for path in (layer / SEED, work, merged):
@@ -109,6 +114,7 @@ def container(
     # Our own machine may have no machine-id to link journals by, as a fresh container has none.
     alone = "--register=no --keep-unit --private-network --link-journal=no"
     boot = f"systemd-nspawn -q -b -D {merged} {alone} --console=read-only"
+    boot += "".join(f" --bind={device}" for device in devices)
     argv = ["unshare", "--mount", "sh", "-c", f"{mount} && exec {boot} --machine=goldnode-{os.getpid()}"]
     log = folder / "console.log"
     with log.open("wb") as stream, spawn(guard.command(argv), stdin=subprocess.PIPE, stdout=stream) as process:

@@ -14,6 +14,7 @@ from goldnode.config import network as networks
 from goldnode.fleet.genesis import Validator, plain
 from goldnode.fleet.single_vm import FORWARD, HOST, RENDEZVOUS, Sandbox, SandboxVm
 from goldnode.node.keys.cometbft_keys import Key
+from goldnode.run import run
 from goldnode.vm import accel, machine
 from goldnode.vm.machine import Firmware, QemuSpec
 from tests.support.cluster_lab import seed
@@ -23,6 +24,15 @@ pytestmark = [pytest.mark.long, pytest.mark.any_image]
 GENESIS_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 READY = r"goldnode: sentry sentry-1 ready ([0-9.]+) s after power-on"
 METADATA = "169.254.169.254"
+WITH_VOLUME = """\
+#cloud-config
+write_files:
+  - path: /etc/goldnode/node.yaml
+    content: |
+      version: 1
+      role: rendezvous
+      data: /dev/vdb
+"""
 IDENTITY = "3f0f0a52-0d6e-4d6e-9d0c-5a3c6b1f0001"
 
 
@@ -174,6 +184,26 @@ def test_a_lost_metadata_service_costs_no_time(bench: Sandbox, localnet: Path) -
     without = float(box.wait_for(configured, times=3))
 
     assert without <= 1.2 * usual, f"{without} s without, {usual} s with"
+    box.off()
+
+
+def test_a_volume_grown_while_the_machine_was_off_is_filled(bench: Sandbox, image: Path) -> None:
+    """Formatted when it is blank, mounted for everybody; the next boot grows the file system with the disk."""
+    volume = bench.folder / "volume.qcow2"
+    run(["qemu-img", "create", "-q", "-f", "qcow2", volume, "1G"])
+    seed_cd = on_cd(bench, "grown", WITH_VOLUME)
+    spec = QemuSpec(bench.folder / "grown.qcow2", seed=seed_cd, volumes=(volume,), identity=IDENTITY)
+    box = bench.boot("grown", image, spec, (8700,))
+    box.wait_for("rendezvous listens on")
+    assert "was grown" not in box.console
+    box.off()
+    run(["qemu-img", "resize", "-q", volume, "2G"])
+
+    box = bench.boot("grown", image, spec, (8700,))
+    box.wait_for(r"/dev/vdb was grown with its disk")
+    box.wait_for("rendezvous listens on")
+
+    assert answers(box, 8700)
     box.off()
 
 

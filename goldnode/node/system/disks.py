@@ -85,7 +85,8 @@ class LiveDisks:
         Raises:
             HostError: It is damaged.
         """
-        grown = found.filesystem.startswith("ext") and _grow_partition(found.device)
+        if found.filesystem.startswith("ext"):
+            _grow_partition(found.device)
         try:
             run(["mount", "-o", OPTIONS, found.device, folder], timeout=120)
         except CommandError as error:
@@ -95,7 +96,7 @@ class LiveDisks:
             run(["umount", folder], timeout=120)
             raise HostError(f"the data volume {found.device} can only be mounted read-only", hint=_repair(found))
         if found.filesystem.startswith("ext"):
-            _fill(found.device, grown=grown)
+            _fill(found.device)
 
     def _wait(self, name: str) -> str:
         end = time.monotonic() + self._timeout
@@ -143,15 +144,15 @@ def grow_root() -> None:
     """Let the root file system fill a disk that was made larger; cloud-init does it on the first boot only."""
     device = run(["findmnt", "-n", "-o", "SOURCE", "-t", "ext4", "/"], timeout=60, check=False).stdout.strip()
     if device.startswith("/dev/") and _grow_partition(device):
-        _fill(device, grown=True)
+        _fill(device)
 
 
-def _fill(device: str, *, grown: bool) -> None:
-    """Let a mounted ext4 fill its device; nothing changes where it does already."""
+def _fill(device: str) -> None:
+    """Let a mounted ext4 fill its device; nothing changes, and nothing is said, where it does already."""
     done = run(["resize2fs", device], timeout=600, check=False)
     if done.returncode:
         print(f"goldnode: {device} was not grown: {(done.stderr.strip().splitlines() or [''])[-1]}")
-    elif grown:
+    elif " is now " in done.stdout:
         print(f"goldnode: {device} was grown with its disk")
 
 

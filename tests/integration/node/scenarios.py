@@ -11,6 +11,7 @@ from goldnode.fleet.genesis import Validator
 from goldnode.node import configure, node_yaml
 from goldnode.node.keys import archive
 from goldnode.node.keys.cometbft_keys import Key
+from goldnode.node.keys.signing_state import SigningState
 from goldnode.node.plan import daemon_config
 from goldnode.node.plan.inputs import read_image
 from tests.integration.node.fleet import WORLD, Fleet, Host
@@ -90,12 +91,15 @@ def three_clusters_on_one_machine(made: Fleet) -> tuple[Host, dict[str, Key]]:
     return signing, keys
 
 
-def bring(host: Host, key: Key, name: str = "val-1") -> None:
-    """Configure once, and import a validator's key, as a person would."""
+def bring(host: Host, key: Key, name: str = "val-1", state: SigningState | None = None) -> None:
+    """Configure once, and import a validator's key, as a person would; with a state one that has signed up to there."""
     layout = host.tree.layout
     image = read_image(layout)
     configure.configure(layout, node_yaml.in_force(layout, image), image, host.tree.system)
-    archive.bring_unused(layout.node(name), key)
+    if state is None:
+        archive.bring_unused(layout.node(name), key)
+    else:
+        archive.bring(layout.node(name), key, state, used=True)
 
 
 def write_genesis(

@@ -211,7 +211,10 @@ def test_a_late_volume_is_waited_for(bench: Bench) -> None:
 
 
 def test_a_grown_volume_is_grown_at_boot(bench: Bench) -> None:
-    """The file system fills a device that became larger while the machine was off."""
+    """The file system fills a device that became larger while the machine was off.
+
+    tests/boot/test_machines.py does the same with a machine of its own, wherever this one's root may not.
+    """
     held = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("CapEff"))
     if not int(held.split()[1], 16) >> SYS_RESOURCE & 1:
         pytest.skip("this machine's root has no CAP_SYS_RESOURCE, which growing a mounted file system takes")
