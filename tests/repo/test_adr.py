@@ -28,3 +28,12 @@ def test_the_index_says_what_the_pages_say() -> None:
     assert sorted(index) == index
     assert {f"{number:04}" for number in range(1, 11)} <= {line[0] for line in index}
     assert [] == wrong
+
+
+def test_every_page_is_in_the_index() -> None:
+    """No decision is missing from the index, and no two have one number."""
+    pages = sorted(page.name for page in FOLDER.glob("*.md") if page.name != "README.md")
+    index = LINE.findall((FOLDER / "README.md").read_text())
+
+    assert [name for _, name, _, _ in index] == pages
+    assert len({name[:4] for name in pages}) == len(pages)
