@@ -99,7 +99,7 @@ def _sentry(sandbox: Sandbox, turn: int) -> str:
     cluster = store.create(sandbox.folder / "clusters", f"bench-{turn}", network.name)
     invite = govern.invite(cluster, govern.InviteSpec("sentry", 1, int(time.time()) + 3600))
     genesis = plain(network.chain_id, [Validator("nobody", Key(bytes(32)), 10)], datetime.now(UTC))
-    node = user_data.Node("sentry-1", "sentry", write_invite(invite))
+    node = user_data.NodeSpec("sentry-1", "sentry", write_invite(invite))
     return user_data.render(
         user_data.UserData(cluster.settings.name, network.name, "sentry", [node], [RENDEZVOUS], genesis)
     )

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from goldnode.bake.programs import gomodule, toolchain
 from goldnode.bake.programs.compilers import MACHINES
-from goldnode.config.daemon import Daemon, DaemonKind, Family, Source
+from goldnode.config.daemon import BuildSource, Daemon, DaemonKind, Family
 from goldnode.files import locked, sha256_file, write_atomic
 from goldnode.paths import REPOSITORY, cache
 from goldnode.progress import Progress
 from goldnode.run import run
 
-CROC = Source(
+CROC = BuildSource(
     module="github.com/schollz/croc/v10",
     version="v10.3.1",
     sum="h1:Te5kHnOSooMlj50RA3Qabi+DVuwb/cj4eRlpzucODrc=",

@@ -39,7 +39,7 @@ def order(version: str) -> tuple[tuple[int, ...], bool, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class LadderStep:
     """One entry of versions.json."""
 
     name: str
@@ -48,7 +48,7 @@ class Step:
     document: Mapping[str, Any]
 
 
-def steps(versions: Mapping[str, Any], remarks: list[str]) -> list[Step]:
+def steps(versions: Mapping[str, Any], remarks: list[str]) -> list[LadderStep]:
     """Every usable entry of versions.json, in its order."""
     found = []
     for entry in entries(versions.get("versions")):
@@ -57,7 +57,7 @@ def steps(versions: Mapping[str, Any], remarks: list[str]) -> list[Step]:
         if not PLAN.fullmatch(name) or not version:
             remarks.append(f"upgrades: left out {printable(name)!r}: it has no name or version that can be used")
             continue
-        found.append(Step(name, version, whole(entry.get("height")), entry))
+        found.append(LadderStep(name, version, whole(entry.get("height")), entry))
     return found
 
 
@@ -102,15 +102,15 @@ def ladder(
     return rungs
 
 
-def _is_after(step: Step, at: int, base: int | None, start: int) -> bool:
+def _is_after(step: LadderStep, at: int, base: int | None, start: int) -> bool:
     if step.height is not None and base is not None:
         return step.height >= base
     return at > start
 
 
-def _climbing(current: Step, after: list[Step], remarks: list[str]) -> list[Step]:
+def _climbing(current: LadderStep, after: list[LadderStep], remarks: list[str]) -> list[LadderStep]:
     """Only the steps that a node can follow upwards, lowest height first."""
-    kept: list[Step] = []
+    kept: list[LadderStep] = []
     for step in (current, *sorted(after, key=lambda step: step.height or 0)):
         below = kept[-1] if kept else current
         if step.height is None:
@@ -128,7 +128,7 @@ def _climbing(current: Step, after: list[Step], remarks: list[str]) -> list[Step
     return kept
 
 
-def _behind(step: Step, current: str) -> str:
+def _behind(step: LadderStep, current: str) -> str:
     place = f"at height {step.height}" if step.height is not None else "without a height"
     return (
         f"daemon.version: versions.json knows {step.version} ({step.name}) {place}; recommended is {current}: "

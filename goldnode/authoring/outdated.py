@@ -30,7 +30,7 @@ class Recommended:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class VersionRow:
     """One network.
 
     Attributes:
@@ -57,7 +57,7 @@ def rows(
     registry: Mapping[str, Recommended],
     baked: Mapping[str, Sequence[str]],
     tags: Callable[[str], list[str]],
-) -> list[Row]:
+) -> list[VersionRow]:
     """Compare every network; repositories are asked side by side.
 
     Args:
@@ -117,12 +117,12 @@ def _row(
     registry: Mapping[str, Recommended],
     baked: Mapping[str, Sequence[str]],
     tags: Callable[[str], list[str]],
-) -> Row:
+) -> VersionRow:
     known = registry.get(network.chain_id, Recommended("", ""))
     tagged, reason = _tagged(network, known, tags)
     versions = tuple(baked.get(network.name, ()))
     advice = _advice(network, known.version, tagged, versions)
-    return Row(network.name, network.daemon.version, known.version, tagged, versions, advice, reason)
+    return VersionRow(network.name, network.daemon.version, known.version, tagged, versions, advice, reason)
 
 
 def _tagged(network: Network, known: Recommended, tags: Callable[[str], list[str]]) -> tuple[str, str]:

@@ -86,7 +86,7 @@ class BakeOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class BakeResult:
     """A finished image.
 
     Attributes:
@@ -116,7 +116,7 @@ class StepTimer:
         self.seconds[title] = self.seconds.get(title, 0.0) + time.monotonic() - started
 
 
-def bake(options: BakeOptions, progress: Progress) -> Result:
+def bake(options: BakeOptions, progress: Progress) -> BakeResult:
     """Turn a network into a sealed image in ``out/``.
 
     Raises:
@@ -141,7 +141,7 @@ def bake(options: BakeOptions, progress: Progress) -> Result:
             tar = build_dir / "payload.tar"
             key = key_of(options.platform, base.key, base.packages, content.write(entries, tar))
         if not options.force and (known := _unchanged(target, key)):
-            return Result(target.image, known, baked=False)
+            return BakeResult(target.image, known, baked=False)
         acceleration = accel.choose(options.accel, base.folder / "vmlinuz")
         run_packer = vmbake.run_stock if stock else vmbake.run_packer
         with beside(lambda: bases.search(base, timer)) as searched:
@@ -162,7 +162,7 @@ def bake(options: BakeOptions, progress: Progress) -> Result:
         target.image.parent.mkdir(exist_ok=True)
         (build_dir / "image.qcow2").replace(target.image)
         files.write_json(target.manifest, document)
-    return Result(target.image, document, baked=True)
+    return BakeResult(target.image, document, baked=True)
 
 
 def base_packages(options: BakeOptions) -> tuple[str, ...]:

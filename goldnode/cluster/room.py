@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from goldnode.cluster import govern
 from goldnode.cluster.store import Cluster
 from goldnode.discovery.alarm import Alarm, AlarmKind
-from goldnode.discovery.client import Endpoint, Listing
-from goldnode.discovery.roster import Reading
+from goldnode.discovery.client import Endpoint, RoomListing
+from goldnode.discovery.roster import RoomReading
 from goldnode.errors import ExchangeError, UsageError
 from goldnode.protocol.policy import verify_policy
 from goldnode.protocol.record import verify_tombstone
@@ -122,7 +122,7 @@ def _read(cluster: Cluster, endpoint: Endpoint, now: float) -> tuple[set[Alarm],
     return ({Alarm(AlarmKind.BAD_RECORDS, endpoint.url, f"{len(bad)}, as: {bad[0]}")} if bad else set()), alive
 
 
-def _take(cluster: Cluster, listing: Listing, now: float, bad: list[str]) -> set[str]:
+def _take(cluster: Cluster, listing: RoomListing, now: float, bad: list[str]) -> set[str]:
     records, tombstones = [], []
     for slot, data in listing.items:
         try:
@@ -134,7 +134,7 @@ def _take(cluster: Cluster, listing: Listing, now: float, bad: list[str]) -> set
             tombstones.append(verify_tombstone(data, slot))
         except ExchangeError as error:
             bad.append(error.message)
-    cluster.view.take(Reading(tuple(records), tuple(tombstones)), now)
+    cluster.view.take(RoomReading(tuple(records), tuple(tombstones)), now)
     return {announcement.enrolment.node_id for _, announcement in records}
 
 

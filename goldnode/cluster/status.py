@@ -17,7 +17,7 @@ SHORT = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class MemberRow:
     """One node.
 
     Attributes:
@@ -43,7 +43,7 @@ class Row:
     height: int | None
 
 
-def rows(cluster: Cluster, now: float) -> list[Row]:
+def rows(cluster: Cluster, now: float) -> list[MemberRow]:
     """Members first, then who has left, then who waits; by role and name."""
     roster = cluster.view.roster
     members = roster.members.values()
@@ -99,9 +99,9 @@ def screen(cluster: Cluster, seen: RoomView, now: float) -> Group:
     return Group(table, *lines)
 
 
-def _row(peer: Peer, state: str, members: list[Peer], now: float) -> Row:
+def _row(peer: Peer, state: str, members: list[Peer], now: float) -> MemberRow:
     facts = peer.announcement.facts
-    return Row(
+    return MemberRow(
         peer.node_id,
         facts.moniker,
         peer.announcement.enrolment.role,

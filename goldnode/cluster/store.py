@@ -21,7 +21,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from goldnode.discovery.client import Endpoint
-from goldnode.discovery.cluster_view import ClusterView, Reader
+from goldnode.discovery.cluster_view import ClusterView, RoomReader
 from goldnode.errors import ExchangeError, InputError, UsageError
 from goldnode.files import write_atomic, write_json
 from goldnode.protocol.invite import Grant
@@ -105,7 +105,9 @@ class Cluster:
         self.folder = folder
         self.settings = _read_settings(folder / "cluster.json")
         self.root = _read_root(folder / "root.key")
-        reader = Reader(public_of(self.root), wrapping_seed=_operator_seed(self.root), chain_id=self.settings.chain_id)
+        reader = RoomReader(
+            public_of(self.root), wrapping_seed=_operator_seed(self.root), chain_id=self.settings.chain_id
+        )
         self.view = ClusterView(folder / "membership.json", reader, 0, b"")
 
     @property
@@ -155,7 +157,7 @@ def create(
     folder.mkdir(parents=True, mode=0o700)
     root = key_from_seed(random(KEY))
     write_atomic(folder / "root.key", seed_of(root).hex() + "\n", _MODE)
-    ClusterView(folder / "membership.json", Reader(public_of(root)), 1, random(KEY)).save()
+    ClusterView(folder / "membership.json", RoomReader(public_of(root)), 1, random(KEY)).save()
     _write_settings(folder / "cluster.json", Settings(name, network, chain_id))
     return Cluster(folder)
 

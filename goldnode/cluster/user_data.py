@@ -28,7 +28,7 @@ USER_DATA_BYTES = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class NodeSpec:
     """One node of a machine.
 
     Attributes:
@@ -62,7 +62,7 @@ class UserData:
     cluster: str
     network: str
     role: str
-    nodes: Sequence[Node]
+    nodes: Sequence[NodeSpec]
     rendezvous: Sequence[str]
     genesis: bytes = b""
     ssh_keys: Sequence[str] = ()
@@ -105,7 +105,7 @@ def write(path: Path, text: str) -> None:
 
 
 def _values(machine: UserData) -> dict[str, Any]:
-    first = machine.nodes[0] if machine.nodes else Node(machine.role, machine.role, "")
+    first = machine.nodes[0] if machine.nodes else NodeSpec(machine.role, machine.role, "")
     return {
         "cluster": machine.cluster,
         "network": machine.network,

@@ -54,7 +54,7 @@ class Library:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class BuildSource:
     """How the daemon is built from its sources, as the main module and with its own go.sum.
 
     Two ways lead to the sources: the Go module proxy (``module`` and ``version``), or git (``git`` and
@@ -136,7 +136,7 @@ class Daemon:
     family: Family
     home: str
     release: Mapping[str, Artifact]
-    source: Source | None
+    source: BuildSource | None
     libraries: tuple[Library, ...]
     start_args: tuple[str, ...]
     version_args: tuple[str, ...]
@@ -174,13 +174,13 @@ def releases(document: Mapping[str, Any]) -> dict[str, Artifact]:
     return {arch: Artifact.from_document(entry) for arch, entry in document.get("release", {}).items()}
 
 
-def source(document: Mapping[str, Any]) -> Source | None:
+def source(document: Mapping[str, Any]) -> BuildSource | None:
     """How a daemon, or a step of the upgrade ladder, is built; None when it is not."""
     entry = document.get("source")
     if not entry:
         return None
-    words = {name: str(entry.get(name, "")) for name in Source.__slots__ if name not in ("cgo", "tags", "ldflags")}
-    return Source(
+    words = {name: str(entry.get(name, "")) for name in BuildSource.__slots__ if name not in ("cgo", "tags", "ldflags")}
+    return BuildSource(
         **words, cgo=entry.get("cgo", False), tags=tuple(entry.get("tags", ())), ldflags=tuple(entry.get("ldflags", ()))
     )
 

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 from goldnode.config.catch_up import CatchUp
-from goldnode.config.daemon import Daemon, Library, Source, libraries, releases, source
+from goldnode.config.daemon import BuildSource, Daemon, Library, libraries, releases, source
 from goldnode.errors import UsageError
 from goldnode.fetch.artifact import Artifact
 from goldnode.paths import REPOSITORY
@@ -48,7 +48,7 @@ class Upgrade:
     height: int
     version: str
     release: Mapping[str, Artifact]
-    source: Source | None = None
+    source: BuildSource | None = None
     libraries: tuple[Library, ...] = ()
     halt_height: int | None = None
     pre_upgrade_copy: bool = False

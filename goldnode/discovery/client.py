@@ -52,7 +52,7 @@ class RefusedError(ExchangeError):
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class RoomListing:
     """A room as a server shows it; every record and tombstone is still to be checked.
 
     Attributes:
@@ -98,7 +98,7 @@ class Endpoint:
         self._server = ""  # what it calls itself: known from its first answer on
         self._ahead = 0  # milliseconds its clock is ahead of ours, as far as that matters to it
 
-    def list(self, room_key: Ed25519PrivateKey, now_ms: int, *, after: str, wait: int, policy: str) -> Listing:
+    def list(self, room_key: Ed25519PrivateKey, now_ms: int, *, after: str, wait: int, policy: str) -> RoomListing:
         """List a room, or wait for news of it.
 
         Args:
@@ -256,11 +256,11 @@ def _plain(value: object) -> str:
     return "".join(char for char in value[:200] if " " <= char <= "~") if isinstance(value, str) else ""
 
 
-def _listing(document: Mapping[str, Any]) -> Listing:
+def _listing(document: Mapping[str, Any]) -> RoomListing:
     cursor, reset, policy = document.get("cursor"), document.get("reset"), document.get("policy")
     if not isinstance(cursor, str) or not 0 < len(cursor) <= limits.CURSOR_CHARS or not isinstance(reset, bool):
         raise refuse("a listing has no cursor, or does not say whether it is everything")
-    return Listing(
+    return RoomListing(
         cursor,
         reset,
         items=_pieces(document, "items", "record"),

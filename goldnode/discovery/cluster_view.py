@@ -20,7 +20,7 @@ from typing import Any
 from goldnode.discovery.alarm import Alarm, AlarmKind
 from goldnode.discovery.identity import rejoin
 from goldnode.discovery.plain_file import read_plain
-from goldnode.discovery.roster import Context, Peer, Reading, Roster, check_fit, merge
+from goldnode.discovery.roster import Context, Peer, RoomReading, Roster, check_fit, merge
 from goldnode.errors import ExchangeError, HostError, InputError
 from goldnode.files import write_json
 from goldnode.protocol import limits
@@ -35,7 +35,7 @@ _GRACE = 2 * limits.REFRESH_INTERVAL
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class RoomReader:
     """Who reads.
 
     Attributes:
@@ -68,7 +68,7 @@ class ClusterView:
         InputError: The file is damaged.
     """
 
-    def __init__(self, path: Path, reader: Reader, epoch: int, cluster_key: bytes) -> None:
+    def __init__(self, path: Path, reader: RoomReader, epoch: int, cluster_key: bytes) -> None:
         self._path = path
         self.reader = reader
         self.epoch, self.cluster_key = epoch, cluster_key
@@ -108,7 +108,7 @@ class ClusterView:
         check_fit(announcement, self._context(now))
         return record, announcement
 
-    def take(self, reading: Reading, now: float) -> bool:
+    def take(self, reading: RoomReading, now: float) -> bool:
         """Merge what was read; write it to disk when anything changed.
 
         Returns:
@@ -152,7 +152,7 @@ class ClusterView:
         if policy is None:
             raise refuse("the policy does not open with the key of its epoch")
         self._hold(signed, key, policy)
-        self.take(Reading(), now)
+        self.take(RoomReading(), now)
         self.save()
         return True
 

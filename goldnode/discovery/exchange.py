@@ -18,7 +18,7 @@ from typing import Self
 from goldnode.discovery.alarm import Alarm, AlarmKind
 from goldnode.discovery.client import Endpoint, RefusedError
 from goldnode.discovery.member import Keys, Membership
-from goldnode.discovery.own_record import Written
+from goldnode.discovery.own_record import PublishedRecord
 from goldnode.errors import ExchangeError, GoldnodeError
 from goldnode.protocol import limits
 from goldnode.protocol.codes import Code
@@ -149,7 +149,7 @@ class Session:
                 self._bad.clear()
             return keys
 
-    def _put(self, keys: Keys, written: Written) -> None:
+    def _put(self, keys: Keys, written: PublishedRecord) -> None:
         try:
             self.endpoint.put(keys.room_key, keys.slot, written.data, self._now_ms())
         except ExchangeError as error:
@@ -159,7 +159,7 @@ class Session:
             raise
         self._shown, self._heartbeat_at = written.seq, self._member.clock()
 
-    def _heartbeat(self, keys: Keys, written: Written) -> None:
+    def _heartbeat(self, keys: Keys, written: PublishedRecord) -> None:
         now = self._now_ms()
         self._counter = max(self._counter + 1, now)
         try:

@@ -23,11 +23,11 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from goldnode.discovery.alarm import Alarm, AlarmKind
-from goldnode.discovery.client import Listing
-from goldnode.discovery.cluster_view import ClusterView, Reader
+from goldnode.discovery.client import RoomListing
+from goldnode.discovery.cluster_view import ClusterView, RoomReader
 from goldnode.discovery.identity import Identity, read_identity, rejoin, write_identity
-from goldnode.discovery.own_record import OwnRecord, Written
-from goldnode.discovery.roster import Peer, Reading
+from goldnode.discovery.own_record import OwnRecord, PublishedRecord
+from goldnode.discovery.roster import Peer, RoomReading
 from goldnode.errors import ExchangeError, InputError
 from goldnode.protocol.announcement import Announcement
 from goldnode.protocol.enrolment import enrol
@@ -82,7 +82,7 @@ class Membership:
             raise InputError(f"{state} belongs to node {enrolment.node_id}", hint="join with a new invite")
         grant = enrolment.grant
         self.node_id, self.role, self.fingerprint = enrolment.node_id, enrolment.role, grant.fingerprint
-        reader = Reader(grant.root, enrolment.node_id, grant.invite, self._own.identity.wrapping_seed)
+        reader = RoomReader(grant.root, enrolment.node_id, grant.invite, self._own.identity.wrapping_seed)
         if not os.path.lexists(state / _MEMBERSHIP):
             raise InputError(f"{state / _MEMBERSHIP} is gone", hint=rejoin(state))
         self._view = ClusterView(state / _MEMBERSHIP, reader, 0, b"")
@@ -110,7 +110,7 @@ class Membership:
             enrolment = enrol(invite, node_key, wrapping_keys(wrapping_seed)[1], clock())
             state.mkdir(parents=True, exist_ok=True, mode=0o700)
             # the key first: an identity on disk says that everything is there
-            ClusterView(state / _MEMBERSHIP, Reader(grant.root), grant.epoch, invite.cluster_key).save()
+            ClusterView(state / _MEMBERSHIP, RoomReader(grant.root), grant.epoch, invite.cluster_key).save()
             write_identity(identity, Identity(enrolment, wrapping_seed))
         return cls(state, node_key, clock=clock, random=random)
 
@@ -158,7 +158,7 @@ class Membership:
                 self._view.know(facts.chain_id, facts.genesis)
                 self.changed.notify_all()
 
-    def current(self) -> Written | None:
+    def current(self) -> PublishedRecord | None:
         """The record to put, written anew when it is due; None until `say` was called."""
         with self.changed:
             return self._own.current(self._view, self.clock())
@@ -183,7 +183,7 @@ class Membership:
             self.changed.wait_for(lambda: self._version != version, timeout)
             return self._version
 
-    def take(self, listing: Listing) -> dict[str, str]:
+    def take(self, listing: RoomListing) -> dict[str, str]:
         """Take in what a rendezvous showed, the policy first.
 
         Returns:
@@ -195,7 +195,9 @@ class Membership:
             changed = listing.policy is not None and self._take_policy(listing.policy, now, bad)
             if self._view.room != keys.room:  # what else it showed lies in the room we have just left
                 listing = replace(listing, items=(), deleted=())
-            reading = Reading(tuple(self._records(listing.items, now, bad)), tuple(_tombstones(listing.deleted, bad)))
+            reading = RoomReading(
+                tuple(self._records(listing.items, now, bad)), tuple(_tombstones(listing.deleted, bad))
+            )
             for record, announcement in reading.records:
                 if record.slot == keys.slot:
                     self._own.meet(record.seq, announcement.facts.boot, now)

@@ -31,7 +31,7 @@ _NEVER = float("inf")
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class PublishedRecord:
     """The record every rendezvous should show in our slot.
 
     Attributes:
@@ -66,7 +66,7 @@ class OwnRecord:
         self.identity = read_identity(path)
         self.facts: Facts | None = None
         self.cloned = False
-        self._written: Written | None = None
+        self._written: PublishedRecord | None = None
         self._viewed_at = -_NEVER
         self._settled_at = _NEVER
         self._answer_at = -_NEVER
@@ -94,7 +94,7 @@ class OwnRecord:
         contested = self._answer_at if written.seq < self.identity.seq else _NEVER
         return min(written.at + limits.REFRESH_INTERVAL, self._settled_at, contested)
 
-    def current(self, view: ClusterView, now: float) -> Written | None:
+    def current(self, view: ClusterView, now: float) -> PublishedRecord | None:
         """The record to put, written anew when it is due; None while there is nothing to say."""
         if self.facts is not None and self.due(view) <= now:
             self._written = self._write(self.facts, view, now)
@@ -143,7 +143,7 @@ class OwnRecord:
         write_identity(self._path, self.identity)
         return self.identity.seq
 
-    def _write(self, facts: Facts, view: ClusterView, now: float) -> Written:
+    def _write(self, facts: Facts, view: ClusterView, now: float) -> PublishedRecord:
         peers = view.roster.members
         scheduled = now - self._viewed_at >= limits.REFRESH_INTERVAL
         self._viewed_at = now if scheduled else self._viewed_at
@@ -158,4 +158,4 @@ class OwnRecord:
         )
         key = view.cluster_key
         data = announce(announcement, cluster_key=key, node_key=self._key, seq=seq, random=self._random)
-        return Written(view.room, seq, data, announcement, now)
+        return PublishedRecord(view.room, seq, data, announcement, now)

@@ -106,7 +106,7 @@ class Context:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class RoomReading:
     """What one answer of a rendezvous held, as far as signatures and forms hold."""
 
     records: tuple[tuple[Record, Announcement], ...] = ()
@@ -128,7 +128,7 @@ def check_fit(announcement: Announcement, context: Context) -> None:
         raise refuse(f"a record's time is {announcement.time / 1000 - context.now:+.0f} s off")
 
 
-def merge(roster: Roster, reading: Reading, context: Context) -> Roster:
+def merge(roster: Roster, reading: RoomReading, context: Context) -> Roster:
     """Take in a reading, and judge everybody who waits anew.
 
     Args:

@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from goldnode.errors import ArtifactError
-from goldnode.fetch.retry import PassingError, RetryBudget, StallDetector, connect, read
+from goldnode.fetch.retry import PassingError, RetryBudget, StallDetector, connect, read_chunk
 from goldnode.progress import Progress, Step
 
 #: Most bytes taken from anywhere when nobody said how many there are.
@@ -131,7 +131,7 @@ class _Download:
         done = offset
         stall = StallDetector(self.budget, offset)
         with self.partial.open("ab" if offset else "wb") as stream:
-            while chunk := read(response, self.budget):
+            while chunk := read_chunk(response, self.budget):
                 done += len(chunk)
                 if done > self.limit:
                     stream.truncate(0)

@@ -68,7 +68,7 @@ class StallDetector:
         self.began, self.mark = self.budget.clock(), done
 
 
-def read(response: Any, budget: RetryBudget) -> bytes:
+def read_chunk(response: Any, budget: RetryBudget) -> bytes:
     """The next bytes, empty at the end; silence costs budget."""
     try:
         return bytes(response.read1(CHUNK))

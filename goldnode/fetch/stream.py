@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from goldnode.errors import ArtifactError
-from goldnode.fetch.retry import PassingError, RetryBudget, StallDetector, connect, read
+from goldnode.fetch.retry import PassingError, RetryBudget, StallDetector, connect, read_chunk
 
 #: Seconds without a byte that one download may wait in all.
 TIMEOUT = 120.0
@@ -45,7 +45,7 @@ def stream(
             with connect(_request(url, done), budget) as response:
                 total = _total(url, response, done, size)
                 stall = StallDetector(budget, done)
-                while chunk := read(response, budget):
+                while chunk := read_chunk(response, budget):
                     done += len(chunk)
                     if total is not None and done > total:
                         raise ArtifactError(f"{url} is longer than {total} bytes")

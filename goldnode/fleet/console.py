@@ -21,7 +21,7 @@ _FAULT = re.compile(r"goldnode\[\d+\]: (?:goldnode: )?(?!goldnode: try|try: )(?P
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ConsoleView:
     """A node as its console tells it, since the machine's last start.
 
     Attributes:
@@ -45,16 +45,16 @@ class Seen:
     starts: int = 1
 
 
-def read(text: str) -> dict[str, Seen]:
+def read(text: str) -> dict[str, ConsoleView]:
     """The nodes of a machine, by name."""
-    nodes: dict[str, Seen] = {}
+    nodes: dict[str, ConsoleView] = {}
     for line in text.splitlines():
         if found := _CONFIGURED.search(line):
             before = nodes.get(found["name"])
             starts = before.starts + 1 if before else 1
-            nodes[found["name"]] = Seen(found["name"], found["role"], found["id"], starts=starts)
+            nodes[found["name"]] = ConsoleView(found["name"], found["role"], found["id"], starts=starts)
         elif found := _REFUSED.search(line):
-            known = nodes.get(found["name"]) or Seen(found["name"], "", "")
+            known = nodes.get(found["name"]) or ConsoleView(found["name"], "", "")
             nodes[found["name"]] = replace(known, state="refused", reason=found["why"])
         elif (found := _READY.search(line)) and found["name"] in nodes:
             known = nodes[found["name"]]

@@ -21,7 +21,7 @@ from goldnode.fleet.external_validators import RPC
 from goldnode.fleet.namespace import Namespace
 from goldnode.fleet.plan import EXTERNAL, NETWORK, RENDEZVOUS, Node, VmSpec, extra, own_extra, successor
 from goldnode.fleet.rpc import ExternalRpc
-from goldnode.fleet.state import State
+from goldnode.fleet.state import FleetState
 from goldnode.node.keys import archive
 from goldnode.node.keys.cometbft_keys import Key
 from goldnode.node.layout import Layout
@@ -51,7 +51,7 @@ class Fleet:
     """
 
     folder: Path
-    state: State
+    state: FleetState
     external_peers: tuple[str, ...] = ()
 
     @classmethod
@@ -75,7 +75,7 @@ class Fleet:
         """A machine's folder."""
         return self.folder / "machines" / vm.name
 
-    def keep(self, changed: State) -> None:
+    def keep(self, changed: FleetState) -> None:
         """Remember a change."""
         self.state = changed
         state.write(self.folder, changed)
@@ -128,7 +128,7 @@ class Fleet:
                 network=spec.network,
                 role=vm.role,
                 nodes=[
-                    user_data.Node(n.name, n.role, invites.get(n.name, ""), own_extra(vm, n, self.external_peers))
+                    user_data.NodeSpec(n.name, n.role, invites.get(n.name, ""), own_extra(vm, n, self.external_peers))
                     for n in vm.nodes
                 ],
                 rendezvous=[RENDEZVOUS],
@@ -220,14 +220,14 @@ class Fleet:
         """What a machine said on its console."""
         return machine.read_console(self.at(self.state.vm(name)) / "console.log")
 
-    def seen(self) -> dict[str, consoles.Seen]:
+    def seen(self) -> dict[str, consoles.ConsoleView]:
         """What the consoles tell of every node; a node that said nothing yet is absent."""
-        found: dict[str, consoles.Seen] = {}
+        found: dict[str, consoles.ConsoleView] = {}
         for vm in self.state.vms:
             text = self.console(vm.name)
             told = consoles.read(text)
             if not told and (why := consoles.fault(text)):
-                told = {node.name: consoles.Seen(node.name, node.role, "", "refused", why) for node in vm.nodes}
+                told = {node.name: consoles.ConsoleView(node.name, node.role, "", "refused", why) for node in vm.nodes}
             found |= told
         return found
 

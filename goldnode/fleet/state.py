@@ -18,7 +18,7 @@ VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class FleetState:
     """A fleet.
 
     Attributes:
@@ -53,23 +53,23 @@ class State:
         names = ", ".join(vm.name for vm in self.vms)
         raise UsageError(f"the fleet has no machine {name}", hint=f"one of {names}")
 
-    def on(self, name: str, now: float) -> State:
+    def on(self, name: str, now: float) -> FleetState:
         """This fleet, with a machine switched on now."""
         nodes = {node.name for node in self.vm(name).nodes}
         ready = {node: seconds for node, seconds in self.ready.items() if node not in nodes}
         return replace(self, powered_on={**self.powered_on, name: now}, ready=ready)
 
-    def off(self, name: str) -> State:
+    def off(self, name: str) -> FleetState:
         """This fleet, with a machine switched off."""
         return replace(self, powered_on={each: at for each, at in self.powered_on.items() if each != name})
 
 
-def write(folder: Path, state: State) -> None:
+def write(folder: Path, state: FleetState) -> None:
     """Keep it."""
     write_json(folder / FILE, {"version": VERSION, **asdict(state)}, 0o600)
 
 
-def read(folder: Path) -> State:
+def read(folder: Path) -> FleetState:
     """Find it again.
 
     Raises:
@@ -82,7 +82,7 @@ def read(folder: Path) -> State:
         vms = tuple(
             VmSpec(**{**vm, "nodes": tuple(Node(**node) for node in vm["nodes"])}) for vm in document.pop("vms")
         )
-        return State(spec=FleetSpec(**{**spec, "mesh": MeshKind(spec["mesh"])}), vms=vms, **document)
+        return FleetState(spec=FleetSpec(**{**spec, "mesh": MeshKind(spec["mesh"])}), vms=vms, **document)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise UsageError(f"there is no fleet in {folder}", hint="./invoke fleet up") from error
     except (ValueError, KeyError, TypeError) as error:

@@ -13,7 +13,7 @@ from rich.table import Table
 from goldnode.cluster.status import SHORT
 from goldnode.errors import HostError
 from goldnode.fleet.fleet import Fleet
-from goldnode.fleet.state import State
+from goldnode.fleet.state import FleetState
 from goldnode.fleet.up import observe
 
 #: The role of a line that is about an external validator.
@@ -21,7 +21,7 @@ EXTERNAL_ROLE = "external"
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class FleetRow:
     """One node, of the fleet or external.
 
     Attributes:
@@ -49,7 +49,7 @@ class Row:
     reason: str = ""
 
 
-def rows(fleet: Fleet) -> list[Row]:
+def rows(fleet: Fleet) -> list[FleetRow]:
     """Everything that is known now: the fleet's nodes, then the external validators."""
     observe(fleet)
     seen, running = fleet.seen(), fleet.namespace.programs()
@@ -61,7 +61,7 @@ def rows(fleet: Fleet) -> list[Row]:
             told, address = seen.get(node.name), fleet.state.validators.get(node.name)
             state = ("starting" if told is None else told.state or "configured") if on else "off"
             found.append(
-                Row(
+                FleetRow(
                     name=node.name,
                     role=node.role,
                     node_id=told.node_id if told else "",
@@ -77,9 +77,9 @@ def rows(fleet: Fleet) -> list[Row]:
     return [*found, *_external_rows(fleet)]
 
 
-def document(fleet: Fleet, found: list[Row]) -> dict[str, Any]:
+def document(fleet: Fleet, found: list[FleetRow]) -> dict[str, Any]:
     """The same for programs."""
-    nodes = [{field: getattr(row, field) for field in Row.__slots__} for row in found]
+    nodes = [{field: getattr(row, field) for field in FleetRow.__slots__} for row in found]
     return {
         "version": 1,
         "network": fleet.state.spec.network,
@@ -90,7 +90,7 @@ def document(fleet: Fleet, found: list[Row]) -> dict[str, Any]:
     }
 
 
-def screen(state: State, found: list[Row]) -> Group:
+def screen(state: FleetState, found: list[FleetRow]) -> Group:
     """The same for people: a table as wide as the narrowest terminal, and below it who waits for what."""
     title = f"{state.spec.network} by {state.accelerator}, mesh {state.spec.mesh}"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
@@ -122,7 +122,7 @@ def _chain(fleet: Fleet) -> tuple[frozenset[str], dict[str, int]]:
     return signers, heights
 
 
-def _external_rows(fleet: Fleet) -> list[Row]:
+def _external_rows(fleet: Fleet) -> list[FleetRow]:
     found = []
     for number, (rpc, peer) in enumerate(zip(fleet.externals(), fleet.external_peers, strict=True), 1):
         name, node_id = f"external-{number}", peer.partition("@")[0]
@@ -131,12 +131,14 @@ def _external_rows(fleet: Fleet) -> list[Row]:
         except HostError as error:
             begun = (fleet.folder / "external" / f"{number}.log").exists()
             state, reason = ("off", error.message) if begun else ("waiting", "begins when all machines are configured")
-            found.append(Row(name, EXTERNAL_ROLE, node_id, state=state, reason=reason))
+            found.append(FleetRow(name, EXTERNAL_ROLE, node_id, state=state, reason=reason))
             continue
         height = int(status["sync_info"]["latest_block_height"])
         signing = status["validator_info"]["address"] in _signers(fleet, number)
         state = "signing" if signing else "following"
-        found.append(Row(name, EXTERNAL_ROLE, node_id, state=state, height=height, peers=len(peers), signing=signing))
+        found.append(
+            FleetRow(name, EXTERNAL_ROLE, node_id, state=state, height=height, peers=len(peers), signing=signing)
+        )
     return found
 
 

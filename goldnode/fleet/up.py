@@ -26,7 +26,7 @@ from goldnode.fleet.genesis import Validator
 from goldnode.fleet.namespace import Namespace
 from goldnode.fleet.plan import EXTERNAL, NETWORK, RENDEZVOUS, FleetSpec, VmSpec, pace_of, powers, vms
 from goldnode.fleet.program import Program, program
-from goldnode.fleet.state import State
+from goldnode.fleet.state import FleetState
 from goldnode.node.keys.cometbft_keys import Key
 from goldnode.progress import Progress
 from goldnode.vm import accel
@@ -81,7 +81,7 @@ def up(
             share(image, folder / "image.qcow2")
             addresses = {name: key.address for name, key in keys.items()}
             pace = pace_of(planned, chosen.accelerator)
-            fleet = Fleet(folder, State(spec, addresses, chosen.accelerator, chosen.cpu, pace))
+            fleet = Fleet(folder, FleetState(spec, addresses, chosen.accelerator, chosen.cpu, pace))
             fleet.external_peers = _prepare_external(fleet, daemon, keys)
             for cluster in sorted({node.cluster for vm in planned for node in vm.nodes}):
                 store.create(folder / "clusters", cluster, spec.network).meet_at([RENDEZVOUS])

@@ -27,7 +27,7 @@ assert rules.__all__  # noqa: S101 - imported to fill RULES
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class RuleResult:
     """What one rule found; an empty ``findings`` is a promise kept."""
 
     rule: Rule
@@ -39,10 +39,10 @@ class HygieneReport:
     """Every rule's result for one image."""
 
     image: str
-    results: tuple[Result, ...]
+    results: tuple[RuleResult, ...]
 
     @property
-    def broken(self) -> tuple[Result, ...]:
+    def broken(self) -> tuple[RuleResult, ...]:
         """Rules that found something."""
         return tuple(result for result in self.results if result.findings)
 
@@ -123,6 +123,6 @@ def check_image(
         with progress.step("ask the rules") as step:
             results = []
             for done, rule in enumerate(RULES):
-                results.append(Result(rule, tuple(rule.check(scanned))))
+                results.append(RuleResult(rule, tuple(rule.check(scanned))))
                 step.update(done + 1, len(RULES))
     return HygieneReport(path.name, tuple(results))

@@ -17,7 +17,7 @@ FACTS, NEXT = "/usr/lib/goldnode/image.json", "/usr/lib/goldnode/daemons/*/*/bin
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class ImageSummary:
     """What an image holds.
 
     Attributes:
@@ -47,10 +47,10 @@ class Summary:
         return {"version": 1, **dataclasses.asdict(self)}
 
 
-def summarise(name: str, image: Image) -> Summary:
+def summarise(name: str, image: Image) -> ImageSummary:
     """Look at an open image."""
     links = image.root.match("/etc/systemd/system/*.wants/*", "/etc/systemd/system/*.requires/*")
-    return Summary(
+    return ImageSummary(
         image=name,
         size=len(image.disk.data),
         free=image.filesystem.free_bytes,

@@ -70,7 +70,7 @@ class File:
     number: int = 0
 
 
-class Reader(Protocol):
+class FileReader(Protocol):
     """Gives a regular file's content in pieces."""
 
     def __call__(self, file: File) -> Iterable[bytes | memoryview]:
@@ -85,7 +85,7 @@ class Tree:
         reader: Where content comes from.
     """
 
-    def __init__(self, files: Iterable[File], reader: Reader) -> None:
+    def __init__(self, files: Iterable[File], reader: FileReader) -> None:
         self.files = {file.path: file for file in sorted(files, key=lambda file: file.path)}
         self._reader = reader
         self._digests: dict[tuple[str, str], str] = {}

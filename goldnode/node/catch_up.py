@@ -37,7 +37,7 @@ class Phase(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class CatchUpState:
     """What is known of a node's way to the tip.
 
     Attributes:
@@ -52,22 +52,22 @@ class Record:
     trust: Trust | None = None
     reason: str = ""
 
-    def trying(self, trust: Trust) -> Record:
+    def trying(self, trust: Trust) -> CatchUpState:
         """A state sync begins."""
         return replace(self, phase=Phase.STATE_SYNC, tries=self.tries + 1, trust=trust)
 
-    def failed(self, reason: str) -> Record:
+    def failed(self, reason: str) -> CatchUpState:
         """A state sync, or the question whom to trust, came to nothing."""
         counted = self.tries if self.phase is Phase.STATE_SYNC else self.tries + 1
-        return Record(Phase.NONE, counted, None, reason)
+        return CatchUpState(Phase.NONE, counted, None, reason)
 
 
-def read(node: NodeLayout) -> Record:
+def read(node: NodeLayout) -> CatchUpState:
     """What is known; nothing on a node that never had to catch up, or whose file is damaged."""
     try:
         document: dict[str, Any] = json.loads(node.catch_up.read_text())
         trust = document["trust"]
-        return Record(
+        return CatchUpState(
             Phase(document["phase"]),
             int(document["tries"]),
             Trust(trust["height"], trust["hash"], tuple(trust["servers"]), trust["period"], trust["tip"])
@@ -76,10 +76,10 @@ def read(node: NodeLayout) -> Record:
             str(document["reason"]),
         )
     except (OSError, ValueError, KeyError, TypeError):
-        return Record()
+        return CatchUpState()
 
 
-def write(node: NodeLayout, record: Record) -> None:
+def write(node: NodeLayout, record: CatchUpState) -> None:
     """Keep it, durably."""
     write_json(node.catch_up, asdict(record))
 

@@ -23,7 +23,7 @@ from goldnode.node.keys.claims import Judgement
 from goldnode.node.layout import Layout, NodeLayout
 from goldnode.node.phases import SILENT, Phases
 from goldnode.node.plan import blocks, vpncloud, wireguard
-from goldnode.node.plan.inputs import Image, NodeFacts
+from goldnode.node.plan.inputs import ImageFacts, NodeFacts
 from goldnode.node.plan.node_plan import config_files
 from goldnode.node.plan.peers import Member
 from goldnode.node.plan.plan import plan
@@ -50,7 +50,7 @@ class ConfiguredMachine:
     """
 
     config: NodeConfig
-    image: Image
+    image: ImageFacts
     memberships: dict[str, Membership] = field(default_factory=dict)
     facts: dict[str, NodeFacts] = field(default_factory=dict)
     failures: dict[str, GoldnodeError] = field(default_factory=dict)
@@ -62,7 +62,7 @@ class ConfiguredMachine:
 def configure(
     layout: Layout,
     config: NodeConfig,
-    image: Image,
+    image: ImageFacts,
     system: System,
     random: Random = os.urandom,
     phases: Phases = SILENT,
@@ -100,7 +100,7 @@ def put(layout: Layout, found: ConfiguredMachine, system: System, phases: Phases
 def prepare(
     layout: Layout,
     config: NodeConfig,
-    image: Image,
+    image: ImageFacts,
     random: Random,
     addresses: tuple[str, ...],
     runs: Callable[[str], bool] = lambda _: False,
@@ -163,7 +163,7 @@ class _Preparation:
     """What all nodes of the machine stand on."""
 
     config: NodeConfig
-    image: Image
+    image: ImageFacts
     binding: str
     random: Random
     reached: reachable.Reachable
@@ -200,7 +200,7 @@ class _Preparation:
         config_files(facts, self.image)
         return membership, facts
 
-    def _identity(self, node: NodeLayout, entry: NodeEntry) -> identity.Identity:
+    def _identity(self, node: NodeLayout, entry: NodeEntry) -> identity.NodeIdentity:
         invited = entry.join not in ("", cluster.JOINED)
         try:
             own = identity.read(node)

@@ -16,11 +16,11 @@ from goldnode.files import write_atomic
 from goldnode.node import scrub
 from goldnode.node.layout import Layout
 from goldnode.node.plan import fit
-from goldnode.node.plan.inputs import Image
+from goldnode.node.plan.inputs import ImageFacts
 from goldnode.node.system import machine
 
 
-def in_force(layout: Layout, image: Image) -> NodeConfig:
+def in_force(layout: Layout, image: ImageFacts) -> NodeConfig:
     """The node.yaml that counts: the one applied first; user-data that changed since is ignored with a warning.
 
     Raises:

@@ -24,7 +24,7 @@ from goldnode.files import sha256_file, write_json
 from goldnode.node import deferred, upgrades
 from goldnode.node.layout import Layout
 from goldnode.node.plan import ladders
-from goldnode.node.plan.inputs import Image, read_image
+from goldnode.node.plan.inputs import ImageFacts, read_image
 from goldnode.node.plan.upgrade import Binary, order, program
 from goldnode.progress import Progress
 
@@ -34,7 +34,7 @@ TIMEOUT = 120.0
 MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
-def announce(layout: Layout, text: str, file: str) -> Image:
+def announce(layout: Layout, text: str, file: str) -> ImageFacts:
     """Put the ladder of a network file in force.
 
     Returns:
@@ -50,18 +50,18 @@ def announce(layout: Layout, text: str, file: str) -> Image:
         raise InputError(f"{file} is no YAML: {error}") from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"{file} is no network file: {error}", hint="./invoke network check NAME") from error
-    write_json(ladders.kept(layout), kept)
+    write_json(ladders.announced_file(layout), kept)
     return read_image(layout)
 
 
-def missing(image: Image) -> list[Upgrade]:
+def missing(image: ImageFacts) -> list[Upgrade]:
     """The steps above the image's own version whose program is not here, or not what it should be."""
     daemon = image.network.daemon
     above = [rung for rung in image.network.upgrades if order(rung.version) > order(daemon.version)]
     return [rung for rung in above if upgrades.verify(image.library, daemon.name, rung.version) is not Binary.VERIFIED]
 
 
-def fetch(image: Image, store: ArtifactStore, progress: Progress) -> Iterator[str]:
+def fetch(image: ImageFacts, store: ArtifactStore, progress: Progress) -> Iterator[str]:
     """Fetch what is missing of the versions to come.
 
     Yields:

@@ -27,7 +27,7 @@ from goldnode.fetch.stream import stream
 from goldnode.files import CHUNK
 from goldnode.node import catch_up
 from goldnode.node.beside import Beside
-from goldnode.node.catch_up import Phase, Record
+from goldnode.node.catch_up import CatchUpState, Phase
 from goldnode.node.layout import NodeLayout
 from goldnode.node.system.system import System
 from goldnode.run import spawn
@@ -109,7 +109,7 @@ def install(source: Path, node: NodeLayout) -> None:
     shutil.rmtree(source, ignore_errors=True)
 
 
-def place(name: str) -> PurePosixPath | None:
+def target_path(name: str) -> PurePosixPath | None:
     """Where a member of the archive goes below the home; None when it is left out.
 
     Raises:
@@ -193,7 +193,7 @@ def _filtered(pipe: IO[bytes], packed: SnapshotFormat) -> Iterator[IO[bytes]]:
 def _members(archive: tarfile.TarFile, target: Path, free: Free) -> None:
     since = 0
     for member in archive:
-        goal = place(member.name)
+        goal = target_path(member.name)
         if goal is None or member.isdir():
             if goal is not None:
                 (target / goal).mkdir(parents=True, exist_ok=True)
@@ -239,7 +239,9 @@ class Restore:
         """How much of it came, 0 to 1; 0 where its size is unknown."""
         return min(1.0, self._came / self._of) if self._of else 0.0
 
-    def look(self, node: NodeLayout, snapshot: Snapshot | None, record: Record, system: System) -> tuple[str, str]:
+    def advance(
+        self, node: NodeLayout, snapshot: Snapshot | None, record: CatchUpState, system: System
+    ) -> tuple[str, str]:
         """How far it is, for people; and why it failed, empty while it did not."""
         part = node.base / "snapshot.part"
         if self._work.running:

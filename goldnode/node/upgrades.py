@@ -24,7 +24,17 @@ from goldnode.node import node_files
 from goldnode.node.keys import keys, signing_state
 from goldnode.node.keys.signing_state import MUTED, SigningState
 from goldnode.node.layout import NodeLayout
-from goldnode.node.plan.upgrade import Binary, Choice, Halt, Ladder, NewerStarted, Seen, UnknownPlan, choose, program
+from goldnode.node.plan.upgrade import (
+    Binary,
+    Halt,
+    Ladder,
+    NewerStarted,
+    StartFacts,
+    UnknownPlan,
+    VersionChoice,
+    choose,
+    program,
+)
 
 #: What a copy for the way back leaves where it is: what was signed must never be unsaid.
 KEPT = ("priv_validator_state.json", "started.json", "loaded.json")
@@ -36,7 +46,7 @@ FICLONE = 0x40049409
 Tell = Callable[[str], None]
 
 
-def seen(node: NodeLayout) -> Seen:
+def seen(node: NodeLayout) -> StartFacts:
     """What is known of a node's version and height.
 
     Raises:
@@ -46,7 +56,7 @@ def seen(node: NodeLayout) -> Seen:
     height = max(_number(node.height), state.height - 1 if state else 0)
     back = node_files.read_object(node.rollback, hint=_aside(node.rollback)) or {}
     mark = node_files.read_object(node.started, hint=_aside(node.started)) or {}
-    return Seen(halt(node), height, str(mark.get("version") or ""), str(back.get("version") or ""))
+    return StartFacts(halt(node), height, str(mark.get("version") or ""), str(back.get("version") or ""))
 
 
 def halt(node: NodeLayout) -> Halt | None:
@@ -215,7 +225,7 @@ def _refuse_signed(node: NodeLayout, rung: Upgrade, mark: Mapping[str, Any]) -> 
         )
 
 
-def _mark(node: NodeLayout, ladder: Ladder, choice: Choice) -> None:
+def _mark(node: NodeLayout, ladder: Ladder, choice: VersionChoice) -> None:
     """Note durably that a version is about to start, what ran before it, and what was signed by then."""
     signed = _signed(node)
     write_json(
@@ -247,7 +257,7 @@ def _restore(kept: Path, node: NodeLayout) -> None:
     os.sync()
 
 
-def _program(node: NodeLayout, ladder: Ladder, choice: Choice) -> Path:
+def _program(node: NodeLayout, ladder: Ladder, choice: VersionChoice) -> Path:
     if choice.version == ladder.base:
         return ladder.library / "bin" / ladder.name
     height = choice.rung.height if choice.rung else 0

@@ -27,7 +27,7 @@ OUTER = (RELEASE, SUMS, SIGNATURE)
 SCHEMA = Path(__file__).with_name("release.schema.json")
 
 
-class Role(StrEnum):
+class FileRole(StrEnum):
     """What a file of a release is; the value stands in release.json, with the file's ending."""
 
     RAW = "disk-raw-zst"
@@ -46,14 +46,14 @@ class Role(StrEnum):
 
 
 _ENDINGS = {
-    Role.RAW: ".raw.zst",
-    Role.QCOW2: ".qcow2",
-    Role.GCP: ".gcp.tar.gz",
-    Role.MANIFEST: ".manifest.json",
-    Role.INVENTORY: ".inventory.json",
-    Role.SBOM: ".sbom.cdx.json",
-    Role.TESTS: ".tests.xml",
-    Role.PROVENANCE: ".provenance.json",
+    FileRole.RAW: ".raw.zst",
+    FileRole.QCOW2: ".qcow2",
+    FileRole.GCP: ".gcp.tar.gz",
+    FileRole.MANIFEST: ".manifest.json",
+    FileRole.INVENTORY: ".inventory.json",
+    FileRole.SBOM: ".sbom.cdx.json",
+    FileRole.TESTS: ".tests.xml",
+    FileRole.PROVENANCE: ".provenance.json",
 }
 
 
@@ -61,13 +61,13 @@ _ENDINGS = {
 class Bound:
     """One file of a release: what it is, its name, bytes and SHA-256."""
 
-    role: Role
+    role: FileRole
     name: str
     size: int
     sha256: str
 
     @classmethod
-    def of(cls, role: Role, path: Path) -> Bound:
+    def of(cls, role: FileRole, path: Path) -> Bound:
         """Measure a file."""
         return cls(role, path.name, path.stat().st_size, sha256_file(path))
 
@@ -101,7 +101,7 @@ class Release:
         """What all files begin with, as `localnet-1.2.0-amd64`."""
         return release_name(self.network, self.version, self.arch)
 
-    def file(self, role: Role) -> Bound:
+    def file(self, role: FileRole) -> Bound:
         """The file that has a role; a valid release has one of each."""
         return next(each for each in self.files if each.role is role)
 
@@ -144,7 +144,9 @@ def read(folder: Path) -> Release:
         raise ImageError(f"{path} is not JSON") from error
     if wrong := list(_wrong(document)):
         raise ImageError(f"{path}: {'; '.join(wrong)}")
-    files = tuple(Bound(Role(each["role"]), each["name"], each["size"], each["sha256"]) for each in document["files"])
+    files = tuple(
+        Bound(FileRole(each["role"]), each["name"], each["size"], each["sha256"]) for each in document["files"]
+    )
     disk = document["disk"]
     return Release(
         document["network"], document["release"], document["arch"], document["commit"],
@@ -159,7 +161,7 @@ def _wrong(document: Any) -> Iterator[str]:
     if faults:
         return
     name = release_name(document["network"], document["release"], document["arch"])
-    for role in Role:
+    for role in FileRole:
         names = [each["name"] for each in document["files"] if each["role"] == role]
         if names != [name + role.ending]:
             yield f"the {role} file is {names or 'missing'}, not {name + role.ending}"

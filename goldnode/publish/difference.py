@@ -12,7 +12,7 @@ SHOWN = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class NameChange:
     """One name that differs.
 
     Attributes:
@@ -45,7 +45,7 @@ class Difference:
 
     old: str
     new: str
-    sections: Mapping[str, tuple[Change, ...]]
+    sections: Mapping[str, tuple[NameChange, ...]]
 
     def text(self) -> str:
         """For a terminal."""
@@ -75,13 +75,13 @@ def compare(old: Inventory, new: Inventory) -> Difference:
     return Difference(old.name, new.name, {title: some for title, some in changes.items() if some})
 
 
-def _changes(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[Change]:
+def _changes(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[NameChange]:
     for name in sorted(old.keys() | new.keys()):
         if old.get(name) != new.get(name):
-            yield Change(name, old.get(name), new.get(name))
+            yield NameChange(name, old.get(name), new.get(name))
 
 
-def _lines(changes: tuple[Change, ...], changed: str = "~") -> Iterator[str]:
+def _lines(changes: tuple[NameChange, ...], changed: str = "~") -> Iterator[str]:
     for change in changes[:SHOWN]:
         line = str(change)
         yield changed + line[1:] if line.startswith("~") else line

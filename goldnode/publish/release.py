@@ -29,7 +29,7 @@ from goldnode.image.disk import open_disk
 from goldnode.image.rule import Image
 from goldnode.progress import Progress
 from goldnode.publish import formats, inventory, junit, provenance, sbom, signature
-from goldnode.publish.binding import OUTER, RELEASE, SUMS, Bound, Release, Role, release_name
+from goldnode.publish.binding import OUTER, RELEASE, SUMS, Bound, FileRole, Release, release_name
 from goldnode.publish.strict import require_releasable
 from goldnode.publish.verify import verify
 
@@ -124,34 +124,34 @@ def _refuse_failed(reports: Sequence[Path]) -> None:
 def _fill(options: ReleaseOptions, manifest: Mapping[str, Any], folder: Path, name: str, progress: Progress) -> None:
     """Write everything that is made from the image."""
 
-    def path(role: Role) -> Path:
+    def path(role: FileRole) -> Path:
         return folder / (name + role.ending)
 
-    shutil.copyfile(options.image, path(Role.QCOW2))
-    write_json(path(Role.MANIFEST), manifest)
+    shutil.copyfile(options.image, path(FileRole.QCOW2))
+    write_json(path(FileRole.MANIFEST), manifest)
     with contextlib.ExitStack() as stack:
         with progress.step("unpack the image"):
             raw = stack.enter_context(open_disk(options.image)).path
             _check_disk(raw, manifest)
         report = dataclasses.replace(check_image(raw, progress=progress), image=options.image.name)
         report.raise_if_broken()
-        junit.write(report, options.reports, path(Role.TESTS))
+        junit.write(report, options.reports, path(FileRole.TESTS))
         with progress.step("list what is on the image"), open_image(raw) as image:
             _describe(image, manifest, options.version, path)
         with progress.step("compress the disk") as step:
-            formats.write_zst(raw, path(Role.RAW), step)
+            formats.write_zst(raw, path(FileRole.RAW), step)
         with progress.step("pack the disk for Google"):
-            formats.write_gcp(raw, path(Role.GCP))
+            formats.write_gcp(raw, path(FileRole.GCP))
 
 
-def _describe(image: Image, manifest: Mapping[str, Any], version: str, path: Callable[[Role], Path]) -> None:
+def _describe(image: Image, manifest: Mapping[str, Any], version: str, path: Callable[[FileRole], Path]) -> None:
     """Inventory and SBOM."""
     name = release_name(manifest["network"], version, manifest["arch"])
-    write_json(path(Role.INVENTORY), inventory.take(image, inventory.daemons(manifest), name).document())
+    write_json(path(FileRole.INVENTORY), inventory.take(image, inventory.daemons(manifest), name).document())
     bill = sbom.compose(image.root, manifest, name, version)
     if faults := sbom.cross_check(image.root, bill):
         raise ImageError(f"the SBOM does not match the disk: {'; '.join(faults)}")
-    write_json(path(Role.SBOM), bill)
+    write_json(path(FileRole.SBOM), bill)
 
 
 def _check_disk(raw: Path, manifest: Mapping[str, Any]) -> None:
@@ -161,14 +161,14 @@ def _check_disk(raw: Path, manifest: Mapping[str, Any]) -> None:
 
 def _seal(options: ReleaseOptions, manifest: Mapping[str, Any], folder: Path, name: str) -> None:
     """Write what binds the files: provenance, release.json, SHA256SUMS, signature."""
-    inside = [role for role in Role if role is not Role.PROVENANCE]
+    inside = [role for role in FileRole if role is not FileRole.PROVENANCE]
     bound = [Bound.of(role, folder / (name + role.ending)) for role in inside]
-    story = folder / (name + Role.PROVENANCE.ending)
+    story = folder / (name + FileRole.PROVENANCE.ending)
     write_json(story, provenance.statement(manifest, options.version, bound, options.builder))
     image = manifest["image"]
     release = Release(
         manifest["network"], options.version, manifest["arch"], manifest["source"]["commit"],
-        image["raw_size"], image["raw_sha256"], image["tree_sha256"], (*bound, Bound.of(Role.PROVENANCE, story)),
+        image["raw_size"], image["raw_sha256"], image["tree_sha256"], (*bound, Bound.of(FileRole.PROVENANCE, story)),
     )  # fmt: skip
     write_json(folder / RELEASE, release.document())
     files = sorted(path for path in folder.iterdir() if path.name not in OUTER[1:])

@@ -1,6 +1,6 @@
 """A release as files in some place: each sent once, read back whole, and then made visible.
 
-What differs between places stands behind ``Store``; the order, the ledger and the comparison are
+What differs between places stands behind ``ReleaseStore``; the order, the ledger and the comparison are
 the same everywhere.  A file that is there already is kept when it is the right one, and refused
 when it is not: a published version never changes.
 """
@@ -18,7 +18,7 @@ from goldnode.publish.binding import RELEASE
 from goldnode.publish.ledger import Facts, Ledger
 
 
-class Store(Protocol):
+class ReleaseStore(Protocol):
     """A place that holds files by name."""
 
     @property
@@ -38,7 +38,7 @@ class Store(Protocol):
         """Make the files visible to the world; returns the address to tell people."""
 
 
-def publish_files(folder: Path, store: Store, ledger: Ledger, progress: Progress) -> str:
+def publish_files(folder: Path, store: ReleaseStore, ledger: Ledger, progress: Progress) -> str:
     """Send every file of a release, read all of them back, then make them visible.
 
     Args:
@@ -74,12 +74,12 @@ def publish_files(folder: Path, store: Store, ledger: Ledger, progress: Progress
     return str(ledger.once("visible", lambda: {"address": store.finish()})["address"])
 
 
-def _send(store: Store, path: Path) -> Facts:
+def _send(store: ReleaseStore, path: Path) -> Facts:
     store.put(path)
     return {"size": path.stat().st_size}
 
 
-def _find(store: Store, path: Path, due: str) -> Facts | None:
+def _find(store: ReleaseStore, path: Path, due: str) -> Facts | None:
     held = store.sha256(path.name)
     if held is None:
         return None

@@ -17,11 +17,11 @@ from goldnode.publish.aws.clients import Clients
 from goldnode.publish.aws.image import Ami
 from goldnode.publish.aws.publication import Parent, Publication
 from goldnode.publish.aws.publish import publish
-from goldnode.publish.binding import RELEASE, Release, Role
+from goldnode.publish.binding import RELEASE, FileRole, Release
 from goldnode.publish.github import API, GithubRelease
 from goldnode.publish.ledger import Ledger
 from goldnode.publish.s3 import Bucket
-from goldnode.publish.store import Store, publish_files
+from goldnode.publish.store import ReleaseStore, publish_files
 
 
 class Target(StrEnum):
@@ -82,7 +82,7 @@ def _ami(folder: Path, release: Release, where: Where, ledger: Ledger) -> Ami:
     if not where.regions:
         hint = "./invoke publish --to aws --regions us-east-1 RELEASE"
         raise UsageError("publishing to AWS needs regions", hint=hint)
-    raw = folder / release.file(Role.RAW).name
+    raw = folder / release.file(FileRole.RAW).name
     return Ami(release.network, release.version, release.arch, release.commit, ledger.release, raw, release.disk_size)
 
 
@@ -94,10 +94,10 @@ def _parent(folder: Path | None, region: str) -> Parent | None:
     known = ledger.result(f"{region}/snapshot")
     if known is None:
         raise UsageError(f"{folder.name} was not published in {region} from here", hint="leave --parent out")
-    return Parent(str(known["SnapshotId"]), folder / release.file(Role.RAW).name)
+    return Parent(str(known["SnapshotId"]), folder / release.file(FileRole.RAW).name)
 
 
-def _bucket(release: Release, where: Where) -> Store:
+def _bucket(release: Release, where: Where) -> ReleaseStore:
     if not where.bucket or not where.regions:
         hint = "./invoke publish --to s3 --bucket NAME --regions us-east-1 RELEASE"
         raise UsageError("publishing to S3 needs a bucket and its region", hint=hint)
@@ -105,7 +105,7 @@ def _bucket(release: Release, where: Where) -> Store:
     return Bucket(Clients(), where.regions[0], where.bucket, prefix)
 
 
-def _github(release: Release, where: Where) -> Store:
+def _github(release: Release, where: Where) -> ReleaseStore:
     token = os.environ.get("GITHUB_TOKEN", "")
     if not where.repository or not token:
         hint = "GITHUB_TOKEN=$(gh auth token) ./invoke publish --to github --repository OWNER/NAME RELEASE"

@@ -20,7 +20,7 @@ from goldnode.bake import manifest as manifests
 from goldnode.errors import ImageError, UsageError
 from goldnode.files import sha256_file
 from goldnode.publish import binding, formats, inventory, junit, signature, strict
-from goldnode.publish.binding import OUTER, RELEASE, SIGNATURE, SUMS, Release, Role
+from goldnode.publish.binding import OUTER, RELEASE, SIGNATURE, SUMS, FileRole, Release
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,35 +152,35 @@ def _contents(folder: Path, release: Release) -> list[str]:
 def _content_faults(folder: Path, release: Release) -> Iterator[str]:
     """What the files say about each other."""
 
-    def path(role: Role) -> Path:
+    def path(role: FileRole) -> Path:
         return folder / release.file(role).name
 
     yield from _disk_faults(release, path)
-    manifest = _json(path(Role.MANIFEST))
+    manifest = _json(path(FileRole.MANIFEST))
     image = manifest["image"]
     yield from _compare(
-        path(Role.MANIFEST).name,
+        path(FileRole.MANIFEST).name,
         ("network", manifest["network"], release.network),
         ("architecture", manifest["arch"], release.arch),
         ("commit", manifest["source"]["commit"], release.commit),
         ("disk", image["raw_sha256"], release.disk_sha256),
         ("disk size", image["raw_size"], release.disk_size),
         ("file-tree digest", image["tree_sha256"], release.tree_sha256),
-        ("qcow2", image["sha256"], release.file(Role.QCOW2).sha256),
+        ("qcow2", image["sha256"], release.file(FileRole.QCOW2).sha256),
     )
-    yield from (f"{path(Role.MANIFEST).name}: {reason}" for reason in strict.reasons(manifest))
-    held = inventory.read(path(Role.INVENTORY))
-    yield from _compare(path(Role.INVENTORY).name, ("file-tree digest", held.tree_sha256(), release.tree_sha256))
-    yield from _sbom_faults(_json(path(Role.SBOM)), held, path(Role.SBOM).name, release)
-    yield from (f"{path(Role.TESTS).name}: {name} failed" for name in junit.failures(path(Role.TESTS)))
-    story = _json(path(Role.PROVENANCE))
+    yield from (f"{path(FileRole.MANIFEST).name}: {reason}" for reason in strict.reasons(manifest))
+    held = inventory.read(path(FileRole.INVENTORY))
+    yield from _compare(path(FileRole.INVENTORY).name, ("file-tree digest", held.tree_sha256(), release.tree_sha256))
+    yield from _sbom_faults(_json(path(FileRole.SBOM)), held, path(FileRole.SBOM).name, release)
+    yield from (f"{path(FileRole.TESTS).name}: {name} failed" for name in junit.failures(path(FileRole.TESTS)))
+    story = _json(path(FileRole.PROVENANCE))
     subjects = {each["name"]: each["digest"]["sha256"] for each in story["subject"]}
-    bound = {each.name: each.sha256 for each in release.files if each.role is not Role.PROVENANCE}
-    yield from _compare(path(Role.PROVENANCE).name, ("list of subjects", subjects, bound))
+    bound = {each.name: each.sha256 for each in release.files if each.role is not FileRole.PROVENANCE}
+    yield from _compare(path(FileRole.PROVENANCE).name, ("list of subjects", subjects, bound))
 
 
-def _disk_faults(release: Release, path: Callable[[Role], Path]) -> Iterator[str]:
-    for role, unpack in ((Role.RAW, formats.zst_sha256), (Role.GCP, formats.gcp_sha256)):
+def _disk_faults(release: Release, path: Callable[[FileRole], Path]) -> Iterator[str]:
+    for role, unpack in ((FileRole.RAW, formats.zst_sha256), (FileRole.GCP, formats.gcp_sha256)):
         try:
             found = unpack(path(role))
         except (OSError, EOFError, KeyError, tarfile.TarError, zstandard.ZstdError) as broken:

@@ -12,12 +12,12 @@ sys.path[0] = str(ROOT)
 from goldnode.tasks.terminal import lazy, streams  # noqa: E402
 
 with lazy.waiting():
-    from goldnode.tasks.program import Program
+    from goldnode.tasks.program import CommandLine
     from tasks import ns
 
 streams.survive_readers()
 try:
-    Program(ns).run(["./invoke", *sys.argv[1:]])
+    CommandLine(ns).run(["./invoke", *sys.argv[1:]])
 finally:
     sys.stdout.flush()
     sys.stderr.flush()

@@ -92,7 +92,7 @@ def needs_of(network: networks.Network) -> list[Need]:
     return [*wanted, Need.C_COMPILER] if network.daemon.source and network.daemon.source.cgo else wanted
 
 
-def _report(result: golden.Result) -> None:
+def _report(result: golden.BakeResult) -> None:
     image = result.manifest["image"]
     if not result.baked:
         output.say(f"unchanged: {result.image} already is what these inputs give (key {result.manifest['key'][:12]})")

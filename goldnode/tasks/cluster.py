@@ -107,7 +107,7 @@ def user_data_(
         network=cluster.settings.network,
         role=role,
         nodes=[
-            user_data.Node(
+            user_data.NodeSpec(
                 n, r, invites.write_invite(_mint(cluster, r, 1, hours, approve=approve)) if n in members else ""
             )
             for n, r in wanted

@@ -104,7 +104,7 @@ def _table(report: checks.HygieneReport) -> tables.Table:
     return table
 
 
-def _summary_table(summary: summaries.Summary) -> tables.Table:
+def _summary_table(summary: summaries.ImageSummary) -> tables.Table:
     table = tables.Table("what", "value", title=summary.image)
     table.add_row("disk", f"{summary.size >> 20} MiB, {summary.free >> 20} MiB of them free in the root filesystem")
     table.add_row("partitions", "\n".join(f"{p.number} {p.name}: {p.size >> 20} MiB" for p in summary.partitions))

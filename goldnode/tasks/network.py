@@ -27,7 +27,7 @@ from goldnode.tasks.terminal import output
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class NetworkRow:
     """One row of the list: ``sources`` says where the daemon can come from, ``ready`` whether all is pinned."""
 
     name: str
@@ -219,11 +219,11 @@ def _reject(faults: list[Fault], path: Path) -> None:
         raise InputError(f"{path} would have faults, so it was not written:", faults=faults)
 
 
-def summary(network: nouns.Network) -> Summary:
+def summary(network: nouns.Network) -> NetworkRow:
     """One row of the list."""
     daemon = network.daemon
     ways = {"release": daemon.release, "source": daemon.source, "jars": daemon.jvm}
-    return Summary(
+    return NetworkRow(
         name=network.name,
         chain_id=network.chain_id,
         daemon=f"{daemon.name} {daemon.version}",

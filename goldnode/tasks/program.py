@@ -43,7 +43,7 @@ KINDS = {int: "an integer", float: "a number"}
 SHORT = {"network": "n"}
 
 
-class Program(program.Program):
+class CommandLine(program.Program):
     """The program behind ``./invoke``."""
 
     def __init__(self, commands: Collection) -> None:

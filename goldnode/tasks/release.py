@@ -162,7 +162,7 @@ def _inventory(name: str) -> inventory.Inventory:
     """Of a release its own, which ``verify`` binds; of an image what is found on it."""
     path = existing(name, "release or image", "ls out out/release", or_folder=True)
     if path.is_dir():
-        return inventory.read(path / (path.name + binding.Role.INVENTORY.ending))
+        return inventory.read(path / (path.name + binding.FileRole.INVENTORY.ending))
     return inventory.of_image(path)
 
 

@@ -62,7 +62,7 @@ PROOF_NEEDS = (Need.BAKE, Need.MACHINE, Need.C_COMPILER, Need.JDK, Need.PROOF, N
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class TierResult:
     """What a tier came to: counts, seconds, and the reasons of whatever was skipped."""
 
     tier: Tier
@@ -115,7 +115,7 @@ def _folders(tier: Tier) -> list[str]:
     return [f"tests/{tier}"] if any(folder.rglob("test_*.py")) else []
 
 
-def _run(tier: Tier, match: str, reports: Path) -> Outcome:
+def _run(tier: Tier, match: str, reports: Path) -> TierResult:
     report = reports / f"{tier}.xml"
     output.say(f"\n{tier}: {BUDGET[tier]} s are given")
     marked = "long" if tier is Tier.LONG else "not long"
@@ -125,7 +125,7 @@ def _run(tier: Tier, match: str, reports: Path) -> Outcome:
     seconds = time.monotonic() - started
     passed, failed, skipped = _counts(report)
     broken = code not in (0, 1, NO_TESTS)
-    return Outcome(tier, passed, failed + broken, skipped, seconds)
+    return TierResult(tier, passed, failed + broken, skipped, seconds)
 
 
 def require_root() -> None:
@@ -199,7 +199,7 @@ def _counts(report: Path) -> tuple[int, int, tuple[str, ...]]:
     return passed, failed, tuple(skipped)
 
 
-def _show(outcomes: list[Outcome]) -> None:
+def _show(outcomes: list[TierResult]) -> None:
     table = tables.Table("tier", "passed", "failed", "skipped", "given", "used")
     for outcome in outcomes:
         table.add_row(

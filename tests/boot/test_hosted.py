@@ -52,7 +52,7 @@ def jvm_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def pasted() -> str:
     """User-data as `cluster user-data` makes it."""
-    nodes = [user_data.Node(name, "hosted", "") for name in NAMES]
+    nodes = [user_data.NodeSpec(name, "hosted", "") for name in NAMES]
     return user_data.render(user_data.UserData("none", "daml", "multi-node", nodes, []))
 
 

@@ -95,7 +95,7 @@ def this_container() -> str:
 def pasted(*, moved: bool) -> str:
     """A validator's user-data; a machine whose disk is another's has been given no invite."""
     invite = "" if moved else Cluster().invite("validator")
-    node = user_data.Node(NAME, "validator", invite)
+    node = user_data.NodeSpec(NAME, "validator", invite)
     extra = {"consensus_key": "existing"}
     where = ["http://127.0.0.1:8700"]
     return user_data.render(user_data.UserData("lab", "localnet", "validator", [node], where, GENESIS, extra=extra))

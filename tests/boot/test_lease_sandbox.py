@@ -56,7 +56,7 @@ def pasted() -> str:
     """User-data of a validator that is its chain's only one, with a lease."""
     network = networks.load("localnet")
     genesis = plain(network.chain_id, [Validator(NAME, KEY, 10)], datetime.now(UTC))
-    node = user_data.Node(NAME, "validator", Cluster().invite("validator"))
+    node = user_data.NodeSpec(NAME, "validator", Cluster().invite("validator"))
     extra = {"consensus_key": "existing", "lease": "file:///var/lib/goldnode/leases", "min_sentries": 0}
     where = ["http://127.0.0.1:8700"]
     return user_data.render(user_data.UserData("lab", network.name, "validator", [node], where, genesis, extra=extra))

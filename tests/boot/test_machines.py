@@ -65,7 +65,7 @@ def pasted(role: str, *names: str) -> str:
             cluster="lab",
             network=network.name,
             role=role,
-            nodes=[user_data.Node(name, own, cluster.invite(own)) for name, own in roles],
+            nodes=[user_data.NodeSpec(name, own, cluster.invite(own)) for name, own in roles],
             rendezvous=[RENDEZVOUS] if names else [],
             genesis=plain(network.chain_id, [Validator("world", key, 10)], GENESIS_TIME) if names else b"",
         )

@@ -31,13 +31,13 @@ PROGRAM = "/usr/lib/goldnode/bin/vpncloud"
 
 
 @pytest.fixture(scope="module")
-def baked() -> golden.Result:
+def baked() -> golden.BakeResult:
     """The image that `fleet up --mesh vpncloud` bakes by itself."""
     return golden.bake(golden.BakeOptions(network.load("localnet").with_mesh(MeshKind.VPNCLOUD)), SILENT)
 
 
 @pytest.fixture(scope="module")
-def fleet(login: Login, baked: golden.Result, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+def fleet(login: Login, baked: golden.BakeResult, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """A hidden validator behind one sentry that lets us in."""
     folder = tmp_path_factory.mktemp("fleet") / "vpncloud"
     made = story.up(FleetSpec(sentries=1, mesh=MeshKind.VPNCLOUD, ssh_key=login.public), folder, SILENT)
@@ -55,7 +55,7 @@ def ask(fleet: Fleet, login: Login, *command: str) -> str:
     return login.ask(fleet, fleet.state.vm(SENTRY), *command)
 
 
-def test_the_image_says_what_it_has(baked: golden.Result, tmp_path: Path) -> None:
+def test_the_image_says_what_it_has(baked: golden.BakeResult, tmp_path: Path) -> None:
     """Manifest and SBOM name the program and its crates, and the plain image is another file."""
     (program,) = baked.manifest["programs"]
     raw = tmp_path / "disk.raw"

@@ -13,7 +13,7 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from goldnode.publish.binding import RELEASE, SIGNATURE, SUMS, Role
+from goldnode.publish.binding import RELEASE, SIGNATURE, SUMS, FileRole
 from goldnode.publish.signature import NAMESPACE
 from goldnode.run import run
 from tests.support.baking import invoke
@@ -65,7 +65,7 @@ def first(operator: Operator, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return operator.release(tmp_path_factory.mktemp("first"))
 
 
-def document(folder: Path, role: Role | None = None) -> dict[str, Any]:
+def document(folder: Path, role: FileRole | None = None) -> dict[str, Any]:
     """One of the JSON files of a release; release.json by default."""
     path = folder / (folder.name + role.ending if role else RELEASE)
     read: dict[str, Any] = json.loads(path.read_text())
@@ -79,8 +79,8 @@ def test_a_release_is_whole(operator: Operator, first: Path) -> None:
     ssh_verify: list[str | Path] = ["ssh-keygen", "-Y", "verify", "-f", signers, "-I", "operator", "-n", NAMESPACE]
     run([*ssh_verify, "-s", first / SIGNATURE], stdin=(first / SUMS).read_text())
     run(["sha256sum", "--check", "--strict", SUMS], cwd=first)
-    bill = (first / (NAME + Role.SBOM.ending)).read_text()
-    report = ET.parse(first / (NAME + Role.TESTS.ending)).getroot()  # noqa: S314 - our own
+    bill = (first / (NAME + FileRole.SBOM.ending)).read_text()
+    report = ET.parse(first / (NAME + FileRole.TESTS.ending)).getroot()  # noqa: S314 - our own
     passed = {case.get("name") for case in report.iter("testcase") if not len(case)}
 
     assert NAME == first.name
@@ -96,7 +96,7 @@ def test_released_twice_is_the_same(operator: Operator, first: Path, tmp_path: P
     second = operator.release(tmp_path)
 
     assert document(first)["disk"]["tree_sha256"] == document(second)["disk"]["tree_sha256"]
-    assert (first / (NAME + Role.SBOM.ending)).read_bytes() == (second / (NAME + Role.SBOM.ending)).read_bytes()
+    assert (first / (NAME + FileRole.SBOM.ending)).read_bytes() == (second / (NAME + FileRole.SBOM.ending)).read_bytes()
     assert f"{NAME} and {NAME} hold the same\n" == operator.types("diff", first, second, out=tmp_path)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from goldnode.cluster.user_data import Node, UserData, render
+from goldnode.cluster.user_data import NodeSpec, UserData, render
 from goldnode.config import node_config
 from goldnode.paths import REPOSITORY
 
@@ -17,17 +17,17 @@ INVITE = "gn1_replace2this2line2by2the2invite"
 
 
 def _example(role: str) -> str:
-    nodes = [Node(f"{role}-1", role, INVITE)]
+    nodes = [NodeSpec(f"{role}-1", role, INVITE)]
     if role == "multi-node":
         nodes = [
-            Node("validator-1", "validator", INVITE),
-            Node("sentry-1", "sentry", INVITE),
-            Node("sentry-2", "sentry", INVITE),
+            NodeSpec("validator-1", "validator", INVITE),
+            NodeSpec("sentry-1", "sentry", INVITE),
+            NodeSpec("sentry-2", "sentry", INVITE),
         ]
     if role == "rendezvous":
         nodes = []
     if role == "hosted":
-        return render(UserData("mine", "daml", role, [Node("alice", role, "")], []))
+        return render(UserData("mine", "daml", role, [NodeSpec("alice", role, "")], []))
     return render(UserData("mine", "osmosis", role, nodes, ["http://203.0.113.10:8700"]))
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from goldnode import paths
-from goldnode.tasks.program import Program
+from goldnode.tasks.program import CommandLine
 from goldnode.tasks.words import GROUPS, typed
 from tasks import ns
 
@@ -32,7 +32,7 @@ ALONE = re.compile(r"^\s*(?:- run: |run: )?(?:\$ |# )?(?:sudo (?:-\w+ )?)?(\./in
 END = re.compile(r"\s+#|\s*\d?[|;&>]|, |  |…|\.\.\.|\.$|:$| or |\s+<")
 
 
-class Understood(Program):
+class Understood(CommandLine):
     """Reads a command line and does not run it."""
 
     def execute(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -59,12 +60,15 @@ NAMES = {
     "fleet": "Place First Machine look world",
     "protocol": "Place",
     "cluster": "Look Machine look",
+    "node": "look Place",
     "node/agent": "Held",
     "node/keys/handover.py": "Mark",
     "node/configure.py": "Machine",
     "node/jvm": "Places",
     "vm": "Machine Spec",
 }  # fmt: skip
+#: A module function's name that more modules than this define means something only together with its module.
+MANY = 4
 
 
 def product() -> list[Path]:
@@ -110,6 +114,33 @@ def test_names_say_what_they_are() -> None:
     ]
 
     assert [] == found
+
+
+def test_a_class_name_means_one_thing() -> None:
+    """No two modules of the product give one name to two public classes."""
+    homes: dict[str, list[str]] = {}
+    for file in product():
+        for node in ast.parse(file.read_text()).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                homes.setdefault(node.name, []).append(str(file.relative_to(REPOSITORY)))
+
+    assert {} == {name: files for name, files in homes.items() if len(files) > 1}
+
+
+def test_a_function_that_many_modules_have_is_called_by_its_module() -> None:
+    """`read`, `check`, `parse` and the like say what they do only as `manifest.read`, never imported bare."""
+    trees = {file: ast.parse(file.read_text()) for file in product()}
+    defined = Counter(node.name for tree in trees.values() for node in tree.body if isinstance(node, ast.FunctionDef))
+    bare = [
+        f"{file.relative_to(REPOSITORY)}: {name.name} of {node.module}"
+        for file, tree in trees.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("goldnode")
+        for name in node.names
+        if defined[name.name] > MANY
+    ]
+
+    assert [] == bare
 
 
 def test_every_word_of_ours_is_in_the_glossary() -> None:

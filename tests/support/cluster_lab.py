@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from goldnode.discovery.client import Listing
+from goldnode.discovery.client import RoomListing
 from goldnode.discovery.member import Membership
 from goldnode.protocol.announcement import Announcement, announce
 from goldnode.protocol.enrolment import Enrolment, enrol
@@ -171,9 +171,11 @@ def listing(
     policy: bytes | None = None,
     *,
     reset: bool = False,
-) -> Listing:
+) -> RoomListing:
     """What a rendezvous shows."""
-    return Listing("cursor", reset, tuple((items or {}).items()), tuple((gone or {}).items()), policy, int(NOW * 1000))
+    return RoomListing(
+        "cursor", reset, tuple((items or {}).items()), tuple((gone or {}).items()), policy, int(NOW * 1000)
+    )
 
 
 def accepted_by(member: Membership) -> frozenset[str]:

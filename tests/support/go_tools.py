@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from goldnode.bake.programs import gomodule, toolchain
-from goldnode.config.daemon import Daemon, Source
+from goldnode.config.daemon import BuildSource, Daemon
 from goldnode.progress import SILENT
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
@@ -39,7 +39,7 @@ class GoTool:
 
     def path(self) -> Path:
         """The program, from the cache or built now."""
-        source = Source(self.module, self.version, self.sum, self.package, self.toolchain)
+        source = BuildSource(self.module, self.version, self.sum, self.package, self.toolchain)
         daemon = Daemon.from_document({"name": self.name, "version": self.version, "home": "."})
         arch = _ARCHITECTURES[platform.machine()]
         return gomodule.build(daemon, source, arch, go=toolchain.go(SILENT), progress=SILENT).binary

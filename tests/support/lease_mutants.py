@@ -43,10 +43,10 @@ class Mutant:
 
 _RESUMES = "if lease.holder == now.holder and same and lease.state is LeaseState.HELD:"
 _OPENS = "max(keeper.won_at + now.ahead, lease.hi + 1, now.last.height + 1)"
-_LOSES = 'return Step(LeaseMemory(keeper.session), revoke=True, reason="the'
+_LOSES = 'return LeaseStep(LeaseMemory(keeper.session), revoke=True, reason="the'
 _MISTAKEN = """if reading.lease:
         write = Write(reading.revision, write.lease)
-        return Step(replace(keeper, write=write), write=write)"""
+        return LeaseStep(replace(keeper, write=write), write=write)"""
 _RESUMED = "lo = max(lease.hi, now.last.height) + 1"
 _HI = "hi = now.verified + now.ahead\n"
 MUTANTS = (
@@ -68,7 +68,7 @@ MUTANTS = (
         "R4: a write that was refused is sent again with the revision that refused it",
         (
             (
-                "if reading.revision == write.expected:\n        return Step(keeper, write=write)",
+                "if reading.revision == write.expected:\n        return LeaseStep(keeper, write=write)",
                 _MISTAKEN,
             ),
         ),
@@ -86,7 +86,7 @@ MUTANTS = (
     Mutant(
         "R7: H* is not taken anew",
         (
-            ("return Step(replace(won, won_at=0), reason", "return Step(won, reason"),
+            ("return LeaseStep(replace(won, won_at=0), reason", "return LeaseStep(won, reason"),
             (_LOSES, _LOSES.replace(")", ", won_at=keeper.won_at)")),
         ),
     ),

@@ -14,7 +14,7 @@ from typing import Any
 import boto3
 
 from goldnode.node.keys.open_store import open_store
-from goldnode.node.keys.stores import Store
+from goldnode.node.keys.stores import LeaseStore
 from goldnode.run import run, spawn, stop_group
 from tests.support.waiting import until
 
@@ -120,6 +120,6 @@ def write_credentials(root: Path) -> None:
     path.write_text(json.dumps({"access_key": "a", "secret_key": "b"}))
 
 
-def store(url: str, root: Path, address: str = "A" * 40, timeout: float = 5.0) -> Store:
+def store(url: str, root: Path, address: str = "A" * 40, timeout: float = 5.0) -> LeaseStore:
     """The product's own client."""
     return open_store(url, address, lambda path: root / path.lstrip("/"), timeout=timeout)

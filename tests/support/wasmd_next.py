@@ -52,7 +52,7 @@ func broken() upgrades.Upgrade {{
 _IMPORTS = 'import (\n\t"context"\n\t"errors"\n\t"fmt"\n\t"os"\n\n\t"github.com/cosmos/cosmos-sdk/types/module"\n'
 
 
-def build() -> gomodule.Built:
+def build() -> gomodule.BuiltModule:
     """Have it, from the cache or freshly built; most of it is what the first build left in Go's own cache."""
     daemon, arch = network.load("localwasm").daemon, architecture()
     assert daemon.source
@@ -77,4 +77,4 @@ def build() -> gomodule.Built:
         record(draft, [draft / daemon.name, *shipped])
 
     cached(home, is_whole, make)
-    return gomodule.Built(home / daemon.name, (home / "lib" / "libwasmvm.so",))
+    return gomodule.BuiltModule(home / daemon.name, (home / "lib" / "libwasmvm.so",))

@@ -19,7 +19,7 @@ from typing import Any
 from goldnode.bake.programs import gitsource
 from goldnode.bake.programs.build_cache import cached, is_whole, record, remove
 from goldnode.bake.programs.compilers import CROSS_COMPILERS, c_compiler, follow, native
-from goldnode.config.daemon import Daemon, Library, Source
+from goldnode.config.daemon import BuildSource, Daemon, Library
 from goldnode.errors import ArtifactError
 from goldnode.fetch.download import UnreachableError, WrongBytesError
 from goldnode.paths import cache
@@ -34,7 +34,7 @@ HOST_SETTINGS = ("GOPROXY", "GONOPROXY", "GOPRIVATE", "GOSUMDB", "GONOSUMDB", "G
 
 
 @dataclass(frozen=True, slots=True)
-class Built:
+class BuiltModule:
     """What a build left in the cache.
 
     Attributes:
@@ -46,7 +46,7 @@ class Built:
     libraries: tuple[Path, ...]
 
 
-def build(daemon: Daemon, source: Source, arch: str, *, go: Path, progress: Progress) -> Built:
+def build(daemon: Daemon, source: BuildSource, arch: str, *, go: Path, progress: Progress) -> BuiltModule:
     """Have the daemon, from the cache or freshly built; two callers at once build it once.
 
     Raises:
@@ -60,7 +60,7 @@ def build(daemon: Daemon, source: Source, arch: str, *, go: Path, progress: Prog
         _make(daemon, source, arch, draft, go=go, progress=progress)
 
     cached(home, is_whole, make)
-    return Built(home / daemon.name, tuple(home / "lib" / library.name for library in daemon.libraries))
+    return BuiltModule(home / daemon.name, tuple(home / "lib" / library.name for library in daemon.libraries))
 
 
 def libraries(daemon: Daemon, arch: str, *, go: Path, progress: Progress) -> tuple[Path, ...]:
@@ -82,7 +82,7 @@ def libraries(daemon: Daemon, arch: str, *, go: Path, progress: Progress) -> tup
     return tuple(home / "lib" / library.name for library in daemon.libraries)
 
 
-def key(daemon: Daemon, source: Source, arch: str, compiler: str) -> str:
+def key(daemon: Daemon, source: BuildSource, arch: str, compiler: str) -> str:
     """Digest of everything that decides the bytes of a build."""
     shipped = [asdict(library) for library in daemon.libraries]
     sources = {name: value for name, value in asdict(source).items() if value != ""}
@@ -91,14 +91,14 @@ def key(daemon: Daemon, source: Source, arch: str, compiler: str) -> str:
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
 
 
-def command(source: Source, output: Path) -> list[str]:
+def command(source: BuildSource, output: Path) -> list[str]:
     """The words after ``go``: stripped, without paths or build id, the network file's flags last."""
     ldflags = " ".join(["-s", "-w", "-buildid=", *source.ldflags])
     return ["build", "-v", "-trimpath", "-buildvcs=false", *_tags(source), f"-ldflags={ldflags}", "-o", str(output),
             source.package]  # fmt: skip
 
 
-def environment(source: Source, arch: str) -> dict[str, str]:
+def environment(source: BuildSource, arch: str) -> dict[str, str]:
     """What the go command is told, whatever `go env -w` says on this host."""
     fixed = {
         "GOWORK": "off", "GOFLAGS": "-mod=readonly", "GOTOOLCHAIN": source.toolchain, "GOOS": "linux", "GOARCH": arch,
@@ -148,7 +148,7 @@ def download(module: str, version: str, pinned: str, *, go: Path, env: dict[str,
     return Path(answer["Dir"])
 
 
-def sources(source: Source, folder: Path, *, go: Path, env: dict[str, str]) -> None:
+def sources(source: BuildSource, folder: Path, *, go: Path, env: dict[str, str]) -> None:
     """Put the pinned sources into ``folder``, which is not there yet: out of a module's zip, or by git.
 
     Raises:
@@ -176,7 +176,7 @@ def module_folder(work: Path, package: str) -> Path:
     return place
 
 
-def _make(daemon: Daemon, source: Source, arch: str, draft: Path, *, go: Path, progress: Progress) -> None:
+def _make(daemon: Daemon, source: BuildSource, arch: str, draft: Path, *, go: Path, progress: Progress) -> None:
     """Fill ``draft`` with the daemon, lib/ and build.json."""
     env = environment(source, arch)
     work, binary = draft / "source", draft / daemon.name
@@ -212,11 +212,11 @@ def _take(wanted: Sequence[Library], arch: str, folder: Path, go: Path) -> list[
     return taken
 
 
-def _tags(source: Source) -> list[str]:
+def _tags(source: BuildSource) -> list[str]:
     return [f"-tags={','.join(source.tags)}"] if source.tags else []
 
 
-def _packages(go: Path, source: Source, work: Path, env: dict[str, str]) -> int:
+def _packages(go: Path, source: BuildSource, work: Path, env: dict[str, str]) -> int:
     """How many packages the daemon is made of; some of them may be compiled already."""
     listed = run([go, "list", "-deps", *_tags(source), source.package], cwd=work, env=env, check=False)
     return len(listed.stdout.splitlines())

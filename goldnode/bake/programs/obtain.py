@@ -21,7 +21,7 @@ from goldnode.bake.programs.compilers import native
 from goldnode.bake.programs.defaults import default_configs
 from goldnode.bake.programs.next_versions import Obtained
 from goldnode.bake.programs.payload import LIB, Origin, Payload, PayloadFile, Provenance
-from goldnode.config.daemon import Daemon, DaemonKind, Source
+from goldnode.config.daemon import BuildSource, Daemon, DaemonKind
 from goldnode.config.network import Network
 from goldnode.config.node_config import MeshKind
 from goldnode.errors import ArtifactError
@@ -207,7 +207,7 @@ class _Job:
             return ()
         return gomodule.libraries(daemon, self.arch, go=toolchain.go(self.progress), progress=self.progress)
 
-    def _built(self, source: Source) -> Provenance:
+    def _built(self, source: BuildSource) -> Provenance:
         daemon = self.network.daemon
         go = toolchain.go(self.progress)
         built = gomodule.build(daemon, source, self.arch, go=go, progress=self.progress)

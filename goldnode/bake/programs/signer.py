@@ -14,7 +14,7 @@ from pathlib import Path
 from goldnode.bake.programs import gomodule
 from goldnode.bake.programs.build_cache import cached, is_whole, record, remove
 from goldnode.bake.programs.compilers import follow
-from goldnode.config.daemon import Source
+from goldnode.config.daemon import BuildSource
 from goldnode.fetch.download import UnreachableError
 from goldnode.files import sha256_file
 from goldnode.paths import REPOSITORY, cache
@@ -26,7 +26,7 @@ NAME = "goldnode-signer"
 VERSION = "1.0.0"
 SOURCE = REPOSITORY / "signer"
 #: How it is built; the module is the folder itself, so it has neither version nor sum.
-RECIPE = Source(module="goldnode.invalid/signer", version=VERSION, sum="", package=".", toolchain="go1.25.5")
+RECIPE = BuildSource(module="goldnode.invalid/signer", version=VERSION, sum="", package=".", toolchain="go1.25.5")
 
 
 def files() -> list[Path]:

@@ -40,7 +40,7 @@ TIMEOUT = 600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Pin:
+class CratePin:
     """Which crate: its version, and the sha256 of its .crate file."""
 
     version: str
@@ -53,7 +53,7 @@ class Pin:
 
 
 @dataclass(frozen=True, slots=True)
-class Built:
+class BuiltCrate:
     """What a build left in the cache.
 
     Attributes:
@@ -67,13 +67,13 @@ class Built:
     toolchain: str
 
 
-def pin() -> Pin:
+def pin() -> CratePin:
     """The crate that ``requirements/vpncloud`` names."""
     ((version, sha256),) = ((version, sha256) for (name, version), sha256 in _sums(PINS).items() if name == NAME)
-    return Pin(version, sha256)
+    return CratePin(version, sha256)
 
 
-def build(arch: str, progress: Progress) -> Built:
+def build(arch: str, progress: Progress) -> BuiltCrate:
     """Have the program, from the cache or freshly built; two callers at once build it once.
 
     Raises:
@@ -91,7 +91,7 @@ def build(arch: str, progress: Progress) -> Built:
         _make(pinned, arch, draft, progress)
 
     cached(home, is_whole, make)
-    return Built(home / NAME, tuple(json.loads((home / "crates.json").read_text())), compiler.splitlines()[0])
+    return BuiltCrate(home / NAME, tuple(json.loads((home / "crates.json").read_text())), compiler.splitlines()[0])
 
 
 def rust_compiler(triple: str) -> str:
@@ -142,7 +142,7 @@ def environment(arch: str, source: Path, sources: list[Path]) -> dict[str, str]:
     }
 
 
-def _make(pinned: Pin, arch: str, draft: Path, progress: Progress) -> None:
+def _make(pinned: CratePin, arch: str, draft: Path, progress: Progress) -> None:
     """Fill ``draft`` with the program, crates.json and build.json."""
     triple, source = TRIPLES[arch], draft / "source"
     registry = Path(os.environ.get("CARGO_HOME") or Path.home() / ".cargo") / "registry"
@@ -182,7 +182,7 @@ def _fetch(project: Path, triple: str, env: dict[str, str]) -> None:
     raise UnreachableError(f"crates of {NAME} cannot be obtained:\n  {said}", hint="cargo search vpncloud")
 
 
-def _crate(registry: Path, pinned: Pin) -> Path:
+def _crate(registry: Path, pinned: CratePin) -> Path:
     """The pinned .crate file in cargo's cache.
 
     Raises:

@@ -18,7 +18,7 @@ from goldnode.errors import SafetyError
 from goldnode.files import sha256_file, write_atomic, write_json
 from goldnode.node import catch_up, cluster, deferred, node_files, scrub
 from goldnode.node.agent import console, hosted, metrics
-from goldnode.node.agent.health import State
+from goldnode.node.agent.health import NodeState
 from goldnode.node.agent.record_builder import RecordBuilder
 from goldnode.node.agent.rpc import LoopbackRpc, Rpc
 from goldnode.node.agent.supervisor import NodeReport, Supervisor
@@ -152,7 +152,7 @@ class Agent:
         before = self.reports.get(name)
         self.reports[name] = report
         answers = report.health.node_id == report.node_id and self._published(name)
-        if name not in self._ready and (answers or report.health.state is State.RUNNING):
+        if name not in self._ready and (answers or report.health.state is NodeState.RUNNING):
             self._ready.add(name)
             self.system.say(console.ready(report, self.since_power_on()))
         elif console.changed(before, report) or self._progress_is_due(report):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from goldnode.node.agent.health import State
+from goldnode.node.agent.health import NodeState
 from goldnode.node.agent.supervisor import NodeReport
 
 #: Said of every validator that signs without a lease.
@@ -86,7 +86,7 @@ def document(report: NodeReport) -> dict[str, Any]:
         "mesh_address": report.mesh_address,
         "members": report.members,
         "loaded": list(report.loaded),
-        "signing": health.state is State.SIGNING,
+        "signing": health.state is NodeState.SIGNING,
         "key": _key(report),
         "lease": asdict(report.lease) if report.lease else None,
         "note": NO_LEASE if report.alone else "",

@@ -22,7 +22,7 @@ AGE_LEAST = 8.0
 BLOCK_TIME = 6.0
 
 
-class State(StrEnum):
+class NodeState(StrEnum):
     """What a node does, in one word."""
 
     SIGNING = "signing"
@@ -62,7 +62,7 @@ class Health:
         address: Its validator key's address; empty while unknown.
     """
 
-    state: State
+    state: NodeState
     healthy: bool
     height: int = 0
     age: float = -1.0
@@ -87,11 +87,11 @@ def probe(rpc: Rpc, *, now: float, signs: bool, wanted: Iterable[str], block_tim
         status, present = rpc.status(), rpc.peers()
         signed = _signed(rpc, status) if signs else False
     except HostError:
-        return Health(State.STARTING, healthy=False)
+        return Health(NodeState.STARTING, healthy=False)
     missing = tuple(sorted(set(wanted) - present))
     age = max(0.0, now - status.block_time)
     state = judge(status, age=age, signs=signs, signed=signed, block_time=block_time)
-    good = state in (State.SIGNING, State.FOLLOWING) and not missing
+    good = state in (NodeState.SIGNING, NodeState.FOLLOWING) and not missing
     return Health(
         state,
         healthy=good,
@@ -105,17 +105,17 @@ def probe(rpc: Rpc, *, now: float, signs: bool, wanted: Iterable[str], block_tim
     )
 
 
-def judge(status: Status, *, age: float, signs: bool, signed: bool, block_time: float | None) -> State:
+def judge(status: Status, *, age: float, signs: bool, signed: bool, block_time: float | None) -> NodeState:
     """One word for what was seen."""
     if age > max(AGE_LEAST, AGE_BLOCKS * (block_time or BLOCK_TIME)):
-        return State.SYNCING if status.catching_up or not status.height else State.STALLED
+        return NodeState.SYNCING if status.catching_up or not status.height else NodeState.STALLED
     if status.catching_up:
-        return State.SYNCING
+        return NodeState.SYNCING
     if not signs:
-        return State.FOLLOWING
+        return NodeState.FOLLOWING
     if not status.power:
-        return State.NOT_IN_SET
-    return State.SIGNING if signed else State.NOT_SIGNING
+        return NodeState.NOT_IN_SET
+    return NodeState.SIGNING if signed else NodeState.NOT_SIGNING
 
 
 def _signed(rpc: Rpc, status: Status) -> bool:

@@ -7,17 +7,17 @@ from collections.abc import Sequence
 from goldnode.config.daemon import JvmMode
 from goldnode.config.network import Network
 from goldnode.errors import GoldnodeError, HostError
-from goldnode.node.agent.health import Health, State
+from goldnode.node.agent.health import Health, NodeState
 from goldnode.node.agent.supervisor import NodeReport
 from goldnode.node.jvm.jvm_host import HostedStatus, JvmHost
 
 _STATES = {
-    "stopped": State.STOPPED,
-    "stopping": State.STOPPED,
-    "starting": State.STARTING,
-    "running": State.STARTING,
-    "waiting": State.CRASHING,
-    "stuck": State.STUCK,
+    "stopped": NodeState.STOPPED,
+    "stopping": NodeState.STOPPED,
+    "starting": NodeState.STARTING,
+    "running": NodeState.STARTING,
+    "waiting": NodeState.CRASHING,
+    "stuck": NodeState.STUCK,
 }
 
 
@@ -34,14 +34,14 @@ def reports(network: Network, names: Sequence[str], host: JvmHost) -> list[NodeR
     try:
         seen = {status.name: status for status in host.status()}
     except HostError as error:
-        return [report(name, Health(State.STARTING, healthy=False), error.message) for name in names]
+        return [report(name, Health(NodeState.STARTING, healthy=False), error.message) for name in names]
     return [_report(name, seen.get(inside(network, name))) for name in names]
 
 
 def _report(name: str, status: HostedStatus | None) -> NodeReport:
     if status is None:
-        return report(name, Health(State.STOPPED, healthy=False), f"not in the JVM: goldnode start {name}")
-    state = State.RUNNING if status.ready else _STATES[status.state]
+        return report(name, Health(NodeState.STOPPED, healthy=False), f"not in the JVM: goldnode start {name}")
+    state = NodeState.RUNNING if status.ready else _STATES[status.state]
     return report(name, Health(state, healthy=status.ready), status.reason, restarts=status.restarts)
 
 
@@ -52,4 +52,4 @@ def report(name: str, health: Health, reason: str, *, role: str = "hosted", rest
 
 def refused(name: str, role: str, error: GoldnodeError) -> NodeReport:
     """A report of a node that may not run at all."""
-    return report(name, Health(State.REFUSED, healthy=False), error.message, role=role)
+    return report(name, Health(NodeState.REFUSED, healthy=False), error.message, role=role)

@@ -16,10 +16,10 @@ from dataclasses import dataclass, field, replace
 from goldnode.errors import GoldnodeError, HostError
 from goldnode.node.agent.rpc import Rpc
 from goldnode.node.keys import lease, signer_home
-from goldnode.node.keys.lease import Answer, LeaseMemory, Reading, Situation, Step
+from goldnode.node.keys.lease import Answer, LeaseMemory, LeaseStep, Reading, Situation
 from goldnode.node.keys.signer_control import SignerControl, SignerStatus
 from goldnode.node.keys.signer_home import LeaseRecord
-from goldnode.node.keys.stores import Store
+from goldnode.node.keys.stores import LeaseStore
 from goldnode.node.layout import NodeLayout
 
 log = logging.getLogger(__name__)
@@ -90,7 +90,7 @@ class LeaseKeeper:
 
     node: NodeLayout
     url: str
-    store: Store
+    store: LeaseStore
     signer: SignerControl
     rpc: Rpc
     ahead: int
@@ -171,7 +171,7 @@ class LeaseKeeper:
             self._seen = (revision, height)
         return height - self._seen[1] >= self.ahead
 
-    def _follow(self, step: Step) -> None:
+    def _follow(self, step: LeaseStep) -> None:
         """Do what a step says, until nothing is left to do."""
         while True:
             session = self.memory.session

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-from goldnode.node.agent.health import State
+from goldnode.node.agent.health import NodeState
 from goldnode.node.agent.supervisor import NodeReport
 from goldnode.node.plan.upgrade import Binary
 
@@ -50,7 +50,7 @@ def render(reports: Iterable[NodeReport], *, alarms: int, uptime: float) -> str:
         labels = f'node="{report.name}",role="{report.role}",node_id="{report.node_id}"'
         health = report.health
         values["goldnode_healthy"].append((labels, float(health.healthy)))
-        values["goldnode_state"] += [(f'{labels},state="{state}"', float(state is health.state)) for state in State]
+        values["goldnode_state"] += [(f'{labels},state="{state}"', float(state is health.state)) for state in NodeState]
         values["goldnode_restarts"].append((labels, report.restarts))
         if not report.node_id:
             # Refused, or in the JVM: there is no chain to tell of.

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 
 from goldnode.config.node_config import MeshKind
-from goldnode.node.agent.health import State
+from goldnode.node.agent.health import NodeState
 from goldnode.node.agent.supervisor import NodeReport
 from goldnode.node.keys import keys
 from goldnode.node.keys.key_rules import KeyRecord
@@ -40,7 +40,7 @@ class RecordBuilder:
 
     def facts(self, node: NodeFacts, report: NodeReport, now: float) -> Facts:
         """What the record says now; the same as long as nothing changes that others need to know."""
-        holds = report.health.state is not State.STOPPED and not node.role.consensus_key
+        holds = report.health.state is not NodeState.STOPPED and not node.role.consensus_key
         return Facts(
             moniker=node.entry.name,
             chain_id=self.chain_id,

@@ -28,7 +28,7 @@ CRASH_WINDOW = 300.0
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class Decision:
     """A decision and its reason, for people.
 
     Attributes:
@@ -40,7 +40,7 @@ class Choice:
     reason: str
 
 
-def may_start(rule: Start, *, own: str, least: int, members: Iterable[Member], reachable: Iterable[str]) -> Choice:
+def may_start(rule: Start, *, own: str, least: int, members: Iterable[Member], reachable: Iterable[str]) -> Decision:
     """Whether a daemon may start.
 
     Args:
@@ -51,13 +51,13 @@ def may_start(rule: Start, *, own: str, least: int, members: Iterable[Member], r
         reachable: IDs of members that its mesh reached lately.
     """
     if rule is Start.AT_ONCE:
-        return Choice(go=True, reason="")
+        return Decision(go=True, reason="")
     holders = {member.node_id for member in members if own in member.loaded}
     near = holders & set(reachable)
     if len(near) >= least:
-        return Choice(go=True, reason="")
+        return Decision(go=True, reason="")
     said = f"{len(holders)} of {least} sentries hold it as a private peer, {len(near)} of them reached over the mesh"
-    return Choice(go=False, reason=f"waiting for sentries: {said}")
+    return Decision(go=False, reason=f"waiting for sentries: {said}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class PrivatePeers:
     begun: bool = True
 
 
-def may_restart(rule: Restart, peers: PrivatePeers, members: Iterable[Member], now: float) -> Choice:
+def may_restart(rule: Restart, peers: PrivatePeers, members: Iterable[Member], now: float) -> Decision:
     """Whether a running daemon is to be restarted for a new private peer.
 
     One sentry at a time: those that still lack the new validator go by node ID, each waiting a turn
@@ -89,19 +89,19 @@ def may_restart(rule: Restart, peers: PrivatePeers, members: Iterable[Member], n
     """
     new = peers.wanted - peers.loaded
     if rule is Restart.NEVER or not new or not peers.begun:
-        return Choice(go=False, reason="")
+        return Decision(go=False, reason="")
     waited = now - peers.since
     if waited < DEBOUNCE:
-        return Choice(go=False, reason="a validator joined; waiting for the roster to settle")
+        return Decision(go=False, reason="a validator joined; waiting for the roster to settle")
     sentries = [member for member in members if member.role == "sentry"]
     alone = [v for v in peers.loaded & peers.wanted if not any(v in sentry.loaded for sentry in sentries)]
     before = sorted(s.node_id for s in sentries if not new <= s.loaded and s.node_id < peers.own)
     turn = DEBOUNCE + TURN * len(before)
     if waited < turn and before and peers.loaded:
-        return Choice(go=False, reason=f"a validator joined; {len(before)} other sentries restart first")
+        return Decision(go=False, reason=f"a validator joined; {len(before)} other sentries restart first")
     if alone and sentries and waited < turn + TURN:
-        return Choice(go=False, reason="a validator joined; nobody else holds the others yet")
-    return Choice(go=True, reason=f"to hold {len(new)} new validator{'s' if len(new) > 1 else ''} as private")
+        return Decision(go=False, reason="a validator joined; nobody else holds the others yet")
+    return Decision(go=True, reason=f"to hold {len(new)} new validator{'s' if len(new) > 1 else ''} as private")
 
 
 def to_dial(missing_since: Mapping[str, float], dialled: float, now: float) -> tuple[str, ...]:

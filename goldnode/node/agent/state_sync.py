@@ -16,9 +16,9 @@ from goldnode.config.network import Network
 from goldnode.config.role import CatchUpFrom
 from goldnode.node import catch_up
 from goldnode.node.agent import servers
-from goldnode.node.agent.health import Health, State
+from goldnode.node.agent.health import Health, NodeState
 from goldnode.node.beside import Beside
-from goldnode.node.catch_up import Phase, Record
+from goldnode.node.catch_up import CatchUpState, Phase
 from goldnode.node.plan.catch_up import TRIES, Distrust, Header, Pace, Reached, Tip, Trust, Way, aim, decide, progress
 from goldnode.node.plan.catch_up import way_of_a_validator as way_of
 from goldnode.node.plan.inputs import NodeFacts
@@ -121,7 +121,7 @@ class Catcher:
         sync = self._known(facts).state_sync
         return sync.servers if sync else ()
 
-    def _find(self, facts: NodeFacts, record: Record, now: float) -> str:
+    def _find(self, facts: NodeFacts, record: CatchUpState, now: float) -> str:
         """Ask whom to trust; the sentence to show meanwhile, empty when the chain is to be replayed."""
         self._since = self._since or now
         self.reached = Reached("asking")
@@ -163,7 +163,7 @@ class Catcher:
         period = sync.trust_period if sync else TRUST_PERIOD
         return decide(found, chain, height, period, attempt=attempt, tip=max(tip.height for tip in tips))
 
-    def _fail(self, facts: NodeFacts, record: Record, reason: str) -> Record:
+    def _fail(self, facts: NodeFacts, record: CatchUpState, reason: str) -> CatchUpState:
         """A try came to nothing: the next one, another way, or a person."""
         record = record.failed(reason)
         if record.tries >= TRIES:
@@ -172,7 +172,7 @@ class Catcher:
         catch_up.write(facts.layout, record)
         return record
 
-    def _syncing(self, facts: NodeFacts, record: Record, now: float) -> str:
+    def _syncing(self, facts: NodeFacts, record: CatchUpState, now: float) -> str:
         log = _COLOUR.sub("", self.system.log_tail(facts.layout.unit))
         log = log[max(0, log.rfind(_BEGAN)) :]
         chunks, failed = _CHUNK.findall(log), _FAILED.search(log)
@@ -206,29 +206,29 @@ class Catcher:
             self._asked = now
             self._question.start(lambda: self._trust(facts, 0))
 
-    def _restore(self, facts: NodeFacts, record: Record) -> str:
+    def _restore(self, facts: NodeFacts, record: CatchUpState) -> str:
         snapshot = self._known(facts).snapshot
         if snapshot is None and record.phase is not Phase.INSTALLING:
             return self._gave_up(facts, record)
-        said, failed = self.restore.look(facts.layout, snapshot, record, self.system)
+        said, failed = self.restore.advance(facts.layout, snapshot, record, self.system)
         if failed:
-            catch_up.write(facts.layout, Record(Phase.GIVEN_UP, record.tries, None, failed))
+            catch_up.write(facts.layout, CatchUpState(Phase.GIVEN_UP, record.tries, None, failed))
             return self._gave_up(facts, catch_up.read(facts.layout))
         self.reached = Reached("snapshot", self.restore.part)
         return said
 
     def _behind(self, health: Health, now: float) -> str:
-        if health.state not in (State.SYNCING, State.STALLED):
+        if health.state not in (NodeState.SYNCING, NodeState.STALLED):
             self._pace = Pace()
             return ""
         self._pace = self._pace.noting(now, now - health.age)
-        if health.state is State.STALLED:
+        if health.state is NodeState.STALLED:
             return ""
         pace = self.network.block_time or BLOCK_TIME
         self.reached = Reached("blocks", behind=round(health.age / pace))
         return progress(health.age, pace, self._pace)
 
-    def _gave_up(self, facts: NodeFacts, record: Record) -> str:
+    def _gave_up(self, facts: NodeFacts, record: CatchUpState) -> str:
         self.reached = Reached("given-up")
         name = facts.entry.name
         return f"cannot reach the tip: {record.reason}; goldnode catch-up {name} tries again, docs/catching-up.md"

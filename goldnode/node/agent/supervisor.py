@@ -22,18 +22,18 @@ from goldnode.files import write_atomic
 from goldnode.node import cluster, node_files, preflight
 from goldnode.node.agent import lease_keeper, rules
 from goldnode.node.agent.explain import CONSENSUS_FAILURE, LAST_WORDS, TROUBLES, UNKNOWN, clock, explain, failure
-from goldnode.node.agent.health import Health, State, probe
+from goldnode.node.agent.health import Health, NodeState, probe
 from goldnode.node.agent.lease_keeper import LeaseReport
 from goldnode.node.agent.rpc import Rpc
-from goldnode.node.agent.rules import Choice, PrivatePeers
+from goldnode.node.agent.rules import Decision, PrivatePeers
 from goldnode.node.agent.state_sync import Catcher
-from goldnode.node.agent.upgrade_watch import View, Watch
+from goldnode.node.agent.upgrade_watch import UpgradeWatch, View
 from goldnode.node.keys import keys, recovery
 from goldnode.node.keys.claims import Judgement
 from goldnode.node.keys.key_rules import KeyRecord, Recovery, Verdict, decide
 from goldnode.node.plan import wireguard
 from goldnode.node.plan.catch_up import Reached
-from goldnode.node.plan.inputs import Image, NodeFacts
+from goldnode.node.plan.inputs import ImageFacts, NodeFacts
 from goldnode.node.plan.peers import Member, dial, mesh_address
 from goldnode.node.system.system import System
 from goldnode.node.system.unit import Unit
@@ -43,7 +43,7 @@ log = logging.getLogger(__name__)
 #: Bytes below which a running daemon is stopped; above it ``launch`` lets it start again.
 FULL_BYTES = preflight.FREE_BYTES // 2
 #: States of a daemon that has all blocks of the chain.
-AT_TIP = frozenset({State.SIGNING, State.NOT_SIGNING, State.NOT_IN_SET, State.FOLLOWING})
+AT_TIP = frozenset({NodeState.SIGNING, NodeState.NOT_SIGNING, NodeState.NOT_IN_SET, NodeState.FOLLOWING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ class Supervisor:
     """
 
     facts: NodeFacts
-    image: Image
+    image: ImageFacts
     mesh: MeshKind
     system: System
     rpc: Rpc
@@ -117,7 +117,7 @@ class Supervisor:
     free: Callable[[Path], int] = field(default=lambda path: shutil.disk_usage(path).free)
     alarms: frozenset[Alarm] = frozenset()
     catcher: Catcher = field(init=False)
-    watch: Watch = field(init=False)
+    watch: UpgradeWatch = field(init=False)
     _height: int = 0
     _wanted: frozenset[str] = frozenset()
     _wanted_since: float = 0.0
@@ -129,7 +129,7 @@ class Supervisor:
 
     def __post_init__(self) -> None:
         self.catcher = Catcher(self.image.network, self.system)
-        self.watch = Watch(self.image, self.system, self.rpc)
+        self.watch = UpgradeWatch(self.image, self.system, self.rpc)
 
     def reconcile(self, now: float, unit: Unit, waits_for: str = "") -> NodeReport:
         """Observe the node, and do what its role asks for.
@@ -148,7 +148,7 @@ class Supervisor:
             self.system.say(f"{node.name} STOPPED: {rival} has the same consensus key")
         paused = os.path.lexists(node.hold) or os.path.lexists(node.paused)
         reason, progress, view = "", "", View()
-        health = Health(State.STOPPED, healthy=False)
+        health = Health(NodeState.STOPPED, healthy=False)
         if paused:
             reason = f"paused{self._why_paused()}; goldnode start {node.name}"
         elif not unit.active:
@@ -160,7 +160,7 @@ class Supervisor:
             health = self._health(now)
             self._height = max(self._height, health.height)
             progress = self.catcher.watch(self.facts, health, now)
-            view = self.watch.look(self.facts, health, now)
+            view = self.watch.observe(self.facts, health, now)
             reason = self._recover(health) or self._tend(health, now)
             if view.halted:
                 reason = view.halted
@@ -170,17 +170,17 @@ class Supervisor:
                 self.system.restart(node.unit)
             if (
                 self._crashes(unit.restarts, now)
-                and health.state is State.STARTING
+                and health.state is NodeState.STARTING
                 and reason.startswith((UNKNOWN, LAST_WORDS))
             ):
-                health = replace(health, state=State.CRASHING)
+                health = replace(health, state=NodeState.CRASHING)
                 words = reason.removeprefix(UNKNOWN)
                 reason = f"ended {len(self._ends)} times in five minutes: goldnode logs {node.name}"
                 reason += f"; {words}" if words else ""
         record = keys.note_progress(node) if self.facts.role.consensus_key else None
         key = keys.read_key(node) if record else None
         lease = lease_keeper.last_report(node, now) if self.facts.leased else None
-        if lease and lease.reason and not reason and health.state is not State.SIGNING:
+        if lease and lease.reason and not reason and health.state is not NodeState.SIGNING:
             reason = f"lease: {lease.reason}"
         return NodeReport(
             name=node.name,
@@ -295,7 +295,7 @@ class Supervisor:
         self.system.start(node.unit)
         return "starting"
 
-    def _may_start(self, now: float) -> Choice:
+    def _may_start(self, now: float) -> Decision:
         facts = self.facts
         return rules.may_start(
             facts.role.start,
@@ -341,14 +341,14 @@ class Supervisor:
         """Do what a running daemon needs; what it waits for, otherwise."""
         facts, node = self.facts, self.facts.layout
         passed = preflight.passed(node)
-        begun = passed != self._asked and health.state is not State.STARTING
+        begun = passed != self._asked and health.state is not NodeState.STARTING
         peers = PrivatePeers(facts.node_id, preflight.loaded(node), self._wanted, self._wanted_since, begun)
         choice = rules.may_restart(facts.role.restart, peers, facts.members, now)
         if choice.go:
             self._asked = passed
             self.system.restart(node.unit)
             return f"restarting {choice.reason}"
-        if health.state is State.STARTING:
+        if health.state is NodeState.STARTING:
             return explain(self.system.log_tail(node.unit), alone=self.image.network.single_validator)
         trouble = self._trouble(health)
         self.missing_since = rules.keep_missing(self.missing_since, health.missing, now)
@@ -361,11 +361,11 @@ class Supervisor:
         behind = clock(health.ahead)
         if behind:
             return behind
-        if health.state is State.STALLED:
+        if health.state is NodeState.STALLED:
             failed = failure(self.system.log_find(unit, CONSENSUS_FAILURE))
             if failed:
                 return failed
-        if health.state is State.STALLED or not health.peers:
+        if health.state is NodeState.STALLED or not health.peers:
             said = explain(self.system.log_tail(unit), alone=self.image.network.single_validator)
             return said if said.startswith(TROUBLES) else ""
         return ""

@@ -15,7 +15,7 @@ from goldnode.errors import HostError
 from goldnode.node import upgrades
 from goldnode.node.agent.health import BLOCK_TIME, Health
 from goldnode.node.agent.rpc import Rpc
-from goldnode.node.plan.inputs import Image, NodeFacts
+from goldnode.node.plan.inputs import ImageFacts, NodeFacts
 from goldnode.node.plan.upgrade import NEAR, Binary, Halt, countdown, following, program
 from goldnode.node.system.system import System
 
@@ -65,7 +65,7 @@ class View:
 
 
 @dataclass(slots=True)
-class Watch:
+class UpgradeWatch:
     """One node's upgrades.
 
     Attributes:
@@ -74,7 +74,7 @@ class Watch:
         rpc: The daemon's RPC.
     """
 
-    image: Image
+    image: ImageFacts
     system: System
     rpc: Rpc
     _plan: Halt | None = None
@@ -83,7 +83,7 @@ class Watch:
     _noted: int = 0
     _verified: dict[str, tuple[tuple[int, int], Binary]] = field(default_factory=dict)
 
-    def look(self, facts: NodeFacts, health: Health, now: float) -> View:
+    def observe(self, facts: NodeFacts, health: Health, now: float) -> View:
         """Look at a running daemon."""
         if self.image.ladder is None:
             return View()

@@ -155,7 +155,7 @@ def _be_stopped(layout: Layout, node: NodeLayout) -> None:
         raise SafetyError(f"{node.name} runs", hint=f"goldnode stop --hold {node.name}")
 
 
-def _be_at_home(layout: Layout, node: NodeLayout) -> identity.Identity | None:
+def _be_at_home(layout: Layout, node: NodeLayout) -> identity.NodeIdentity | None:
     """A copy of a machine may do nothing with the original's key.
 
     Raises:

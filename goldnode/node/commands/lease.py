@@ -21,7 +21,7 @@ from goldnode.node.keys import keys, signer_home
 from goldnode.node.keys import lease as rules
 from goldnode.node.keys.open_store import open_store
 from goldnode.node.keys.signer_control import SignerControl
-from goldnode.node.keys.stores import Store
+from goldnode.node.keys.stores import LeaseStore
 from goldnode.node.layout import Layout, NodeLayout
 from goldnode.node.stopping import stop_signal
 
@@ -94,7 +94,7 @@ def _release(keeper: LeaseKeeper) -> None:
         time.sleep(INTERVAL)
 
 
-def store_of(layout: Layout, node: NodeLayout) -> Store:
+def store_of(layout: Layout, node: NodeLayout) -> LeaseStore:
     """The store of a node's lease.
 
     Raises:

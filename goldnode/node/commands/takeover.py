@@ -22,7 +22,7 @@ from goldnode.node.keys import handover, identity, recovery, signer_home
 from goldnode.node.keys import lease as rules
 from goldnode.node.keys.key_rules import MARGIN
 from goldnode.node.layout import Layout, NodeLayout
-from goldnode.node.plan.inputs import Image, read_image
+from goldnode.node.plan.inputs import ImageFacts, read_image
 from goldnode.node.system import machine
 
 QUESTION = "Is that machine gone for good, destroyed or wiped, with every copy of its disk? Type {name}: "
@@ -67,7 +67,7 @@ def _by_lease(layout: Layout, node: NodeLayout) -> None:
     print("It is safe even if the other machine lives.  Watch it: goldnode status")
 
 
-def _check(node: NodeLayout, entry: NodeEntry | None, image: Image) -> None:
+def _check(node: NodeLayout, entry: NodeEntry | None, image: ImageFacts) -> None:
     if entry is not None and entry.lease:
         raise SafetyError(
             f"{node.name} never had the lease that node.yaml names, so nothing fences the machine that it was on",

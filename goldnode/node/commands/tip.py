@@ -7,7 +7,7 @@ from argparse import Namespace
 from goldnode.errors import HostError, SafetyError
 from goldnode.node import catch_up as tip
 from goldnode.node import preflight, upgrades
-from goldnode.node.catch_up import Phase, Record
+from goldnode.node.catch_up import CatchUpState, Phase
 from goldnode.node.commands.nodes import one
 from goldnode.node.layout import Layout
 from goldnode.node.system.system import for_root
@@ -25,7 +25,7 @@ def catch_up(layout: Layout, arguments: Namespace) -> None:
         raise HostError(f"{node.name} is on its way to the tip", hint="goldnode status")
     if record.phase is Phase.DONE or tip.has_databases(node):
         raise HostError(f"{node.name} has state already: it goes on by itself", hint="goldnode status")
-    tip.write(node, Record(Phase.REPLAY if arguments.replay else Phase.NONE))
+    tip.write(node, CatchUpState(Phase.REPLAY if arguments.replay else Phase.NONE))
     print(f"{node.name} {'replays the chain' if arguments.replay else 'tries again'}: goldnode status")
 
 

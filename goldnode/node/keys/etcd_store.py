@@ -17,7 +17,7 @@ from typing import Any
 
 from goldnode.errors import HostError, SafetyError
 from goldnode.node.keys.lease import ABSENT, Answer, Reading, Revision, Write
-from goldnode.node.keys.stores import Place, decode, encode
+from goldnode.node.keys.stores import StoreAddress, decode, encode
 
 MAX_BYTES = 1 << 20
 
@@ -38,7 +38,7 @@ class EtcdStore:
 
     fences = True
 
-    def __init__(self, where: Place, address: str, credentials: Path, timeout: float) -> None:
+    def __init__(self, where: StoreAddress, address: str, credentials: Path, timeout: float) -> None:
         self._where, self._timeout, self._credentials = where, timeout, credentials
         self._lease = f"/{where.prefix}/{address}".replace("//", "/")
         self._incarnation = f"/{where.prefix}/incarnation".replace("//", "/")

@@ -21,7 +21,7 @@ from goldnode.node.layout import NodeLayout
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class NodeIdentity:
     """A node's key and the machine it belongs to.
 
     Attributes:
@@ -33,7 +33,7 @@ class Identity:
     binding: str
 
 
-def read(node: NodeLayout) -> Identity | None:
+def read(node: NodeLayout) -> NodeIdentity | None:
     """The node's identity; None when it has none yet.
 
     Raises:
@@ -54,7 +54,7 @@ def read(node: NodeLayout) -> Identity | None:
     if key is None or node_id != key.node_id:
         gone = "is gone" if key is None else f"is another one, {key.node_id}"
         raise SafetyError(f"the node key of {node.name}, {node_id}, {gone}: {node.node_key}", hint=_renewal_hint(node))
-    return Identity(key, binding)
+    return NodeIdentity(key, binding)
 
 
 def renew(node: NodeLayout, binding: str) -> tuple[Path, ...]:
@@ -81,7 +81,7 @@ def renew(node: NodeLayout, binding: str) -> tuple[Path, ...]:
     )
 
 
-def ensure(node: NodeLayout, binding: str, seed: Callable[[], bytes]) -> Identity:
+def ensure(node: NodeLayout, binding: str, seed: Callable[[], bytes]) -> NodeIdentity:
     """The node's identity on this machine; made, bound, or taken over as needed.
 
     Args:
@@ -96,12 +96,12 @@ def ensure(node: NodeLayout, binding: str, seed: Callable[[], bytes]) -> Identit
     if identity is None:
         key = _made(node, seed)
         _bind(node, key, binding)
-        return Identity(key, binding)
+        return NodeIdentity(key, binding)
     if identity.binding == binding:
         return identity
     if handover.consume(node, binding):
         _bind(node, identity.key, binding)
-        return Identity(identity.key, binding)
+        return NodeIdentity(identity.key, binding)
     raise SafetyError(
         f"this disk is a copy: the identity {identity.key.node_id} of {node.name} belongs to another machine",
         hint=_elsewhere_hint(node),

@@ -126,7 +126,7 @@ class Situation:
 
 
 @dataclass(frozen=True, slots=True)
-class Grant:
+class SigningGrant:
     """Heights that a signer's process may sign; both ends count."""
 
     session: str
@@ -154,7 +154,7 @@ class LeaseMemory:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class LeaseStep:
     """What to do next.
 
     Attributes:
@@ -167,7 +167,7 @@ class Step:
 
     keeper: LeaseMemory
     write: Write | None = None
-    grant: Grant | None = None
+    grant: SigningGrant | None = None
     revoke: bool = False
     reason: str = ""
 
@@ -187,7 +187,7 @@ def begin(keeper: LeaseMemory, session: str) -> LeaseMemory:
     return keeper if keeper.session == session else LeaseMemory(session)
 
 
-def advance(keeper: LeaseMemory, now: Situation, reading: Reading | None, nonce: str) -> Step:
+def advance(keeper: LeaseMemory, now: Situation, reading: Reading | None, nonce: str) -> LeaseStep:
     """What to do next, with no write under way.
 
     Args:
@@ -197,15 +197,17 @@ def advance(keeper: LeaseMemory, now: Situation, reading: Reading | None, nonce:
         nonce: Random, for a write.
     """
     if keeper.lease is None or keeper.revision is None:
-        return _acquire(keeper, now, reading, nonce) if reading else Step(keeper, reason="the store does not answer")
+        return (
+            _acquire(keeper, now, reading, nonce) if reading else LeaseStep(keeper, reason="the store does not answer")
+        )
     if keeper.lease.state is LeaseState.PENDING:
         return _open(keeper, now, nonce)
     if keeper.lease.hi - now.verified > now.ahead * 3 // 4:
-        return Step(keeper)
+        return LeaseStep(keeper)
     return _send(keeper, keeper.revision, _held(now, keeper.lease, keeper.lease.lo, nonce))
 
 
-def release(keeper: LeaseMemory, stopped_at: SigningState, nonce: str) -> Step:
+def release(keeper: LeaseMemory, stopped_at: SigningState, nonce: str) -> LeaseStep:
     """Publish what was signed last, after the signer has stopped for good (R5).
 
     Args:
@@ -215,12 +217,12 @@ def release(keeper: LeaseMemory, stopped_at: SigningState, nonce: str) -> Step:
     """
     lease = keeper.lease
     if lease is None or keeper.revision is None or lease.state is not LeaseState.HELD:
-        return Step(keeper)
+        return LeaseStep(keeper)
     last = max(stopped_at, SigningState(lease.lo - 1))
     return _send(keeper, keeper.revision, replace(lease, state=LeaseState.RELEASED, nonce=nonce, released=last))
 
 
-def answered(keeper: LeaseMemory, answer: Revision | Answer) -> Step:
+def answered(keeper: LeaseMemory, answer: Revision | Answer) -> LeaseStep:
     """What the answer to the write under way means.
 
     Args:
@@ -229,29 +231,29 @@ def answered(keeper: LeaseMemory, answer: Revision | Answer) -> Step:
     """
     write = keeper.write
     if write is None or answer is Answer.UNANSWERED:
-        return Step(keeper, reason="the store does not answer")
+        return LeaseStep(keeper, reason="the store does not answer")
     if isinstance(answer, Answer) or answer.incarnation != write.expected.incarnation:
         return _lost(keeper)
     return _won(keeper, write.lease, answer)
 
 
-def settle(keeper: LeaseMemory, reading: Reading) -> Step:
+def settle(keeper: LeaseMemory, reading: Reading) -> LeaseStep:
     """What became of a write that was not answered: ours by its own nonce alone, else it may still come (R4)."""
     write = keeper.write
     if write is None:
-        return Step(keeper)
+        return LeaseStep(keeper)
     same = reading.revision.incarnation == write.expected.incarnation
     if same and reading.lease and reading.lease.nonce == write.lease.nonce:
         return _won(keeper, write.lease, reading.revision)
     if reading.revision == write.expected:
-        return Step(keeper, write=write)
+        return LeaseStep(keeper, write=write)
     return _lost(keeper)
 
 
-def _acquire(keeper: LeaseMemory, now: Situation, reading: Reading, nonce: str) -> Step:
+def _acquire(keeper: LeaseMemory, now: Situation, reading: Reading, nonce: str) -> LeaseStep:
     revision, lease = reading.revision, reading.lease
     if not now.in_sync:
-        return Step(keeper, reason="the daemon has not caught up with the chain")
+        return LeaseStep(keeper, reason="the daemon has not caught up with the chain")
     if lease is None:
         if now.new_in == revision.incarnation and now.last == UNUSED:
             return _send(keeper, revision, _held(now, _blank(now, revision, nonce), 1, nonce))
@@ -264,42 +266,42 @@ def _acquire(keeper: LeaseMemory, now: Situation, reading: Reading, nonce: str) 
     if lease.holder == now.holder and same and lease.state is LeaseState.HELD:
         return _resume(keeper, now, revision, lease, nonce)
     if lease.holder != now.holder and not now.takeover:
-        return Step(keeper, reason=f"another machine has the signing lease, up to height {lease.hi} (R4)")
+        return LeaseStep(keeper, reason=f"another machine has the signing lease, up to height {lease.hi} (R4)")
     return _pend(keeper, now, revision, lease.hi, nonce)
 
 
-def _start_warm(keeper: LeaseMemory, now: Situation, revision: Revision, lease: Lease, nonce: str) -> Step:
+def _start_warm(keeper: LeaseMemory, now: Situation, revision: Revision, lease: Lease, nonce: str) -> LeaseStep:
     """After a clean release in this incarnation: from the height after it, at once (R6)."""
     lo = max(lease.released.height, now.last.height) + 1
     if now.verified + now.ahead < lo:
-        return Step(keeper, reason=f"this node is behind height {lo}, where signing goes on")
+        return LeaseStep(keeper, reason=f"this node is behind height {lo}, where signing goes on")
     return _send(keeper, revision, _held(now, replace(lease, released=UNUSED, hi=lo - 1), lo, nonce))
 
 
-def _resume(keeper: LeaseMemory, now: Situation, revision: Revision, lease: Lease, nonce: str) -> Step:
+def _resume(keeper: LeaseMemory, now: Situation, revision: Revision, lease: Lease, nonce: str) -> LeaseStep:
     """A new process goes on above all that the one before it may have signed (R8)."""
     lo = max(lease.hi, now.last.height) + 1
     if now.verified + now.ahead < lo:
-        return Step(keeper, reason=f"signing goes on at height {lo}: the signer was started again (R8)")
+        return LeaseStep(keeper, reason=f"signing goes on at height {lo}: the signer was started again (R8)")
     return _send(keeper, revision, _held(now, lease, lo, nonce))
 
 
-def _pend(keeper: LeaseMemory, now: Situation, revision: Revision, hi: int, nonce: str) -> Step:
+def _pend(keeper: LeaseMemory, now: Situation, revision: Revision, hi: int, nonce: str) -> LeaseStep:
     """A winning acquisition opens nothing, and carries the stored hi (R7)."""
     return _send(keeper, revision, replace(_blank(now, revision, nonce), hi=hi))
 
 
-def _open(keeper: LeaseMemory, now: Situation, nonce: str) -> Step:
+def _open(keeper: LeaseMemory, now: Situation, nonce: str) -> LeaseStep:
     """Open a pending lease by a renewal, above all that anybody may have been granted (R7)."""
     lease, revision = keeper.lease, keeper.revision
     if lease is None or revision is None:
-        return Step(keeper)
+        return LeaseStep(keeper)
     # The height being worked on, not the one before it: a grant of that moment may reach N blocks above
     # the last verified block, and lo must be above it (ADR 0260).
     keeper = keeper if keeper.won_at else replace(keeper, won_at=now.verified + 1)
     lo = max(keeper.won_at + now.ahead, lease.hi + 1, now.last.height + 1)
     if now.verified + now.ahead < lo:
-        return Step(keeper, reason=f"the lease is ours; signing begins at height {lo} (R7)")
+        return LeaseStep(keeper, reason=f"the lease is ours; signing begins at height {lo} (R7)")
     return _send(keeper, revision, _held(now, lease, lo, nonce))
 
 
@@ -313,20 +315,20 @@ def _held(now: Situation, before: Lease, lo: int, nonce: str) -> Lease:
     return replace(before, state=LeaseState.HELD, holder=now.holder, session=now.session, nonce=nonce, lo=lo, hi=hi)
 
 
-def _send(keeper: LeaseMemory, expected: Revision, lease: Lease) -> Step:
+def _send(keeper: LeaseMemory, expected: Revision, lease: Lease) -> LeaseStep:
     write = Write(expected, lease)
-    return Step(replace(keeper, write=write), write=write)
+    return LeaseStep(replace(keeper, write=write), write=write)
 
 
-def _won(keeper: LeaseMemory, lease: Lease, revision: Revision) -> Step:
+def _won(keeper: LeaseMemory, lease: Lease, revision: Revision) -> LeaseStep:
     if lease.state is LeaseState.RELEASED:
-        return Step(LeaseMemory(keeper.session), revoke=True, reason="released")
+        return LeaseStep(LeaseMemory(keeper.session), revoke=True, reason="released")
     won = replace(keeper, lease=lease, revision=revision, write=None)
     if lease.state is LeaseState.PENDING:
-        return Step(replace(won, won_at=0), reason="the lease is ours; no height is open yet (R7)")
-    return Step(won, grant=Grant(keeper.session, lease.lo, lease.hi))
+        return LeaseStep(replace(won, won_at=0), reason="the lease is ours; no height is open yet (R7)")
+    return LeaseStep(won, grant=SigningGrant(keeper.session, lease.lo, lease.hi))
 
 
-def _lost(keeper: LeaseMemory) -> Step:
+def _lost(keeper: LeaseMemory) -> LeaseStep:
     """Whatever we had is another's, or of another incarnation: begin anew, H* too (R7)."""
-    return Step(LeaseMemory(keeper.session), revoke=True, reason="the lease was lost to another write (R4)")
+    return LeaseStep(LeaseMemory(keeper.session), revoke=True, reason="the lease was lost to another write (R4)")

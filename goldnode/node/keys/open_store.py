@@ -7,7 +7,7 @@ from pathlib import Path
 
 from goldnode.node.keys.etcd_store import EtcdStore
 from goldnode.node.keys.s3_store import S3Store
-from goldnode.node.keys.stores import FileStore, Store, place
+from goldnode.node.keys.stores import FileStore, LeaseStore, parse_address
 
 #: Where credentials of a store lie on a node: ca.pem, client.pem, client.key, s3.json.
 CREDENTIALS = "/etc/goldnode/lease"
@@ -15,7 +15,7 @@ CREDENTIALS = "/etc/goldnode/lease"
 TIMEOUT = 5.0
 
 
-def open_store(url: str, address: str, root: Callable[[str], Path], *, timeout: float = TIMEOUT) -> Store:
+def open_store(url: str, address: str, root: Callable[[str], Path], *, timeout: float = TIMEOUT) -> LeaseStore:
     """The store that `lease:` names, for the lease of one key.
 
     Args:
@@ -27,7 +27,7 @@ def open_store(url: str, address: str, root: Callable[[str], Path], *, timeout: 
     Raises:
         InputError: It names none.
     """
-    where, credentials = place(url), root(CREDENTIALS)
+    where, credentials = parse_address(url), root(CREDENTIALS)
     if where.kind == "etcd":
         return EtcdStore(where, address, credentials, timeout)
     if where.kind == "s3":

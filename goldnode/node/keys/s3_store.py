@@ -20,7 +20,7 @@ from urllib.parse import quote, urlsplit
 
 from goldnode.errors import HostError, SafetyError
 from goldnode.node.keys.lease import ABSENT, Answer, Reading, Revision, Write
-from goldnode.node.keys.stores import Place, decode, encode, forget
+from goldnode.node.keys.stores import StoreAddress, decode, encode, forget
 
 MAX_BYTES = 8 << 20
 #: No such object; a condition that does not hold; another write was faster.
@@ -40,7 +40,7 @@ class S3Store:
 
     fences = True
 
-    def __init__(self, where: Place, address: str, credentials: Path, timeout: float) -> None:
+    def __init__(self, where: StoreAddress, address: str, credentials: Path, timeout: float) -> None:
         self._region = where.options.get("region", "us-east-1")
         self._endpoint = urlsplit(where.options.get("endpoint", f"https://s3.{self._region}.amazonaws.com"))
         self._bucket, self._prefix, self._timeout = where.hosts[0], where.prefix, timeout

@@ -30,7 +30,7 @@ LEASE_URL = re.compile(r"(?:etcd|s3|file)://[A-Za-z0-9._~:/?&=%,\[\]-]{1,300}")
 MEANING = "etcd://HOST:2379[,HOST:2379…]/PREFIX, s3://BUCKET/PREFIX or file:///PATH"
 
 
-class Store(Protocol):
+class LeaseStore(Protocol):
     """One lease in one store.
 
     Attributes:
@@ -55,7 +55,7 @@ class Store(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class StoreAddress:
     """What `lease:` says, in parts.
 
     Attributes:
@@ -71,7 +71,7 @@ class Place:
     options: dict[str, str]
 
 
-def place(url: str) -> Place:
+def parse_address(url: str) -> StoreAddress:
     """Take `lease:` apart.
 
     Raises:
@@ -82,7 +82,7 @@ def place(url: str) -> Place:
     hosts = tuple(part for part in parts.netloc.split(",") if part)
     if parts.scheme not in ("etcd", "s3", "file") or (parts.scheme == "file") != (not hosts):
         raise InputError(f"lease: expected {MEANING}, got {url!r}", hint="goldnode check /etc/goldnode/node.yaml")
-    return Place(parts.scheme, hosts, parts.path if parts.scheme == "file" else parts.path.strip("/"), options)
+    return StoreAddress(parts.scheme, hosts, parts.path if parts.scheme == "file" else parts.path.strip("/"), options)
 
 
 def encode(lease: Lease) -> str:

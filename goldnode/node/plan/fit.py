@@ -10,11 +10,11 @@ from goldnode.errors import Fault, InputError
 from goldnode.files import sha256_file
 from goldnode.node.layout import Layout
 from goldnode.node.plan import setting_check
-from goldnode.node.plan.inputs import Image
+from goldnode.node.plan.inputs import ImageFacts
 from goldnode.node.plan.plan import UPGRADER
 
 
-def check(config: NodeConfig, image: Image, layout: Layout) -> None:
+def check(config: NodeConfig, image: ImageFacts, layout: Layout) -> None:
     """Check a valid node.yaml against the image it stands on.
 
     Raises:
@@ -52,7 +52,7 @@ def check(config: NodeConfig, image: Image, layout: Layout) -> None:
         raise InputError("node.yaml does not fit this image:", hint="goldnode check FILE", faults=faults)
 
 
-def _misfits(config: NodeConfig, image: Image, layout: Layout) -> Iterator[Fault]:
+def _misfits(config: NodeConfig, image: ImageFacts, layout: Layout) -> Iterator[Fault]:
     """What node.yaml asks of the wrong kind of image."""
     name, jvm = image.network.name, image.network.daemon.jvm is not None
     kinds = {entry.role: image.roles[entry.role].kind for entry in config.nodes if entry.role in image.roles}

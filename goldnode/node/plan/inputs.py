@@ -24,7 +24,7 @@ from goldnode.node.plan.upgrade import Ladder
 
 
 @dataclass(frozen=True, slots=True)
-class Image:
+class ImageFacts:
     """What the bake put on the disk.
 
     Attributes:
@@ -125,7 +125,7 @@ def interface(block: int) -> str:
     return f"gnmesh{block}"
 
 
-def read_image(layout: Layout) -> Image:
+def read_image(layout: Layout) -> ImageFacts:
     """Read what the bake put on the disk.
 
     Raises:
@@ -147,7 +147,7 @@ def read_image(layout: Layout) -> Image:
             f"this is not an image of goldnode, or it is damaged: {error}", hint="bake it again"
         ) from error
     baked, given = library / "genesis.json", layout.at("/etc/goldnode/genesis.json")
-    return Image(
+    return ImageFacts(
         network=network,
         roles=known,
         defaults=defaults,

@@ -16,7 +16,7 @@ from goldnode.errors import InputError
 from goldnode.node.layout import Layout
 
 
-def kept(layout: Layout) -> Path:
+def announced_file(layout: Layout) -> Path:
     """Where steps are kept that were announced after the bake."""
     return layout.state / "upgrades.json"
 
@@ -24,11 +24,13 @@ def kept(layout: Layout) -> Path:
 def joined(baked: Sequence[Upgrade], layout: Layout) -> tuple[Upgrade, ...]:
     """The ladder in force, lowest height first."""
     try:
-        document = json.loads(kept(layout).read_text())
+        document = json.loads(announced_file(layout).read_text())
     except FileNotFoundError:
         return tuple(baked)
     except ValueError as error:
-        raise InputError(f"{kept(layout)} cannot be read: {error}", hint="goldnode fetch --network FILE") from error
+        raise InputError(
+            f"{announced_file(layout)} cannot be read: {error}", hint="goldnode fetch --network FILE"
+        ) from error
     later = Network.from_document(document).upgrades
     named = {step.name: step for step in baked} | {step.name: step for step in later}
     return tuple(sorted(named.values(), key=lambda step: step.height))

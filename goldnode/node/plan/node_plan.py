@@ -10,13 +10,13 @@ from goldnode.config.node_entry import ConsensusKey, NodeEntry
 from goldnode.config.role import Role
 from goldnode.errors import InputError
 from goldnode.node.plan import daemon_config, peers, retention
-from goldnode.node.plan.inputs import Image, NodeFacts
+from goldnode.node.plan.inputs import ImageFacts, NodeFacts
 from goldnode.node.plan.peers import PeerLists
 
 _PEER_KEYS = frozenset(PeerLists().settings())
 
 
-def config_files(node: NodeFacts, image: Image) -> dict[Path, str]:
+def config_files(node: NodeFacts, image: ImageFacts) -> dict[Path, str]:
     """The daemon's config files, by path.
 
     Later layers win: the daemon's defaults, the network's, what the roles propose, node.yaml's; what a role
@@ -47,7 +47,7 @@ def config_files(node: NodeFacts, image: Image) -> dict[Path, str]:
     }
 
 
-def peer_settings(node: NodeFacts, image: Image) -> PeerLists:
+def peer_settings(node: NodeFacts, image: ImageFacts) -> PeerLists:
     """Whom the node dials, hides and keeps."""
     return peers.lists(
         node.role.peers,
@@ -59,14 +59,14 @@ def peer_settings(node: NodeFacts, image: Image) -> PeerLists:
     )
 
 
-def arguments(node: NodeFacts, image: Image) -> list[str]:
+def arguments(node: NodeFacts, image: ImageFacts) -> list[str]:
     """The daemon's command line."""
     daemon = image.network.daemon
     verb = "node" if daemon.family is Family.COMETBFT else "start"
     return [str(image.daemon), verb, "--home", str(node.layout.home), *daemon.start_args]
 
 
-def _values(node: NodeFacts, image: Image) -> dict[str, Any]:
+def _values(node: NodeFacts, image: ImageFacts) -> dict[str, Any]:
     ports, entry = node.ports, node.entry
     address = node.addresses[0] if node.addresses else ""
     host = f"[{address}]" if ":" in address else address
@@ -87,7 +87,7 @@ def _values(node: NodeFacts, image: Image) -> dict[str, Any]:
     }
 
 
-def _double_sign_check(node: NodeFacts, image: Image) -> dict[str, dict[str, Any]]:
+def _double_sign_check(node: NodeFacts, image: ImageFacts) -> dict[str, dict[str, Any]]:
     if node.leased or (node.role.consensus_key and image.network.single_validator):
         # One validator makes every block: nobody advances the chain past the check while it waits.
         # With a lease the check would only cost a takeover its first blocks.
@@ -103,7 +103,7 @@ def _key_files(node: NodeFacts) -> dict[str, dict[str, Any]]:
     return {"config.toml": unused}
 
 
-def check_overrides(entry: NodeEntry, role: Role, image: Image) -> None:
+def check_overrides(entry: NodeEntry, role: Role, image: ImageFacts) -> None:
     """Check that node.yaml sets nothing that the role decides.
 
     Raises:

@@ -17,7 +17,7 @@ from goldnode.config.node_entry import ConsensusKey
 from goldnode.config.role import Audience, CatchUpFrom, Role, RoleKind
 from goldnode.node.layout import Layout
 from goldnode.node.plan import firewall
-from goldnode.node.plan.inputs import Image, NodeFacts
+from goldnode.node.plan.inputs import ImageFacts, NodeFacts
 from goldnode.node.plan.mesh import MeshPlan, mesh_plan, signer_end
 from goldnode.node.plan.node_plan import arguments, config_files
 from goldnode.node.plan.peers import mesh_address
@@ -103,7 +103,7 @@ class Plan:
     units: tuple[str, ...] = ()
 
 
-def plan(config: NodeConfig, image: Image, nodes: Sequence[NodeFacts], layout: Layout) -> Plan:
+def plan(config: NodeConfig, image: ImageFacts, nodes: Sequence[NodeFacts], layout: Layout) -> Plan:
     """What the machine should be.
 
     Args:
@@ -159,7 +159,7 @@ def _lease_units(node: NodeFacts) -> tuple[str, ...]:
     return (node.layout.signer_unit, node.layout.lease_unit) if node.leased else ()
 
 
-def _lease(node: NodeFacts, image: Image) -> str:
+def _lease(node: NodeFacts, image: ImageFacts) -> str:
     """What ``goldnode lease keep NAME`` needs to know; no secret is in it."""
     document = {
         "store": node.entry.lease,
@@ -182,7 +182,9 @@ def _ownerships(node: NodeFacts) -> Iterator[Ownership]:
     yield Ownership(node.layout.signing_state, user, user)
 
 
-def _machine_files(config: NodeConfig, image: Image, nodes: Sequence[NodeFacts], layout: Layout) -> Iterator[FilePlan]:
+def _machine_files(
+    config: NodeConfig, image: ImageFacts, nodes: Sequence[NodeFacts], layout: Layout
+) -> Iterator[FilePlan]:
     users = "".join(f'u {user} - "goldnode {node.entry.name}" - -\n' for node in nodes for user in _users(node))
     yield FilePlan(layout.at("/etc/sysusers.d/goldnode-nodes.conf"), users)
     yield FilePlan(layout.at("/etc/goldnode/authorized_keys"), "".join(f"{key}\n" for key in config.ssh_keys), 0o600)
@@ -197,7 +199,7 @@ def _machine_files(config: NodeConfig, image: Image, nodes: Sequence[NodeFacts],
         yield FilePlan(layout.at("/etc/sysctl.d/70-goldnode-network.conf"), lines)
 
 
-def _launch(node: NodeFacts, image: Image) -> str:
+def _launch(node: NodeFacts, image: ImageFacts) -> str:
     """What ``goldnode run NAME`` needs to know; no secret is in it."""
     document = {
         "argv": arguments(node, image),
@@ -211,7 +213,7 @@ def _launch(node: NodeFacts, image: Image) -> str:
     return json.dumps(document, indent=2) + "\n"
 
 
-def _units(config: NodeConfig, image: Image) -> Iterator[str]:
+def _units(config: NodeConfig, image: ImageFacts) -> Iterator[str]:
     if config.ssh_keys:
         yield SSH
     services = [config.role] if config.role in image.roles else []
@@ -227,7 +229,7 @@ def _units(config: NodeConfig, image: Image) -> Iterator[str]:
         yield AGENT
 
 
-def _ruleset(config: NodeConfig, image: Image, nodes: Sequence[NodeFacts]) -> str:
+def _ruleset(config: NodeConfig, image: ImageFacts, nodes: Sequence[NodeFacts]) -> str:
     base = image.roles["common"]
     machine: dict[Audience, Sequence[str]] = {
         Audience.SSH: (config.ssh_from or ("0.0.0.0/0", "::/0")) if config.ssh_keys else (),

@@ -30,7 +30,7 @@ class Halt:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class StartFacts:
     """What is known when a daemon is to start.
 
     Attributes:
@@ -47,7 +47,7 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class VersionChoice:
     """The version to run.
 
     Attributes:
@@ -141,7 +141,7 @@ def _release(version: str) -> tuple[int, ...]:
     return (*order(version), 0, 0, 0)[:3]
 
 
-def choose(base: str, ladder: Sequence[Upgrade], seen: Seen) -> Choice | UnknownPlan | NewerStarted:
+def choose(base: str, ladder: Sequence[Upgrade], seen: StartFacts) -> VersionChoice | UnknownPlan | NewerStarted:
     """The version to run.
 
     Args:
@@ -155,7 +155,7 @@ def choose(base: str, ladder: Sequence[Upgrade], seen: Seen) -> Choice | Unknown
     if seen.rolled_back:
         at = next((n for n, rung in enumerate(ladder) if rung.version == seen.rolled_back), own)
         if named <= at + 1:
-            return Choice(seen.rolled_back, ladder[at] if at >= 0 else None)
+            return VersionChoice(seen.rolled_back, ladder[at] if at >= 0 else None)
     wanted = max(wanted, named)
     if named < 0:
         newer_image = bool(seen.started) and order(base) > order(seen.started)
@@ -171,7 +171,7 @@ def choose(base: str, ladder: Sequence[Upgrade], seen: Seen) -> Choice | Unknown
     version = rung.version if rung and wanted > own else base
     if _release(seen.started) > _release(version):
         return NewerStarted(seen.started, version)
-    return Choice(version, rung, halt)
+    return VersionChoice(version, rung, halt)
 
 
 def following(base: str, ladder: Sequence[Upgrade], version: str, height: int) -> Upgrade | None:

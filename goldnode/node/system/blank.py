@@ -49,7 +49,7 @@ class Content:
         return self.used_at is None
 
 
-def look(device: Path) -> Content:
+def inspect(device: Path) -> Content:
     """Look at a block device or an image file.
 
     Raises:

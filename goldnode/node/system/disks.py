@@ -59,7 +59,7 @@ class LiveDisks:
         if kind in MOUNTABLE and answer.returncode == 0:
             looked, content, repair = None, "", ""
         else:
-            looked = blank.look(Path(device))
+            looked = blank.inspect(Path(device))
             content, repair = _describe(device, kind, facts.get("PTTYPE", ""), answer.returncode, looked)
         return Found(
             data,

@@ -14,7 +14,7 @@ from goldnode.config.node_config import MeshKind
 from goldnode.errors import HostError
 from goldnode.node.plan.mesh import MeshPlan
 from goldnode.node.system import machine
-from goldnode.node.system.unit import PROPERTIES, Unit, parse
+from goldnode.node.system.unit import PROPERTIES, Unit, parse_units
 from goldnode.run import run
 
 #: Lines of a log that tell why a daemon ended: a panic says so first, and its goroutines fill some sixty lines.
@@ -126,7 +126,7 @@ class LiveSystem:
         """
         if not names:
             return {}
-        return parse(run(["systemctl", "show", "--property", PROPERTIES, *names], timeout=TIMEOUT).stdout, names)
+        return parse_units(run(["systemctl", "show", "--property", PROPERTIES, *names], timeout=TIMEOUT).stdout, names)
 
     def say(self, line: str) -> None:
         """Tell whoever watches the console: the units that call this print there."""

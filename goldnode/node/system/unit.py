@@ -28,7 +28,7 @@ class Unit:
     restarts: int
 
 
-def parse(said: str, names: Sequence[str]) -> dict[str, Unit]:
+def parse_units(said: str, names: Sequence[str]) -> dict[str, Unit]:
     """Read what ``systemctl show`` says: a paragraph for each unit, in the order that they were asked for.
 
     Raises:

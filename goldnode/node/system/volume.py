@@ -27,7 +27,7 @@ SMALLEST = 1 << 30
 MOUNTABLE = ("ext4", "ext3", "ext2", "xfs", "btrfs")
 
 
-class Step(StrEnum):
+class VolumeAction(StrEnum):
     """What is to be done with the volume."""
 
     NOTHING = "nothing"
@@ -79,7 +79,7 @@ class Found:
     read_only: bool = False
 
 
-def decide(found: Found) -> Step:
+def decide(found: Found) -> VolumeAction:
     """What is to be done.
 
     Raises:
@@ -92,12 +92,12 @@ def decide(found: Found) -> Step:
                 f"this machine's nodes are on the volume {found.recorded}, and node.yaml says data: root",
                 hint=f"write data: UUID={found.recorded}",
             )
-        return Step.NOTHING
+        return VolumeAction.NOTHING
     _check_attached(found)
     if found.mounted:
         if found.mounted != found.uuid:
             raise SafetyError(f"something else is mounted where the nodes are kept ({found.mounted})")
-        return Step.NOTHING
+        return VolumeAction.NOTHING
     if found.nodes_on_root and not found.recorded:
         raise SafetyError(
             "this machine's nodes are on its root disk, and node.yaml now names a volume",
@@ -106,7 +106,7 @@ def decide(found: Found) -> Step:
     if found.read_only:
         raise HostError(f"{found.device} is read-only, and a node writes all the time",
                         hint="attach it for writing, then: goldnode configure")  # fmt: skip
-    return Step.MOUNT if found.filesystem and not found.content else _decide_format(found)
+    return VolumeAction.MOUNT if found.filesystem and not found.content else _decide_format(found)
 
 
 def _check_attached(found: Found) -> None:
@@ -134,7 +134,7 @@ def _check_attached(found: Found) -> None:
         )
 
 
-def _decide_format(found: Found) -> Step:
+def _decide_format(found: Found) -> VolumeAction:
     if not found.blank:
         raise SafetyError(
             f"{found.device} is not blank: it holds {found.content}; it was left as it is",
@@ -143,7 +143,7 @@ def _decide_format(found: Found) -> Step:
     if found.size < SMALLEST:
         raise HostError(f"{found.device} has {found.size >> 20} MiB, and a node's volume needs {SMALLEST >> 20}",
                         hint="attach a larger one; hundreds of GB are usual")  # fmt: skip
-    return Step.FORMAT
+    return VolumeAction.FORMAT
 
 
 def format_command(device: str) -> str:
@@ -182,10 +182,10 @@ def ensure(layout: Layout, data: str, disks: Disks) -> None:
             hint=f'blkid, then: printf \'{{"uuid": "UUID"}}\' >{record}',
         )
     step = decide(found)
-    if step is Step.FORMAT:
+    if step is VolumeAction.FORMAT:
         disks.format(found.device)
         found = disks.find(found.device, "")
-    if step is not Step.NOTHING:
+    if step is not VolumeAction.NOTHING:
         layout.nodes.mkdir(parents=True, exist_ok=True)
         disks.mount(found, layout.nodes)
     if data != ROOT and not recorded:

@@ -21,14 +21,14 @@ from goldnode.errors import ExchangeError, InputError, UsageError
 from goldnode.protocol.invite import read_invite
 from goldnode.protocol.wire import key_from_seed
 from goldnode.tasks import cluster as tasks
-from goldnode.tasks.program import Program
+from goldnode.tasks.program import CommandLine
 from tests.integration.exchange.cluster_of import know_each_other, running, until
 from tests.integration.exchange.hostile import lying
 from tests.integration.rendezvous.support import serving
 from tests.support.cluster_lab import accepted_by, facts, seed
 
 
-class Unguarded(Program):
+class Unguarded(CommandLine):
     """The program behind `./invoke`, letting through what a command raises."""
 
     execute = program.Program.execute

@@ -17,7 +17,7 @@ from goldnode.fleet.fleet import Fleet
 from goldnode.fleet.genesis import Validator
 from goldnode.fleet.plan import NETWORK, FleetSpec, Node, VmSpec
 from goldnode.fleet.program import program
-from goldnode.fleet.state import State
+from goldnode.fleet.state import FleetState
 from goldnode.node.keys.cometbft_keys import Key
 from goldnode.paths import REPOSITORY
 from goldnode.progress import SILENT
@@ -31,7 +31,9 @@ HIDDEN = Key(bytes(range(32)))
 def begin(folder: Path, network: str, *, past: bool = False) -> Fleet:
     """A world without a fleet."""
     daemon = program(networks.load(network), SILENT)
-    fleet = Fleet(folder, State(FleetSpec(network, history=past), {"hidden": HIDDEN.address}, "tcg", "max", pace=1))
+    fleet = Fleet(
+        folder, FleetState(FleetSpec(network, history=past), {"hidden": HIDDEN.address}, "tcg", "max", pace=1)
+    )
     fleet.namespace.make()
     up._bridge(fleet.namespace)
     fleet.external_peers = up._prepare_external(fleet, daemon, {"hidden": HIDDEN})

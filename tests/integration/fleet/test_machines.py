@@ -14,7 +14,7 @@ from goldnode.files import write_atomic
 from goldnode.fleet import monitor, status, up
 from goldnode.fleet.fleet import Fleet
 from goldnode.fleet.plan import CLUSTER, EXTERNAL, NETWORK, RENDEZVOUS, FleetSpec, vms
-from goldnode.fleet.state import State
+from goldnode.fleet.state import FleetState
 from goldnode.node.keys.cometbft_keys import Key
 from goldnode.run import run
 from tests.support.further_sentry import add_sentry
@@ -29,7 +29,7 @@ def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]:
     # -S: the machine is there, and its processor waits for a word that never comes.
     monkeypatch.setattr(monitor, "ARGUMENTS", (*monitor.ARGUMENTS, "-S"))
     folder = tmp_path / "fleet"
-    made = Fleet(folder, State(FleetSpec(), {"validator-1": KEYS["validator-1"].address}, "tcg", "max"), ("peer",))
+    made = Fleet(folder, FleetState(FleetSpec(), {"validator-1": KEYS["validator-1"].address}, "tcg", "max"), ("peer",))
     made.namespace.make()
     up._bridge(made.namespace)
     run(["qemu-img", "create", "-q", "-f", "qcow2", folder / "image.qcow2", "1M"])

@@ -8,14 +8,14 @@ from pathlib import Path
 from goldnode.bake.programs import gomodule, signer, vpncloud
 from goldnode.bake.programs.toolchain import go
 from goldnode.config import network
-from goldnode.config.daemon import Source
+from goldnode.config.daemon import BuildSource
 from goldnode.config.node_config import MeshKind
 from goldnode.fleet.program import program
 from goldnode.node.system.machine import architecture
 from goldnode.progress import SILENT
 
 #: WireGuard for kernels without it; the node's own `ip`, `wg` and configuration work with it unchanged.
-WIREGUARD = Source(
+WIREGUARD = BuildSource(
     module="golang.zx2c4.com/wireguard",
     version="v0.0.0-20260522210424-ecfc5a8d5446",
     sum="h1:cqHQ3AycTHvM2R7ikgyX57D+XvtcSnGylsLkOVhta/w=",

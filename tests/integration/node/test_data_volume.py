@@ -178,7 +178,7 @@ def test_the_volume_is_known_under_any_name(bench: Bench) -> None:
     said = bench.boot(devices[0])
 
     assert ("mounted", "here") == (said, (bench.layout.nodes / "file").read_text())
-    assert blank.look(images[1]).is_blank
+    assert blank.inspect(images[1]).is_blank
 
 
 def test_a_copy_beside_the_original_is_refused(bench: Bench) -> None:

@@ -12,7 +12,7 @@ import pytest
 from goldnode.errors import HostError, SafetyError
 from goldnode.node.keys.lease import ABSENT, Answer, Lease, LeaseState, Revision, Write
 from goldnode.node.keys.signing_state import SigningState
-from goldnode.node.keys.stores import Store
+from goldnode.node.keys.stores import LeaseStore
 from tests.support import lease_stores
 from tests.support.lease_stores import port, store
 
@@ -31,7 +31,7 @@ def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture
-def opened(place: tuple[str, Path], request: pytest.FixtureRequest) -> Callable[[], Store]:
+def opened(place: tuple[str, Path], request: pytest.FixtureRequest) -> Callable[[], LeaseStore]:
     """Opens the lease of a key of its own for each test."""
     url, root = place
     return lambda: store(url, root, address=request.node.name.replace("[", "-").replace("]", ""))
@@ -42,7 +42,7 @@ def lease(incarnation: str, nonce: str, hi: int = 10, state: LeaseState = LeaseS
     return Lease(state, "holder", "session", nonce, incarnation, 1, hi, SigningState(5, 1, 2))
 
 
-def put(at: Store, nonce: str) -> Revision:
+def put(at: LeaseStore, nonce: str) -> Revision:
     """Write over whatever is there."""
     before = at.read().revision
     answer = at.swap(Write(before, lease(before.incarnation, nonce)))
@@ -50,7 +50,7 @@ def put(at: Store, nonce: str) -> Revision:
     return answer
 
 
-def test_a_lease_is_read_as_it_was_written(opened: Callable[[], Store]) -> None:
+def test_a_lease_is_read_as_it_was_written(opened: Callable[[], LeaseStore]) -> None:
     """Another client reads the very lease, at the revision that the write answered."""
     before = opened().read()
     assert (ABSENT, None) == (before.revision.number, before.lease)
@@ -61,7 +61,7 @@ def test_a_lease_is_read_as_it_was_written(opened: Callable[[], Store]) -> None:
     assert (revision, lease(revision.incarnation, "n1")) == (found.revision, found.lease)
 
 
-def test_only_the_expected_revision_is_replaced(opened: Callable[[], Store]) -> None:
+def test_only_the_expected_revision_is_replaced(opened: Callable[[], LeaseStore]) -> None:
     """A write that expects what is no more is refused, and changes nothing."""
     at = opened()
     first = put(at, "n1")
@@ -74,7 +74,7 @@ def test_only_the_expected_revision_is_replaced(opened: Callable[[], Store]) -> 
     assert second == at.read().revision
 
 
-def test_one_of_many_wins(opened: Callable[[], Store]) -> None:
+def test_one_of_many_wins(opened: Callable[[], LeaseStore]) -> None:
     """Eight clients write at once over one revision: one is told that it won, and its lease is there."""
     before, answers = opened().read().revision, dict[str, Revision | Answer]()
 
@@ -92,14 +92,14 @@ def test_one_of_many_wins(opened: Callable[[], Store]) -> None:
     assert [found.lease.nonce if found.lease else ""] == winners
 
 
-def test_no_revision_comes_twice(opened: Callable[[], Store]) -> None:
+def test_no_revision_comes_twice(opened: Callable[[], LeaseStore]) -> None:
     """Twenty writes have twenty revisions."""
     at = opened()
 
     assert 20 == len({put(at, f"n{n}") for n in range(20)})
 
 
-def test_a_new_incarnation_ends_all_that_was_known(opened: Callable[[], Store]) -> None:
+def test_a_new_incarnation_ends_all_that_was_known(opened: Callable[[], LeaseStore]) -> None:
     """After `restored` nothing that was read before can be written over, and the stored hi is still there."""
     at = opened()
     before = put(at, "n1")

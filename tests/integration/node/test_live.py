@@ -13,7 +13,7 @@ import tomlkit
 from goldnode.bake.ssh_wait import free_port
 from goldnode.errors import HostError
 from goldnode.node.agent import metrics
-from goldnode.node.agent.health import State, probe
+from goldnode.node.agent.health import NodeState, probe
 from goldnode.node.agent.rpc import LoopbackRpc
 from goldnode.run import run, spawn
 from tests.integration.node.programs import programs
@@ -63,8 +63,8 @@ def test_a_real_validator_is_signing(rpc: LoopbackRpc) -> None:
     """Health of a validator that makes blocks is `signing`, by its own signature and the block's age."""
     now = rpc.status().block_time
 
-    assert State.SIGNING is probe(rpc, now=now + 1, signs=True, wanted=(), block_time=1.0).state
-    assert State.STALLED is probe(rpc, now=now + 1000, signs=True, wanted=(), block_time=1.0).state
+    assert NodeState.SIGNING is probe(rpc, now=now + 1, signs=True, wanted=(), block_time=1.0).state
+    assert NodeState.STALLED is probe(rpc, now=now + 1000, signs=True, wanted=(), block_time=1.0).state
 
 
 def test_a_peer_can_be_dialled(rpc: LoopbackRpc) -> None:

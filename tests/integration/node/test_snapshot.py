@@ -19,7 +19,7 @@ import pytest
 from goldnode.config.catch_up import Snapshot, SnapshotFormat
 from goldnode.errors import ArtifactError, GoldnodeError, HostError, SafetyError
 from goldnode.node import catch_up, snapshot
-from goldnode.node.catch_up import Phase, Record
+from goldnode.node.catch_up import CatchUpState, Phase
 from goldnode.node.keys import keys
 from goldnode.node.keys.cometbft_keys import Key
 from goldnode.node.keys.signing_state import SigningState
@@ -95,10 +95,10 @@ def settled(node: NodeLayout, what: Snapshot) -> str:
     restore, told = snapshot.Restore(), [""]
 
     def look() -> bool:
-        _, told[0] = restore.look(node, what, catch_up.read(node), DryRunSystem())
+        _, told[0] = restore.advance(node, what, catch_up.read(node), DryRunSystem())
         return bool(told[0]) or catch_up.read(node).phase is Phase.DONE
 
-    catch_up.write(node, Record(Phase.SNAPSHOT))
+    catch_up.write(node, CatchUpState(Phase.SNAPSHOT))
     assert until(look, 60)
     return told[0]
 
@@ -225,7 +225,7 @@ root, url, digest = sys.argv[1:]
 node, restore = Layout(Path(root)).node("n-1"), snapshot.Restore()
 snapshot.SPARE = 0
 while (record := catch_up.read(node)).phase is not catch_up.Phase.DONE:
-    said, failed = restore.look(node, Snapshot(url, digest, None, SnapshotFormat.TAR_ZST), record, DryRunSystem())
+    said, failed = restore.advance(node, Snapshot(url, digest, None, SnapshotFormat.TAR_ZST), record, DryRunSystem())
     if failed:
         sys.exit(failed)
     time.sleep(0.01)
@@ -244,7 +244,7 @@ def test_a_kill_at_ten_random_moments_ends_at_the_same(host: ReleaseHost, node: 
     for _ in range(10):
         for name in ("application.db", "blockstore.db", "state.db"):
             run(["rm", "-rf", node.home / "data" / name, node.home / "wasm"])
-        catch_up.write(node, Record(Phase.SNAPSHOT))
+        catch_up.write(node, CatchUpState(Phase.SNAPSHOT))
         process = subprocess.Popen(argv, cwd=REPOSITORY)
         time.sleep(dice.uniform(0.3, 1.0) * length)
         process.send_signal(signal.SIGKILL)

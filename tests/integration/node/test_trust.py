@@ -20,7 +20,7 @@ from goldnode.config.catch_up import RpcServer
 from goldnode.node import catch_up
 from goldnode.node.agent import servers
 from goldnode.node.agent.state_sync import Catcher
-from goldnode.node.catch_up import Phase, Record
+from goldnode.node.catch_up import CatchUpState, Phase
 from goldnode.node.plan.inputs import NodeFacts, read_image
 from tests.integration.node.test_snapshot import STATE, packed, published
 from tests.support.node_lab import Cluster, Tree
@@ -107,7 +107,7 @@ def sentry(folder: Path, urls: list[str], **more: object) -> tuple[Tree, NodeFac
     return tree, machine.facts["s-1"]
 
 
-def outcome(tree: Tree, facts: NodeFacts) -> Record:
+def outcome(tree: Tree, facts: NodeFacts) -> CatchUpState:
     """RoomView as the agent does, a minute of the node's time each, until something is decided."""
     catcher = Catcher(
         read_image(tree.layout).network,

@@ -21,7 +21,7 @@ from goldnode.files import sha256_file
 from goldnode.image.check import open_image
 from goldnode.progress import SILENT
 from goldnode.publish import binding, difference, inventory, sbom
-from goldnode.publish.binding import RELEASE, SIGNATURE, SUMS, Role
+from goldnode.publish.binding import RELEASE, SIGNATURE, SUMS, FileRole
 from goldnode.publish.release import make, require_possible
 from goldnode.publish.signature import NAMESPACE, check, sign
 from goldnode.publish.verify import verify
@@ -46,7 +46,7 @@ def seal_again(folder: Path, key: Path) -> None:
     sign(folder / SUMS, key)
 
 
-def bind_again(folder: Path, role: Role, key: Path) -> None:
+def bind_again(folder: Path, role: FileRole, key: Path) -> None:
     """As ``seal_again``, with release.json fitted to a changed file too."""
     document = json.loads((folder / RELEASE).read_text())
     for each in document["files"]:
@@ -165,17 +165,19 @@ def test_signature_for_another_purpose(copy: Path, key: Path) -> None:
 @pytest.mark.parametrize(
     ("role", "change", "named"),
     [
-        (Role.MANIFEST, lambda d: d["source"].update(commit="d" * 40), "its commit is not that of the release"),
-        (Role.MANIFEST, lambda d: d["source"].update(dirty=True), "changes that are not in commit"),
-        (Role.MANIFEST, lambda d: d["image"].update(sha256="0" * 64), "its qcow2 is not that of the release"),
-        (Role.MANIFEST, lambda d: d.pop("image"), "not what it must be"),
-        (Role.INVENTORY, lambda d: d["files"].update({"/evil": "file"}), "its file-tree digest is not"),
-        (Role.INVENTORY, lambda d: d["packages"].update({"evil": "1 all"}), "lacks the package evil 1"),
-        (Role.SBOM, lambda d: d["components"].pop(), ""),
-        (Role.PROVENANCE, lambda d: d["subject"].pop(), "its list of subjects is not"),
+        (FileRole.MANIFEST, lambda d: d["source"].update(commit="d" * 40), "its commit is not that of the release"),
+        (FileRole.MANIFEST, lambda d: d["source"].update(dirty=True), "changes that are not in commit"),
+        (FileRole.MANIFEST, lambda d: d["image"].update(sha256="0" * 64), "its qcow2 is not that of the release"),
+        (FileRole.MANIFEST, lambda d: d.pop("image"), "not what it must be"),
+        (FileRole.INVENTORY, lambda d: d["files"].update({"/evil": "file"}), "its file-tree digest is not"),
+        (FileRole.INVENTORY, lambda d: d["packages"].update({"evil": "1 all"}), "lacks the package evil 1"),
+        (FileRole.SBOM, lambda d: d["components"].pop(), ""),
+        (FileRole.PROVENANCE, lambda d: d["subject"].pop(), "its list of subjects is not"),
     ],
 )
-def test_documents_that_contradict_each_other(copy: Path, key: Path, role: Role, change: object, named: str) -> None:
+def test_documents_that_contradict_each_other(
+    copy: Path, key: Path, role: FileRole, change: object, named: str
+) -> None:
     """Files that are all signed, but do not speak of the same image, are refused, with the one that lies named."""
     path = copy / (copy.name + role.ending)
     document = json.loads(path.read_text())
@@ -189,8 +191,8 @@ def test_documents_that_contradict_each_other(copy: Path, key: Path, role: Role,
     assert named in found.value.message
 
 
-@pytest.mark.parametrize("role", [Role.RAW, Role.GCP])
-def test_another_disk_inside(copy: Path, key: Path, role: Role) -> None:
+@pytest.mark.parametrize("role", [FileRole.RAW, FileRole.GCP])
+def test_another_disk_inside(copy: Path, key: Path, role: FileRole) -> None:
     """A well-formed, signed archive of another disk is refused; so is one that is none."""
     path = copy / (copy.name + role.ending)
     path.write_bytes(b"no archive at all")
@@ -202,9 +204,9 @@ def test_another_disk_inside(copy: Path, key: Path, role: Role) -> None:
 
 def test_failed_test_in_the_report(copy: Path, key: Path) -> None:
     """A release whose report has a failed test, or no test, is refused."""
-    path = copy / (copy.name + Role.TESTS.ending)
+    path = copy / (copy.name + FileRole.TESTS.ending)
     path.write_text("<testsuites><testsuite><testcase name='boot'><failure/></testcase></testsuite></testsuites>")
-    bind_again(copy, Role.TESTS, key)
+    bind_again(copy, FileRole.TESTS, key)
 
     with pytest.raises(ImageError, match="boot failed"):
         verify(copy, None)
@@ -236,15 +238,15 @@ def test_others_tools_agree(release: Path, key: Path) -> None:
         stdin=(release / SUMS).read_text(),
     )
     run(["sha256sum", "--check", "--strict", SUMS], cwd=release)
-    run(["zstd", "-q", "-t", release / (release.name + Role.RAW.ending)])
-    bill = (release / (release.name + Role.SBOM.ending)).read_text()
+    run(["zstd", "-q", "-t", release / (release.name + FileRole.RAW.ending)])
+    bill = (release / (release.name + FileRole.SBOM.ending)).read_text()
 
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(bill) is None
 
 
 def test_google_takes_the_archive(release: Path, tmp_path: Path) -> None:
     """The archive for Google is old GNU tar with one member, `disk.raw`, which is the disk."""
-    path = release / (release.name + Role.GCP.ending)
+    path = release / (release.name + FileRole.GCP.ending)
     with tarfile.open(path) as archive:
         names = archive.getnames()
     run(["tar", "-xzf", path, "-C", tmp_path])
@@ -255,7 +257,7 @@ def test_google_takes_the_archive(release: Path, tmp_path: Path) -> None:
 
 def test_sbom_lists_what_dpkg_does_not_know(release: Path) -> None:
     """Packages, the daemon with its modules, and programs of no package are all in the bill."""
-    bill = json.loads((release / (release.name + Role.SBOM.ending)).read_text())
+    bill = json.loads((release / (release.name + FileRole.SBOM.ending)).read_text())
     refs = {each["bom-ref"]: each for each in bill["components"]}
 
     assert "pkg:deb/debian/tool@1.0?arch=amd64&distro=debian-13" in refs
@@ -295,9 +297,9 @@ def test_released_twice_is_the_same(release: Path, key: Path, tmp_path: Path) ->
     second = make(order(bake_miniature(tmp_path / "again", {}), key, tmp_path / "out"), SILENT)
 
     one, two = (binding.read(folder) for folder in (release, second))
-    old, new = (inventory.read(folder / (folder.name + Role.INVENTORY.ending)) for folder in (release, second))
+    old, new = (inventory.read(folder / (folder.name + FileRole.INVENTORY.ending)) for folder in (release, second))
     assert one.tree_sha256 == two.tree_sha256
-    assert one.file(Role.SBOM).sha256 == two.file(Role.SBOM).sha256
+    assert one.file(FileRole.SBOM).sha256 == two.file(FileRole.SBOM).sha256
     assert {} == difference.compare(old, new).sections
 
 
@@ -307,7 +309,7 @@ def test_one_package_changed(release: Path, tmp_path: Path) -> None:
     new = bake_miniature(tmp_path, {"var/lib/dpkg/status": status})
 
     found = difference.compare(
-        inventory.read(release / (release.name + Role.INVENTORY.ending)), inventory.of_image(new)
+        inventory.read(release / (release.name + FileRole.INVENTORY.ending)), inventory.of_image(new)
     )
 
     assert ["~ tool  1.0 amd64 -> 1.1 amd64"] == [str(change) for change in found.sections["packages"]]

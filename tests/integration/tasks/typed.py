@@ -7,7 +7,7 @@ import io
 import json
 import sys
 
-from goldnode.tasks.program import Program
+from goldnode.tasks.program import CommandLine
 from tasks import ns
 
 
@@ -16,7 +16,7 @@ def typed(words: list[str]) -> tuple[int, str, str]:
     out, err, code = io.StringIO(), io.StringIO(), 0
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
-            Program(ns).run(["./invoke", *words])
+            CommandLine(ns).run(["./invoke", *words])
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else 0
     return code, out.getvalue(), err.getvalue()

@@ -9,7 +9,7 @@ import pytest
 from goldnode.cluster import govern, status
 from goldnode.cluster.room import RoomView, endpoints
 from goldnode.cluster.store import Cluster, create
-from goldnode.discovery.roster import Reading
+from goldnode.discovery.roster import RoomReading
 from goldnode.errors import InputError, UsageError
 from goldnode.protocol import limits
 from goldnode.protocol.invite import Invite
@@ -37,7 +37,7 @@ class Operator:
         """Let the operator read a node's record."""
         said = self.lab.announcement(name, self.lab.enrol(name, invite))
         record = verify_record(self.lab.record(name, said), self.lab.slot(name))
-        self.cluster.view.take(Reading(((record, said),)), NOW)
+        self.cluster.view.take(RoomReading(((record, said),)), NOW)
         return self.lab.node_id(name)
 
     @property

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from goldnode.cluster.user_data import TEMPLATES, Node, UserData, render, write
+from goldnode.cluster.user_data import TEMPLATES, NodeSpec, UserData, render, write
 from goldnode.config import node_config
 from goldnode.errors import InputError, UsageError
 from goldnode.protocol.invite import write_invite
@@ -24,10 +24,10 @@ def machine(role: str, **changes: Any) -> UserData:
     """A machine of this role."""
     join = write_invite(Lab().invite())
     nodes = {
-        "multi-node": [Node("val-1", "validator", join), Node("sentry-1", "sentry", join)],
+        "multi-node": [NodeSpec("val-1", "validator", join), NodeSpec("sentry-1", "sentry", join)],
         "rendezvous": [],
-        "hosted": [Node("alice", role, "")],
-    }.get(role, [Node("node-1", role, join)])
+        "hosted": [NodeSpec("alice", role, "")],
+    }.get(role, [NodeSpec("node-1", role, join)])
     given = {"nodes": nodes, "rendezvous": [] if role == "hosted" else ["http://203.0.113.10:8700"], **changes}
     return UserData(cluster="demo", network="localnet", role=role, **given)
 
@@ -59,7 +59,7 @@ def test_nodes_keep_their_invites() -> None:
 
 def test_hosted_nodes_share_a_machine_without_invites() -> None:
     """Several nodes of a JVM network: names and roles, and neither an invite nor a rendezvous."""
-    nodes = [Node(name, "hosted", "") for name in ("alice", "bob")]
+    nodes = [NodeSpec(name, "hosted", "") for name in ("alice", "bob")]
     text = render(machine("multi-node", nodes=nodes, rendezvous=[]))
     config = node_config.parse(files(text)["/etc/goldnode/node.yaml"]["content"])
 
@@ -96,7 +96,7 @@ def test_what_the_node_would_refuse_is_not_handed_out() -> None:
 def test_names_cannot_break_out_of_their_line() -> None:
     """A name with a line break is refused, not a second key."""
     with pytest.raises(InputError):
-        render(machine("sentry", nodes=[Node("a\nssh_keys: [x]", "sentry", "gn1_aa")]))
+        render(machine("sentry", nodes=[NodeSpec("a\nssh_keys: [x]", "sentry", "gn1_aa")]))
 
 
 def test_an_unknown_role_lists_the_known() -> None:

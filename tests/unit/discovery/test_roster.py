@@ -8,7 +8,7 @@ import pytest
 
 from goldnode.discovery.alarm import Alarm, AlarmKind
 from goldnode.discovery.cluster_view import find_unseen, split_views
-from goldnode.discovery.roster import Context, Reading, Roster, check_fit, merge
+from goldnode.discovery.roster import Context, RoomReading, Roster, check_fit, merge
 from goldnode.errors import ExchangeError
 from goldnode.protocol import limits
 from goldnode.protocol.announcement import Announcement
@@ -22,9 +22,9 @@ ME = Context(LAB.node_id("me"), "mine", "lab-1", seed("genesis").hex(), NOW)
 HOUR = limits.REFRESH_INTERVAL
 
 
-def reading(*announcements: tuple[str, int, Announcement]) -> Reading:
+def reading(*announcements: tuple[str, int, Announcement]) -> RoomReading:
     """Records by name, number and content."""
-    return Reading(
+    return RoomReading(
         tuple((verify_record(LAB.record(name, said, seq), LAB.slot(name)), said) for name, seq, said in announcements)
     )
 
@@ -48,7 +48,7 @@ def test_absence_removes_nobody() -> None:
     """An empty answer, a wiped server, a hidden record: the roster stays as it is."""
     roster = with_members("a", "b")
 
-    assert roster == merge(roster, Reading(), ME)
+    assert roster == merge(roster, RoomReading(), ME)
 
 
 def test_an_old_record_changes_nothing() -> None:
@@ -81,7 +81,7 @@ def test_a_tombstone_with_a_greater_number_removes() -> None:
     said = LAB.announcement("a")
     roster = merge(Roster(), reading(("a", 10, said)), ME)
 
-    gone = merge(roster, Reading((), (tombstone("a", 11),)), ME)
+    gone = merge(roster, RoomReading((), (tombstone("a", 11),)), ME)
 
     assert {} == gone.members
     assert {} == merge(gone, reading(("a", 10, said)), ME).members
@@ -92,14 +92,14 @@ def test_an_old_tombstone_removes_nobody() -> None:
     """A replayed farewell is below the mark."""
     roster = with_members("a")
 
-    assert roster == merge(roster, Reading((), (tombstone("a", 10),)), ME)
+    assert roster == merge(roster, RoomReading((), (tombstone("a", 10),)), ME)
 
 
 def test_a_policy_removes_whom_it_revokes() -> None:
     """Revocation is the only way others can put a member out."""
     policy = Policy(revoked_nodes=frozenset({LAB.node_id("a")}))
 
-    roster = merge(with_members("a", "b"), Reading(), replace(ME, policy=policy))
+    roster = merge(with_members("a", "b"), RoomReading(), replace(ME, policy=policy))
 
     assert {LAB.node_id("b")} == roster.members.keys()
 
@@ -114,7 +114,7 @@ def test_a_cluster_does_not_wear_out() -> None:
 
         assert LAB.node_id(name) in roster.members
 
-        roster = merge(roster, Reading((), (tombstone(name, 11),)), me)
+        roster = merge(roster, RoomReading((), (tombstone(name, 11),)), me)
         lab.clock.now += 6 * HOUR  # four nodes a day, for weeks
 
     assert {} == roster.members
@@ -126,10 +126,10 @@ def test_a_departed_node_holds_its_invite_until_that_is_over() -> None:
     week = limits.TOMBSTONE_TTL
     said = LAB.announcement("a", LAB.enrol("a", LAB.invite(hours=24 * 30)))
     roster = merge(Roster(), reading(("a", 10, said)), ME)
-    roster = merge(roster, Reading((), (tombstone("a", 11),)), ME)
+    roster = merge(roster, RoomReading((), (tombstone("a", 11),)), ME)
 
     kept = [
-        LAB.node_id("a") in merge(roster, Reading(), replace(ME, now=NOW + later)).peers
+        LAB.node_id("a") in merge(roster, RoomReading(), replace(ME, now=NOW + later)).peers
         for later in (0, week + 1, 30 * 24 * 3600 - 1, 30 * 24 * 3600 + 1)
     ]
 
@@ -140,7 +140,7 @@ def test_who_comes_back_keeps_its_history() -> None:
     """A member that had left and writes again is the member it was, also long after its invite is over."""
     said = LAB.announcement("a")
     roster = merge(Roster(), reading(("a", 10, said)), ME)
-    roster = merge(roster, Reading((), (tombstone("a", 11),)), ME)
+    roster = merge(roster, RoomReading((), (tombstone("a", 11),)), ME)
     later = replace(ME, now=NOW + 2 * 24 * 3600)
     back = replace(said, time=int(later.now * 1000))
 
@@ -155,7 +155,7 @@ def test_a_policy_forgets_a_machine_that_is_gone() -> None:
     forgetting = replace(ME, policy=Policy(forgotten={node: int(NOW * 1000)}))
     said = LAB.announcement("a")
 
-    gone = merge(with_members("a", "b"), Reading(), forgetting)
+    gone = merge(with_members("a", "b"), RoomReading(), forgetting)
     replayed = merge(gone, reading(("a", 11, said)), forgetting)
     late = merge(Roster(), reading(("a", 11, said)), forgetting)
     back = merge(gone, reading(("a", 12, replace(said, time=said.time + 1))), forgetting)
@@ -170,7 +170,7 @@ def test_a_cited_policy_keeps_newcomers_out() -> None:
     roster = merge(Roster(), reading(("a", 10, said)), ME)
 
     later = merge(roster, reading(("b", 10, LAB.announcement("b"))), ME)
-    informed = merge(later, Reading(), replace(ME, policy_version=5))
+    informed = merge(later, RoomReading(), replace(ME, policy_version=5))
 
     assert {LAB.node_id("b"): AlarmKind.POLICY_BEHIND} == later.refused
     assert {LAB.node_id("a"), LAB.node_id("b")} == informed.members.keys()
@@ -204,7 +204,7 @@ def test_a_new_role_is_judged_anew() -> None:
     again = LAB.announcement("a", LAB.enrol("a", LAB.invite("validator", approve=True)))
 
     waiting = merge(roster, reading(("a", 11, again)), ME)
-    admitted = merge(waiting, Reading(), replace(ME, policy=Policy(approved=frozenset({LAB.node_id("a")}))))
+    admitted = merge(waiting, RoomReading(), replace(ME, policy=Policy(approved=frozenset({LAB.node_id("a")}))))
 
     assert "sentry" == waiting.members[LAB.node_id("a")].announcement.enrolment.role
     assert "validator" == admitted.members[LAB.node_id("a")].announcement.enrolment.role
@@ -215,7 +215,7 @@ def test_who_waits_is_forgotten_with_its_clock() -> None:
     policy = Policy(approved=frozenset({LAB.node_id("a")}))
     waiting = merge(Roster(), reading(("a", 10, LAB.announcement("a", LAB.enrol("a", LAB.invite(approve=True))))), ME)
 
-    later = merge(waiting, Reading(), replace(ME, now=NOW + limits.CLOCK_SKEW + 1, policy=policy))
+    later = merge(waiting, RoomReading(), replace(ME, now=NOW + limits.CLOCK_SKEW + 1, policy=policy))
 
     assert {} == later.members
 

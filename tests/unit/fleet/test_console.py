@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from goldnode.fleet.console import Seen, fault, read
+from goldnode.fleet.console import ConsoleView, fault, read
 from goldnode.node.agent import console
-from goldnode.node.agent.health import Health, State
+from goldnode.node.agent.health import Health, NodeState
 from goldnode.node.agent.supervisor import NodeReport
 
 ID = "e7f57f03c9710ec7b67ebcc32bc6810fc607c707"
 CONFIGURED = f"[   36.1] goldnode[512]: goldnode: sentry sentry-1: configured, node id {ID}"
 
 
-def report(state: State = State.FOLLOWING, reason: str = "", missing: tuple[str, ...] = ()) -> NodeReport:
+def report(state: NodeState = NodeState.FOLLOWING, reason: str = "", missing: tuple[str, ...] = ()) -> NodeReport:
     """A sentry as its keeper sees it."""
     health = Health(state, healthy=True, height=12, age=1.0, peers=3, missing=missing, node_id=ID)
     addresses = ("203.0.113.7", "2001:db8::7")
@@ -20,7 +20,7 @@ def report(state: State = State.FOLLOWING, reason: str = "", missing: tuple[str,
 
 def test_a_node_is_known_from_its_first_line() -> None:
     """Role, name and ID are told before anything runs."""
-    assert {"sentry-1": Seen("sentry-1", "sentry", ID)} == read(f"noise\n{CONFIGURED}\nnoise")
+    assert {"sentry-1": ConsoleView("sentry-1", "sentry", ID)} == read(f"noise\n{CONFIGURED}\nnoise")
 
 
 def test_ready_is_read_as_the_node_program_writes_it() -> None:
@@ -32,7 +32,7 @@ def test_ready_is_read_as_the_node_program_writes_it() -> None:
 
 def test_states_are_read_as_the_node_program_writes_them() -> None:
     """State, peers and reason come from the headline, whatever stands between them."""
-    for state in State:
+    for state in NodeState:
         lines = [CONFIGURED, f"goldnode: {console.headline(report(state, 'waiting: x', (ID, ID)))}"]
         seen = read("\n".join(lines))["sentry-1"]
 

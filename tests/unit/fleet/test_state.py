@@ -11,10 +11,10 @@ from goldnode.config.node_config import MeshKind
 from goldnode.errors import UsageError
 from goldnode.fleet import state
 from goldnode.fleet.plan import FleetSpec, vms
-from goldnode.fleet.state import State
+from goldnode.fleet.state import FleetState
 
 SPEC = FleetSpec(mesh=MeshKind.VPNCLOUD, multi_node=2)
-STATE = State(SPEC, {"validator-1": "AB"}, "tcg", "max", vms=vms(SPEC))
+STATE = FleetState(SPEC, {"validator-1": "AB"}, "tcg", "max", vms=vms(SPEC))
 
 
 def test_a_later_command_finds_the_fleet_as_it_was(tmp_path: Path) -> None:

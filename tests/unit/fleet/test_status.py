@@ -8,15 +8,17 @@ from rich.console import Console
 
 from goldnode.fleet import status
 from goldnode.fleet.plan import FleetSpec, vms
-from goldnode.fleet.state import State
-from goldnode.fleet.status import Row
+from goldnode.fleet.state import FleetState
+from goldnode.fleet.status import FleetRow
 
 SPEC = FleetSpec(multi_node=1)
-STATE = State(SPEC, {}, "tcg", "max", vms=vms(SPEC))
+STATE = FleetState(SPEC, {}, "tcg", "max", vms=vms(SPEC))
 ROWS = [
-    Row("validator-1", "validator", "0123456789abcdef", "signing", 123456, 12, True, ready=1233.4),
-    Row("validator-1-on-14", "validator", "fedcba987654", "configured", signing=False, reason="needs [2] sentries"),
-    Row("external-1", "external", "00112233445566", "following", 123456, 12, False),
+    FleetRow("validator-1", "validator", "0123456789abcdef", "signing", 123456, 12, True, ready=1233.4),
+    FleetRow(
+        "validator-1-on-14", "validator", "fedcba987654", "configured", signing=False, reason="needs [2] sentries"
+    ),
+    FleetRow("external-1", "external", "00112233445566", "following", 123456, 12, False),
 ]
 
 

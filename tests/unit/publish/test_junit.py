@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from goldnode.errors import ImageError
-from goldnode.image.check import HygieneReport, Result
+from goldnode.image.check import HygieneReport, RuleResult
 from goldnode.image.rule import Finding, Rule
 from goldnode.publish import junit
 
@@ -20,9 +20,9 @@ def test_rules_and_other_reports_are_in_one_file(tmp_path: Path) -> None:
     other.write_text(
         "<testsuite name='boot'><testcase name='boots'/><testcase name='joins'><error/></testcase></testsuite>"
     )
-    broken = Result(RULE, (Finding("/etc/ssh/key", "must not ship"),))
+    broken = RuleResult(RULE, (Finding("/etc/ssh/key", "must not ship"),))
 
-    junit.write(HygieneReport("disk", (broken, Result(RULE, ()))), [other], tmp_path / "all.xml")
+    junit.write(HygieneReport("disk", (broken, RuleResult(RULE, ()))), [other], tmp_path / "all.xml")
 
     assert ["host-keys", "joins"] == junit.failures(tmp_path / "all.xml")
     assert "/etc/ssh/key: must not ship" in (tmp_path / "all.xml").read_text()

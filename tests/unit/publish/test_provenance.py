@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from goldnode.publish.binding import Bound, Role
+from goldnode.publish.binding import Bound, FileRole
 from goldnode.publish.provenance import PREDICATE, statement
 
 MANIFEST: dict[str, Any] = {
@@ -19,7 +19,7 @@ MANIFEST: dict[str, Any] = {
     "daemon": {"origin": "release", "name": "osmosisd", "url": "https://example.org/osmosisd", "sum": "d" * 64},
     "genesis": {"url": "https://example.org/genesis.json", "sha256": "e" * 64},
 }
-FILES = [Bound(Role.QCOW2, "osmosis-1-amd64.qcow2", 1, "f" * 64)]
+FILES = [Bound(FileRole.QCOW2, "osmosis-1-amd64.qcow2", 1, "f" * 64)]
 
 
 def dependencies(manifest: dict[str, Any]) -> list[Any]:

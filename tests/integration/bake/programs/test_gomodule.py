@@ -13,9 +13,9 @@ import pytest
 
 from goldnode.bake.programs import build_cache, gomodule, toolchain
 from goldnode.bake.programs.compilers import MACHINES
-from goldnode.bake.programs.gomodule import Built
+from goldnode.bake.programs.gomodule import BuiltModule
 from goldnode.config import network
-from goldnode.config.daemon import Daemon, Library, Source
+from goldnode.config.daemon import BuildSource, Daemon, Library
 from goldnode.config.network import Network
 from goldnode.errors import ArtifactError, BakeError
 from goldnode.fetch import version
@@ -83,12 +83,12 @@ def proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[GoProxy]:
     build_cache.remove(tmp_path / "modules")
 
 
-def tiny(proxy: GoProxy, main: bytes = MAIN, *, cgo: bool = False) -> tuple[Daemon, Source]:
+def tiny(proxy: GoProxy, main: bytes = MAIN, *, cgo: bool = False) -> tuple[Daemon, BuildSource]:
     """Publish a daemon of one file; its toolchain is the one that is here."""
     own = re.search(r"go1\.\d+\.\d+", run([GO, "version"]).stdout)
     assert own is not None
     files = {"go.mod": b"module example.org/tiny\n\ngo 1.21\n", "cmd/tinyd/main.go": main}
-    source = Source(
+    source = BuildSource(
         module="example.org/tiny",
         version="v1.2.3",
         sum=proxy.publish("example.org/tiny", "v1.2.3", files),
@@ -101,7 +101,7 @@ def tiny(proxy: GoProxy, main: bytes = MAIN, *, cgo: bool = False) -> tuple[Daem
     return replace(Daemon.from_document(document), source=source), source
 
 
-def build(daemon: Daemon, source: Source) -> Built:
+def build(daemon: Daemon, source: BuildSource) -> BuiltModule:
     """Build for this machine, silently."""
     return gomodule.build(daemon, source, ARCH, go=GO, progress=SILENT)
 

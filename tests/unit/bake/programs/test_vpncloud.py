@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from goldnode.bake.programs import compilers, vpncloud
-from goldnode.bake.programs.vpncloud import Pin
+from goldnode.bake.programs.vpncloud import CratePin
 from goldnode.fetch.download import WrongBytesError
 
-PINNED = Pin("2.3.0", "27042f4e6eca7d0b2a7ee4026df2ecfa51d3339e6d122aa099118ecd8563bad9")
+PINNED = CratePin("2.3.0", "27042f4e6eca7d0b2a7ee4026df2ecfa51d3339e6d122aa099118ecd8563bad9")
 
 
 def keep(registry: Path, content: bytes, mirror: str = "one") -> Path:

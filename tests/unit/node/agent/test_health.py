@@ -9,7 +9,7 @@ import pytest
 from goldnode.errors import HostError
 from goldnode.node.agent import console, metrics
 from goldnode.node.agent.explain import explain, failure
-from goldnode.node.agent.health import State, probe
+from goldnode.node.agent.health import NodeState, probe
 from goldnode.node.agent.lease_keeper import LeaseReport
 from goldnode.node.agent.rpc import Status, seconds
 from goldnode.node.agent.supervisor import NodeReport
@@ -58,19 +58,19 @@ def _status(height: int = 100, time: float = 1000.0, *, catching_up: bool = Fals
 @pytest.mark.parametrize(
     ("daemon", "signs", "state"),
     [
-        (Daemon(), True, State.SIGNING),
-        (Daemon(signers=frozenset()), True, State.NOT_SIGNING),
-        (Daemon(late=True), True, State.NOT_SIGNING),
-        (Daemon(_status(power=0)), True, State.NOT_IN_SET),
-        (Daemon(signers=frozenset()), False, State.FOLLOWING),
-        (Daemon(_status(catching_up=True)), True, State.SYNCING),
-        (Daemon(_status(time=900.0)), True, State.STALLED),
-        (Daemon(_status(time=900.0, catching_up=True)), True, State.SYNCING),
-        (Daemon(_status(height=0, time=0.0)), False, State.SYNCING),
-        (Daemon(silent=True), True, State.STARTING),
+        (Daemon(), True, NodeState.SIGNING),
+        (Daemon(signers=frozenset()), True, NodeState.NOT_SIGNING),
+        (Daemon(late=True), True, NodeState.NOT_SIGNING),
+        (Daemon(_status(power=0)), True, NodeState.NOT_IN_SET),
+        (Daemon(signers=frozenset()), False, NodeState.FOLLOWING),
+        (Daemon(_status(catching_up=True)), True, NodeState.SYNCING),
+        (Daemon(_status(time=900.0)), True, NodeState.STALLED),
+        (Daemon(_status(time=900.0, catching_up=True)), True, NodeState.SYNCING),
+        (Daemon(_status(height=0, time=0.0)), False, NodeState.SYNCING),
+        (Daemon(silent=True), True, NodeState.STARTING),
     ],
 )
-def test_states(daemon: Daemon, signs: bool, state: State) -> None:
+def test_states(daemon: Daemon, signs: bool, state: NodeState) -> None:
     """Each state is told from what was seen; `catching_up` is not believed when blocks are old."""
     assert state is probe(daemon, now=1001.0, signs=signs, wanted=(), block_time=1.0).state
 

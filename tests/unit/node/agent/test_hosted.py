@@ -14,7 +14,7 @@ from goldnode.config.network import Network, load
 from goldnode.errors import HostError, InputError, UsageError
 from goldnode.node.agent import hosted
 from goldnode.node.agent.agent import Agent
-from goldnode.node.agent.health import State
+from goldnode.node.agent.health import NodeState
 from goldnode.node.jvm import jvm_setup
 from goldnode.node.jvm.jvm_host import HostedStatus, JvmHost
 from goldnode.node.plan import blocks
@@ -158,17 +158,17 @@ def _silent(_: JvmHost) -> list[HostedStatus]:
 @pytest.mark.parametrize(
     ("seen", "state", "healthy"),
     [
-        (lambda _: [_status("alice")], State.RUNNING, True),
-        (lambda _: [_status("alice", ready=False)], State.STARTING, False),
-        (lambda _: [_status("alice", "waiting", ready=False, restarts=4)], State.CRASHING, False),
-        (lambda _: [_status("alice", "stuck", ready=False)], State.STUCK, False),
-        (lambda _: [_status("alice", "stopped", ready=False)], State.STOPPED, False),
-        (lambda _: [], State.STOPPED, False),
-        (_silent, State.STARTING, False),
+        (lambda _: [_status("alice")], NodeState.RUNNING, True),
+        (lambda _: [_status("alice", ready=False)], NodeState.STARTING, False),
+        (lambda _: [_status("alice", "waiting", ready=False, restarts=4)], NodeState.CRASHING, False),
+        (lambda _: [_status("alice", "stuck", ready=False)], NodeState.STUCK, False),
+        (lambda _: [_status("alice", "stopped", ready=False)], NodeState.STOPPED, False),
+        (lambda _: [], NodeState.STOPPED, False),
+        (_silent, NodeState.STARTING, False),
     ],
 )
 def test_every_state_of_a_hosted_node_is_told(
-    monkeypatch: pytest.MonkeyPatch, seen: Callable[[JvmHost], list[HostedStatus]], state: State, healthy: bool
+    monkeypatch: pytest.MonkeyPatch, seen: Callable[[JvmHost], list[HostedStatus]], state: NodeState, healthy: bool
 ) -> None:
     """What the host says becomes a line of status; a node that is not well has a reason."""
     monkeypatch.setattr(JvmHost, "status", seen)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from goldnode.node import catch_up
-from goldnode.node.agent.health import Health, State
+from goldnode.node.agent.health import Health, NodeState
 from goldnode.node.agent.state_sync import Catcher
-from goldnode.node.catch_up import Phase, Record
+from goldnode.node.catch_up import CatchUpState, Phase
 from goldnode.node.plan.catch_up import Header, Reached, Tip, Trust
 from goldnode.node.plan.inputs import NodeFacts, read_image
 from tests.support.node_lab import Cluster, Tree
@@ -38,15 +38,15 @@ def test_each_way_is_told_in_numbers(tmp_path: Path) -> None:
     reached = []
     catcher.before_start(facts, 10.0)
     reached.append(catcher.reached)
-    catch_up.write(facts.layout, Record(Phase.STATE_SYNC, 1, TRUST))
+    catch_up.write(facts.layout, CatchUpState(Phase.STATE_SYNC, 1, TRUST))
     tree.system.logs[facts.layout.unit] = f"Starting state sync\n{CHUNK % 3}\n{CHUNK % 11}\n"
-    catcher.watch(facts, Health(State.SYNCING, healthy=False), 20.0)
+    catcher.watch(facts, Health(NodeState.SYNCING, healthy=False), 20.0)
     reached.append(catcher.reached)
-    catcher.watch(facts, Health(State.SYNCING, healthy=False, height=9, age=3400.0), 30.0)
+    catcher.watch(facts, Health(NodeState.SYNCING, healthy=False, height=9, age=3400.0), 30.0)
     reached.append(catcher.reached)
-    catcher.watch(facts, Health(State.FOLLOWING, healthy=True, height=3409, age=1.0), 40.0)
+    catcher.watch(facts, Health(NodeState.FOLLOWING, healthy=True, height=3409, age=1.0), 40.0)
     reached.append(catcher.reached)
-    catch_up.write(facts.layout, Record(Phase.GIVEN_UP, 3, None, "nobody answers"))
+    catch_up.write(facts.layout, CatchUpState(Phase.GIVEN_UP, 3, None, "nobody answers"))
     assert "cannot reach the tip: nobody answers" in catcher.before_start(facts, 50.0)
     reached.append(catcher.reached)
 

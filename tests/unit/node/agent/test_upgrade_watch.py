@@ -13,12 +13,12 @@ from goldnode.errors import HostError
 from goldnode.files import write_json
 from goldnode.node import rungs, upgrades
 from goldnode.node.agent import metrics
-from goldnode.node.agent.health import Health, State
+from goldnode.node.agent.health import Health, NodeState
 from goldnode.node.agent.rpc import Status
 from goldnode.node.agent.supervisor import NodeReport
-from goldnode.node.agent.upgrade_watch import AGAIN, ASK, View, Watch
+from goldnode.node.agent.upgrade_watch import AGAIN, ASK, UpgradeWatch, View
 from goldnode.node.plan.catch_up import Reached
-from goldnode.node.plan.inputs import Image, NodeFacts, read_image
+from goldnode.node.plan.inputs import ImageFacts, NodeFacts, read_image
 from goldnode.node.plan.upgrade import Binary, Halt, program
 from tests.support.node_lab import Cluster, Tree
 
@@ -68,11 +68,11 @@ class Node:
         self.facts: NodeFacts = found.facts["s-1"]
         self.home = self.facts.layout.home
         image = read_image(self.tree.layout)
-        self.image: Image = replace(image, network=replace(image.network, upgrades=ladder))
+        self.image: ImageFacts = replace(image, network=replace(image.network, upgrades=ladder))
         self.chain, self.now = Chain(), 1_800_000_000.0
-        self.watch = Watch(self.image, self.tree.system, self.chain)
+        self.watch = UpgradeWatch(self.image, self.tree.system, self.chain)
 
-    def look(self, height: int, seconds: float = 2.0, state: State = State.FOLLOWING) -> View:
+    def look(self, height: int, seconds: float = 2.0, state: NodeState = NodeState.FOLLOWING) -> View:
         """Let time pass, and the agent look at a daemon at a height."""
         self.now += seconds
         return self.watch.look(self.facts, Health(state, healthy=True, height=height), self.now)
@@ -229,8 +229,8 @@ def test_a_chain_without_upgrades_is_not_watched(tmp_path: Path) -> None:
     tree, chain = Tree(tmp_path / "machine"), Chain()
     tree.node_yaml("sentry", Cluster().invite("sentry"), "s-1")
     found, _ = tree.configure()
-    watch = Watch(read_image(tree.layout), tree.system, chain)
-    health = Health(State.FOLLOWING, healthy=True, height=9)
+    watch = UpgradeWatch(read_image(tree.layout), tree.system, chain)
+    health = Health(NodeState.FOLLOWING, healthy=True, height=9)
 
     assert View() == watch.look(found.facts["s-1"], health, 1.0)
     assert 0 == chain.asked
@@ -239,7 +239,7 @@ def test_a_chain_without_upgrades_is_not_watched(tmp_path: Path) -> None:
 def test_metrics_tell_what_comes_and_how_far_the_tip_is(node: Node) -> None:
     """Height, blocks to go and readiness of the next version; way, part and blocks behind of a node that catches up."""
     node.bring("0.62.0")
-    health = Health(State.SYNCING, healthy=False, height=900)
+    health = Health(NodeState.SYNCING, healthy=False, height=900)
     report = NodeReport("s-1", "sentry", "1" * 40, health, "", False, (), "", 0, (), None, upgrades=node.look(900))
     pages = [
         metrics.render([replace(report, reached=reached)], alarms=0, uptime=1)

@@ -14,7 +14,7 @@ from goldnode.node.keys.cometbft_keys import Key
 from goldnode.node.keys.signing_state import SigningState
 from goldnode.node.layout import Layout, NodeLayout
 from goldnode.node.system import volume
-from goldnode.node.system.volume import Found, Step
+from goldnode.node.system.volume import Found, VolumeAction
 from tests.support.node_lab import Cluster, Tree, seed
 
 
@@ -121,15 +121,15 @@ OURS = Found("/dev/vdb", device="/dev/vdb", filesystem="ext4", uuid="u-1", label
 @pytest.mark.parametrize(
     ("found", "step"),
     [
-        (Found("root"), Step.NOTHING),
-        (BLANK, Step.FORMAT),
-        (OURS, Step.MOUNT),
-        (replace(OURS, recorded="u-1"), Step.MOUNT),
-        (replace(OURS, mounted="u-1"), Step.NOTHING),
-        (replace(OURS, label="mine", data="LABEL=mine"), Step.MOUNT),
+        (Found("root"), VolumeAction.NOTHING),
+        (BLANK, VolumeAction.FORMAT),
+        (OURS, VolumeAction.MOUNT),
+        (replace(OURS, recorded="u-1"), VolumeAction.MOUNT),
+        (replace(OURS, mounted="u-1"), VolumeAction.NOTHING),
+        (replace(OURS, label="mine", data="LABEL=mine"), VolumeAction.MOUNT),
     ],
 )
-def test_a_volume_is_used(found: Found, step: Step) -> None:
+def test_a_volume_is_used(found: Found, step: VolumeAction) -> None:
     """Blank is formatted, ours is mounted, one named on purpose too."""
     assert step is volume.decide(found)
 
