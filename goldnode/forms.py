@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 #: A node's ID: the first 20 bytes of its public key's SHA-256 (CometBFT, ``p2p/key.go``).
 NODE_ID = re.compile(r"[0-9a-f]{40}")
+#: A SHA-256 as people and manifests write it.
+SHA256 = re.compile(r"[0-9a-f]{64}")
 #: An invite has room for no longer role (docs/rendezvous-protocol.md, section 4).
 ROLE = re.compile(r"[a-z][a-z0-9-]{0,15}")
 PORT_MAX = 65535
@@ -50,8 +52,13 @@ def is_peer(text: str, *, numeric: bool = False) -> bool:
 
 
 def is_endpoint(url: object) -> bool:
-    """Whether this is a rendezvous URL: http or https, a host, perhaps a port and a path, nothing else."""
-    if not isinstance(url, str) or len(url) > URL_CHARS or not url.isascii() or not url.isprintable():
+    """Whether this is a rendezvous URL, which a policy has room for."""
+    return isinstance(url, str) and len(url) <= URL_CHARS and is_url(url)
+
+
+def is_url(url: str) -> bool:
+    """Whether this is an http or https URL of a host, perhaps with a port and a path, and nothing else."""
+    if not url.isascii() or not url.isprintable():
         return False
     try:
         parts = urlsplit(url)

@@ -15,8 +15,8 @@ from urllib.parse import parse_qs, unquote, urlsplit, urlunsplit
 from goldnode.authoring.registry_json import printable, text
 from goldnode.config.network_rules import URL, url_fault
 from goldnode.fetch.artifact import Format
+from goldnode.forms import SHA256
 
-SHA256 = re.compile(r"[0-9a-f]{64}")
 #: A checksum behind a URL: as a query, or where somebody mistyped the question mark.
 CHECKSUM = re.compile(r"[?:&]checksum=([^&]*)\Z")
 #: Longest URL taken over.

@@ -22,7 +22,6 @@ from goldnode.fetch.artifact import Format
 #: Where, why it is wrong, and what to write instead.
 Finding = tuple[Where, str, str]
 
-HOST = re.compile(r"(?=.{1,253}\Z)(?!-)[A-Za-z0-9-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*")
 #: The form of every URL in a network file, as `network.schema.json` has it.
 URL = re.compile(r"https?://[A-Za-z0-9._-]+(:[0-9]{1,5})?(/[^\s\"'<>\\]*)?")
 #: Names by which clouds offer a machine its own secrets.

@@ -24,11 +24,10 @@ from enum import StrEnum
 from goldnode.config import node_entry
 from goldnode.config.document import Reader
 from goldnode.config.node_entry import HOSTED_ROLES, SERVICE_ROLES, NodeEntry
-from goldnode.forms import ROLE, is_endpoint
+from goldnode.forms import ROLE, SHA256, is_endpoint
 
 VERSION = 1
 DEVICE = re.compile(r"root|/dev/[A-Za-z0-9._/-]+|(?:LABEL|UUID)=[A-Za-z0-9._-]{1,64}")
-SHA256 = re.compile(r"[0-9a-f]{64}")
 SSH_KEY = re.compile(r"(?:ssh|sk-ssh|ecdsa|sk-ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/=]+(?: [^\r\n]*)?")
 #: Most nodes one machine carries: the port blocks of ``goldnode.node.plan.ports`` stay below 32768.
 MAX_NODES = 30

@@ -17,7 +17,7 @@ from typing import Any
 from goldnode.config.catch_up import TRUST_PERIOD, CatchUp, RpcServer, Snapshot, SnapshotFormat, StateSync
 from goldnode.config.document import Reader
 from goldnode.config.network_rules import STATE_SYNC_SERVERS, host_of
-from goldnode.forms import is_peer
+from goldnode.forms import SHA256, is_peer, is_url
 
 #: Longest a node's name may be: its user is ``gn-NAME``, and a Linux user name has 32 characters.
 NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,22}[a-z0-9])?")
@@ -35,8 +35,6 @@ SERVICE_ROLES = frozenset({"rendezvous"})
 HOSTED_ROLES = frozenset({"hosted"})
 #: What only a node of a cluster can have.
 CLUSTER_KEYS = ("join", "min_sentries", "addresses", "peers", "config", "catch_up")
-URL = re.compile(r"https?://(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(?::[0-9]{1,5})?(?:/[^\s?#]*)?")
-SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class ConsensusKey(StrEnum):
@@ -190,7 +188,7 @@ def _catch_up(reader: Reader) -> CatchUp | None:
 
 
 def _state_sync(reader: Reader) -> StateSync:
-    urls = reader.texts("servers", URL, "RPC servers, as https://rpc.example.org", most=16)
+    urls = reader.texts("servers", is_url, "RPC servers, as https://rpc.example.org", most=16)
     if len({host_of(url) for url in urls}) < STATE_SYNC_SERVERS:
         reader.fault("servers", "must be at least two, on different hosts: one alone cannot be trusted")
     period = reader.text("trust_period", re.compile(r"[1-9][0-9]{0,4}h"), "hours, as 168h", TRUST_PERIOD)
@@ -199,7 +197,7 @@ def _state_sync(reader: Reader) -> StateSync:
 
 
 def _snapshot(reader: Reader) -> Snapshot:
-    url = reader.text("url", URL, "where the snapshot is, as https://snapshots.example.org/latest.tar.zst")
+    url = reader.text("url", is_url, "where the snapshot is, as https://snapshots.example.org/latest.tar.zst")
     sha256 = reader.text("sha256", SHA256, "the archive's sha256: 64 lower-case hex digits")
     known = SnapshotFormat.of(url)
     packed = reader.choice("format", [each.value for each in SnapshotFormat], known.value if known else None)

@@ -184,10 +184,6 @@ class Fleet:
         monitor.tell(self.at(self.state.vm(name)), "system_reset")
         self.keep(self.state.on(name, time.time()))
 
-    def cut(self, name: str, *, off: bool) -> None:
-        """Pull a machine's network cable, or put it back."""
-        monitor.tell(self.at(self.state.vm(name)), "set_link", name="net0", up=not off)
-
     def destroy(self, name: str) -> None:
         """Switch a machine off for good; its disk stays in the folder, and nobody uses it again."""
         vm = self.state.vm(name)

@@ -19,6 +19,7 @@ from goldnode.node.plan.ports import METRICS
 from goldnode.progress import SILENT
 from tests.fleet.conftest import Login, signs
 from tests.fleet.outside import Stranger, scan
+from tests.support.cable import cut
 from tests.support.further_sentry import add_sentry
 from tests.support.waiting import until
 
@@ -124,12 +125,12 @@ def test_a_validator_without_sentries_stops_signing_and_returns_by_itself(fleet:
     """With every sentry's cable out its signature vanishes while the chain goes on; with them back it signs again."""
     starts = fleet.seen()[VALIDATOR].starts
     for vm in sentries(fleet):
-        fleet.cut(vm.name, off=True)
+        cut(fleet, vm.name, off=True)
     vanished = until(lambda: not signs(fleet), 60)
     height = fleet.external().height()
     went_on = until(lambda: fleet.external().height() > height + 5, 60)
     for vm in sentries(fleet):
-        fleet.cut(vm.name, off=False)
+        cut(fleet, vm.name, off=False)
 
     assert (True, True) == (vanished, went_on)
     assert until(lambda: signs(fleet), RETURN), fleet.console(VALIDATOR)[-3000:]
@@ -146,9 +147,9 @@ def test_a_destroyed_sentry_is_replaced(fleet: Fleet, login: Login) -> None:
     assert () == story.wait_ready(fleet, 400), fleet.console(new.name)[-3000:]
     assert until(lambda: hidden(fleet) == p2p(fleet, login, new)["private_peer_ids"], 120)
 
-    fleet.cut(left.name, off=True)
+    cut(fleet, left.name, off=True)
     carried = until(lambda: not signs(fleet), 20) is False or until(lambda: signs(fleet), 120)
-    fleet.cut(left.name, off=False)
+    cut(fleet, left.name, off=False)
 
     assert carried
     assert lost_id != fleet.seen()[new.name].node_id

@@ -58,6 +58,19 @@ def test_a_rendezvous_that_passes_the_check_can_be_called(scheme: str, host: str
 
 
 @pytest.mark.parametrize("url", ["http://203.0.113.10:70000", "http://[1:2]:80", "http://256.0.0.1", "http://-a"])
+def test_an_rpc_server_is_held_to_the_same_form(url: str) -> None:
+    """A state sync server or a snapshot that nothing can reach is refused as a rendezvous would be."""
+    sync = {"state_sync": {"servers": [url, "https://rpc.example.org"]}}
+    snapshot = {"snapshot": {"url": f"{url}/latest.tar.zst", "sha256": "ab" * 32}}
+
+    assert not _accepts(_node_yaml(catch_up=sync))
+    assert not _accepts(_node_yaml(catch_up=snapshot))
+    assert _accepts(
+        _node_yaml(catch_up={"state_sync": {"servers": ["https://a.example:443", "https://rpc.example.org"]}})
+    )
+
+
+@pytest.mark.parametrize("url", ["http://203.0.113.10:70000", "http://[1:2]:80", "http://256.0.0.1", "http://-a"])
 def test_no_rendezvous(url: str) -> None:
     """A port, an address or a name that cannot be is refused where it is written."""
     assert not _accepts(_node_yaml(rendezvous=[url]))

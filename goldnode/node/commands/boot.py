@@ -130,10 +130,10 @@ def apply(layout: Layout, arguments: Namespace) -> int:
     except InputError:
         # What is in force is what apply shall mend.
         before = None
-    return put(layout, text, _leaving(layout, before, config) if before else ())
+    return put(layout, text, config, _leaving(layout, before, config) if before else ())
 
 
-def put(layout: Layout, text: str, leaving: Sequence[str] = ()) -> int:
+def put(layout: Layout, text: str, config: NodeConfig, leaving: Sequence[str] = ()) -> int:
     """Put a node.yaml in force, all of it or nothing; nodes that stay do not notice.
 
     Every node of it is proven first.  What is in force is replaced last, so whatever fails on the way, a power
@@ -142,6 +142,7 @@ def put(layout: Layout, text: str, leaving: Sequence[str] = ()) -> int:
     Args:
         layout: The machine's paths.
         text: The new node.yaml.
+        config: The same, parsed.
         leaving: Nodes that it no longer has: they are stopped, and keep their folders.
 
     Returns:
@@ -151,7 +152,6 @@ def put(layout: Layout, text: str, leaving: Sequence[str] = ()) -> int:
         GoldnodeError: It does not fit this image, or a node of it may not run; the machine is as it was.
     """
     image, system = read_image(layout), for_root(layout.root)
-    config = node_config.parse(text)
     fit.check(config, image, layout)
     _have_volume(layout, config, system, SILENT_PHASES)
     given, refused = blocks.known(layout), {path.stem for path in (layout.runtime / "nodes").glob("*.failure")}

@@ -34,8 +34,7 @@ def add(layout: Layout, arguments: Namespace) -> int:
             hint=f"write name, role and join into {arguments.file}",
         )
     wanted = lineup.added(node_yaml.text_in_force(layout), entry)
-    node_config.parse(wanted, f"node.yaml with {arguments.file}")
-    return boot.put(layout, wanted)
+    return boot.put(layout, wanted, node_config.parse(wanted, f"node.yaml with {arguments.file}"))
 
 
 def remove(layout: Layout, arguments: Namespace) -> int:
@@ -51,7 +50,8 @@ def remove(layout: Layout, arguments: Namespace) -> int:
         raise UsageError(f"{name} is the only node of this machine", hint=f"goldnode stop --hold {name}")
     image, node = read_image(layout), layout.node(name)
     hosted = image.network.daemon.jvm is not None
-    result = boot.put(layout, lineup.without(text, name), leaving=(name,))
+    rest = lineup.without(text, name)
+    result = boot.put(layout, rest, node_config.parse(rest), leaving=(name,))
     kept = layout.state / "jvm" / name if hosted else node.base
     secret = ", its consensus key among them" if not hosted and keys.read_record(node) else ""
     print(f"{name} is removed.  Its files stay in {kept}{secret}; goldnode add FILE with that name takes them up again")

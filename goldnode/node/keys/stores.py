@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import parse_qs, urlsplit
 
+from goldnode.config.node_entry import LEASE_MEANING
 from goldnode.errors import HostError, InputError, SafetyError
 from goldnode.files import write_atomic
 from goldnode.node.keys.lease import ABSENT, Answer, Lease, LeaseState, Reading, Revision, Write, may_swap
@@ -25,9 +25,6 @@ from goldnode.node.keys.signing_state import SigningState
 
 #: Of the document.
 VERSION = 1
-#: What a person writes behind `lease:`.
-LEASE_URL = re.compile(r"(?:etcd|s3|file)://[A-Za-z0-9._~:/?&=%,\[\]-]{1,300}")
-MEANING = "etcd://HOST:2379[,HOST:2379…]/PREFIX, s3://BUCKET/PREFIX or file:///PATH"
 
 
 class LeaseStore(Protocol):
@@ -81,7 +78,7 @@ def parse_address(url: str) -> StoreAddress:
     options = {key: values[-1] for key, values in parse_qs(parts.query).items()}
     hosts = tuple(part for part in parts.netloc.split(",") if part)
     if parts.scheme not in ("etcd", "s3", "file") or (parts.scheme == "file") != (not hosts):
-        raise InputError(f"lease: expected {MEANING}, got {url!r}", hint="goldnode check /etc/goldnode/node.yaml")
+        raise InputError(f"lease: expected {LEASE_MEANING}, got {url!r}", hint="goldnode check /etc/goldnode/node.yaml")
     return StoreAddress(parts.scheme, hosts, parts.path if parts.scheme == "file" else parts.path.strip("/"), options)
 
 

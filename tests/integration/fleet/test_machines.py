@@ -17,6 +17,7 @@ from goldnode.fleet.plan import CLUSTER, EXTERNAL, NETWORK, RENDEZVOUS, FleetSpe
 from goldnode.fleet.state import FleetState
 from goldnode.node.keys.cometbft_keys import Key
 from goldnode.run import run
+from tests.support.cable import cut
 from tests.support.further_sentry import add_sentry
 from tests.support.waiting import until
 
@@ -47,8 +48,8 @@ def test_a_machine_is_switched_on_and_off(fleet: Fleet) -> None:
     """QEMU runs between the two, with the monitor listening; a machine that is off answers nothing."""
     fleet.power_on("sentry-1")
     assert until((fleet.at(fleet.state.vm("sentry-1")) / monitor.SOCKET).exists)
-    fleet.cut("sentry-1", off=True)
-    fleet.cut("sentry-1", off=False)
+    cut(fleet, "sentry-1", off=True)
+    cut(fleet, "sentry-1", off=False)
     fleet.reset("sentry-1")
     with pytest.raises(HostError, match="refuses set_link"):
         monitor.tell(fleet.at(fleet.state.vm("sentry-1")), "set_link", name="net7", up=True)
