@@ -75,7 +75,7 @@ class Node:
     def look(self, height: int, seconds: float = 2.0, state: NodeState = NodeState.FOLLOWING) -> View:
         """Let time pass, and the agent look at a daemon at a height."""
         self.now += seconds
-        return self.watch.look(self.facts, Health(state, healthy=True, height=height), self.now)
+        return self.watch.observe(self.facts, Health(state, healthy=True, height=height), self.now)
 
     def bring(self, version: str, content: str = "program") -> Path:
         """Put a version beside the image's own, as a fetch does."""
@@ -99,11 +99,11 @@ def node(tmp_path: Path) -> Node:
 
 def test_the_countdown_tells_height_time_and_binary(node: Node) -> None:
     """Missing, then here, then damaged: each is told at the next look, without anybody asking for it."""
-    missing = node.look(900).coming
+    missing = node.observe(900).coming
     path = node.bring("0.62.0")
-    here = node.look(901).coming
+    here = node.observe(901).coming
     path.write_text("something else")
-    damaged = node.look(902).coming
+    damaged = node.observe(902).coming
 
     assert missing
     assert here
@@ -124,20 +124,20 @@ def test_a_program_is_hashed_once_while_it_stays_the_same(node: Node, monkeypatc
 
     monkeypatch.setattr(upgrades, "verify", verify)
     for height in range(900, 910):
-        node.look(height)
+        node.observe(height)
 
     assert ["0.62.0"] == hashed
 
 
 def test_nothing_comes_where_the_ladder_ends(tmp_path: Path) -> None:
     """No step ahead, no countdown; the version that runs is told."""
-    assert View(BASE) == Node(tmp_path).look(900)
+    assert View(BASE) == Node(tmp_path).observe(900)
 
 
 def test_a_plan_that_no_ladder_names_is_told(node: Node) -> None:
     """The chain voted for something else, and sooner: that is what comes, and its binary is missing."""
     node.chain.plan = Halt("surprise", 950)
-    coming = node.look(900).coming
+    coming = node.observe(900).coming
 
     assert coming
     assert ("surprise", 950, "", Binary.MISSING) == (coming.name, coming.height, coming.version, coming.binary)
@@ -147,7 +147,7 @@ def test_a_plan_that_no_ladder_names_is_told(node: Node) -> None:
 def test_the_chains_height_is_told_beside_the_ladders(node: Node) -> None:
     """The vote moved the plan: the ladder's step stays what it is, and the difference is said."""
     node.chain.plan = Halt("next", 1010)
-    coming = node.look(900).coming
+    coming = node.observe(900).coming
 
     assert coming
     assert coming.said.endswith("; the chain says height 1,010")
@@ -156,7 +156,7 @@ def test_the_chains_height_is_told_beside_the_ladders(node: Node) -> None:
 def test_the_chain_is_asked_seldom_and_may_be_silent(node: Node) -> None:
     """Once in a while, whatever it answers; its silence takes nothing from the ladder."""
     node.chain.silent = True
-    views = [node.look(900) for _ in range(int(2 * ASK / 2))]
+    views = [node.observe(900) for _ in range(int(2 * ASK / 2))]
 
     assert 2 == node.chain.asked
     assert all(view.coming and view.coming.name == "next" for view in views)
@@ -164,12 +164,12 @@ def test_the_chain_is_asked_seldom_and_may_be_silent(node: Node) -> None:
 
 def test_a_halted_daemon_is_started_anew_when_the_binary_is_here(node: Node) -> None:
     """Ended or a zombie, at its own height or one below: at once, and not again before the pause is over."""
-    node.look(999)
+    node.observe(999)
     node.halts("next", 1000)
-    waiting = node.look(1000)
+    waiting = node.observe(1000)
     node.bring("0.62.0")
-    first, second = node.look(999), node.look(1000)
-    later = node.look(1000, AGAIN)
+    first, second = node.observe(999), node.look(1000)
+    later = node.observe(1000, AGAIN)
 
     assert ("halted for upgrade next at height 1,000: 0.62.0 MISSING", False) == (waiting.halted, waiting.restart)
     assert "halted for upgrade next at height 1,000: 0.62.0 verified" == first.halted
@@ -179,7 +179,7 @@ def test_a_halted_daemon_is_started_anew_when_the_binary_is_here(node: Node) -> 
 def test_a_halt_for_an_unknown_plan_waits_for_a_person(node: Node) -> None:
     """There is nothing to start: the plan is named, and what to type."""
     node.halts("surprise", 950)
-    view = node.look(949)
+    view = node.observe(949)
 
     assert ("halted for upgrade surprise at height 950, which no ladder names: goldnode fetch", False) == (
         view.halted,
@@ -190,11 +190,11 @@ def test_a_halt_for_an_unknown_plan_waits_for_a_person(node: Node) -> None:
 def test_a_plan_that_is_over_halts_nobody(node: Node) -> None:
     """The daemon's file stays for ever: neither the version that runs, nor what was skipped, nor the past is a halt."""
     node.halts("next", 1000)
-    passed = node.look(1001)
+    passed = node.observe(1001)
     write_json(node.facts.layout.started, {"version": "0.62.0", "rung": "next"})
-    first_block = node.look(1000)
+    first_block = node.observe(1000)
     write_json(node.facts.layout.rollback, {"version": BASE, "skip": "1000", "rung": "next"})
-    skipped = node.look(1000)
+    skipped = node.observe(1000)
 
     assert ("", "", "") == (passed.halted, first_block.halted, skipped.halted)
     assert ("0.62.0", BASE) == (first_block.version, skipped.version)
@@ -205,9 +205,9 @@ def test_a_release_without_a_vote_is_seen_in_the_log(tmp_path: Path) -> None:
     node = Node(tmp_path, replace(NEXT, halt_height=1000))
     node.bring("0.62.0")
     node.tree.system.logs[node.facts.layout.unit] = "halt per configuration height 999 time 0"
-    early = node.look(998)
+    early = node.observe(998)
     node.tree.system.logs[node.facts.layout.unit] += "\nhalt per configuration height 1000 time 0"
-    view = node.look(998)
+    view = node.observe(998)
 
     assert ("", False) == (early.halted, early.restart)
     assert ("halted for next", True) == (view.halted, view.restart)
@@ -218,7 +218,7 @@ def test_the_height_is_kept_seldom_and_at_every_look_when_it_counts(node: Node) 
     """A file at every block would wear disks out; two hundred blocks before the height it is kept at each look."""
     kept = []
     for height in (100, 120, 149, 150, 810, 811):
-        node.look(height)
+        node.observe(height)
         kept.append(upgrades.seen(node.facts.layout).height)
 
     assert [100, 100, 100, 150, 810, 811] == kept
@@ -232,7 +232,7 @@ def test_a_chain_without_upgrades_is_not_watched(tmp_path: Path) -> None:
     watch = UpgradeWatch(read_image(tree.layout), tree.system, chain)
     health = Health(NodeState.FOLLOWING, healthy=True, height=9)
 
-    assert View() == watch.look(found.facts["s-1"], health, 1.0)
+    assert View() == watch.observe(found.facts["s-1"], health, 1.0)
     assert 0 == chain.asked
 
 
@@ -240,7 +240,7 @@ def test_metrics_tell_what_comes_and_how_far_the_tip_is(node: Node) -> None:
     """Height, blocks to go and readiness of the next version; way, part and blocks behind of a node that catches up."""
     node.bring("0.62.0")
     health = Health(NodeState.SYNCING, healthy=False, height=900)
-    report = NodeReport("s-1", "sentry", "1" * 40, health, "", False, (), "", 0, (), None, upgrades=node.look(900))
+    report = NodeReport("s-1", "sentry", "1" * 40, health, "", False, (), "", 0, (), None, upgrades=node.observe(900))
     pages = [
         metrics.render([replace(report, reached=reached)], alarms=0, uptime=1)
         for reached in (Reached("state-sync", 0.3), Reached("blocks", behind=3400), Reached())
