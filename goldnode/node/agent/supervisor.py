@@ -247,7 +247,7 @@ class Supervisor:
         under_way = keys.read_recovery(node) if self.facts.role.consensus_key else None
         if under_way is None:
             return ""
-        signed = health.state is State.SIGNING
+        signed = health.state is NodeState.SIGNING
         if health.state in AT_TIP:
             under_way = recovery.observe(node, under_way, health.height, signed=signed)
         if not under_way.done:
