@@ -72,7 +72,7 @@ class Node:
         self.chain, self.now = Chain(), 1_800_000_000.0
         self.watch = UpgradeWatch(self.image, self.tree.system, self.chain)
 
-    def look(self, height: int, seconds: float = 2.0, state: NodeState = NodeState.FOLLOWING) -> View:
+    def observe(self, height: int, seconds: float = 2.0, state: NodeState = NodeState.FOLLOWING) -> View:
         """Let time pass, and the agent look at a daemon at a height."""
         self.now += seconds
         return self.watch.observe(self.facts, Health(state, healthy=True, height=height), self.now)
