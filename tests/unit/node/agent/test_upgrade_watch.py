@@ -168,7 +168,7 @@ def test_a_halted_daemon_is_started_anew_when_the_binary_is_here(node: Node) -> 
     node.halts("next", 1000)
     waiting = node.observe(1000)
     node.bring("0.62.0")
-    first, second = node.observe(999), node.look(1000)
+    first, second = node.observe(999), node.observe(1000)
     later = node.observe(1000, AGAIN)
 
     assert ("halted for upgrade next at height 1,000: 0.62.0 MISSING", False) == (waiting.halted, waiting.restart)
