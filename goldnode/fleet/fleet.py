@@ -80,15 +80,16 @@ class Fleet:
         self.state = changed
         state.write(self.folder, changed)
 
-    def furnish(self, vm: VmSpec, keys: Mapping[str, Key]) -> None:
+    def furnish(self, vm: VmSpec, keys: Mapping[str, Key], more: Mapping[str, Any] | None = None) -> None:
         """Make a machine: disk, user-data on a CD, a volume with its keys, a cable. It is off.
 
         Args:
             vm: The machine.
             keys: Consensus keys, by node; only those of this machine's nodes go to it.
+            more: What its node.yaml says besides.
         """
         invites = {node.name: self.invite(node) for node in vm.nodes}
-        self._make(vm, self.folder / "image.qcow2", self.user_data(vm, invites))
+        self._make(vm, self.folder / "image.qcow2", self.user_data(vm, invites, more))
         if vm.validators:
             make_volume(self.at(vm) / VOLUME, {name: keys[name] for name in vm.validators})
 
@@ -119,7 +120,7 @@ class Fleet:
         self.namespace.run(["ip", "tuntap", "add", "dev", vm.tap, "mode", "tap"])
         self.namespace.run(["ip", "link", "set", vm.tap, "master", "br0", "up"])
 
-    def user_data(self, vm: VmSpec, invites: Mapping[str, str]) -> str:
+    def user_data(self, vm: VmSpec, invites: Mapping[str, str], more: Mapping[str, Any] | None = None) -> str:
         """User-data of a machine, with an invite for each node that has not joined yet."""
         spec = self.state.spec
         return user_data.render(
@@ -134,7 +135,7 @@ class Fleet:
                 rendezvous=[RENDEZVOUS],
                 genesis=(self.folder / "genesis.json").read_bytes(),
                 ssh_keys=[spec.ssh_key] if spec.opens(vm.role) else [],
-                extra=self._extra(vm),
+                extra={**self._extra(vm), **(more or {})},
             )
         )
 

@@ -27,12 +27,13 @@ def shorten(document: dict[str, Any]) -> None:
     document["consensus"]["params"]["evidence"]["max_age_num_blocks"] = str(KEPT)
 
 
-def settings(who: ExternalValidator, socket: str) -> dict[str, dict[str, Any]]:
+def settings(who: ExternalValidator, socket: str, kept: int = KEPT) -> dict[str, dict[str, Any]]:
     """What an external validator does besides.
 
     Args:
         who: Which one.
         socket: Where it answers in any case.
+        kept: How many blocks it keeps; 0 for all of them.
     """
     return {
         **serving(who, socket),
@@ -40,7 +41,7 @@ def settings(who: ExternalValidator, socket: str) -> dict[str, dict[str, Any]]:
             "pruning": "custom",
             "pruning-keep-recent": str(KEPT),
             "pruning-interval": str(EVERY),
-            "min-retain-blocks": KEPT,
+            "min-retain-blocks": kept,
             "state-sync.snapshot-interval": EVERY,
             "state-sync.snapshot-keep-recent": 2,
         },
@@ -64,8 +65,17 @@ def of_a_sentry(addresses: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def wait(rpc: ExternalRpc, timeout: float, note: Callable[[str], None]) -> None:
+def wait(
+    rpc: ExternalRpc, timeout: float, note: Callable[[str], None], blocks: int = BLOCKS, *, pruned: bool = True
+) -> None:
     """Wait until the chain has a past, and has lost its first blocks.
+
+    Args:
+        rpc: Who is asked.
+        timeout: Seconds it has.
+        note: Told how far it is.
+        blocks: How many blocks make a past.
+        pruned: Its first blocks must be gone.
 
     Raises:
         HostError: It does not get there.
@@ -77,7 +87,7 @@ def wait(rpc: ExternalRpc, timeout: float, note: Callable[[str], None]) -> None:
             height, earliest = int(sync["latest_block_height"]), int(sync["earliest_block_height"])
             said = f"height {height}, earliest {earliest}"
             note(said)
-            if height >= BLOCKS and earliest > 1:
+            if height >= blocks and (earliest > 1 or not pruned):
                 return
         except HostError as error:
             said = error.message

@@ -28,11 +28,14 @@ from goldnode.fleet.plan import EXTERNAL, NETWORK, RENDEZVOUS, FleetSpec, VmSpec
 from goldnode.fleet.program import Program, program
 from goldnode.fleet.state import FleetState
 from goldnode.node.keys.cometbft_keys import Key
+from goldnode.node.plan import daemon_config
 from goldnode.progress import Progress
 from goldnode.vm import accel
 
 #: Seconds all machines together have until ready; four at once take about 150 without KVM.
 TIMEOUT = 900.0
+#: What an external validator is told besides, from who it is and where it answers.
+More = Callable[[ExternalValidator, str], daemon_config.Settings]
 POLL = 1.0
 
 
@@ -76,19 +79,17 @@ def up(
     try:
         with progress.step("chain and namespaces"):
             keys = {name: Key(os.urandom(32)) for vm in planned for name in vm.validators}
-            namespace.make()
-            _bridge(namespace)
-            share(image, folder / "image.qcow2")
             addresses = {name: key.address for name, key in keys.items()}
             pace = pace_of(planned, chosen.accelerator)
             fleet = Fleet(folder, FleetState(spec, addresses, chosen.accelerator, chosen.cpu, pace))
-            fleet.external_peers = _prepare_external(fleet, daemon, keys)
+            world(fleet, daemon, keys, history.settings if spec.history else None)
+            share(image, folder / "image.qcow2")
             for cluster in sorted({node.cluster for vm in planned for node in vm.nodes}):
                 store.create(folder / "clusters", cluster, spec.network).meet_at([RENDEZVOUS])
             fleet.start_rendezvous()
         if spec.history:
             with progress.step("a past for the chain") as step:
-                _start_external(fleet, daemon)
+                start_external(fleet, daemon)
                 history.wait(fleet.external(), TIMEOUT, step.note)
         with progress.step("machines"):
             fleet.keep(replace(fleet.state, vms=planned))
@@ -100,7 +101,7 @@ def up(
             # The chain begins when its machines are there: before, it would only run away from them.
             _wait_configured(fleet, TIMEOUT)
             if not spec.history:
-                _start_external(fleet, daemon)
+                start_external(fleet, daemon)
             wait_ready(fleet, TIMEOUT, step.note)
     except BaseException:
         down(folder)
@@ -182,12 +183,17 @@ def _bridge(namespace: Namespace) -> None:
         namespace.run(["ip", "address", "add", f"{NETWORK}.{number}/24", "dev", "br0"])
 
 
-def _prepare_external(fleet: Fleet, daemon: Program, keys: Mapping[str, Key]) -> tuple[str, ...]:
-    """Write the genesis, and fill the homes of the three validators outside.
+def world(fleet: Fleet, daemon: Program, keys: Mapping[str, Key], more: More | None = None) -> None:
+    """Make what is outside of the machines: a network, a genesis, the homes of three validators. None of them runs.
 
-    Returns:
-        How they are dialled.
+    Args:
+        fleet: The fleet; told how the external validators are dialled.
+        daemon: What they run.
+        keys: The fleet's own validators, which the chain begins with, too.
+        more: What an external validator is told besides.
     """
+    fleet.namespace.make()
+    _bridge(fleet.namespace)
     externals = [ExternalValidator(n, Key(os.urandom(32)), Key(os.urandom(32))) for n in range(1, EXTERNAL + 1)]
     hidden, outside = powers(len(keys))
     validators = [Validator(each.name, each.key, outside) for each in externals]
@@ -196,15 +202,14 @@ def _prepare_external(fleet: Fleet, daemon: Program, keys: Mapping[str, Key]) ->
     document = genesis.genesis(daemon, validators, datetime.now(UTC), history.shorten if past else None)
     write_atomic(fleet.folder / "genesis.json", document)
     for each in externals:
-        home, more = fleet.folder / "external" / str(each.number), history.settings(each, external_validators.RPC)
-        pace = fleet.state.pace
-        external_validators.prepare(home, each, externals, daemon, document, pace, more if past else None)
-    peers = tuple(each.peer for each in externals)
-    write_atomic(fleet.folder / "external" / "peers", "\n".join(peers) + "\n")
-    return peers
+        home, told = fleet.folder / "external" / str(each.number), more(each, external_validators.RPC) if more else None
+        external_validators.prepare(home, each, externals, daemon, document, fleet.state.pace, told)
+    fleet.external_peers = tuple(each.peer for each in externals)
+    write_atomic(fleet.folder / "external" / "peers", "\n".join(fleet.external_peers) + "\n")
 
 
-def _start_external(fleet: Fleet, daemon: Program) -> None:
+def start_external(fleet: Fleet, daemon: Program) -> None:
+    """Start the external validators."""
     for number in range(1, EXTERNAL + 1):
         home, log = fleet.folder / "external" / str(number), fleet.folder / "external" / f"{number}.log"
         fleet.namespace.start(

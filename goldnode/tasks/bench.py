@@ -11,6 +11,7 @@ from rich import table as tables
 
 from benchmarks import bake as bake_bench
 from benchmarks import boot as boot_bench
+from benchmarks import catch_up as catch_up_bench
 from benchmarks import commands as commands_bench
 from benchmarks import jvm as jvm_bench
 from benchmarks import publish as publish_bench
@@ -129,4 +130,20 @@ def signer(_: Context, json: bool = False) -> None:
     _tell(report.document(), json=json)
 
 
-ns = Collection("bench", bake, boot, commands, jvm, rendezvous, publish, signer)
+@task(help={"blocks": "how long the chain's past is", "json": "print the measurements as JSON"})
+def catch_up(_: Context, blocks: int = 1000, json: bool = False) -> None:
+    """Measure power-on to tip by state sync, by snapshot and by replay, on one chain; use an idle machine."""
+    host.require([Need.BAKE, Need.MACHINE, Need.PROOF])
+    with progress() as told:
+        report = catch_up_bench.measure(int(blocks), told)
+    if json:
+        output.say_json(report.document())
+        return
+    table = tables.Table("way", "power-on to tip", "of the replay's", "where the time goes")
+    for row in report.rows():
+        table.add_row(*row)
+    table.caption = f"load {report.load:.1f}; {report.blocks} blocks; {report.accelerator}"
+    output.show(table)
+
+
+ns = Collection("bench", bake, boot, catch_up, commands, jvm, rendezvous, publish, signer)

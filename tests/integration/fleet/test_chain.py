@@ -34,10 +34,8 @@ def begin(folder: Path, network: str, *, past: bool = False) -> Fleet:
     fleet = Fleet(
         folder, FleetState(FleetSpec(network, history=past), {"hidden": HIDDEN.address}, "tcg", "max", pace=1)
     )
-    fleet.namespace.make()
-    up._bridge(fleet.namespace)
-    fleet.external_peers = up._prepare_external(fleet, daemon, {"hidden": HIDDEN})
-    up._start_external(fleet, daemon)
+    up.world(fleet, daemon, {"hidden": HIDDEN}, history.settings if past else None)
+    up.start_external(fleet, daemon)
     fleet.keep(fleet.state)
     return fleet
 
