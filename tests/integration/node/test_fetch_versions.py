@@ -10,9 +10,13 @@ from typing import Any
 import pytest
 import yaml
 
+from goldnode.bake.programs import next_versions
+from goldnode.bake.programs.payload import Origin, Provenance
+from goldnode.config.network import Network
 from goldnode.node import rungs, upgrades
 from goldnode.node.plan.inputs import read_image
 from goldnode.node.plan.upgrade import Binary, program
+from goldnode.node.system.machine import architecture
 from goldnode.paths import REPOSITORY
 from tests.support.node_lab import Cluster, Person, Tree
 from tests.support.release_host import ReleaseHost, serving
@@ -64,6 +68,38 @@ def test_a_version_announced_later_is_fetched_and_known(
     requests = len(host.requests)
     assert 0 == person.types("fetch", "--network", file)[0]
     assert requests == len(host.requests)
+
+
+def test_a_baked_version_and_a_fetched_one_stand_side_by_side(
+    tree: Tree, host: ReleaseHost, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each has a folder and a hash of its own: a fetch leaves what the bake put there, and asks nobody for it."""
+    file = network(tmp_path, host)
+    document = yaml.safe_load(file.read_text())
+    (announced,) = document["upgrades"]
+    later = PROGRAM.replace(b"0.62.0", b"0.63.0")
+    host.add("/later", later)
+    release = {"url": host.url("/later"), "sha256": hashlib.sha256(later).hexdigest()}
+    step = {"name": "later", "height": 2000, "version": "0.63.0", "release": {"amd64": release, "arm64": release}}
+    file.write_text(yaml.safe_dump({**document, "upgrades": [announced, step]}))
+    binary, library = tmp_path / "baked", tmp_path / "libwasmvm.so"
+    binary.write_bytes(PROGRAM)
+    library.write_bytes(b"library")
+    proof = Provenance(Origin.RELEASE, "wasmd", "0.62.0", sha256=hashlib.sha256(PROGRAM).hexdigest())
+    steps = Network.from_document({**document, "name": "localwasm"})
+    arch = architecture()
+    files, _, _ = next_versions.obtain(steps, arch, lambda _: next_versions.Obtained(binary, (library,), proof))
+    for each in files:
+        tree.write(each.path_on_image, each.source.read_text()).chmod(each.mode)
+    before = {each.path_on_image: tree.layout.at(each.path_on_image).read_bytes() for each in files}
+
+    assert 0 == Person(tree, capsys).types("fetch", "--network", file)[0]
+    assert [Binary.VERIFIED] * 2 == [
+        upgrades.verify(tree.layout.library, "wasmd", version) for version in ("0.62.0", "0.63.0")
+    ]
+    assert before == {path: tree.layout.at(path).read_bytes() for path in before}
+    assert 3 == len(before)
+    assert {"/later"} == {path for path, _ in host.requests}
 
 
 def test_what_is_not_its_hash_or_not_its_version_gets_no_name(
