@@ -6,12 +6,12 @@ import pytest
 
 from benchmarks.catch_up import BOOT, START, CatchUpReport, MeasuredWay, phase, spent
 from goldnode.node.agent import metrics
-from goldnode.node.agent.health import Health, State
+from goldnode.node.agent.health import Health, NodeState
 from goldnode.node.agent.supervisor import NodeReport
 from goldnode.node.plan.catch_up import Reached
 
 
-def page(state: State, reached: Reached) -> str:
+def page(state: NodeState, reached: Reached) -> str:
     """What a machine's node answers."""
     health = Health(state, healthy=True, height=9)
     report = NodeReport("s-1", "sentry", "1" * 40, health, "", False, (), "", 0, (), None, reached=reached)
@@ -22,13 +22,13 @@ def page(state: State, reached: Reached) -> str:
     ("shown", "expected"),
     [
         ("", BOOT),
-        (page(State.STOPPED, Reached("asking")), "whom to trust"),
-        (page(State.STARTING, Reached()), START),
-        (page(State.SYNCING, Reached("state-sync", 0.5)), "state sync"),
-        (page(State.STOPPED, Reached("snapshot", 0.5)), "snapshot"),
-        (page(State.SYNCING, Reached("blocks", behind=9)), "blocks"),
-        (page(State.STOPPED, Reached("given-up")), "given-up"),
-        (page(State.FOLLOWING, Reached()), ""),
+        (page(NodeState.STOPPED, Reached("asking")), "whom to trust"),
+        (page(NodeState.STARTING, Reached()), START),
+        (page(NodeState.SYNCING, Reached("state-sync", 0.5)), "state sync"),
+        (page(NodeState.STOPPED, Reached("snapshot", 0.5)), "snapshot"),
+        (page(NodeState.SYNCING, Reached("blocks", behind=9)), "blocks"),
+        (page(NodeState.STOPPED, Reached("given-up")), "given-up"),
+        (page(NodeState.FOLLOWING, Reached()), ""),
     ],
 )
 def test_a_phase_is_read_from_the_nodes_own_metrics(shown: str, expected: str) -> None:
