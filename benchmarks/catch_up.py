@@ -22,7 +22,7 @@ from goldnode.bake import golden
 from goldnode.cluster import store
 from goldnode.config import network as networks
 from goldnode.errors import HostError
-from goldnode.files import sha256_file, write_atomic
+from goldnode.files import sha256_file
 from goldnode.fleet import history, up
 from goldnode.fleet.external_validators import ExternalValidator
 from goldnode.fleet.fleet import Fleet, share
@@ -31,12 +31,10 @@ from goldnode.fleet.plan import (
     EXTERNAL,
     FIRST_NUMBER,
     NETWORK,
-    PACE,
     RENDEZVOUS,
     FleetSpec,
     Node,
     VmSpec,
-    timing,
 )
 from goldnode.fleet.program import program
 from goldnode.fleet.state import FleetState
@@ -51,8 +49,6 @@ WAYS = ("state-sync", "snapshot", "replay")
 TIMEOUT = 1800.0
 POLL = 1.0
 PORT = 8800
-#: How the chain makes its past: as quickly as three validators on one machine can.
-QUICK = {"config.toml": {"consensus.timeout_commit": "100ms", "consensus.peer_gossip_sleep_duration": "20ms"}}
 #: What a node does while its metrics name no way to the tip.
 BOOT, START = "boot and configure", "start of the daemon"
 #: The ways of ``goldnode_catch_up``, in words.
@@ -189,16 +185,12 @@ def spent(looks: Sequence[tuple[float, str]], end: float) -> dict[str, float]:
 
 def _settings(who: ExternalValidator, socket: str) -> daemon_config.Settings:
     """An external validator that keeps all blocks, takes snapshots, answers everybody, and is quick."""
-    return daemon_config.merge(history.settings(who, socket, kept=0), QUICK)
+    return history.settings(who, socket, kept=0)
 
 
 def _rest(fleet: Fleet) -> dict[str, str]:
     """Stop the chain, publish what one of its validators has, and let it go on at its usual pace from now on."""
-    for number in range(1, EXTERNAL + 1):
-        fleet.namespace.stop(f"external-{number}")
-        config = fleet.folder / "external" / str(number) / "config" / "config.toml"
-        usual = {**timing(PACE), "consensus.peer_gossip_sleep_duration": f"{250 * PACE}ms"}
-        write_atomic(config, daemon_config.render(config.name, config.read_text(), usual))
+    up.rest(fleet)
     shown = fleet.folder / "published"
     shown.mkdir()
     home, archive = fleet.folder / "external" / str(EXTERNAL), shown / "past.tar.zst"

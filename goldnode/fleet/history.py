@@ -8,16 +8,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from goldnode.errors import HostError
+from goldnode.files import write_atomic
 from goldnode.fleet.external_validators import ExternalValidator
+from goldnode.fleet.plan import timing
 from goldnode.fleet.rpc import ExternalRpc
+from goldnode.node.plan import daemon_config
 
-#: Blocks that there are before anybody of the fleet comes, and how many of them the external validators keep.
-BLOCKS, KEPT = 120, 60
-#: Blocks from snapshot to snapshot.
-EVERY = 20
+#: Blocks that there are before anybody of the fleet comes, and how many of them the external validators keep: whoever
+#: trusts the middle one has as many seconds to ask for it as the chain needs to make half of them.
+BLOCKS, KEPT = 400, 300
+#: Blocks from snapshot to snapshot, and how many are kept: one is there for as long as a slow machine fetches it.
+EVERY, SNAPSHOTS = 20, 5
+#: How the chain makes its past: as quickly as three validators on one machine can.
+QUICK = {"consensus.timeout_commit": "100ms", "consensus.peer_gossip_sleep_duration": "20ms"}
 RPC_PORT = 26657
 LOOK = 0.5
 
@@ -36,14 +43,14 @@ def settings(who: ExternalValidator, socket: str, kept: int = KEPT) -> dict[str,
         kept: How many blocks it keeps; 0 for all of them.
     """
     return {
-        **serving(who, socket),
+        "config.toml": {**serving(who, socket)["config.toml"], **QUICK},
         "app.toml": {
             "pruning": "custom",
             "pruning-keep-recent": str(KEPT),
             "pruning-interval": str(EVERY),
             "min-retain-blocks": kept,
             "state-sync.snapshot-interval": EVERY,
-            "state-sync.snapshot-keep-recent": 2,
+            "state-sync.snapshot-keep-recent": SNAPSHOTS,
         },
     }
 
@@ -51,6 +58,17 @@ def settings(who: ExternalValidator, socket: str, kept: int = KEPT) -> dict[str,
 def serving(who: ExternalValidator, socket: str) -> dict[str, dict[str, Any]]:
     """What makes it answer on the fleet's network, as public servers do."""
     return {"config.toml": {"rpc.laddr": f"unix://{socket},tcp://{who.address}:{RPC_PORT}"}}
+
+
+def slow_down(config: Path, pace: int) -> None:
+    """Let an external validator that is stopped make blocks at the fleet's pace from its next start on.
+
+    Args:
+        config: Its config.toml.
+        pace: Seconds between two blocks.
+    """
+    usual = {**timing(pace), "consensus.peer_gossip_sleep_duration": f"{250 * pace}ms"}
+    write_atomic(config, daemon_config.render(config.name, config.read_text(), usual))
 
 
 def of_a_sentry(addresses: Sequence[str]) -> dict[str, Any]:

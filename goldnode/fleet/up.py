@@ -91,6 +91,8 @@ def up(
             with progress.step("a past for the chain") as step:
                 start_external(fleet, daemon)
                 history.wait(fleet.external(), TIMEOUT, step.note)
+                rest(fleet)
+                start_external(fleet, daemon)
         with progress.step("machines"):
             fleet.keep(replace(fleet.state, vms=planned))
             for vm in planned:
@@ -215,6 +217,15 @@ def start_external(fleet: Fleet, daemon: Program) -> None:
         fleet.namespace.start(
             f"external-{number}", external_validators.arguments(daemon), cwd=home, log=log, env=daemon.environment(home)
         )
+
+
+def rest(fleet: Fleet) -> None:
+    """Stop the external validators, which made a past quickly; started again, they go on at the fleet's pace."""
+    for number in range(1, EXTERNAL + 1):
+        fleet.namespace.stop(f"external-{number}")
+        home = fleet.folder / "external" / str(number)
+        (home / external_validators.RPC).unlink(missing_ok=True)
+        history.slow_down(home / "config" / "config.toml", fleet.state.pace)
 
 
 def _wait_configured(fleet: Fleet, timeout: float) -> None:

@@ -148,6 +148,9 @@ def test_a_chain_with_history_has_lost_its_first_blocks(tmp_path: Path) -> None:
         sentry, validator = (VmSpec(role, role, 11, (Node(role, role),)) for role in ("sentry", "validator"))
         told = [fleet._extra(vm) for vm in (sentry, validator)]
 
+        up.rest(fleet)
+        up.start_external(fleet, program(networks.load("localwasm"), SILENT))
+        assert until(lambda: height(fleet) > history.BLOCKS + 5, 60)
         with pytest.raises(HostError, match="lowest height"):
             fleet.external().ask("block?height=1")
         assert [path for path in snapshots.iterdir() if path.name.isdigit()]

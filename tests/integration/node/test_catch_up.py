@@ -46,7 +46,7 @@ def past(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     with fleet(tmp_path_factory.mktemp("fleet"), tools, name="localwasm") as made:
         write_genesis(made, {KEY: 10}, past=True)
         made.outside([])
-        history.wait(ExternalRpc(made.home(WORLD[0]) / RPC), 180, lambda _: None)
+        history.wait(ExternalRpc(made.home(WORLD[0]) / RPC), 600, lambda _: None)
         yield made
 
 
