@@ -138,7 +138,7 @@ def measure(blocks: int, progress: Progress) -> CatchUpReport:
         fleet = Fleet(Path(name), state)
         try:
             with progress.step(f"{blocks} blocks") as step:
-                up.world(fleet, daemon, {}, _settings)
+                up.prepare_outside(fleet, daemon, {}, _settings)
                 share(image, fleet.folder / "image.qcow2")
                 store.create(fleet.folder / "clusters", CLUSTER, network.name).meet_at([RENDEZVOUS])
                 fleet.start_rendezvous()

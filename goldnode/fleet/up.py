@@ -82,7 +82,7 @@ def up(
             addresses = {name: key.address for name, key in keys.items()}
             pace = pace_of(planned, chosen.accelerator)
             fleet = Fleet(folder, FleetState(spec, addresses, chosen.accelerator, chosen.cpu, pace))
-            world(fleet, daemon, keys, history.settings if spec.history else None)
+            prepare_outside(fleet, daemon, keys, history.settings if spec.history else None)
             share(image, folder / "image.qcow2")
             for cluster in sorted({node.cluster for vm in planned for node in vm.nodes}):
                 store.create(folder / "clusters", cluster, spec.network).meet_at([RENDEZVOUS])
@@ -185,7 +185,7 @@ def _bridge(namespace: Namespace) -> None:
         namespace.run(["ip", "address", "add", f"{NETWORK}.{number}/24", "dev", "br0"])
 
 
-def world(fleet: Fleet, daemon: Program, keys: Mapping[str, Key], more: More | None = None) -> None:
+def prepare_outside(fleet: Fleet, daemon: Program, keys: Mapping[str, Key], more: More | None = None) -> None:
     """Make what is outside of the machines: a network, a genesis, the homes of three validators. None of them runs.
 
     Args:

@@ -34,7 +34,7 @@ def begin(folder: Path, network: str, *, past: bool = False) -> Fleet:
     fleet = Fleet(
         folder, FleetState(FleetSpec(network, history=past), {"hidden": HIDDEN.address}, "tcg", "max", pace=1)
     )
-    up.world(fleet, daemon, {"hidden": HIDDEN}, history.settings if past else None)
+    up.prepare_outside(fleet, daemon, {"hidden": HIDDEN}, history.settings if past else None)
     up.start_external(fleet, daemon)
     fleet.keep(fleet.state)
     return fleet
