@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"sync"
 
 	"github.com/cometbft/cometbft/crypto"
@@ -19,12 +18,11 @@ type grant struct {
 // leased signs with CometBFT's own file signer, inside a grant that lives in this process's memory only (R8).
 //
 // The file signer keeps height, round and step rising, gives the very same signature for the very same sign
-// bytes, and writes its state before it returns.  What it does not do is sync the folder after its rename:
-// after a power cut the old state could be back.  So the folder is synced here, before the signature leaves (R1).
+// bytes, and writes its state before it returns; durable then has it on the disk before the signature leaves (R1).
 type leased struct {
 	mu      sync.Mutex
 	pv      *privval.FilePV
-	folder  *os.File
+	state   *durable
 	session string
 	grant   grant
 	stopped bool
@@ -66,7 +64,7 @@ func (l *leased) sign(height int64, sign func() error) error {
 	if err := sign(); err != nil {
 		return err
 	}
-	if err := l.folder.Sync(); err != nil {
+	if err := l.state.keep(); err != nil {
 		// Nobody knows what is on the disk now.
 		l.stopped = true
 		return fmt.Errorf("the signing state may not be on the disk: %w", err)

@@ -14,14 +14,18 @@ import (
 func made(t *testing.T) (*leased, string) {
 	t.Helper()
 	folder := t.TempDir()
-	state := filepath.Join(folder, "state.json")
-	pv := privval.GenFilePV(filepath.Join(folder, "key.json"), state)
-	pv.Save()
-	opened, err := os.Open(folder)
+	key, state := filepath.Join(folder, "key.json"), filepath.Join(folder, "state.json")
+	privval.GenFilePV(key, state).Save()
+	memory, err := os.MkdirTemp("/dev/shm", "goldnode-signer-")
+	if err != nil {
+		memory = t.TempDir()
+	}
+	t.Cleanup(func() { os.RemoveAll(memory) })
+	kept, err := openDurable(state, filepath.Join(memory, "state.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &leased{pv: pv, folder: opened, session: "s"}, state
+	return &leased{pv: privval.LoadFilePV(key, kept.memory), state: kept, session: "s"}, state
 }
 
 func vote(height int64, hash byte) *cmtproto.Vote {
@@ -89,6 +93,43 @@ func TestTheStateIsWrittenFirst(t *testing.T) {
 		if err != nil || !strings.Contains(string(written), fmt.Sprintf(`"height": "%d"`, height)) {
 			t.Fatalf("signed %d, and the file says %s", height, written)
 		}
+	}
+}
+
+// R1: where the state cannot be put on the disk no signature leaves, and none does later.
+func TestNoSignatureWithoutTheState(t *testing.T) {
+	l, state := made(t)
+	must(t, l, order{Op: "grant", Session: "s", grant: grant{1, 9}})
+	if err := os.Mkdir(state+".new", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for height := int64(3); height <= 4; height++ {
+		v := vote(height, 1)
+		if l.SignVote("c", v) == nil || v.Signature != nil {
+			t.Fatalf("height %d was signed, and is not on the disk", height)
+		}
+		os.Remove(state + ".new")
+	}
+}
+
+// A new process goes on from the disk, whatever the one before it left in memory.
+func TestTheDiskCounts(t *testing.T) {
+	l, state := made(t)
+	must(t, l, order{Op: "grant", Session: "s", grant: grant{1, 9}})
+	if err := l.SignVote("c", vote(5, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(l.state.memory, []byte(`{"height": "0", "round": 0, "step": 0}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	kept, err := openDurable(state, l.state.memory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := &leased{pv: privval.LoadFilePV(filepath.Join(filepath.Dir(state), "key.json"), kept.memory), state: kept}
+	must(t, next, order{Op: "grant", grant: grant{1, 9}})
+	if next.SignVote("c", vote(5, 2)) == nil {
+		t.Fatal("another block of a signed height was signed")
 	}
 }
 

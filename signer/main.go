@@ -46,7 +46,9 @@ func run(daemon, control, chain, key, state string, logger log.Logger) error {
 	if daemon == "" || control == "" || chain == "" || key == "" || state == "" {
 		return fmt.Errorf("-daemon, -control, -chain-id, -key and -state are all needed")
 	}
-	folder, err := os.Open(filepath.Dir(state))
+	// The socket's folder is below /run, in memory.
+	memory := filepath.Join(filepath.Dir(control), "state.json")
+	kept, err := openDurable(state, memory)
 	if err != nil {
 		return err
 	}
@@ -54,7 +56,7 @@ func run(daemon, control, chain, key, state string, logger log.Logger) error {
 	if _, err := rand.Read(random); err != nil {
 		return err
 	}
-	signer := &leased{pv: privval.LoadFilePV(key, state), folder: folder, session: hex.EncodeToString(random),
+	signer := &leased{pv: privval.LoadFilePV(key, memory), state: kept, session: hex.EncodeToString(random),
 		end: func() { time.AfterFunc(100*time.Millisecond, func() { os.Exit(0) }) }}
 
 	// A socket of the process before us is in the way.

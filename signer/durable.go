@@ -1,0 +1,67 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+)
+
+// durable puts the signing state on the disk, before a signature leaves (R1).
+//
+// CometBFT's file signer syncs its state twice and its rename never, so a power cut could bring the state before it
+// back.  Here that signer writes to memory (a tmpfs), and the very same bytes then go to the disk once: synced, renamed,
+// and the rename synced.  That is as many waits for the disk as the file signer alone has.
+type durable struct {
+	memory  string
+	path    string
+	folder  *os.File
+	written []byte
+}
+
+// openDurable copies the state from the disk to memory; what a process before us left there is overwritten.
+func openDurable(path, memory string) (*durable, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(memory, text, 0o600); err != nil {
+		return nil, err
+	}
+	folder, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return nil, err
+	}
+	return &durable{memory, path, folder, text}, nil
+}
+
+// keep brings what the file signer wrote to the disk; after an error nobody knows what is there.
+func (d *durable) keep() error {
+	text, err := os.ReadFile(d.memory)
+	if err != nil || bytes.Equal(text, d.written) {
+		return err
+	}
+	draft := d.path + ".new"
+	if err := writeSynced(draft, text); err != nil {
+		return err
+	}
+	if err := os.Rename(draft, d.path); err != nil {
+		return err
+	}
+	if err := d.folder.Sync(); err != nil {
+		return err
+	}
+	d.written = text
+	return nil
+}
+
+func writeSynced(path string, text []byte) error {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	if _, err := file.Write(text); err != nil {
+		return err
+	}
+	return file.Sync()
+}
