@@ -2,7 +2,8 @@
 
 Both are CometBFT's file signer on the same disk and sign the same heights in turns, one after the
 other: the daemon's own by a call, ours as a daemon uses it, over its unix socket, with the grant looked
-at and the folder synced.  The measurement itself is ``signer/latency_test.go``.
+at and the state put on the disk; and ours by a call, which tells what the socket costs.  The
+measurement itself is ``signer/latency_test.go``.
 """
 
 from __future__ import annotations
@@ -29,11 +30,13 @@ class SignerReport:
 
     Attributes:
         file: Of the daemon's own file signer.
-        lease: Of the lease's signer.
+        call: Of the lease's signer, called: the grant looked at, the state on the disk.
+        lease: Of the lease's signer over its unix socket, as the daemon uses it.
         load: This machine's load average when it began.
     """
 
     file: tuple[float, ...]
+    call: tuple[float, ...]
     lease: tuple[float, ...]
     load: float
 
@@ -42,8 +45,10 @@ class SignerReport:
         at = {"p50": 0.5, "p99": 0.99}
         found: dict[str, Any] = {"version": 1, "signatures": len(self.file), "load": round(self.load, 1)}
         for name, share in at.items():
-            file, lease = (values[int(share * (len(values) - 1))] for values in (self.file, self.lease))
-            found |= {f"file_{name}_ms": file, f"lease_{name}_ms": lease, f"added_{name}_ms": round(lease - file, 3)}
+            ranked = (self.file, self.call, self.lease)
+            file, call, lease = (values[int(share * (len(values) - 1))] for values in ranked)
+            found |= {f"file_{name}_ms": file, f"call_{name}_ms": call, f"lease_{name}_ms": lease}
+            found[f"added_{name}_ms"] = round(lease - file, 3)
         return found | {"goal_added_p99_ms": GOAL, "reached": found["added_p99_ms"] <= GOAL}
 
 
@@ -63,4 +68,4 @@ def measure(progress: Progress) -> SignerReport:
     if not line:
         raise HostError("the measurement said nothing", hint="go test -run TestLatency -v ./signer")
     found = json.loads(line.removeprefix("latency "))
-    return SignerReport(tuple(found["file_ms"]), tuple(found["lease_ms"]), load)
+    return SignerReport(tuple(found["file_ms"]), tuple(found["call_ms"]), tuple(found["lease_ms"]), load)

@@ -18,10 +18,11 @@ import (
 type latency struct {
 	Votes int       `json:"votes"`
 	File  []float64 `json:"file_ms"`
+	Call  []float64 `json:"call_ms"`
 	Lease []float64 `json:"lease_ms"`
 }
 
-// The daemon's own file signer, and this one over its unix socket, sign the same heights in turns.
+// The daemon's own file signer, this one by a call, and this one over its unix socket sign the same heights in turns.
 func TestLatency(t *testing.T) {
 	if os.Getenv("GOLDNODE_LATENCY") == "" {
 		t.Skip("a measurement: ./invoke bench signer")
@@ -48,13 +49,18 @@ func TestLatency(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	theirs, _ := made(t)
+	disk := t.TempDir()
+	theirs := privval.GenFilePV(filepath.Join(disk, "key.json"), filepath.Join(disk, "state.json"))
+	called, _ := made(t)
+	must(t, called, order{Op: "grant", Session: "s", grant: grant{1, votes}})
 	result := latency{Votes: votes}
 	for height := int64(1); height <= votes; height++ {
-		result.File = append(result.File, timed(t, theirs.pv, height))
+		result.File = append(result.File, timed(t, theirs, height))
+		result.Call = append(result.Call, timed(t, called, height))
 		result.Lease = append(result.Lease, timed(t, client, height))
 	}
 	sort.Float64s(result.File)
+	sort.Float64s(result.Call)
 	sort.Float64s(result.Lease)
 	text, _ := json.Marshal(result)
 	fmt.Printf("latency %s\n", text)

@@ -115,6 +115,11 @@ class Cluster:
         """The operator's public wrapping key."""
         return wrapping_keys(_operator_seed(self.root))[1]
 
+    @property
+    def backup_seed(self) -> bytes:
+        """The secret half of what backups of keys are sealed to; it follows from the root, and is on no node."""
+        return derive(seed_of(self.root), b"", b"goldnode/v1/operator-key-backup")
+
     def keep(self, settings: Settings) -> None:
         """Write changed settings to disk."""
         self.settings = settings

@@ -92,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     taking.add_argument("--gone", action="store_true", help="the other machine is gone for good; do not ask")
     verb("signer", "lease.signer", "become a node's signer (goldnode-signer@.service)").add_argument("name")
     _lease(verbs.add_parser("lease", help="a validator's signing lease: keep, restored"))
-    _keys(verbs.add_parser("key", help="a validator's consensus key: show, export, import, recover"))
+    _keys(verbs.add_parser("key", help="a validator's consensus key: show, export, backup, import, recover"))
     return parser
 
 
@@ -125,6 +125,11 @@ def _keys(parser: argparse.ArgumentParser) -> None:
             found.add_argument("--for", dest="target", default="", metavar="NODE-ID", help="the only node to import it")
     found.add_argument("--state", type=Path, help="what the key signed last: the file of CometBFT, tmkms or Horcrux")
     found.add_argument("--never-used", action="store_true", help="FILE is a bare key that never signed anything")
+    text = "a sealed copy of a key that signs by a lease; the key goes on signing"
+    kept = verbs.add_parser("backup", help=text, description=text)
+    kept.add_argument("file", type=Path)
+    kept.add_argument("--to", required=True, metavar="gnb1_…", help="who can open it: ./invoke cluster backup-key NAME")
+    _named(kept).set_defaults(run="keyring.backup")
     text = "a lost signing state: wait until the chain is past all that can have been signed, then sign on"
     _named(verbs.add_parser("recover", help=text, description=text)).set_defaults(run="keyring.recover")
 

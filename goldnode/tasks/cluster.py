@@ -22,6 +22,7 @@ from goldnode.discovery import client
 from goldnode.errors import InputError, UsageError
 from goldnode.paths import clusters
 from goldnode.protocol import invite as invites
+from goldnode.tasks import key_restore
 from goldnode.tasks.console import existing
 from goldnode.tasks.terminal import output
 
@@ -267,3 +268,6 @@ def _mapping(file: str) -> dict[str, Any]:
 ns = Collection("cluster", new, invite, approve, forget, revoke, rotate, backup, restore)
 ns.add_task(user_data_, "user-data")
 ns.add_task(status_, "status")
+ns.add_task(key_restore.backup_key)
+ns.add_task(key_restore.restore_drill)
+ns.add_task(key_restore.restore_node)

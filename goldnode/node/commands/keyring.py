@@ -1,8 +1,9 @@
-"""Keys and moving: ``key show``, ``key export``, ``key import``, ``key recover``, ``handover``."""
+"""Keys and moving: ``key show``, ``export``, ``backup``, ``import``, ``recover``, and ``handover``."""
 
 from __future__ import annotations
 
 import os
+import time
 from argparse import Namespace
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from goldnode.node.plan import blocks
 from goldnode.node.plan.inputs import read_image
 from goldnode.node.system import machine
 from goldnode.node.system.system import for_root
+from goldnode.protocol import key_backup
 from goldnode.protocol.wire import key_from_seed
 
 
@@ -59,6 +61,24 @@ def export(layout: Layout, arguments: Namespace) -> None:
         print("To bind an archive to one node: --for NODE-ID (goldnode key show, on that node)")
 
 
+def backup(layout: Layout, arguments: Namespace) -> None:
+    """Write a sealed copy of a key that goes on signing here by its lease; only the cluster's operator can open it."""
+    node = one(layout, arguments.name)
+    _be_at_home(layout, node)
+    target: Path = arguments.file
+    if target.exists():
+        raise UsageError(f"{target} exists", hint="name a new file")
+    if not key_backup.RECIPIENT.fullmatch(arguments.to):
+        raise UsageError("--to names whom the backup is for: gnb1_ and 64 hex digits",
+                         hint="on the operator's machine: ./invoke cluster backup-key NAME")  # fmt: skip
+    made = archive.copy(node, read_image(layout).network.chain_id, signer_home.store(node), int(time.time()))
+    write_atomic(target, key_backup.seal(made, arguments.to, os.urandom(32)), 0o600)
+    print(
+        f"{target} holds the consensus key {made.address}, sealed; {node.name} goes on signing.  Once is enough: what"
+    )
+    print(f"was signed stands in {made.lease}.  Copy it off this machine, and try it: ./invoke cluster restore-drill")
+
+
 def import_(layout: Layout, arguments: Namespace) -> None:
     """Bring a key: an archive, a priv_validator_key.json with its state, or one that never signed."""
     node = one(layout, arguments.name)
@@ -74,7 +94,8 @@ def import_(layout: Layout, arguments: Namespace) -> None:
         raise UsageError(f"{file} is an archive, which has its state with it", hint=f"goldnode key import {file}")
     else:
         node_id = own.key.node_id if own else ""
-        key, state, used = archive.parse(text, str(file), read_image(layout).network.chain_id, node_id)
+        chain_id, leased = read_image(layout).network.chain_id, node.signer.is_dir()
+        key, state, used = archive.parse(text, str(file), chain_id, node_id, leased=leased)
     _be_the_only_one(layout, node, key.address)
     seen = _seen(node, key.address, state.height if state else 0)
     if state is None:

@@ -19,6 +19,7 @@ from goldnode.node.keys.cometbft_keys import Key
 from goldnode.node.keys.key_rules import KeyRecord
 from goldnode.node.keys.signing_state import MUTED, UNUSED, SigningState
 from goldnode.node.layout import NodeLayout
+from goldnode.protocol.key_backup import KeyBackup
 
 VERSION = 1
 KIND = "goldnode consensus key"
@@ -55,7 +56,44 @@ def export(node: NodeLayout, chain_id: str, target: str = "") -> dict[str, Any]:
     return {"version": VERSION, "kind": KIND, "chain_id": chain_id, "used": record.used, "for": target, **document}
 
 
-def parse(text: str, file: str, chain_id: str, node_id: str = "") -> tuple[Key, SigningState, bool]:
+def copy(node: NodeLayout, chain_id: str, lease: str, time: int) -> KeyBackup:
+    """A copy of a key that goes on signing here, for a backup; only a signing lease makes that safe.
+
+    Args:
+        node: Whose key.
+        chain_id: The chain it signs for.
+        lease: Where its signing lease is kept.
+        time: Unix seconds.
+
+    Raises:
+        SafetyError: There is no key, it left, or it has no lease.
+    """
+    key, state, record = keys.read_key(node), keys.read_state(node), keys.read_record(node)
+    if not node.signer.is_dir() or not lease:
+        raise SafetyError(
+            f"{node.name} signs without a lease: nothing would keep a restored copy from signing beside it",
+            hint="write lease: into node.yaml; or move the key: goldnode key export FILE",
+        )
+    if lease.startswith("file:"):
+        raise SafetyError(
+            f"{lease} is on this machine's disk: it is gone with it, and fences no copy",
+            hint="write lease: etcd://… or s3://… into node.yaml",
+        )
+    if key is None or state is None or record is None or record.exported:
+        raise SafetyError(f"{node.name} has no consensus key with a signing state", hint="goldnode key show")
+    document = signing_state.to_document(state)
+    return KeyBackup(chain_id, node.name, key.address, lease, time, key.validator_document(), document)
+
+
+def restored(backup: KeyBackup) -> dict[str, Any]:
+    """The archive that a backup becomes: it goes into a node with that lease only."""
+    document = {"chain_id": backup.chain_id, "used": True, "for": "", "lease": backup.lease}
+    return {"version": VERSION, "kind": KIND, **document, "key": backup.key, "state": backup.state}
+
+
+def parse(
+    text: str, file: str, chain_id: str, node_id: str = "", *, leased: bool = False
+) -> tuple[Key, SigningState, bool]:
     """Read an archive: key, state, and whether the key was ever allowed to sign.
 
     Args:
@@ -63,6 +101,7 @@ def parse(text: str, file: str, chain_id: str, node_id: str = "") -> tuple[Key, 
         file: Its name, for the messages.
         chain_id: The chain of this machine.
         node_id: Who wants to import it.
+        leased: Whether that node signs by a lease.
 
     Raises:
         InputError: It is no archive, or one for another chain.
@@ -83,6 +122,12 @@ def parse(text: str, file: str, chain_id: str, node_id: str = "") -> tuple[Key, 
         raise SafetyError(
             f"{file} was exported for the node {target}, and this one is {node_id or 'none yet'}",
             hint="import it there; it signs on no other",
+        )
+    if document.get("lease") and not leased:
+        raise SafetyError(
+            f"{file} was restored from a backup, whose state is old: only the signing lease {document['lease']} knows "
+            "what this key signed since, and this node has none",
+            hint=f"write lease: {document['lease']} into node.yaml",
         )
     key = cometbft_keys.parse(json.dumps(document.get("key")), file)
     state = signing_state.parse(json.dumps(document.get("state")), file)

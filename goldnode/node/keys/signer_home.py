@@ -71,6 +71,14 @@ def leave(node: NodeLayout) -> None:
         )
 
 
+def store(node: NodeLayout) -> str:
+    """What stands behind `lease:`, as it was configured; empty without a lease."""
+    try:
+        return str(json.loads(node.lease_settings.read_text())["store"])
+    except FileNotFoundError:
+        return ""
+
+
 def record(node: NodeLayout, random: Callable[[int], bytes]) -> LeaseRecord:
     """Who this node is in the store, made up on first use."""
     try:

@@ -11,8 +11,6 @@ from typing import Any
 
 import pytest
 import yaml
-from invoke import program
-from invoke.collection import Collection
 
 from goldnode.bake.ssh_wait import free_port
 from goldnode.discovery.alarm import AlarmKind
@@ -21,35 +19,11 @@ from goldnode.errors import ExchangeError, InputError, UsageError
 from goldnode.protocol.invite import read_invite
 from goldnode.protocol.wire import key_from_seed
 from goldnode.tasks import cluster as tasks
-from goldnode.tasks.program import CommandLine
+from tests.integration.cluster.desk import Desk
 from tests.integration.exchange.cluster_of import know_each_other, running, until
 from tests.integration.exchange.hostile import lying
 from tests.integration.rendezvous.support import serving
 from tests.support.cluster_lab import accepted_by, facts, seed
-
-
-class Unguarded(CommandLine):
-    """The program behind `./invoke`, letting through what a command raises."""
-
-    execute = program.Program.execute
-
-
-class Desk:
-    """Types commands and reads what they print."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-        self._program = Unguarded(Collection(cluster=tasks.ns))
-
-    def type(self, line: str) -> str:
-        """Run `./invoke LINE`; what it printed."""
-        self._capsys.readouterr()
-        self._program.run(["invoke", *line.split()], exit=False)
-        return self._capsys.readouterr().out
-
-    def status(self) -> Any:
-        """The cluster as `status --json` has it."""
-        return json.loads(self.type("cluster.status demo --json"))
 
 
 @pytest.fixture
@@ -57,7 +31,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     """An operator with a folder of his own."""
     monkeypatch.setenv("GOLDNODE_CLUSTERS", str(tmp_path / "clusters"))
     monkeypatch.chdir(tmp_path)
-    return Desk(capsys)
+    return Desk(capsys, tasks.ns)
 
 
 @pytest.fixture
