@@ -22,7 +22,7 @@ from goldnode.bake.ssh_wait import free_port
 from goldnode.config.daemon import Jvm
 from goldnode.config.network import NETWORKS, Network, load
 from goldnode.errors import BakeError
-from goldnode.fetch.artifact import ArtifactStore
+from goldnode.fetch.store import ArtifactStore
 from goldnode.node.jvm.jvm import ENVIRONMENT, FLAGS, HostedNode, arguments, files
 from goldnode.node.jvm.jvm_host import JvmHost
 from goldnode.paths import REPOSITORY, cache

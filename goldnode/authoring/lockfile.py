@@ -24,9 +24,10 @@ from goldnode.authoring.renewal import rewritten
 from goldnode.config import network_check
 from goldnode.config.source import Where
 from goldnode.errors import ArtifactError, InputError
-from goldnode.fetch.artifact import Artifact, ArtifactStore
+from goldnode.fetch.artifact import Artifact
 from goldnode.fetch.program import check_program, kind
 from goldnode.fetch.retry import RetryBudget
+from goldnode.fetch.store import ArtifactStore
 from goldnode.fetch.unpack import unpack
 from goldnode.files import write_atomic
 from goldnode.progress import Progress

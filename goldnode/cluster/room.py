@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from goldnode.cluster import govern
 from goldnode.cluster.store import Cluster
 from goldnode.discovery.alarm import Alarm, AlarmKind
-from goldnode.discovery.client import Endpoint, RoomListing
+from goldnode.discovery.client import Endpoint
+from goldnode.discovery.listing import RoomListing
 from goldnode.discovery.roster import RoomReading
 from goldnode.errors import ExchangeError, UsageError
 from goldnode.protocol.policy import verify_policy

@@ -84,7 +84,7 @@ class Network:
         packages: Debian packages the image needs besides.
         single_validator: The chain has one validator, so nobody else can make the blocks it would wait for.
         ports: Further ports of a node: name → offset in its block of 100.
-        meshes: What can carry the private network of its nodes: values of `node_config.MeshKind`.
+        meshes: What can carry the private network of its nodes: values of `choices.MeshKind`.
         folder: Where its file is, and whatever that names beside itself; of no use on a node.
     """
 

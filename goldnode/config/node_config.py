@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from goldnode.config import node_entry
+from goldnode.config.choices import MeshKind
 from goldnode.config.document import Reader
 from goldnode.config.node_entry import HOSTED_ROLES, SERVICE_ROLES, NodeEntry
 from goldnode.forms import ROLE, SHA256, is_endpoint
@@ -31,13 +32,6 @@ DEVICE = re.compile(r"root|/dev/[A-Za-z0-9._/-]+|(?:LABEL|UUID)=[A-Za-z0-9._-]{1
 SSH_KEY = re.compile(r"(?:ssh|sk-ssh|ecdsa|sk-ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/=]+(?: [^\r\n]*)?")
 #: Most nodes one machine carries: the port blocks of ``goldnode.node.plan.ports`` stay below 32768.
 MAX_NODES = 30
-
-
-class MeshKind(StrEnum):
-    """What carries the private network between a validator and its sentries."""
-
-    WIREGUARD = "wireguard"
-    VPNCLOUD = "vpncloud"
 
 
 class Outgoing(StrEnum):

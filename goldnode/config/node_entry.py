@@ -10,11 +10,11 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from functools import partial
 from typing import Any
 
 from goldnode.config.catch_up import TRUST_PERIOD, CatchUp, RpcServer, Snapshot, SnapshotFormat, StateSync
+from goldnode.config.choices import ConsensusKey
 from goldnode.config.document import Reader
 from goldnode.config.network_rules import STATE_SYNC_SERVERS, host_of
 from goldnode.forms import SHA256, is_peer, is_url
@@ -35,14 +35,6 @@ SERVICE_ROLES = frozenset({"rendezvous"})
 HOSTED_ROLES = frozenset({"hosted"})
 #: What only a node of a cluster can have.
 CLUSTER_KEYS = ("join", "min_sentries", "addresses", "peers", "config", "catch_up")
-
-
-class ConsensusKey(StrEnum):
-    """Where a validator's consensus key comes from."""
-
-    GENERATE = "generate"
-    EXISTING = "existing"
-    REMOTE_SIGNER = "remote-signer"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,19 +15,18 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from goldnode.discovery.listing import RoomListing, read_listing
 from goldnode.errors import ExchangeError, InputError
 from goldnode.forms import is_endpoint
 from goldnode.protocol import limits
 from goldnode.protocol.codes import Code
-from goldnode.protocol.facts import number_of
 from goldnode.protocol.request import SERVER, SERVER_TEXT, sign_request
-from goldnode.protocol.wire import HASH_TEXT, from_base64, hash_of, parse_json, public_of, refuse, write_body
+from goldnode.protocol.wire import from_base64, hash_of, parse_json, public_of, refuse, write_body
 
 #: Seconds for an answer that is not waited for, and on top of a long-poll's wait.
 TIMEOUT = 15.0
@@ -49,27 +48,6 @@ class RefusedError(ExchangeError):
     ) -> None:
         super().__init__(message, code=code, hint=hint)
         self.status, self.retry_after, self.time = status, retry_after, time
-
-
-@dataclass(frozen=True, slots=True)
-class RoomListing:
-    """A room as a server shows it; every record and tombstone is still to be checked.
-
-    Attributes:
-        cursor: What to ask after next time.
-        reset: This is everything, not only what is new.
-        items: Slot and record bytes.
-        deleted: Slot and tombstone bytes.
-        policy: Policy bytes, when asked for and new.
-        time: The server's clock, unix milliseconds.
-    """
-
-    cursor: str
-    reset: bool
-    items: tuple[tuple[str, bytes], ...]
-    deleted: tuple[tuple[str, bytes], ...]
-    policy: bytes | None
-    time: int
 
 
 class Endpoint:
@@ -113,7 +91,7 @@ class Endpoint:
         """
         query = {"after": after, "wait": str(wait)} if after else {}
         rest = f"?{urlencode({**query, 'policy': policy})}"
-        return _listing(self._signed(room_key, "GET", rest, b"", now_ms, wait + TIMEOUT))
+        return read_listing(self._signed(room_key, "GET", rest, b"", now_ms, wait + TIMEOUT))
 
     def put(self, room_key: Ed25519PrivateKey, slot: str, record: bytes, now_ms: int) -> None:
         """Put a record into its slot."""
@@ -254,30 +232,3 @@ def _refusal(url: str, response: http.client.HTTPResponse, text: bytes) -> Refus
 def _plain(value: object) -> str:
     """Text of a server that a terminal may show: printable ASCII, shortened."""
     return "".join(char for char in value[:200] if " " <= char <= "~") if isinstance(value, str) else ""
-
-
-def _listing(document: Mapping[str, Any]) -> RoomListing:
-    cursor, reset, policy = document.get("cursor"), document.get("reset"), document.get("policy")
-    if not isinstance(cursor, str) or not 0 < len(cursor) <= limits.CURSOR_CHARS or not isinstance(reset, bool):
-        raise refuse("a listing has no cursor, or does not say whether it is everything")
-    return RoomListing(
-        cursor,
-        reset,
-        items=_pieces(document, "items", "record"),
-        deleted=_pieces(document, "gone", "tombstone"),
-        policy=None if policy is None else from_base64(policy, "policy"),
-        time=number_of(document, "time"),
-    )
-
-
-def _pieces(document: Mapping[str, Any], name: str, field: str) -> tuple[tuple[str, bytes], ...]:
-    pieces = document.get(name)
-    if not isinstance(pieces, list) or len(pieces) > limits.SLOTS:
-        raise refuse(f"{name} is missing or not a list of at most {limits.SLOTS}")
-    found = []
-    for piece in pieces:
-        slot = piece.get("slot") if isinstance(piece, dict) else None
-        if not isinstance(slot, str) or not HASH_TEXT.fullmatch(slot):
-            raise refuse(f"{name} holds something without a slot")
-        found.append((slot, from_base64(piece.get(field), field)))
-    return tuple(found)

@@ -23,9 +23,9 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from goldnode.discovery.alarm import Alarm, AlarmKind
-from goldnode.discovery.client import RoomListing
 from goldnode.discovery.cluster_view import ClusterView, RoomReader
 from goldnode.discovery.identity import Identity, read_identity, rejoin, write_identity
+from goldnode.discovery.listing import RoomListing
 from goldnode.discovery.own_record import OwnRecord, PublishedRecord
 from goldnode.discovery.roster import Peer, RoomReading
 from goldnode.errors import ExchangeError, InputError

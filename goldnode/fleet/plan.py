@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from goldnode.config.node_config import MAX_NODES, MULTI_NODE, MeshKind
+from goldnode.config.choices import MeshKind
+from goldnode.config.node_config import MAX_NODES, MULTI_NODE
 from goldnode.errors import UsageError
 from goldnode.vm.accel import Accelerator
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from goldnode.config.node_config import MeshKind
+from goldnode.config.choices import MeshKind
 from goldnode.errors import UsageError
 from goldnode.files import write_json
 from goldnode.fleet.plan import PACE, FleetSpec, Node, VmSpec

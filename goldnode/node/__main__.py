@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     verb("apply", "boot.apply", "give this machine another node.yaml").add_argument("file", type=Path)
     rebind = verb("rebind", "rebind.rebind", "say that this is the same machine, when only its instance ID changed")
     rebind.add_argument("--yes", action="store_true", help="do not ask")
-    fetching = verb("fetch", "boot.fetch", "fetch what the image defers and the versions to come, verified")
+    fetching = verb("fetch", "fetch.fetch", "fetch what the image defers and the versions to come, verified")
     fetching.add_argument(
         "--network", type=Path, metavar="FILE", help="put the upgrades: of this network file in force"
     )

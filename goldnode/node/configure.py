@@ -11,8 +11,9 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from goldnode.config.node_config import MeshKind, NodeConfig
-from goldnode.config.node_entry import ConsensusKey, NodeEntry
+from goldnode.config.choices import ConsensusKey, MeshKind
+from goldnode.config.node_config import NodeConfig
+from goldnode.config.node_entry import NodeEntry
 from goldnode.config.role import RoleKind
 from goldnode.discovery.member import Membership
 from goldnode.errors import GoldnodeError, SafetyError

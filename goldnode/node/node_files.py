@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from goldnode.config.node_config import MeshKind
+from goldnode.config.choices import MeshKind
 from goldnode.discovery.plain_file import read_plain
 from goldnode.errors import HostError, SafetyError
 from goldnode.node.layout import NodeLayout

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from goldnode.config.node_entry import ConsensusKey
+from goldnode.config.choices import ConsensusKey
 from goldnode.discovery.plain_file import read_plain
 from goldnode.errors import HostError, InputError, SafetyError
 from goldnode.files import write_json

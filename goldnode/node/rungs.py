@@ -17,11 +17,11 @@ import yaml
 
 from goldnode.config.network import Upgrade
 from goldnode.errors import ArtifactError, HostError, InputError
-from goldnode.fetch.artifact import ArtifactStore
 from goldnode.fetch.retry import RetryBudget
+from goldnode.fetch.store import ArtifactStore
 from goldnode.fetch.unpack import unpack
 from goldnode.files import sha256_file, write_json
-from goldnode.node import deferred, upgrades
+from goldnode.node import fetching, upgrades
 from goldnode.node.layout import Layout
 from goldnode.node.plan import ladders
 from goldnode.node.plan.inputs import ImageFacts, read_image
@@ -88,7 +88,7 @@ def fetch(image: ImageFacts, store: ArtifactStore, progress: Progress) -> Iterat
         shutil.rmtree(draft, ignore_errors=True)
         try:
             unpack(archive, artifact, draft / "bin" / daemon.name, 0o755)
-            deferred.check_daemon(draft / "bin" / daemon.name, replace(daemon, version=rung.version))
+            fetching.check_daemon(draft / "bin" / daemon.name, replace(daemon, version=rung.version))
             settle(draft, path)
         except ArtifactError:
             shutil.rmtree(draft, ignore_errors=True)

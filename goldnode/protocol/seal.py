@@ -16,7 +16,6 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from goldnode.protocol import limits
 from goldnode.protocol.wire import (
@@ -111,12 +110,12 @@ def open_record(cluster_key: bytes, binding: RecordBinding, salt: bytes, ciphert
 def wrapping_keys(seed: bytes) -> tuple[X25519PrivateKey, bytes]:
     """A node's wrapping key from its 32 secret bytes, and its public half."""
     key = X25519PrivateKey.from_private_bytes(seed)
-    return key, key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    return key, public_of(key)
 
 
 def new_wrapping_seed() -> bytes:
     """32 secret bytes for a new wrapping key."""
-    return X25519PrivateKey.generate().private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
+    return seed_of(X25519PrivateKey.generate())
 
 
 def wrap_key(cluster_key: bytes, ephemeral: bytes, members: Sequence[bytes], context: bytes) -> list[bytes]:

@@ -10,9 +10,9 @@ from invoke.tasks import task
 
 from goldnode.bake import cloud, golden
 from goldnode.bake import platform as platforms
+from goldnode.config import choices
 from goldnode.config import daemon as daemons
 from goldnode.config import network as networks
-from goldnode.config import node_config
 from goldnode.errors import UsageError
 from goldnode.tasks import host
 from goldnode.tasks.console import one_of, progress, step_table
@@ -86,7 +86,7 @@ def bake(
 
 def needs_of(network: networks.Network) -> list[Need]:
     """What this network's programs need to be built."""
-    wanted = [Need.C_COMPILER, Need.RUST] if node_config.MeshKind.VPNCLOUD in network.meshes else []
+    wanted = [Need.C_COMPILER, Need.RUST] if choices.MeshKind.VPNCLOUD in network.meshes else []
     if network.daemon.kind is daemons.DaemonKind.JVM:
         return [*wanted, Need.JDK, Need.MAVEN]
     return [*wanted, Need.C_COMPILER] if network.daemon.source and network.daemon.source.cgo else wanted

@@ -9,6 +9,7 @@ from invoke.context import Context
 from invoke.tasks import task
 from rich import table as tables
 
+from benchmarks import agent as agent_bench
 from benchmarks import bake as bake_bench
 from benchmarks import boot as boot_bench
 from benchmarks import catch_up as catch_up_bench
@@ -36,6 +37,21 @@ def rendezvous(_: Context, json: bool = False) -> None:
     for row in report.rows():
         table.add_row(*row)
     table.caption = f"load {report.load:.1f}; limits raised: {report.raised}"
+    output.show(table)
+
+
+@task(help={"json": "print the measurements as JSON"})
+def agent(_: Context, json: bool = False) -> None:
+    """Measure the agent of one node and of nine at rest: share of a core, memory; use an idle machine."""
+    with progress() as told:
+        report = agent_bench.measure(told)
+    if json:
+        output.say_json(report.document())
+        return
+    table = tables.Table("what", "measured", "goal")
+    for row in report.rows():
+        table.add_row(*row)
+    table.caption = f"load {report.load:.1f}; PSS; a look at systemd in each round included"
     output.show(table)
 
 
@@ -146,4 +162,4 @@ def catch_up(_: Context, blocks: int = 1000, json: bool = False) -> None:
     output.show(table)
 
 
-ns = Collection("bench", bake, boot, catch_up, commands, jvm, rendezvous, publish, signer)
+ns = Collection("bench", agent, bake, boot, catch_up, commands, jvm, rendezvous, publish, signer)

@@ -12,8 +12,8 @@ from invoke.exceptions import Exit
 from invoke.tasks import task
 from rich import live as lives
 
+from goldnode.config import choices
 from goldnode.config import network as networks
-from goldnode.config import node_config
 from goldnode.errors import UsageError
 from goldnode.fleet import fleet as fleets
 from goldnode.fleet import move as moving
@@ -65,7 +65,7 @@ def up(
     folder: str = "",
 ) -> None:
     """Start a cluster here: a hidden validator behind sentries, and three external validators."""
-    kind = one_of(node_config.MeshKind, "--mesh", mesh)
+    kind = one_of(choices.MeshKind, "--mesh", mesh)
     own = existing(image, "image", f"./invoke bake --network {network}").resolve() if image else None
     chosen = networks.load(network)
     key = _key(ssh_key) if ssh_key else ""
@@ -166,7 +166,7 @@ def _folder(folder: str) -> Path:
     return Path(folder) if folder else cache() / "fleet"
 
 
-def _prepare(network: networks.Network, mesh: node_config.MeshKind) -> None:
+def _prepare(network: networks.Network, mesh: choices.MeshKind) -> None:
     """See to what the fleet's image needs to be baked, and say when it is another than the network's own."""
     baked = network.with_mesh(mesh)
     if baked is not network:

@@ -18,7 +18,7 @@ from goldnode.bake.programs import gitsource, toolchain
 from goldnode.config import network as nouns
 from goldnode.config import network_check
 from goldnode.errors import Fault, InputError, UsageError
-from goldnode.fetch import artifact, retry
+from goldnode.fetch import retry, store
 from goldnode.files import write_atomic
 from goldnode.paths import cache, out
 from goldnode.progress import Progress
@@ -92,7 +92,7 @@ def lock(_: Context, name: str) -> None:
     path = nouns.find(name)
     today = dt.datetime.now(tz=dt.UTC).date()
     with progress() as shown:
-        pins = lockfile.lock(path, artifact.ArtifactStore(cache() / "artifacts"), today, retry.RetryBudget(), shown)
+        pins = lockfile.lock(path, store.ArtifactStore(cache() / "artifacts"), today, retry.RetryBudget(), shown)
         sources, remarks = _lock_sources(path, shown)
     for pin in pins:
         output.say(f"{'.'.join(map(str, pin.where))}: sha256 {pin.sha256}, {pin.size} bytes, from {pin.url}")

@@ -13,7 +13,7 @@ import pytest
 
 from goldnode.bake import golden
 from goldnode.config import network
-from goldnode.config.node_config import MeshKind
+from goldnode.config.choices import MeshKind
 from goldnode.fleet import up as story
 from goldnode.fleet.fleet import Fleet
 from goldnode.fleet.plan import FleetSpec

@@ -34,6 +34,15 @@ MAY_IMPORT = {
 #: What Debian's Python on a node has besides the standard library: all of it is in the image.
 ON_A_NODE = frozenset({"cryptography", "yaml", "tomlkit", "jinja2", "jsonschema"})
 NODE_PARTS = {"node": ON_A_NODE, "rendezvous": ON_A_NODE | {"uvicorn", "h11"}}
+#: What a start on a node waits for, and what it has no use for: under emulation each of these costs 0.3 to 2 seconds.
+HTTP = frozenset({"http", "urllib.request", "ssl", "email.parser"})
+ARCHIVES = frozenset({"tarfile", "zipfile", "gzip"})
+FORMATS = frozenset({"cryptography.hazmat.primitives.serialization"})
+NOT_AT_ONCE = {
+    "preflight": HTTP | ARCHIVES | FORMATS | {"yaml", "tomlkit", "jinja2", "jsonschema", "difflib", "subprocess"},
+    "boot": HTTP | ARCHIVES | FORMATS | {"jinja2", "jsonschema"},
+    "loop": ARCHIVES | FORMATS | {"urllib.request", "jinja2", "jsonschema"},
+}
 #: How high the house is, and how much fits into a room before nobody finds anything in it.
 FLOORS, PLUMBING, FILES = 10, 8, 20
 
@@ -74,6 +83,30 @@ def top_level_imports(file: Path) -> set[str]:
 
 def _names(node: ast.Import | ast.ImportFrom) -> list[str]:
     return [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
+
+
+def at_once(file: Path) -> Iterator[str]:
+    """Every module that a file imports when it is imported itself."""
+    for node in ast.parse(file.read_text()).body:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def loaded_by(file: Path) -> set[str]:
+    """All that is loaded with a module of ours, as far as our own modules ask for it."""
+    names, waiting, seen = set[str](), [file], set[Path]()
+    while waiting:
+        found = waiting.pop()
+        if found not in seen:
+            seen.add(found)
+            new = set(at_once(found))
+            names |= new
+            modules = (paths.REPOSITORY.joinpath(*name.split(".")) for name in new if name.startswith("goldnode"))
+            waiting += [path for module in modules if (path := module.with_suffix(".py")).is_file()]
+    return names
 
 
 def folders() -> list[Path]:
@@ -152,3 +185,12 @@ def test_a_node_carries_what_it_imports_and_nothing_else() -> None:
     found = {part_of(file) for file in node_modules()} - {""}
 
     assert {"node", "rendezvous", "protocol", "discovery", "config", "fetch"} == found
+
+
+@pytest.mark.parametrize("command", sorted(NOT_AT_ONCE))
+def test_a_start_loads_what_it_needs(command: str) -> None:
+    """Boot, agent and preflight load neither archives nor formats of keys, and HTTP only to speak it."""
+    loaded = loaded_by(PACKAGE / "node" / "commands" / f"{command}.py")
+    unwanted = {name for name in NOT_AT_ONCE[command] for found in loaded if f"{found}.".startswith(f"{name}.")}
+
+    assert set() == unwanted

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from goldnode.discovery.client import RoomListing
+from goldnode.discovery.listing import RoomListing
 from goldnode.discovery.member import Membership
 from goldnode.protocol.announcement import Announcement, announce
 from goldnode.protocol.enrolment import Enrolment, enrol

@@ -16,8 +16,8 @@ import pytest
 import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from goldnode.config.choices import MeshKind
 from goldnode.config.network import Network
-from goldnode.config.node_config import MeshKind
 from goldnode.node import node_yaml
 from goldnode.node.__main__ import main
 from goldnode.node.configure import ConfiguredMachine, configure

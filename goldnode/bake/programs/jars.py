@@ -18,7 +18,8 @@ from goldnode.bake.programs import jvmhost
 from goldnode.bake.programs.payload import LIB, PayloadFile
 from goldnode.config.network import Network
 from goldnode.errors import ArtifactError, HostError
-from goldnode.fetch.artifact import Artifact, ArtifactStore
+from goldnode.fetch.artifact import Artifact
+from goldnode.fetch.store import ArtifactStore
 from goldnode.paths import cache
 from goldnode.progress import Progress
 from goldnode.run import CommandError, run

@@ -21,15 +21,16 @@ from goldnode.bake.programs.compilers import native
 from goldnode.bake.programs.defaults import default_configs
 from goldnode.bake.programs.next_versions import Obtained
 from goldnode.bake.programs.payload import LIB, Origin, Payload, PayloadFile, Provenance
+from goldnode.config.choices import MeshKind
 from goldnode.config.daemon import BuildSource, Daemon, DaemonKind
 from goldnode.config.network import Network
-from goldnode.config.node_config import MeshKind
 from goldnode.errors import ArtifactError
 from goldnode.fetch import version
-from goldnode.fetch.artifact import Artifact, ArtifactStore, Deferred, Format
+from goldnode.fetch.artifact import Artifact, Deferred, Format
 from goldnode.fetch.download import GoneError, UnreachableError
 from goldnode.fetch.program import check_program
 from goldnode.fetch.retry import RetryBudget
+from goldnode.fetch.store import ArtifactStore
 from goldnode.fetch.unpack import unpack
 from goldnode.files import sha256_file, write_atomic
 from goldnode.paths import cache

@@ -32,6 +32,8 @@ from goldnode.node.system.system import System
 
 #: Seconds between two reconciliations.
 INTERVAL = 2.0
+#: The same while the machine has just started and somebody waits for its nodes; and seconds for which that is so.
+SOON, AT_FIRST = 0.5, 60.0
 #: Seconds between two lines on the console about a node that is on its way to the tip.
 PROGRESS_EVERY = 60.0
 
@@ -64,8 +66,10 @@ class Agent:
     _exchanges: dict[str, Exchange] = field(default_factory=dict)
     _ready: set[str] = field(default_factory=set)
     _told: dict[str, float] = field(default_factory=dict)
+    _began: float = 0.0
 
     def __post_init__(self) -> None:
+        self._began = self.since_power_on()
         image, mesh, host = self.found.image, self.found.config.mesh, machine.read(self.layout)
         genesis = image.network.genesis.sha256 if image.network.genesis else ""
         if not genesis and image.genesis.exists():
@@ -78,7 +82,7 @@ class Agent:
             self.reports[name] = hosted.refused(name, roles[name], error)
 
     def run(self, stop: threading.Event) -> None:
-        """Reconcile every two seconds until told to stop."""
+        """Reconcile every two seconds, at first more often, until told to stop."""
         config = self.found.config
         address = "::" if any(entry.metrics for entry in config.nodes) else "127.0.0.1"
         with ExitStack() as stack:
@@ -87,7 +91,12 @@ class Agent:
             stack.enter_context(metrics.serving(address, METRICS, self.page))
             while not stop.is_set() and not self._outdated():
                 self.reconcile()
-                stop.wait(INTERVAL)
+                stop.wait(self.pause())
+
+    def pause(self) -> float:
+        """Seconds until the next look."""
+        young = self.since_power_on() - self._began < AT_FIRST
+        return SOON if young and self._supervisors.keys() - self._ready else INTERVAL
 
     def reconcile(self) -> None:
         """Bring every node to what its role says, once."""

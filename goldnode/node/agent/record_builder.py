@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from goldnode.config.node_config import MeshKind
+from goldnode.config.choices import MeshKind
 from goldnode.node.agent.health import NodeState
 from goldnode.node.agent.supervisor import NodeReport
 from goldnode.node.keys import keys

@@ -17,6 +17,7 @@ from goldnode.config.role import CatchUpFrom
 from goldnode.node import catch_up
 from goldnode.node.agent import servers
 from goldnode.node.agent.health import Health, NodeState
+from goldnode.node.agent.restore import Restore
 from goldnode.node.beside import Beside
 from goldnode.node.catch_up import CatchUpState, Phase
 from goldnode.node.plan.catch_up import TRIES, Distrust, Header, Pace, Reached, Tip, Trust, Way, aim, decide, progress
@@ -24,7 +25,6 @@ from goldnode.node.plan.catch_up import way_of_a_validator as way_of
 from goldnode.node.plan.inputs import NodeFacts
 from goldnode.node.plan.peers import Member, mesh_address
 from goldnode.node.plan.ports import Ports
-from goldnode.node.snapshot import Restore
 from goldnode.node.system.system import System
 
 #: Seconds from a try to the next; each pause is longer by as much.

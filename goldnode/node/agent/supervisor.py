@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from goldnode.config.node_config import MeshKind
+from goldnode.config.choices import MeshKind
 from goldnode.discovery.alarm import Alarm, AlarmKind
 from goldnode.errors import GoldnodeError, HostError, SafetyError
 from goldnode.files import write_atomic

@@ -1,4 +1,4 @@
-"""From node.yaml to a role: ``configure``, ``check``, ``apply``, ``fetch``."""
+"""From node.yaml to a role: ``configure``, ``check``, ``apply``.  Every boot waits for what this imports."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from goldnode.config import node_config
-from goldnode.config.node_config import MeshKind, NodeConfig
+from goldnode.config.choices import MeshKind
+from goldnode.config.node_config import NodeConfig
 from goldnode.errors import GoldnodeError, HostError, InputError, SafetyError
-from goldnode.fetch.artifact import ArtifactStore
 from goldnode.node import configure as story
-from goldnode.node import deferred, node_yaml, rungs, user_data
-from goldnode.node.commands import hosted
+from goldnode.node import node_yaml, user_data
 from goldnode.node.configure import ConfiguredMachine
 from goldnode.node.keys import keys
 from goldnode.node.layout import Layout, NodeLayout
@@ -28,7 +27,6 @@ from goldnode.node.system import disks, machine, volume
 from goldnode.node.system.apply import Changes
 from goldnode.node.system.live import LiveSystem
 from goldnode.node.system.system import System, for_root
-from goldnode.progress import SILENT
 
 NO_ROLE = """\
 goldnode: this machine has no role: there is no /etc/goldnode/node.yaml, and nothing listens.
@@ -73,7 +71,7 @@ def configure(layout: Layout, _: Namespace) -> int:
 def configure_again(layout: Layout) -> int:
     """Configure after a person mended a node that was refused, and let the agent look after it again."""
     result = configure(layout, Namespace())
-    _restart_agent(for_root(layout.root))
+    restart_agent(for_root(layout.root))
     return result
 
 
@@ -172,8 +170,10 @@ def put(layout: Layout, text: str, config: NodeConfig, leaving: Sequence[str] = 
     node_yaml.replace(layout, text)
     _tell(layout, found, changes)
     if image.network.daemon.jvm:
+        from goldnode.node.commands import hosted  # noqa: PLC0415 - HTTP and a JVM, for the machines that have one
+
         hosted.follow(layout)
-    _restart_agent(system)
+    restart_agent(system)
     return next((error.exit_code for error in found.failures.values()), 0)
 
 
@@ -187,21 +187,6 @@ def retire(node: NodeLayout, block: int | None, system: System) -> None:
         system.lower_mesh(node.name, interface(block), TABLE + block)
 
 
-def fetch(layout: Layout, arguments: Namespace) -> None:
-    """Fetch what the bake deferred and the versions to come, each verified before it gets its name."""
-    file: Path | None = getattr(arguments, "network", None)
-    image = rungs.announce(layout, text_of(file), str(file)) if file else read_image(layout)
-    store = ArtifactStore(layout.state / "artifacts")
-    for path in deferred.fetch(layout, store, SILENT):
-        print(f"goldnode: fetched and verified {path}")
-    deferred.check_daemon(image.daemon, image.network.daemon)
-    deferred.make_defaults(image.daemon, image.network, layout.library / "defaults")
-    for line in rungs.fetch(image, store, SILENT):
-        print(f"goldnode: {line}")
-    if file:
-        _restart_agent(for_root(layout.root))
-
-
 def _leaving(layout: Layout, before: NodeConfig, after: NodeConfig) -> list[str]:
     kept = {entry.name: entry.role for entry in after.nodes}
     for entry in before.nodes:
@@ -213,7 +198,8 @@ def _leaving(layout: Layout, before: NodeConfig, after: NodeConfig) -> list[str]
     return [entry.name for entry in before.nodes if entry.name not in kept]
 
 
-def _restart_agent(system: System) -> None:
+def restart_agent(system: System) -> None:
+    """Let the agent begin anew, when it runs."""
     if system.units(AGENT)[AGENT].active:
         system.restart(AGENT)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import socket
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,11 +76,15 @@ class JvmHost:
 
     def metrics(self, port: int = METRICS) -> str:
         """What the host tells Prometheus; nothing while it does not answer."""
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as page:
-                return str(page.read().decode())
-        except (OSError, ValueError):
+            connection.request("GET", "/metrics")
+            page = connection.getresponse()
+            return page.read().decode() if page.status == http.client.OK else ""
+        except (OSError, http.client.HTTPException, ValueError):
             return ""
+        finally:
+            connection.close()
 
     def ask(self, line: str) -> dict[str, Any]:
         """Send one command.

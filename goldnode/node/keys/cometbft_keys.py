@@ -13,10 +13,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
 from goldnode.errors import SafetyError
+from goldnode.protocol.wire import key_from_seed, public_of
 
 PRIVATE_TYPE = "tendermint/PrivKeyEd25519"
 PUBLIC_TYPE = "tendermint/PubKeyEd25519"
@@ -35,8 +33,7 @@ class Key:
     @property
     def public(self) -> bytes:
         """The 32 public bytes."""
-        private = Ed25519PrivateKey.from_private_bytes(self.seed)
-        return private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        return public_of(key_from_seed(self.seed))
 
     @property
     def node_id(self) -> str:

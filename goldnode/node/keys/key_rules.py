@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from goldnode.config.node_entry import ConsensusKey
+from goldnode.config.choices import ConsensusKey
 from goldnode.errors import SafetyError
 from goldnode.node.keys.signing_state import MUTED, STEPS, UNUSED, SigningState
 

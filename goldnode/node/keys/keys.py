@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from goldnode.config.node_entry import ConsensusKey
+from goldnode.config.choices import ConsensusKey
 from goldnode.errors import SafetyError
 from goldnode.files import write_json
 from goldnode.node import node_files

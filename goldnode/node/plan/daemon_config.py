@@ -8,6 +8,8 @@ CometBFT writes ``max_num_inbound_peers``, the SDK ``minimum-gas-prices``, and s
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import tomlkit
@@ -30,12 +32,28 @@ def render(file: str, defaults: str, settings: Mapping[str, Any]) -> str:
     Raises:
         InputError: The defaults are no TOML, or a key names a table.
     """
+    return _rendered(_Rendering(file, defaults, repr([*settings.items()]), settings))
+
+
+@dataclass(frozen=True, slots=True)
+class _Rendering:
+    """What a config file follows from; its settings are compared as text, in which 1 is not true."""
+
+    file: str
+    defaults: str
+    text: str
+    settings: Mapping[str, Any] = field(compare=False)
+
+
+@lru_cache(maxsize=64)
+def _rendered(job: _Rendering) -> str:
+    """Asked for when a node is prepared, and again for the plan, at every boot; parsing is most of both."""
     try:
-        document = tomlkit.parse(defaults)
+        document = tomlkit.parse(job.defaults)
     except TOMLKitError as error:
-        raise InputError(f"{file}, as the daemon made it, is no TOML: {error}") from error
-    for key, value in settings.items():
-        _put(file, document, key, value)
+        raise InputError(f"{job.file}, as the daemon made it, is no TOML: {error}") from error
+    for key, value in job.settings.items():
+        _put(job.file, document, key, value)
     return tomlkit.dumps(document)
 
 

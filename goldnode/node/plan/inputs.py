@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from goldnode.config import role as roles
+from goldnode.config.choices import MeshKind
 from goldnode.config.daemon import Family
 from goldnode.config.network import Network
-from goldnode.config.node_config import MeshKind
 from goldnode.config.node_entry import CONFIG_FILES, NodeEntry
 from goldnode.config.role import Role, Start
 from goldnode.errors import ImageError

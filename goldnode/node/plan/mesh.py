@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from goldnode.config.node_config import MeshKind
+from goldnode.config.choices import MeshKind
 from goldnode.node.plan import vpncloud, wireguard
 from goldnode.node.plan.inputs import NodeFacts
 from goldnode.node.plan.peers import mesh_address, mesh_prefix

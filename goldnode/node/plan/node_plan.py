@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from goldnode.config.choices import ConsensusKey
 from goldnode.config.daemon import Family
-from goldnode.config.node_entry import ConsensusKey, NodeEntry
+from goldnode.config.node_entry import NodeEntry
 from goldnode.config.role import Role
 from goldnode.errors import InputError
 from goldnode.node.plan import daemon_config, peers, retention

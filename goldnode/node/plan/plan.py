@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from goldnode.config.choices import ConsensusKey
 from goldnode.config.daemon import Family
 from goldnode.config.node_config import NodeConfig, Outgoing
-from goldnode.config.node_entry import ConsensusKey
 from goldnode.config.role import Audience, CatchUpFrom, Role, RoleKind
 from goldnode.node.layout import Layout
 from goldnode.node.plan import firewall

@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from goldnode.node.plan.peers import Member, mesh_address
+from goldnode.protocol.wire import public_of
 
 #: Seconds; below the 30 s after which common NAT gateways forget a UDP flow.
 KEEPALIVE = 25
@@ -45,7 +45,7 @@ def clamp(seed: bytes) -> str:
 def public(private_key: str) -> str:
     """The public key of a private one."""
     private = X25519PrivateKey.from_private_bytes(base64.b64decode(private_key))
-    return base64.b64encode(private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)).decode()
+    return base64.b64encode(public_of(private)).decode()
 
 
 def config(private_key: str, port: int, links: Iterable[Link], fingerprint: str, signer_key: str = "") -> str:

@@ -10,7 +10,7 @@ import pwd
 import socket
 from pathlib import Path
 
-from goldnode.config.node_config import MeshKind
+from goldnode.config.choices import MeshKind
 from goldnode.errors import HostError
 from goldnode.node.plan.mesh import MeshPlan
 from goldnode.node.system import machine

@@ -12,9 +12,9 @@ import pytest
 from goldnode.authoring.lockfile import Pin, lock
 from goldnode.config import network
 from goldnode.errors import ArtifactError
-from goldnode.fetch.artifact import ArtifactStore
 from goldnode.fetch.download import GoneError
 from goldnode.fetch.retry import RetryBudget
+from goldnode.fetch.store import ArtifactStore
 from goldnode.progress import SILENT
 from tests.support.programs import elf
 from tests.support.release_host import ReleaseHost, serving

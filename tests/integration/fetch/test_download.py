@@ -12,9 +12,10 @@ import pytest
 
 from goldnode.errors import ArtifactError
 from goldnode.fetch import download
-from goldnode.fetch.artifact import Artifact, ArtifactStore
+from goldnode.fetch.artifact import Artifact
 from goldnode.fetch.download import CutOffError, GoneError, TooLargeError, UnreachableError, WrongBytesError
 from goldnode.fetch.retry import RetryBudget
+from goldnode.fetch.store import ArtifactStore
 from goldnode.progress import SILENT
 from tests.support.release_host import ReleaseHost, serving
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from goldnode.config.node_entry import ConsensusKey
+from goldnode.config.choices import ConsensusKey
 from goldnode.fleet.fleet import make_volume
 from goldnode.node.keys import key_rules, keys
 from goldnode.node.keys.cometbft_keys import Key

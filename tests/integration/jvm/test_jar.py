@@ -12,7 +12,7 @@ from goldnode.bake.programs import jars, jvmhost
 from goldnode.bake.programs.payload import PayloadFile
 from goldnode.config.network import load
 from goldnode.errors import ArtifactError, BakeError, HostError
-from goldnode.fetch.artifact import ArtifactStore
+from goldnode.fetch.store import ArtifactStore
 from goldnode.files import sha256_file
 from goldnode.progress import SILENT
 

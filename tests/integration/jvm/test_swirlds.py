@@ -12,7 +12,7 @@ import pytest
 from goldnode.bake.programs import jars, jvmhost
 from goldnode.config.network import load
 from goldnode.errors import UsageError
-from goldnode.fetch.artifact import ArtifactStore
+from goldnode.fetch.store import ArtifactStore
 from goldnode.node.jvm.jvm import HostedNode, files
 from goldnode.paths import cache
 from goldnode.progress import SILENT

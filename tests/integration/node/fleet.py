@@ -21,7 +21,7 @@ from typing import Any
 import tomlkit
 
 from goldnode.config import network
-from goldnode.config.node_config import MeshKind
+from goldnode.config.choices import MeshKind
 from goldnode.fleet import external_validators
 from goldnode.fleet.external_validators import ExternalValidator
 from goldnode.fleet.plan import NETWORK, PACE, timing

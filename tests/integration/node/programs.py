@@ -8,8 +8,8 @@ from pathlib import Path
 from goldnode.bake.programs import gomodule, signer, vpncloud
 from goldnode.bake.programs.toolchain import go
 from goldnode.config import network
+from goldnode.config.choices import MeshKind
 from goldnode.config.daemon import BuildSource
-from goldnode.config.node_config import MeshKind
 from goldnode.fleet.program import program
 from goldnode.node.system.machine import architecture
 from goldnode.progress import SILENT

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from goldnode.errors import ArtifactError
-from goldnode.node.commands.boot import fetch
+from goldnode.node.commands.fetch import fetch
 from goldnode.node.plan.inputs import read_image
 from tests.support.node_lab import Tree
 from tests.support.release_host import ReleaseHost, serving

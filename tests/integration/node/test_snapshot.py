@@ -19,6 +19,7 @@ import pytest
 from goldnode.config.catch_up import Snapshot, SnapshotFormat
 from goldnode.errors import ArtifactError, GoldnodeError, HostError, SafetyError
 from goldnode.node import catch_up, snapshot
+from goldnode.node.agent.restore import Restore
 from goldnode.node.catch_up import CatchUpState, Phase
 from goldnode.node.keys import keys
 from goldnode.node.keys.cometbft_keys import Key
@@ -92,7 +93,7 @@ def unpacked(what: Snapshot, target: Path) -> None:
 
 def settled(node: NodeLayout, what: Snapshot) -> str:
     """RoomView as the agent does, until it is in place or has failed; why it failed."""
-    restore, told = snapshot.Restore(), [""]
+    restore, told = Restore(), [""]
 
     def look() -> bool:
         _, told[0] = restore.advance(node, what, catch_up.read(node), DryRunSystem())
@@ -219,10 +220,11 @@ import sys, time
 from pathlib import Path
 from goldnode.config.catch_up import Snapshot, SnapshotFormat
 from goldnode.node import catch_up, snapshot
+from goldnode.node.agent.restore import Restore
 from goldnode.node.layout import Layout
 from goldnode.node.system.dry_run import DryRunSystem
 root, url, digest = sys.argv[1:]
-node, restore = Layout(Path(root)).node("n-1"), snapshot.Restore()
+node, restore = Layout(Path(root)).node("n-1"), Restore()
 snapshot.SPARE = 0
 while (record := catch_up.read(node)).phase is not catch_up.Phase.DONE:
     said, failed = restore.advance(node, Snapshot(url, digest, None, SnapshotFormat.TAR_ZST), record, DryRunSystem())

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from goldnode.config.node_config import MeshKind
+from goldnode.config.choices import MeshKind
 from goldnode.fleet.plan import NETWORK
 from goldnode.node.keys.cometbft_keys import Key
 from goldnode.node.plan import vpncloud

@@ -14,8 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from goldnode.config import node_config
-from goldnode.config.node_config import MeshKind
-from goldnode.config.node_entry import ConsensusKey
+from goldnode.config.choices import ConsensusKey, MeshKind
 from goldnode.errors import InputError
 from goldnode.paths import REPOSITORY
 

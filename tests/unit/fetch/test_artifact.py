@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from goldnode.fetch.artifact import Artifact, ArtifactStore, Deferred, Format
+from goldnode.fetch.artifact import Artifact, Deferred, Format
 from goldnode.fetch.download import WrongBytesError
+from goldnode.fetch.store import ArtifactStore
 
 CONTENT = b"daemon"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from goldnode.config.node_config import MeshKind
+from goldnode.config.choices import MeshKind
 from goldnode.errors import UsageError
 from goldnode.fleet.plan import (
     MEMORY,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from goldnode.config.node_config import MeshKind
+from goldnode.config.choices import MeshKind
 from goldnode.errors import UsageError
 from goldnode.fleet import state
 from goldnode.fleet.plan import FleetSpec, vms

@@ -7,11 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import tomlkit
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from goldnode.config.node_config import MeshKind
+from goldnode.config.choices import MeshKind
 from goldnode.config.role import PeerRules
 from goldnode.errors import InputError
 from goldnode.node.plan import daemon_config, firewall, peers, vpncloud, wireguard
@@ -56,6 +57,21 @@ def test_what_cannot_be_set_is_said(defaults: str, key: str) -> None:
     """No TOML, a key below a value, a value over a table: refused, not mangled."""
     with pytest.raises(InputError):
         daemon_config.render("c", defaults, {key: 1})
+
+
+def test_a_file_is_rendered_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same settings of the same file are the same text without another parse; 1 is not true."""
+    parse, parsed = tomlkit.parse, list[str]()
+
+    def counting(text: str) -> tomlkit.TOMLDocument:
+        parsed.append(text)
+        return parse(text)
+
+    monkeypatch.setattr(tomlkit, "parse", counting)
+    texts = [daemon_config.render("once", "once = 0\n", {"once": value}) for value in (True, 1, True, 1)]
+
+    assert ["once = true\n", "once = 1\n"] * 2 == texts
+    assert 2 == len(parsed)
 
 
 def test_later_layers_win_in_any_spelling() -> None:

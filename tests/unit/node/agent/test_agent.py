@@ -10,7 +10,7 @@ import pytest
 
 from goldnode.discovery.alarm import Alarm, AlarmKind
 from goldnode.files import write_json
-from goldnode.node.agent.agent import Agent
+from goldnode.node.agent.agent import AT_FIRST, INTERVAL, SOON, Agent
 from goldnode.node.agent.rules import CRASH_WINDOW, MISSING
 from goldnode.node.keys import keys
 from goldnode.node.plan.peers import Member
@@ -36,6 +36,19 @@ def _holder(own: str) -> Member:
 def test_a_sentry_starts_alone(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
     """With no roster and no rendezvous, a sentry starts at the first look."""
     assert f"start {UNIT}" in World(tree, "sentry", monkeypatch).reconcile()
+
+
+def test_it_looks_often_while_a_young_machine_is_waited_for(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In its first minute it looks more often until all nodes are ready; one that never is costs no more."""
+    world, up = World(tree, "sentry", monkeypatch), [41.5]
+    world.agent.since_power_on = lambda: up[0]
+    young = world.agent.pause()
+    world.agent._ready.add("n-1")
+    ready = world.agent.pause()
+    world.agent._ready.clear()
+    up[0] += AT_FIRST
+
+    assert (SOON, INTERVAL, INTERVAL) == (young, ready, world.agent.pause())
 
 
 def test_a_validator_waits_and_says_for_whom(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from goldnode.config.node_entry import ConsensusKey
+from goldnode.config.choices import ConsensusKey
 from goldnode.errors import SafetyError
 from goldnode.node.keys.key_rules import Evidence, KeyRecord, Verdict, decide
 from goldnode.node.keys.signing_state import UNUSED, SigningState

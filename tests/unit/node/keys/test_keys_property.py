@@ -10,7 +10,7 @@ import hypothesis.strategies as st
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from goldnode.config.node_entry import ConsensusKey
+from goldnode.config.choices import ConsensusKey
 from goldnode.errors import SafetyError
 from goldnode.files import write_json
 from goldnode.node.keys import archive, cometbft_keys, handover, identity, keys, signing_state
