@@ -135,6 +135,9 @@ class UpgradeWatch:
             self._plan = self._planned()
         rung = following(network.daemon.version, network.upgrades, version, height)
         plan = self._plan if self._plan and self._plan.height > height else None
+        if plan and any(step.name == plan.name and step.version == version for step in network.upgrades):
+            # Its version runs already, and has not made its first block yet.
+            plan = None
         if plan and (rung is None or (plan.name != rung.name and plan.height <= rung.height)):
             said = f"{plan.name} at height {plan.height:,} is voted for, and no ladder names it: binary MISSING"
             return Coming(plan.name, plan.height, "", plan.height - height, Binary.MISSING, said)

@@ -144,6 +144,14 @@ def test_a_plan_that_no_ladder_names_is_told(node: Node) -> None:
     assert "no ladder names it" in coming.said
 
 
+def test_a_plan_whose_version_runs_is_nothing_that_comes(node: Node) -> None:
+    """Between the new version's start and its first block the chain's plan is still there: no false alarm of it."""
+    node.chain.plan = Halt("next", 1000)
+    write_json(node.facts.layout.started, {"version": "0.62.0", "rung": "next"})
+
+    assert node.observe(999).coming is None
+
+
 def test_the_chains_height_is_told_beside_the_ladders(node: Node) -> None:
     """The vote moved the plan: the ladder's step stays what it is, and the difference is said."""
     node.chain.plan = Halt("next", 1010)
