@@ -16,6 +16,7 @@ from typing import Any
 
 from goldnode import paths
 from goldnode.bake import base as bases
+from goldnode.bake import compress as compression
 from goldnode.bake import golden, ssh_wait
 from goldnode.bake.platform import Platform
 from goldnode.config import network as networks
@@ -121,7 +122,7 @@ def compress(image: Path) -> float:
     with tempfile.TemporaryDirectory(prefix="goldnode-bench-", dir=paths.out()) as name:
         plain = Path(name) / "plain.qcow2"
         run(["qemu-img", "convert", "-O", "qcow2", image, plain])
-        return _seconds(lambda: run([*golden.COMPRESS, plain, Path(name) / "small.qcow2"]))
+        return _seconds(lambda: compression.compress(plain, Path(name) / "small.qcow2"))
 
 
 def _greets(port: int) -> bool:

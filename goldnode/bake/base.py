@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from goldnode import files, paths
-from goldnode.bake import grub
+from goldnode.bake import compress, grub
 from goldnode.errors import BakeError, HostError
 from goldnode.image.allowed import left_out
 from goldnode.image.check import check_image
@@ -62,7 +62,7 @@ class BaseSpec:
         """Digest of every input that we decide; the mirror's state on the day is in the manifest instead."""
         inputs = [dataclasses.asdict(self), SUITE, BIOS_AT, ESP_AT, ROOT_AT, EPOCH, EXT4_FEATURES, dpkg_options()]
         digest = hashlib.sha256(json.dumps(inputs).encode())
-        for part in (_assemble, grub, _packages, _early_hooks, _hooks):
+        for part in (_assemble, compress, grub, _packages, _early_hooks, _hooks):
             digest.update(inspect.getsource(part).encode())
         for file in sorted((paths.REPOSITORY / "packer" / "base").rglob("*")):
             if file.is_file():
@@ -250,19 +250,7 @@ rm -rf {root}
     (done / "vmlinuz").chmod(0o644)
     (done / "initrd.img").chmod(0o644)
     disk = grub.lay_out(draft, bios_at=BIOS_AT, esp_at=ESP_AT, root_at=ROOT_AT, seed=spec.key)
-    run(
-        [
-            "qemu-img",
-            "convert",
-            "-O",
-            "qcow2",
-            "-c",
-            "-o",
-            "compression_type=zstd,cluster_size=256k",
-            disk,
-            done / "disk.qcow2",
-        ]
-    )
+    compress.compress(disk, done / "disk.qcow2")
     lines = (draft / "packages.tsv").read_text().splitlines()
     files.write_json(done / "packages.json", sorted(line.split("\t") for line in lines))
     for leftover in (disk, draft / "root.ext4"):

@@ -42,8 +42,8 @@ def test_the_manifest_keeps_to_its_schema(sealed_manifest: dict[str, Any], seale
 
 
 def test_an_image_of_localnet_is_small(sealed_manifest: dict[str, Any]) -> None:
-    """A localnet image has at most 130 MB."""
-    assert sealed_manifest["image"]["size"] <= 130_000_000
+    """A localnet image has at most 125 MB."""
+    assert sealed_manifest["image"]["size"] <= 125_000_000
 
 
 def test_an_unchanged_bake_says_so(sealed_image: Path) -> None:
