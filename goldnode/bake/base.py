@@ -1,8 +1,8 @@
 """The base image: Debian 13 from signed packages, assembled offline, cached by its inputs.
 
 A bake changes roles and daemons often and Debian rarely, so the slow part (packages) is made once
-per package list and kept.  Nothing is booted and nothing is mounted: mmdebstrap writes a tar,
-mke2fs turns the unpacked tree into a filesystem, genimage lays the disk out.  A user without root
+per package list and kept for some days: Debian mends holes every week.  Nothing is booted and
+nothing is mounted: mmdebstrap writes a tar, mke2fs turns the unpacked tree into a filesystem, genimage lays the disk out.  A user without root
 gets the same through a user namespace (mmdebstrap's own helper).
 
 The disk boots by BIOS and by UEFI.  GRUB is written by ``goldnode/bake/grub.py``; the kernel and
@@ -21,7 +21,9 @@ import os
 import shutil
 import tempfile
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from goldnode import files, paths
@@ -38,6 +40,13 @@ MIB = 1 << 20
 BIOS_AT, ESP_AT, ROOT_AT = (1, 1), (2, 16), (18, 1260)
 #: One fixed instant for every file that would otherwise carry the time of the bake: 2026-01-01.
 EPOCH = 1767225600
+#: How old a base may be: for a bake, unless somebody says otherwise, and for a release when its bake begins and ends.
+FRESH = timedelta(days=7)
+FRESH_FOR_RELEASE, OLDEST_RELEASED = timedelta(hours=12), timedelta(days=1)
+#: Bases of the same inputs that are kept: a bake that began with the last one reads it to its end.
+KEPT = 2
+#: When a base was made, in its folder's name.
+_STAMP = "%Y%m%dT%H%M%SZ"
 #: Named one by one, because the defaults of mke2fs differ between the hosts that bake.
 EXT4_FEATURES = (
     "none,has_journal,ext_attr,resize_inode,dir_index,filetype,extent,64bit,flex_bg,"
@@ -78,11 +87,13 @@ class Base:
         folder: Holds ``disk.qcow2`` and, taken out of it, ``vmlinuz`` and ``initrd.img``.
         key: The key of its inputs.
         packages: (name, version, architecture) of every package in it.
+        made: When its packages were fetched.
     """
 
     folder: Path
     key: str
     packages: tuple[tuple[str, str, str], ...]
+    made: datetime
 
     @property
     def disk(self) -> Path:
@@ -102,13 +113,24 @@ def dpkg_options() -> tuple[str, ...]:
 
 
 def find(spec: BaseSpec) -> Base | None:
-    """The base of these inputs, when it has been made before."""
-    folder = paths.cache() / "bases" / spec.key
-    try:
-        packages = json.loads((folder / "packages.json").read_text())
-    except FileNotFoundError:
+    """The newest base of these inputs, when one has been made before."""
+    made = _made(spec)
+    if not made:
         return None
-    return Base(folder, spec.key, tuple((name, version, arch) for name, version, arch in packages))
+    folder, when = made[-1]
+    packages = json.loads((folder / "packages.json").read_text())
+    return Base(folder, spec.key, tuple((name, version, arch) for name, version, arch in packages), when)
+
+
+def _made(spec: BaseSpec) -> list[tuple[Path, datetime]]:
+    """The folders of these inputs, and when each was made, oldest first; one without a date in its name by its file."""
+    found = []
+    for file in (paths.cache() / "bases").glob(f"{spec.key}*/packages.json"):
+        stamp = file.parent.name.partition("-")[2]
+        when = datetime.strptime(f"{stamp}+0000", f"{_STAMP}%z") if stamp else datetime.fromtimestamp(
+            file.stat().st_mtime, UTC)  # fmt: skip
+        found.append((file.parent, when))
+    return sorted(found, key=lambda each: each[1])
 
 
 def make(spec: BaseSpec, progress: Progress) -> Base:
@@ -123,27 +145,59 @@ def make(spec: BaseSpec, progress: Progress) -> Base:
     return made
 
 
-def assemble(spec: BaseSpec, progress: Progress) -> Base:
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def age(made: datetime, now: datetime) -> str:
+    """How old packages are, in words."""
+    days = max(0, (now - made).days)
+    return "today's" if days == 0 else f"{days} day{'' if days == 1 else 's'} old"
+
+
+def assemble(spec: BaseSpec, progress: Progress, fresh: timedelta = FRESH, now: Callable[[], datetime] = _now) -> Base:
     """Return the base of ``spec``, from the cache or newly made; nothing may be shipped from it before ``search``.
+
+    Args:
+        spec: What it is made of.
+        progress: Told of each step.
+        fresh: How old one from the cache may be; an older one is made anew.
+        now: The present.
 
     Raises:
         HostError: A tool is missing, or the package mirror cannot be used.
     """
     root = paths.cache() / "bases"
     with files.locked(root / f"{spec.key}.lock"):
-        if found := find(spec):
+        found, present = find(spec), now()
+        if found and present - found.made <= fresh:
             return found
+        old = f", because those at hand are {age(found.made, present)}" if found else ""
         with tempfile.TemporaryDirectory(prefix="draft-", dir=root) as name:
             draft = Path(name)
-            with progress.step("base: Debian packages"):
-                tree = _packages(spec, draft)
+            with progress.step(f"base: Debian packages{old}"):
+                tree = _fetched(spec, draft, found, present)
             with progress.step("base: disk"):
                 _assemble(spec, tree, draft)
-            (draft / "done").rename(root / spec.key)
-    made = find(spec)
+            (draft / "done").rename(root / f"{spec.key}-{present.strftime(_STAMP)}")
+        for folder, _ in _made(spec)[:-KEPT]:
+            shutil.rmtree(folder)
+        made = find(spec)
     if made is None:
         raise HostError(f"the base vanished from {root} while it was made", hint="./invoke bake")
     return made
+
+
+def _fetched(spec: BaseSpec, draft: Path, found: Base | None, now: datetime) -> Path:
+    """The packages, or a refusal that says how old those at hand are, and how to accept them."""
+    try:
+        return _packages(spec, draft)
+    except HostError as error:
+        if found is None:
+            raise
+        days = (now - found.made).days + 1
+        raise HostError(f"{error.message}\nthose at hand are {age(found.made, now)}",
+                        hint=f"./invoke bake --base-days {days}, to accept them") from error  # fmt: skip
 
 
 def search(base: Base, progress: Progress) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,7 @@ class BakeOptions:
         artifacts: Folder the operator filled; looked into before the network is asked.
         force: Bake even if nothing has changed.
         platform: Who runs the machine that becomes the image.
+        fresh: How old the base's Debian packages may be; older ones are fetched anew.
     """
 
     network: Network
@@ -69,6 +71,7 @@ class BakeOptions:
     artifacts: Path | None = None
     force: bool = False
     platform: Platform = Platform.QEMU
+    fresh: timedelta = bases.FRESH
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +117,8 @@ def bake(options: BakeOptions, progress: Progress) -> BakeResult:
     timer, started = StepTimer(progress), time.monotonic()
     network = options.network
     stock = options.platform is Platform.STOCK
-    with beside(lambda: bases.assemble(bases.BaseSpec(options.arch, base_packages(options)), timer)) as assembled:
+    spec = bases.BaseSpec(options.arch, base_packages(options))
+    with beside(lambda: bases.assemble(spec, timer, options.fresh)) as assembled:
         payload = obtain(network, options.arch, artifacts_dir=options.artifacts, strict=options.strict, progress=timer)
         base = assembled.result()
     target = manifest.names(network, options.arch, deferred=bool(payload.deferred), stock=stock)
@@ -139,7 +143,12 @@ def bake(options: BakeOptions, progress: Progress) -> BakeResult:
             options.arch,
             payload,
             key=key,
-            base={"key": base.key, "suite": bases.SUITE, "disk_sha256": files.sha256_file(base.disk)},
+            base={
+                "key": base.key,
+                "suite": bases.SUITE,
+                "disk_sha256": files.sha256_file(base.disk),
+                "made": base.made.isoformat(),
+            },
             packages=packages,
             accelerator=acceleration,
             seconds=timer.seconds | {WALL: time.monotonic() - started},

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
+from goldnode.bake.base import OLDEST_RELEASED
 from goldnode.errors import ImageError
 
 
@@ -42,6 +44,19 @@ def require_committed(network: str, source: Mapping[str, Any]) -> None:
         ImageError: It would.
     """
     _refuse(network, _unknown_source(source))
+
+
+def require_fresh(manifest: Mapping[str, Any], now: datetime) -> None:
+    """Stop a release whose Debian packages are not today's: what Debian has mended since would be missing.
+
+    Raises:
+        ImageError: They are more than a day old, or nobody knows how old they are.
+    """
+    made = manifest["base"].get("made")
+    if made is None:
+        _refuse(manifest["network"], ["nobody knows how old its Debian packages are"])
+    elif now - datetime.fromisoformat(made) > OLDEST_RELEASED:
+        _refuse(manifest["network"], [f"its Debian packages are of {made[:10]}, more than a day old"])
 
 
 def _unknown_source(source: Mapping[str, Any]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from invoke.context import Context
@@ -10,6 +11,7 @@ from invoke.tasks import task
 
 from goldnode.bake import cloud, golden
 from goldnode.bake import platform as platforms
+from goldnode.bake.base import FRESH, age
 from goldnode.config import choices
 from goldnode.config import daemon as daemons
 from goldnode.config import network as networks
@@ -35,6 +37,7 @@ MB = 1_000_000
         "accel": "auto (probe), kvm or tcg",
         "artifacts": "folder with files of the network, found by their hash; looked into first",
         "force": "bake even if nothing has changed",
+        "base_days": "how many days old the base's Debian packages may be; older ones are fetched anew",
         "json": "print the manifest as JSON at the end",
     },
 )
@@ -49,6 +52,7 @@ def bake(
     accel: str = AccelMode.AUTO,
     artifacts: str = "",
     force: bool = False,
+    base_days: int = FRESH.days,
     json: bool = False,
 ) -> None:
     """Bake a network's golden image: every role installed, none enabled, sealed and checked."""
@@ -66,6 +70,7 @@ def bake(
         artifacts=Path(artifacts) if artifacts else None,
         force=force,
         platform=where,
+        fresh=timedelta(days=base_days),
     )
     host.require([Need.BAKE, Need.MACHINE, *needs_of(chosen)])
     if where.cloud:
@@ -99,6 +104,8 @@ def _report(result: golden.BakeResult) -> None:
         return
     output.show(step_table(result.manifest["seconds"]), stderr=True)
     output.tell(f"accelerator: {result.manifest['accelerator']['name']} ({result.manifest['accelerator']['reason']})")
+    made = datetime.fromisoformat(result.manifest["base"]["made"])
+    output.tell(f"base: Debian {result.manifest['base']['suite']} of {made:%Y-%m-%d}, {age(made, datetime.now(UTC))}")
     output.say(f"{result.image}  {image['size'] / MB:.0f} MB  sha256 {image['sha256']}")
     for item in result.manifest["deferred"]:
         output.say(f"DEFERRED to first boot: {item['name']} from {item['url']} sha256 {item['sha256']}")

@@ -15,6 +15,7 @@ from rich import table as tables
 
 from goldnode import paths
 from goldnode.bake import golden, manifest
+from goldnode.bake.base import FRESH_FOR_RELEASE
 from goldnode.config import network as networks
 from goldnode.errors import ImageError
 from goldnode.publish import binding, difference, inventory, strict, targets
@@ -51,10 +52,11 @@ def release(
     releases.require_possible(binding.release_name(chosen.name, version, arch), Path(sign), out)
     host.require([Need.BAKE, Need.MACHINE, Need.PROOF, Need.TEST_PACKAGES, *needs_of(chosen)])
     bake_options = golden.BakeOptions(
-        chosen, arch, strict=True, artifacts=Path(artifacts) if artifacts else None, force=True
+        chosen, arch, strict=True, artifacts=Path(artifacts) if artifacts else None, force=True, fresh=FRESH_FOR_RELEASE
     )
     with progress() as shown:
         baked = golden.bake(bake_options, shown)
+    strict.require_fresh(baked.manifest, dt.datetime.now(dt.UTC))
     with TemporaryDirectory() as scratch:
         asked = Path(scratch) / "image.xml"
         ask(baked.image, asked)

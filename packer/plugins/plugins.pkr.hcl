@@ -4,31 +4,31 @@ packer {
   required_plugins {
     qemu = {
       source  = "github.com/hashicorp/qemu"
-      version = ">= 1.0.9"
+      version = "= 1.0.9"
     }
     amazon = {
       source  = "github.com/hashicorp/amazon"
-      version = ">= 1.2.0"
+      version = "= 1.2.0"
     }
     googlecompute = {
       source  = "github.com/hashicorp/googlecompute"
-      version = ">= 1.1.0"
+      version = "= 1.1.0"
     }
     digitalocean = {
       source  = "github.com/digitalocean/digitalocean"
-      version = ">= 1.1.0"
+      version = "= 1.1.0"
     }
     hcloud = {
       source  = "github.com/hetznercloud/hcloud"
-      version = ">= 1.2.0"
+      version = "= 1.2.0"
     }
     azure = {
       source  = "github.com/hashicorp/azure"
-      version = ">= 2.0.0"
+      version = "= 2.0.0"
     }
     openstack = {
       source  = "github.com/hashicorp/openstack"
-      version = ">= 1.1.0"
+      version = "= 1.1.0"
     }
   }
 }

@@ -2,3 +2,8 @@ output "addresses" {
   description = "Public address of each sentry."
   value       = { for name in var.sentries : name => digitalocean_droplet.node[name].ipv4_address }
 }
+
+output "rendezvous" {
+  description = "Where the rendezvous machine is: `./invoke cluster new NAME --network NETWORK --rendezvous` takes it."
+  value       = one([for name in compact([var.rendezvous_machine]) : "http://${digitalocean_droplet.node[name].ipv4_address}:8700"])
+}

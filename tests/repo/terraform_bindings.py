@@ -25,10 +25,11 @@ WHEELS = {
     "hcloud": ("pulumi-hcloud", "1.43.3", "pulumi_hcloud"),
 }
 RESOURCES = (
-    "aws_ebs_volume", "aws_instance", "aws_security_group", "aws_volume_attachment",
+    "aws_ebs_volume", "aws_eip", "aws_eip_association", "aws_instance", "aws_security_group", "aws_subnet",
+    "aws_volume_attachment",
     "aws_vpc_security_group_egress_rule", "aws_vpc_security_group_ingress_rule",
     "digitalocean_droplet", "digitalocean_firewall", "digitalocean_volume",
-    "google_compute_disk", "google_compute_firewall", "google_compute_instance",
+    "google_compute_address", "google_compute_disk", "google_compute_firewall", "google_compute_instance",
     "hcloud_firewall", "hcloud_server", "hcloud_volume", "hcloud_volume_attachment",
 )  # fmt: skip
 #: Terraform's own words for every resource.

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 import yaml
 
+from goldnode.files import sha256_file
 from goldnode.paths import REPOSITORY
-from goldnode.run import run
+from goldnode.publish import signature
+from goldnode.run import Completed, run
 from tests.support.go_tools import ACTIONLINT
 
 FOLDER = REPOSITORY / ".github" / "workflows"
@@ -23,7 +25,8 @@ RIGHTS = {
     "check": [{"contents": "read"}],
     "image": [{"contents": "read"}],
     "release": [
-        {"contents": "read", "id-token": "write", "attestations": "write"},
+        {"contents": "read"},
+        {"id-token": "write", "attestations": "write"},
         {"contents": "write", "id-token": "write"},
     ],
 }
@@ -82,25 +85,73 @@ def test_release_runs_on_tags_only_and_behind_reviewers() -> None:
     path = FOLDER / "release.yml"
 
     assert {"push": {"tags": ["v[0-9]+.[0-9]+.[0-9]+"]}} == read(path)[True]  # type: ignore[index]
-    assert ["release", "release"] == [job["environment"] for job in jobs(path)]
+    assert [None, "release", "release"] == [job.get("environment") for job in jobs(path)]
 
 
-def test_the_signing_key_and_the_right_to_publish_never_meet() -> None:
-    """The job that bakes and holds the key cannot write to GitHub or AWS; the one that publishes has no key."""
-    made, published = jobs(FOLDER / "release.yml")
+def test_the_signing_key_meets_nothing_of_others_and_no_right_to_publish() -> None:
+    """Who runs others' programs has no key; who has the key runs only what comes with the runner; a third publishes."""
+    baked, signed, published = jobs(FOLDER / "release.yml")
 
-    assert ("RELEASE_KEY" in str(made), "RELEASE_KEY" in str(published)) == (True, False)
-    assert ("AWS_ROLE" in str(made), "AWS_ROLE" in str(published)) == (False, True)
-    assert "./invoke release" not in str(published)
+    assert [False, True, False] == ["RELEASE_KEY" in str(job) for job in (baked, signed, published)]
+    assert [True, False, False] == ["./invoke release" in str(job) for job in (baked, signed, published)]
+    assert [False, False, True] == ["AWS_ROLE" in str(job) for job in (baked, signed, published)]
+    assert ("checkout" in str(signed), "invoke" in str(signed), "sudo" in str(signed)) == (False, False, False)
+
+
+def sign_step(folder: Path, key: str) -> Completed:
+    """Run the step that signs as the runner would, in a folder of its own."""
+    _, signed, _ = jobs(FOLDER / "release.yml")
+    (step,) = [step for step in signed["steps"] if step.get("name") == "Sign"]
+    (release := folder / "release").mkdir()
+    (release / "disk").write_text("a disk")
+    (release / "SHA256SUMS").write_text(f"{sha256_file(release / 'disk')}  disk\n")
+    (temporary := folder / "temporary").mkdir()
+    argv = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
+    return run(argv, cwd=release, env={"RELEASE_KEY": key, "RUNNER_TEMP": str(temporary)}, check=False)
+
+
+def test_the_key_signs_from_memory(tmp_path: Path) -> None:
+    """The step signs the sums with the secret, `verify` accepts it from the key's owner, and no file holds the key."""
+    run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", tmp_path / "key"])
+    key, public = ((tmp_path / name).read_text() for name in ("key", "key.pub"))
+    (tmp_path / "key").unlink()
+    (tmp_path / "signers").write_text(f'operator namespaces="goldnode-release" {public}')
+    done = sign_step(tmp_path, key.strip())
+    sums = tmp_path / "release" / "SHA256SUMS"
+
+    assert 0 == done.returncode, done.stderr
+    assert "operator" == signature.check(sums, tmp_path / "release" / "SHA256SUMS.sig", tmp_path / "signers")
+    assert [] == [path for path in tmp_path.rglob("*") if path.is_file() and "PRIVATE KEY" in path.read_text()]
+
+
+def test_without_a_key_nothing_is_signed(tmp_path: Path) -> None:
+    """A secret that is missing or no key fails the step; no signature is left that could be published."""
+    done = sign_step(tmp_path, "")
+
+    assert 0 != done.returncode
+    assert not (tmp_path / "release" / "SHA256SUMS.sig").exists()
+
+
+def test_github_needs_no_cloud() -> None:
+    """Without an AWS role everything but AWS is done: its steps alone ask for the variable, and come last."""
+    steps = [step for step in list(jobs(FOLDER / "release.yml"))[2]["steps"] if "ledger" not in str(step)]
+    aws = ["aws" in str(step) for step in steps]
+    asked = ["vars.AWS_ROLE != ''" in step.get("if", "") for step in steps]
+
+    assert aws == asked
+    assert sorted(aws) == aws
+    assert "--to github" in str(steps[aws.index(True) - 1])
 
 
 def test_a_network_that_fails_does_not_hold_the_others_back() -> None:
-    """Every leg of the matrix runs to its own end, and what was released is published."""
-    made, published = jobs(FOLDER / "release.yml")
+    """Every leg of the matrix runs to its own end, and what was baked is signed and published."""
+    found = list(jobs(FOLDER / "release.yml"))
 
-    assert [False, False] == [job["strategy"]["fail-fast"] for job in (made, published)]
-    assert ("release", "${{ !cancelled() }}") == (published["needs"], published["if"])
-    assert made["strategy"]["matrix"] == published["strategy"]["matrix"]
+    assert [False] * 3 == [job["strategy"]["fail-fast"] for job in found]
+    assert [("bake", "${{ !cancelled() }}"), ("sign", "${{ !cancelled() }}")] == [
+        (job["needs"], job["if"]) for job in found[1:]
+    ]
+    assert [found[0]["strategy"]["matrix"]] * 2 == [job["strategy"]["matrix"] for job in found[1:]]
 
 
 def test_release_knows_its_networks() -> None:

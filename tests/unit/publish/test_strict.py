@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -58,3 +60,19 @@ def test_refuses_by_name(change: dict[str, Any], named: str) -> None:
         strict.require_releasable(manifest)
 
     assert named in refused.value.message
+
+
+@pytest.mark.parametrize(("hours", "refused"), [(0, False), (24, False), (25, True), (400 * 24, True)])
+def test_a_base_older_than_a_day_is_not_released(hours: int, refused: bool) -> None:
+    """What Debian mended yesterday is on a release, or there is none; the date is in the refusal."""
+    now = datetime(2026, 11, 29, 12, tzinfo=UTC)
+    made = now - timedelta(hours=hours)
+
+    with pytest.raises(ImageError, match=f"of {made:%Y-%m-%d}, more than a day") if refused else nullcontext():
+        strict.require_fresh({**MANIFEST, "base": {"made": made.isoformat()}}, now)
+
+
+def test_a_base_of_unknown_age_is_not_released() -> None:
+    """An image of before the date was kept may be of any age."""
+    with pytest.raises(ImageError, match="nobody knows how old"):
+        strict.require_fresh({**MANIFEST, "base": {}}, datetime(2026, 11, 29, tzinfo=UTC))

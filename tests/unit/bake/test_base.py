@@ -1,0 +1,81 @@
+"""How long a base is used: the packages themselves are replaced by empty ones here."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from goldnode import files, paths
+from goldnode.bake import base
+from goldnode.errors import HostError
+from goldnode.progress import SILENT
+
+NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
+SPEC = base.BaseSpec("amd64", ("bash",))
+
+
+@pytest.fixture(autouse=True)
+def without_debian(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nothing is fetched: what is made of it holds a list of no packages."""
+
+    def assemble(_: base.BaseSpec, __: Path, draft: Path) -> None:
+        (draft / "done").mkdir()
+        files.write_json(draft / "done" / "packages.json", [])
+
+    # The key is a digest of these functions, among others: it is decided before they are replaced.
+    key = SPEC.key
+    monkeypatch.setattr(base.BaseSpec, "key", key)
+    monkeypatch.setattr(paths, "cache", lambda: tmp_path)
+    monkeypatch.setattr(base, "_packages", lambda *_: Path())
+    monkeypatch.setattr(base, "_assemble", assemble)
+
+
+def made(days: float, fresh: timedelta = base.FRESH) -> datetime:
+    """When the base is of that a bake gets so many days after NOW."""
+    return base.assemble(SPEC, SILENT, fresh, lambda: NOW + timedelta(days=days)).made
+
+
+def test_a_base_is_used_for_a_week_and_then_made_anew() -> None:
+    """The same inputs give the base that lies there, until its packages are older than a week."""
+    assert [NOW, NOW, NOW + timedelta(days=400)] == [made(0), made(7), made(400)]
+
+
+def test_an_operator_decides_otherwise() -> None:
+    """Older packages are accepted, and newer ones asked for, by saying how old they may be."""
+    assert [NOW, NOW] == [made(0), made(400, timedelta(days=400))]
+    assert NOW + timedelta(days=401) == made(401, timedelta(hours=12))
+
+
+def test_bases_do_not_pile_up() -> None:
+    """The one before stays for whoever began with it; older ones go."""
+    for days in (0, 10, 20, 30):
+        made(days)
+
+    kept = sorted(path.name.partition("-")[2] for path in (paths.cache() / "bases").glob(f"{SPEC.key}-*"))
+
+    assert ["20261219T120000Z", "20261229T120000Z"] == kept
+
+
+def test_without_a_mirror_it_is_said_how_old_the_packages_at_hand_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who cannot reach Debian learns the age of what is at hand, and what to type to accept it."""
+    made(0)
+
+    def unreachable(_: base.BaseSpec, __: Path) -> Path:
+        raise HostError("no mirror")
+
+    monkeypatch.setattr(base, "_packages", unreachable)
+    with pytest.raises(HostError) as refused:
+        made(12)
+
+    assert "those at hand are 12 days old" in refused.value.message
+    assert "./invoke bake --base-days 13, to accept them" == refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("hours", "said"), [(-1, "today's"), (3, "today's"), (24, "1 day old"), (400 * 24, "400 days old")]
+)
+def test_age_is_said_in_words(hours: int, said: str) -> None:
+    """A clock that was set back makes nothing older than today."""
+    assert said == base.age(NOW, NOW + timedelta(hours=hours))
