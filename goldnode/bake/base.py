@@ -2,8 +2,9 @@
 
 A bake changes roles and daemons often and Debian rarely, so the slow part (packages) is made once
 per package list and kept for some days: Debian mends holes every week.  Nothing is booted and
-nothing is mounted: mmdebstrap writes a tar, mke2fs turns the unpacked tree into a filesystem, genimage lays the disk out.  A user without root
-gets the same through a user namespace (mmdebstrap's own helper).
+nothing is mounted: mmdebstrap writes a tar, mke2fs turns the unpacked tree into a filesystem,
+genimage lays the disk out.  A user without root gets the same through a user namespace
+(mmdebstrap's own helper).
 
 The disk boots by BIOS and by UEFI.  GRUB is written by ``goldnode/bake/grub.py``; the kernel and
 initrd are kept beside the disk, so that a bake can start them directly and skip the firmware.

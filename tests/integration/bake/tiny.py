@@ -11,6 +11,7 @@ import struct
 import sys
 import tempfile
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 from goldnode.bake import vmbake
@@ -42,7 +43,7 @@ def base(folder: Path) -> Base:
     folder.mkdir()
     (folder / "vmlinuz").write_bytes(kernel())
     (folder / "initrd.img").write_bytes(b"\0")
-    made = Base(folder, "tiny", ())
+    made = Base(folder, "tiny", (), datetime(2026, 1, 1, tzinfo=UTC))
     run(["qemu-img", "create", "-q", "-f", "qcow2", made.disk, "1280M"])
     return made
 
