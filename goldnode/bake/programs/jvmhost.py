@@ -23,12 +23,18 @@ SOURCES = REPOSITORY / "jvm" / "src"
 RELEASE = 17
 #: Goes up when this module makes another jar from the same inputs.
 RECIPE = 1
-#: ``Add-Opens`` is for ``Pools.java``, which says why; a line may have 72 bytes and goes on behind a space.
+#: ``Add-Opens`` is for ``Pools``, ``Keeper``, ``VirtualThreads`` and ``JvmWide``, the agent for ``Agent.java``:
+#: each says why.  A line may have 72 bytes and goes on behind a space.
 MANIFEST = """\
 Manifest-Version: 1.0
 Main-Class: goldnode.jvm.Host
+Launcher-Agent-Class: goldnode.jvm.Agent
+Can-Retransform-Classes: true
+Enable-Native-Access: ALL-UNNAMED
 Add-Opens: java.base/java.lang java.base/java.util
-  java.base/java.util.concurrent
+  java.base/java.util.concurrent java.base/jdk.internal.vm
+  java.base/java.net java.base/sun.security.jca
+  java.base/jdk.internal.misc
 
 """
 #: The earliest date a zip can hold.

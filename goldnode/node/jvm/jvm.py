@@ -32,6 +32,9 @@ FLAGS = (
     "-XX:MinMetaspaceFreeRatio=5",
     "-XX:MaxMetaspaceFreeRatio=10",
     "-Djava.util.concurrent.ForkJoinPool.common.threadFactory=goldnode.jvm.PoolThreads",
+    "-Djava.nio.channels.DefaultThreadPool.threadFactory=goldnode.jvm.SharedThreads",
+    "-Djava.util.logging.manager=goldnode.jvm.NodeLogs",
+    "-Djdk.trackAllThreads=true",
 )
 #: Besides, for the C library: each arena keeps memory it once had.
 ENVIRONMENT = {"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "131072"}

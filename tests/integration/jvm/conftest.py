@@ -9,7 +9,7 @@ import pytest
 
 from goldnode.bake.programs import jvmhost
 from goldnode.progress import SILENT
-from tests.integration.jvm.hosting import PROGRAMS, Hosted, hosting
+from tests.integration.jvm.hosting import JAVAS, PROGRAMS, Hosted, hosting
 
 
 @pytest.fixture(scope="session")
@@ -31,4 +31,13 @@ def sample(jar: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def host(jar: Path, sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosted]:
     """One host that tests share: each adds nodes of its own, and takes for granted that others come and go."""
     with hosting(jar, tmp_path_factory.mktemp("host"), [sample]) as hosted:
+        yield hosted
+
+
+@pytest.fixture(scope="session", params=JAVAS, ids=lambda java: java.parent.parent.name)
+def anywhere(
+    request: pytest.FixtureRequest, jar: Path, sample: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Hosted]:
+    """A host on each Java of this machine."""
+    with hosting(jar, tmp_path_factory.mktemp("anywhere"), [sample], java=request.param) as hosted:
         yield hosted

@@ -74,6 +74,7 @@ class Hosted:
         metrics: Its HTTP port.
         control: Its socket.
         jars: The class path of nodes that name none.
+        java: The Java it runs on.
     """
 
     process: subprocess.Popen[bytes]
@@ -81,6 +82,7 @@ class Hosted:
     metrics: int
     control: JvmHost
     jars: Sequence[Path]
+    java: Path
 
     def write(self, name: str, entries: Mapping[str, object]) -> None:
         """Write a node's file; jars, home and log have defaults."""
@@ -144,6 +146,6 @@ def hosting(jar: Path, folder: Path, jars: Sequence[Path] = (), java: Path = JAV
         (folder / "host.log").open("ab") as log,
         run.spawn(command, cwd=folder, env=ENVIRONMENT, stdout=log) as process,
     ):
-        hosted = Hosted(process, folder, metrics, JvmHost(control), jars)
+        hosted = Hosted(process, folder, metrics, JvmHost(control), jars, java)
         until(lambda: process.poll() is not None or hosted.answers(), "the host's start")
         yield hosted

@@ -17,7 +17,7 @@ import pytest
 from goldnode.errors import UsageError
 from goldnode.node.__main__ import main
 from goldnode.run import run
-from tests.integration.jvm.hosting import JAVAS, Hosted, ask, free_port, hosting, until
+from tests.integration.jvm.hosting import Hosted, ask, free_port, hosting, until
 
 #: Classes of which each life makes one.
 COUNTED = (
@@ -47,15 +47,6 @@ def counting(port: int) -> Iterator[list[int]]:
     finally:
         over.set()
         thread.join()
-
-
-@pytest.fixture(scope="module", params=JAVAS, ids=lambda java: java.parent.parent.name)
-def anywhere(
-    request: pytest.FixtureRequest, jar: Path, sample: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Hosted]:
-    """A host on each Java of this machine."""
-    with hosting(jar, tmp_path_factory.mktemp("anywhere"), [sample], java=request.param) as hosted:
-        yield hosted
 
 
 @pytest.mark.parametrize(
@@ -188,9 +179,9 @@ def test_what_a_node_prints_is_in_its_own_log(host: Hosted) -> None:
     )
 
 
-def test_threads_of_the_common_pool_belong_to_no_node(host: Hosted) -> None:
-    """A node that uses the JVM-wide pool first does not own its threads."""
-    assert ask(host.sample(next(names)), "pool") == "main"
+def test_every_node_has_a_common_pool_of_its_own(host: Hosted) -> None:
+    """What a node gives to the common pool runs on threads that end with the node."""
+    assert ask(host.sample(name := next(names)), "pool") == name
 
 
 def test_an_adapter_starts_and_stops_a_node(host: Hosted) -> None:

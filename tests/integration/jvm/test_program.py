@@ -10,7 +10,13 @@ from goldnode.bake.programs import jvmhost
 from goldnode.run import run
 from tests.integration.jvm.hosting import JAVAS
 
-OPENED = ("java.base/java.lang", "java.base/java.util", "java.base/java.util.concurrent")
+OPENED = (
+    "java.base/java.lang",
+    "java.base/java.util",
+    "java.base/java.util.concurrent",
+    "java.base/jdk.internal.vm",
+    "java.base/sun.security.jca",
+)
 
 
 @pytest.fixture(scope="module")

@@ -5,18 +5,20 @@ import java.lang.reflect.InvocationHandler;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
 import java.lang.reflect.Proxy;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
-import java.util.concurrent.ConcurrentHashMap;
+import java.util.TreeSet;
+import java.util.stream.Stream;
 import javax.management.JMException;
 import javax.management.MBeanServer;
-import javax.management.ObjectInstance;
+import javax.management.MBeanServerFactory;
 import javax.management.ObjectName;
 
-/** The JVM's bean server as one node sees it: the same one, but what the node registers is remembered. */
+/** The bean server as one node sees it: the JVM's own beans, and those of the node, which no sibling sees. */
 final class Beans implements InvocationHandler {
     private final MBeanServer platform = ManagementFactory.getPlatformMBeanServer();
-    private final Set<ObjectName> registered = ConcurrentHashMap.newKeySet();
+    private final MBeanServer own = MBeanServerFactory.newMBeanServer();
 
     /** The server to hand to the node. */
     MBeanServer view() {
@@ -26,28 +28,44 @@ final class Beans implements InvocationHandler {
 
     /** Takes out what the node registered and left, and names it. */
     List<String> removeLeft() {
-        return registered.stream().filter(this::remove).map(name -> "bean " + name).toList();
+        return own.queryNames(null, null).stream().filter(this::remove).map(name -> "bean " + name).sorted().toList();
     }
 
     private boolean remove(ObjectName name) {
         try {
-            platform.unregisterMBean(name);
+            own.unregisterMBean(name);
             return true;
-        } catch (JMException gone) {
-            return false; // the node took it out itself
+        } catch (JMException | RuntimeException refused) {
+            return false; // the server's own, or one that the node takes out at this moment
         }
     }
 
     @Override
     public Object invoke(Object proxy, Method method, Object[] arguments) throws Throwable {
         try {
-            Object result = method.invoke(platform, arguments);
-            if (result instanceof ObjectInstance bean && method.getName().matches("registerMBean|createMBean")) {
-                registered.add(bean.getObjectName());
-            }
-            return result;
+            return switch (method.getName()) {
+                case "queryNames", "queryMBeans" -> {
+                    Set<Object> both = new HashSet<>((Set<?>) method.invoke(platform, arguments));
+                    both.addAll((Set<?>) method.invoke(own, arguments));
+                    yield both;
+                }
+                case "getMBeanCount" -> own.queryNames(null, null).size() + platform.getMBeanCount() - 1;
+                case "getDomains" -> {
+                    Set<String> both = new TreeSet<>(List.of(platform.getDomains()));
+                    both.addAll(List.of(own.getDomains()));
+                    yield both.toArray(String[]::new);
+                }
+                default -> method.invoke(concerned(arguments), arguments);
+            };
         } catch (InvocationTargetException error) {
             throw error.getCause();
         }
+    }
+
+    /** The JVM's server for a bean of the JVM, the node's for all else. */
+    private MBeanServer concerned(Object[] arguments) {
+        return arguments != null && Stream.of(arguments).anyMatch(argument ->
+                argument instanceof ObjectName name && !name.isPattern() && platform.isRegistered(name))
+                ? platform : own;
     }
 }

@@ -2,13 +2,11 @@ package goldnode.jvm;
 
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
-import java.util.List;
 
 /**
  * Where things stand in the bytes of one class file (JVM specification, chapter 4).
  *
- * <p>Only what {@link Rewriter} needs: the constant pool, and the instructions that call a method.
+ * <p>Only what {@link Rewriter} needs: the constant pool, and where instructions stand.
  * Nothing here changes a byte. Java's own class-file API exists from 24 on and this has to run on
  * 17 as well; a general library would be a second dependency for one pass over one table.
  */
@@ -21,6 +19,7 @@ final class ClassFile {
     static final int METHOD = 10;
     static final int NAME_AND_TYPE = 12;
     static final int METHOD_HANDLE = 15;
+    static final int GETSTATIC = 178;
     static final int INVOKEVIRTUAL = 182;
 
     private static final int TABLESWITCH = 170;
@@ -97,35 +96,37 @@ final class ClassFile {
         return text(u2(entries[nameAndType] + 3));
     }
 
-    /** Offsets of every {@code invokevirtual} in every method of the class. */
-    List<Integer> virtualCalls() {
-        List<Integer> calls = new ArrayList<>();
+    /** Hears of every instruction of a class. */
+    interface Visitor {
+        void instruction(String method, int opcode, int at);
+    }
+
+    /** Goes through the instructions of every method of the class, in order. */
+    void visit(Visitor visitor) {
         int at = poolEnd + 6;
         at += 2 + 2 * u2(at);
         for (int table = 0; table < 2; table++) { // fields, then methods
             int members = u2(at);
             at += 2;
             for (int member = 0; member < members; member++) {
+                String name = text(u2(at + 2));
                 int attributes = u2(at + 6);
                 at += 8;
                 for (int attribute = 0; attribute < attributes; attribute++) {
                     if (text(u2(at)).equals("Code")) {
-                        collectCalls(at + 14, bytes.getInt(at + 10), calls);
+                        visit(name, at + 14, bytes.getInt(at + 10), visitor);
                     }
                     at += 6 + bytes.getInt(at + 2);
                 }
             }
         }
-        return calls;
     }
 
-    private void collectCalls(int start, int length, List<Integer> calls) {
+    private void visit(String method, int start, int length, Visitor visitor) {
         int at = start;
         while (at < start + length) {
             int opcode = bytes.get(at) & 0xFF;
-            if (opcode == INVOKEVIRTUAL) {
-                calls.add(at);
-            }
+            visitor.instruction(method, opcode, at);
             at += instructionSize(start, at, opcode);
         }
     }

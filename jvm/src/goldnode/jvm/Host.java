@@ -2,8 +2,8 @@ package goldnode.jvm;
 
 import java.io.IOException;
 import java.io.PrintStream;
+import java.lang.instrument.UnmodifiableClassException;
 import java.nio.file.Path;
-import java.util.concurrent.ForkJoinPool;
 
 /**
  * The JVM host: several nodes in one Java virtual machine, each with classes and a lifecycle of its own.
@@ -16,12 +16,16 @@ public final class Host {
     private Host() {}
 
     /** Starts every node and serves commands until SIGTERM. */
-    public static void main(String[] arguments) throws IOException {
+    public static void main(String[] arguments)
+            throws IOException, ReflectiveOperationException, UnmodifiableClassException {
         if (arguments.length != 3) {
             System.err.println("usage: java -jar goldnode-jvm.jar NODES SOCKET PORT");
             System.exit(2);
         }
-        ForkJoinPool.commonPool(); // makes PoolThreads before any node could
+        SharedThreads.prepare();
+        Agent.install();
+        JvmWide.install();
+        Thread.setDefaultUncaughtExceptionHandler(Host::uncaught);
         System.setOut(RoutedOutput.over(new PrintStream(System.out, true)));
         System.setErr(RoutedOutput.over(new PrintStream(System.err, true)));
         Nodes nodes = new Nodes(Path.of(arguments[0]));
@@ -30,6 +34,16 @@ public final class Host {
         Runtime.getRuntime().addShutdownHook(new Thread(() -> close(nodes, metrics, control), "shutdown"));
         nodes.startAll();
         control.serve();
+    }
+
+    /** What ends a thread that is in no group of a node, such as a virtual one. */
+    private static void uncaught(Thread thread, Throwable error) {
+        if (Keeper.caller() instanceof Life life) {
+            life.uncaught(thread, error);
+        } else {
+            System.err.print("Exception in thread \"" + thread.getName() + "\" ");
+            error.printStackTrace();
+        }
     }
 
     private static void close(Nodes nodes, Metrics metrics, Control control) {

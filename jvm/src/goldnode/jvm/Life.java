@@ -15,6 +15,8 @@ import java.util.Map;
 import java.util.Properties;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ForkJoinPool;
+import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import javax.management.MBeanServer;
@@ -41,6 +43,7 @@ final class Life implements Owner {
     private final NodeGroup group;
     private final Properties properties;
     private final Beans beans = new Beans();
+    private final Belongings own;
     private final Map<Thread, Boolean> hooks = new IdentityHashMap<>();
     private final CountDownLatch unwinding = new CountDownLatch(1);
     private volatile Thread.UncaughtExceptionHandler defaultHandler;
@@ -53,7 +56,7 @@ final class Life implements Owner {
         Path temporary = emptied(spec.home().resolve("tmp"));
         out = new PrintStream(new LogFile(spec.log(), LOG_LIMIT), true, StandardCharsets.UTF_8);
         loader = new NodeLoader(spec.name(), spec.jars(), this);
-        group = new NodeGroup(parent, spec.name(), loader, out, this::uncaught);
+        group = new NodeGroup(parent, spec.name(), loader, this::uncaught);
         properties = new Properties();
         properties.putAll(System.getProperties());
         properties.setProperty("user.dir", spec.home().toString());
@@ -61,6 +64,7 @@ final class Life implements Owner {
         properties.setProperty("java.io.tmpdir", temporary.toString());
         properties.setProperty("java.class.path", String.join(":", spec.jars().stream().map(Path::toString).toList()));
         properties.putAll(spec.properties());
+        own = new Belongings(this);
     }
 
     /** Starts the program on a thread of its own and returns. */
@@ -72,6 +76,7 @@ final class Life implements Owner {
         try {
             Class<?> self = Class.forName("goldnode.jvm.inside.Self", true, loader);
             self.getMethod("registerDrivers").invoke(null);
+            own.logs.begin();
             if (spec.adapter().isEmpty()) {
                 listener.running(this);
                 runMain();
@@ -106,7 +111,8 @@ final class Life implements Owner {
         }
     }
 
-    private void uncaught(Thread thread, Throwable error) {
+    /** Hears of what no code of the node caught, on any thread. */
+    void uncaught(Thread thread, Throwable error) {
         if (error instanceof NodeExit) {
             return;
         }
@@ -140,17 +146,19 @@ final class Life implements Owner {
             faults.add(left.size() + " threads left: " + names(left));
             return faults;
         }
-        Stream.concat(beans.removeLeft().stream(), Leavings.remove(loader).stream())
+        group.pools().end(true);
+        beans.removeLeft()
                 .forEach(what -> out.println("goldnode: took out what the node left behind: " + what));
+        own.delete();
         loader.close();
         out.close();
         group.discard();
         return faults;
     }
 
-    /** Whether a thread of this life still runs. */
+    /** Whether a thread still runs code of this life, its own or a shared one. */
     boolean lingers() {
-        return !group.live().isEmpty();
+        return !group.atWork().isEmpty();
     }
 
     int threads() {
@@ -252,6 +260,21 @@ final class Life implements Owner {
         synchronized (hooks) {
             return hooks.remove(hook) != null;
         }
+    }
+
+    @Override
+    public ForkJoinPool pool() {
+        return group.pools().common();
+    }
+
+    @Override
+    public ScheduledFuture<?> delay(Runnable work, long delay, TimeUnit unit) {
+        return group.pools().delay(work, delay, unit);
+    }
+
+    @Override
+    public Belongings own() {
+        return own;
     }
 
     @Override

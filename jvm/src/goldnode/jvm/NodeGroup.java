@@ -1,7 +1,7 @@
 package goldnode.jvm;
 
-import java.io.PrintStream;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
@@ -15,13 +15,12 @@ final class NodeGroup extends ThreadGroup {
 
     private static final long GENTLE_MILLIS = 4000;
 
-    private final PrintStream out;
     private final Listener listener;
-    private final ClassLoader loader;
+    private final NodeLoader loader;
+    private final NodePools pools = new NodePools(this);
 
-    NodeGroup(ThreadGroup parent, String name, ClassLoader loader, PrintStream out, Listener listener) {
+    NodeGroup(ThreadGroup parent, String name, NodeLoader loader, Listener listener) {
         super(parent, name);
-        this.out = out;
         this.listener = listener;
         this.loader = loader;
     }
@@ -31,8 +30,25 @@ final class NodeGroup extends ThreadGroup {
         listener.uncaught(thread, error);
     }
 
-    PrintStream out() {
-        return out;
+    /** The node that all of these threads work for. */
+    Owner owner() {
+        return loader.owner();
+    }
+
+    NodeLoader loader() {
+        return loader;
+    }
+
+    /** The node's part of what the JVM has for all. */
+    NodePools pools() {
+        return pools;
+    }
+
+    /** A thread of this node that does not keep it running, not yet started. */
+    Thread daemon(String role, Runnable work) {
+        Thread thread = thread(role, work);
+        thread.setDaemon(true);
+        return thread;
     }
 
     /** A thread of this node, not yet started. */
@@ -45,8 +61,14 @@ final class NodeGroup extends ThreadGroup {
 
     /** Live threads of the group and its subgroups, and those elsewhere that work with the node's classes. */
     List<Thread> live() {
-        return every().filter(thread -> thread.isAlive() && (ours(thread) || thread.getContextClassLoader() == loader))
-                .toList();
+        return every().filter(this::ours).toList();
+    }
+
+    /** Besides, threads of pools that all nodes share while they run code of this one; stops them all for a moment. */
+    List<Thread> atWork() {
+        Map<Thread, StackTraceElement[]> stacks = Thread.getAllStackTraces();
+        return every().filter(thread -> ours(thread)
+                || of(thread) == null && borrowed(stacks.getOrDefault(thread, new StackTraceElement[0]))).toList();
     }
 
     /** Live threads that keep a program running, as the JVM itself counts them. */
@@ -63,16 +85,18 @@ final class NodeGroup extends ThreadGroup {
      */
     List<Thread> drain(long millis) throws InterruptedException {
         long begun = System.nanoTime();
-        List<Thread> left = live();
+        List<Thread> left = atWork();
         for (long waited = 0; !left.isEmpty() && waited < millis;
                 waited = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - begun)) {
             boolean force = waited > Math.min(GENTLE_MILLIS, millis / 2);
-            left.forEach(thread -> Pools.shutdown(thread, force));
+            List<Thread> own = left.stream().filter(this::ours).toList(); // no shared pool ends, no shared thread
+            own.forEach(thread -> Pools.shutdown(thread, force));
             if (force) {
-                left.forEach(Thread::interrupt);
+                own.forEach(Thread::interrupt);
             }
+            pools.end(force);
             left.get(0).join(50);
-            left = live();
+            left = atWork();
         }
         return left;
     }
@@ -96,7 +120,14 @@ final class NodeGroup extends ThreadGroup {
     }
 
     private boolean ours(Thread thread) {
-        return of(thread) == this;
+        NodeGroup group = of(thread);
+        return thread.isAlive()
+                && (group == this || group == null && NodeLoader.above(thread.getContextClassLoader()) == loader
+                        || VirtualThreads.is(thread) && borrowed(thread.getStackTrace()));
+    }
+
+    private boolean borrowed(StackTraceElement[] stack) {
+        return Stream.of(stack).anyMatch(frame -> loader.getName().equals(frame.getClassLoaderName()));
     }
 
     private static Stream<Thread> every() {
@@ -110,6 +141,6 @@ final class NodeGroup extends ThreadGroup {
             threads = new Thread[2 * threads.length];
             count = root.enumerate(threads, true);
         }
-        return Stream.of(threads).limit(count);
+        return Stream.concat(Stream.of(threads).limit(count), VirtualThreads.all());
     }
 }

@@ -15,6 +15,7 @@ import java.security.cert.Certificate;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.jar.Manifest;
 
 /**
@@ -31,16 +32,38 @@ public final class NodeLoader extends URLClassLoader {
         registerAsParallelCapable();
     }
 
+    private static final AtomicLong LIVES = new AtomicLong();
+
     private final Owner owner;
 
+    /** Each loader has a name of its own, by which its frames are told from those of the node's former life. */
     NodeLoader(String name, List<Path> jars, Owner owner) {
-        super(name, urls(jars), ClassLoader.getPlatformClassLoader());
+        super(name + "@" + LIVES.incrementAndGet(), urls(jars), ClassLoader.getPlatformClassLoader());
         this.owner = owner;
     }
 
     /** The node whose classes these are. */
     public Owner owner() {
         return owner;
+    }
+
+    /** The node's loader that this one is, or that stands above it; null when there is none. */
+    static NodeLoader above(ClassLoader loader) {
+        for (ClassLoader at = loader; at != null; at = at.getParent()) {
+            if (at instanceof NodeLoader node) {
+                return node;
+            }
+        }
+        return loader != null && loader.getClass().getClassLoader() instanceof NodeLoader node ? node : null;
+    }
+
+    /** Whether classes of that loader find those of a node, {@link goldnode.jvm.inside.Self} among them. */
+    static boolean isBelow(ClassLoader loader) {
+        ClassLoader at = loader;
+        while (at != null && !(at instanceof NodeLoader)) {
+            at = at.getParent();
+        }
+        return at != null;
     }
 
     /** Class names in {@code META-INF/services} of all jars, in their order. */
@@ -81,7 +104,7 @@ public final class NodeLoader extends URLClassLoader {
         }
         try {
             URLConnection connection = url.openConnection();
-            byte[] content = Rewriter.rewrite(read(connection));
+            byte[] content = Rewriter.rewrite(read(connection), Redirects.NODE);
             definePackageOf(name, connection);
             return defineClass(name, content, 0, content.length, source(url, connection));
         } catch (IOException error) {

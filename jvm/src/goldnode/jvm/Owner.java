@@ -2,6 +2,9 @@ package goldnode.jvm;
 
 import java.io.PrintStream;
 import java.util.Properties;
+import java.util.concurrent.ForkJoinPool;
+import java.util.concurrent.ScheduledFuture;
+import java.util.concurrent.TimeUnit;
 import javax.management.MBeanServer;
 
 /** What the code of a node reaches instead of the JVM; {@link goldnode.jvm.inside.Self} is its face inside. */
@@ -17,13 +20,22 @@ public interface Owner {
     /** Runs when the node stops, as a shutdown hook of a JVM of its own would. */
     void addHook(Thread hook);
 
+    /** What the node has in place of the JVM's common pool. */
+    ForkJoinPool pool();
+
+    /** Runs work later, on the node's own timer. */
+    ScheduledFuture<?> delay(Runnable work, long delay, TimeUnit unit);
+
     /** Takes a hook back; false when it was not there. */
     boolean removeHook(Thread hook);
+
+    /** What the node has in place of further things that the JDK keeps once. */
+    Belongings own();
 
     /** The node's own view of the system properties, to read and to change. */
     Properties properties();
 
-    /** The platform's bean server, which forgets the node's beans when the node stops. */
+    /** The bean server: the JVM's beans and the node's own. */
     MBeanServer beans();
 
     /** Where the node's output goes. */

@@ -28,7 +28,7 @@ final class Pools {
         }
         ExecutorService pool = thread instanceof ForkJoinWorkerThread worker ? worker.getPool() : pool(thread);
         if (pool == null || pool == ForkJoinPool.commonPool()) {
-            return;
+            return; // the common pool of a node refuses, and NodePools ends it
         }
         try {
             if (force) {

@@ -1,7 +1,5 @@
 package goldnode.jvm;
 
-import static java.util.Map.entry;
-
 import java.io.ByteArrayOutputStream;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
@@ -20,56 +18,21 @@ import java.util.Set;
  * that takes the Runtime first: the same operands on the stack, one opcode to exchange. Sizes, jumps
  * and stack maps stay as they were, so this holds for every class-file version.
  *
- * <p>Not reached: calls by reflection, and classes that a program defines out of bytes it made.
+ * <p>The same, with another table, leads the JDK's own code to {@link goldnode.jvm.boot.Gate}.
  */
 final class Rewriter {
-    private static final String SELF = "goldnode/jvm/inside/Self";
     private static final int INVOKESTATIC = 184;
     private static final int REF_INVOKE_STATIC = 6;
 
-    /** What is redirected: methods of instances are marked true, all else is static. */
-    private static final Map<String, Map<String, Boolean>> TARGETS = Map.of(
-            "java/lang/System", Map.ofEntries(
-                    entry("exit(I)V", false),
-                    entry("getProperty(Ljava/lang/String;)Ljava/lang/String;", false),
-                    entry("getProperty(Ljava/lang/String;Ljava/lang/String;)Ljava/lang/String;", false),
-                    entry("setProperty(Ljava/lang/String;Ljava/lang/String;)Ljava/lang/String;", false),
-                    entry("clearProperty(Ljava/lang/String;)Ljava/lang/String;", false),
-                    entry("getProperties()Ljava/util/Properties;", false),
-                    entry("setProperties(Ljava/util/Properties;)V", false),
-                    entry("setOut(Ljava/io/PrintStream;)V", false),
-                    entry("setErr(Ljava/io/PrintStream;)V", false),
-                    entry("outLjava/io/PrintStream;", false),
-                    entry("errLjava/io/PrintStream;", false)),
-            "java/lang/Runtime", Map.of(
-                    "exit(I)V", true,
-                    "halt(I)V", true,
-                    "addShutdownHook(Ljava/lang/Thread;)V", true,
-                    "removeShutdownHook(Ljava/lang/Thread;)Z", true),
-            "java/lang/Thread", Map.of(
-                    "setDefaultUncaughtExceptionHandler(Ljava/lang/Thread$UncaughtExceptionHandler;)V", false,
-                    "getDefaultUncaughtExceptionHandler()Ljava/lang/Thread$UncaughtExceptionHandler;", false),
-            "java/lang/ClassLoader", Map.of(
-                    "getSystemClassLoader()Ljava/lang/ClassLoader;", false,
-                    "getSystemResource(Ljava/lang/String;)Ljava/net/URL;", false,
-                    "getSystemResourceAsStream(Ljava/lang/String;)Ljava/io/InputStream;", false),
-            "java/lang/management/ManagementFactory", Map.of(
-                    "getPlatformMBeanServer()Ljavax/management/MBeanServer;", false),
-            "java/lang/Boolean", Map.of("getBoolean(Ljava/lang/String;)Z", false),
-            "java/lang/Integer", Map.of(
-                    "getInteger(Ljava/lang/String;)Ljava/lang/Integer;", false,
-                    "getInteger(Ljava/lang/String;I)Ljava/lang/Integer;", false),
-            "java/lang/Long", Map.of(
-                    "getLong(Ljava/lang/String;)Ljava/lang/Long;", false,
-                    "getLong(Ljava/lang/String;J)Ljava/lang/Long;", false));
-
     private final ClassFile file;
+    private final Redirects redirects;
     private final ByteBuffer patched;
     private final ByteArrayOutputStream added = new ByteArrayOutputStream();
     private int next;
 
-    private Rewriter(ClassFile file) {
+    private Rewriter(ClassFile file, Redirects redirects) {
         this.file = file;
+        this.redirects = redirects;
         this.patched = ByteBuffer.wrap(file.bytes.array().clone());
         this.next = file.entries.length;
     }
@@ -79,35 +42,38 @@ final class Rewriter {
      *
      * @throws ClassFormatError the bytes are no class file, or its constant pool is full
      */
-    static byte[] rewrite(byte[] content) {
+    static byte[] rewrite(byte[] content, Redirects redirects) {
         ClassFile file = new ClassFile(content);
-        Map<Integer, Boolean> hits = hits(file);
-        return hits.isEmpty() ? content : new Rewriter(file).apply(hits);
+        Rewriter rewriter = new Rewriter(file, redirects);
+        Map<Integer, Boolean> hits = rewriter.references(redirects.members());
+        Map<Integer, String> fields = rewriter.references(redirects.fields());
+        return hits.isEmpty() && fields.isEmpty() ? content : rewriter.apply(hits, fields);
     }
 
-    private static Map<Integer, Boolean> hits(ClassFile file) {
-        Map<Integer, Boolean> hits = new HashMap<>();
+    /** The entries of the constant pool that the table names, each with what the table says of it. */
+    private <T> Map<Integer, T> references(Map<String, Map<String, T>> table) {
+        Map<Integer, T> found = new HashMap<>();
         for (int index = 1; index < file.entries.length; index++) {
             if (file.entries[index] == 0 || file.tag(index) != ClassFile.METHOD && file.tag(index) != ClassFile.FIELD) {
                 continue;
             }
-            Map<String, Boolean> members = TARGETS.get(file.owner(index));
+            Map<String, T> members = table.get(file.owner(index));
             if (members != null) {
                 int nameAndType = file.nameAndType(index);
-                Boolean instance = members.get(file.name(nameAndType) + file.descriptor(nameAndType));
-                if (instance != null) {
-                    hits.put(index, instance);
+                T what = members.get(file.name(nameAndType) + file.descriptor(nameAndType));
+                if (what != null) {
+                    found.put(index, what);
                 }
             }
         }
-        return hits;
+        return found;
     }
 
-    private byte[] apply(Map<Integer, Boolean> hits) {
-        int self = addClass(SELF);
+    private byte[] apply(Map<Integer, Boolean> hits, Map<Integer, String> fields) {
+        int target = addClass(redirects.target());
         Set<Integer> instanceMethods = new HashSet<>();
         hits.forEach((index, instance) -> {
-            patched.putShort(file.entries[index] + 1, (short) self);
+            patched.putShort(file.entries[index] + 1, (short) target);
             if (instance) {
                 instanceMethods.add(index);
                 patched.putShort(file.entries[index] + 3, (short) addStaticForm(index));
@@ -116,6 +82,7 @@ final class Rewriter {
         if (!instanceMethods.isEmpty()) {
             exchangeCalls(instanceMethods);
         }
+        fields.forEach((index, method) -> exchangeReads(index, addMethod(target, method)));
         if (next > 0xFFFF) {
             throw new ClassFormatError("no room left in the constant pool to redirect System.exit and the like");
         }
@@ -127,12 +94,22 @@ final class Rewriter {
         return whole.toByteArray();
     }
 
+    /** A read of a static field and a call of a static method are both three bytes, and push one value. */
+    private void exchangeReads(int field, int method) {
+        file.visit((name, opcode, at) -> {
+            if (opcode == ClassFile.GETSTATIC && file.u2(at + 1) == field && redirects.readers().test(name)) {
+                patched.put(at, (byte) INVOKESTATIC);
+                patched.putShort(at + 1, (short) method);
+            }
+        });
+    }
+
     private void exchangeCalls(Set<Integer> instanceMethods) {
-        for (int at : file.virtualCalls()) {
-            if (instanceMethods.contains(file.u2(at + 1))) {
+        file.visit((name, opcode, at) -> {
+            if (opcode == ClassFile.INVOKEVIRTUAL && instanceMethods.contains(file.u2(at + 1))) {
                 patched.put(at, (byte) INVOKESTATIC);
             }
-        }
+        });
         for (int index = 1; index < file.entries.length; index++) {
             if (file.entries[index] != 0 && file.tag(index) == ClassFile.METHOD_HANDLE
                     && instanceMethods.contains(file.u2(file.entries[index] + 2))) {
@@ -146,6 +123,14 @@ final class Rewriter {
         int name = file.u2(file.entries[nameAndType] + 1);
         int type = addText("(L" + file.owner(method) + ";" + file.descriptor(nameAndType).substring(1));
         return add(ClassFile.NAME_AND_TYPE, name, type);
+    }
+
+    /** An entry for a method of the target, given as name and descriptor. */
+    private int addMethod(int target, String method) {
+        int descriptor = method.indexOf('(');
+        int name = addText(method.substring(0, descriptor));
+        int type = addText(method.substring(descriptor));
+        return add(ClassFile.METHOD, target, add(ClassFile.NAME_AND_TYPE, name, type));
     }
 
     private int addClass(String name) {

@@ -8,7 +8,7 @@ import java.nio.charset.StandardCharsets;
  * Standard output of the process, for what the JDK prints on a node's behalf.
  *
  * <p>A node's own {@code System.out} never comes here ({@link Rewriter}); a stack trace that
- * {@code Throwable.printStackTrace} prints does, and goes to the log of the node whose thread it is.
+ * {@code Throwable.printStackTrace} prints does, and goes to the log of the node whose code asked for it.
  */
 final class RoutedOutput extends OutputStream {
     private final PrintStream host;
@@ -38,7 +38,7 @@ final class RoutedOutput extends OutputStream {
     }
 
     private PrintStream target() {
-        NodeGroup group = NodeGroup.of(Thread.currentThread());
-        return group == null ? host : group.out();
+        Owner owner = Keeper.caller();
+        return owner == null ? host : owner.out();
     }
 }

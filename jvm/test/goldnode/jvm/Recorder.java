@@ -7,6 +7,9 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Properties;
+import java.util.concurrent.ForkJoinPool;
+import java.util.concurrent.ScheduledFuture;
+import java.util.concurrent.TimeUnit;
 import javax.management.MBeanServer;
 
 /** An owner that writes down what a node's code asked of it, and the loader of such a node. */
@@ -16,6 +19,7 @@ final class Recorder implements Owner {
     final Beans beans = new Beans();
     final Properties properties = new Properties();
     private final PrintStream out = new PrintStream(printed, true, StandardCharsets.UTF_8);
+    private final Belongings own = new Belongings(this);
     private Thread.UncaughtExceptionHandler handler;
 
     /** A fresh loader over the test classes, owned by this recorder. */
@@ -46,6 +50,22 @@ final class Recorder implements Owner {
     @Override
     public boolean removeHook(Thread hook) {
         return asked.remove("hook " + hook.getName());
+    }
+
+    @Override
+    public ForkJoinPool pool() {
+        return ForkJoinPool.commonPool();
+    }
+
+    @Override
+    public ScheduledFuture<?> delay(Runnable work, long delay, TimeUnit unit) {
+        asked.add("delay " + delay);
+        return null;
+    }
+
+    @Override
+    public Belongings own() {
+        return own;
     }
 
     @Override

@@ -2,14 +2,21 @@ package goldnode.jvm.inside;
 
 import goldnode.jvm.NodeLoader;
 import goldnode.jvm.Owner;
+import java.io.File;
+import java.io.IOException;
 import java.io.InputStream;
 import java.io.PrintStream;
 import java.net.URL;
+import java.net.URLStreamHandlerFactory;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.FileAttribute;
 import java.sql.Driver;
 import java.sql.DriverManager;
 import java.sql.SQLException;
 import java.util.Collections;
 import java.util.Properties;
+import java.util.ServiceLoader;
 import javax.management.MBeanServer;
 
 /**
@@ -133,6 +140,66 @@ public final class Self {
 
     public static MBeanServer getPlatformMBeanServer() {
         return OWNER.beans();
+    }
+
+    /** A thread that serves all nodes has the host's, which sees nothing of this one. */
+    public static ClassLoader getContextClassLoader(Thread thread) {
+        ClassLoader loader = thread.getContextClassLoader();
+        return loader == ClassLoader.getSystemClassLoader() ? LOADER : loader;
+    }
+
+    public static <S> ServiceLoader<S> load(Class<S> service) {
+        ClassLoader loader = getContextClassLoader(Thread.currentThread());
+        return ServiceLoader.load(service, loader == null ? LOADER : loader);
+    }
+
+    public static void setURLStreamHandlerFactory(URLStreamHandlerFactory factory) {
+        if (OWNER.own().factory != null) {
+            throw new Error("factory already defined");
+        }
+        OWNER.own().factory = factory;
+    }
+
+    public static File createTempFile(String prefix, String suffix) throws IOException {
+        return File.createTempFile(prefix, suffix, temporary().toFile());
+    }
+
+    public static File createTempFile(String prefix, String suffix, File folder) throws IOException {
+        return File.createTempFile(prefix, suffix, folder == null ? temporary().toFile() : folder);
+    }
+
+    public static Path createTempFile(String prefix, String suffix, FileAttribute<?>[] attributes) throws IOException {
+        return Files.createTempFile(temporary(), prefix, suffix, attributes);
+    }
+
+    public static Path createTempDirectory(String prefix, FileAttribute<?>[] attributes) throws IOException {
+        return Files.createTempDirectory(temporary(), prefix, attributes);
+    }
+
+    public static void deleteOnExit(File file) {
+        OWNER.own().deletions.addFirst(file);
+    }
+
+    /** The JVM gives a native library to one class loader only: each further node gets a copy of its own. */
+    public static void load(String path) throws IOException {
+        try {
+            System.load(path);
+        } catch (UnsatisfiedLinkError error) {
+            if (!String.valueOf(error.getMessage()).contains("already loaded in another classloader")) {
+                throw error;
+            }
+            Path file = Path.of(path);
+            Path copy = Files.createTempDirectory(temporary(), "native").resolve(file.getFileName());
+            System.load(Files.copy(file, copy).toString());
+        }
+    }
+
+    public static void load(Runtime runtime, String path) throws IOException {
+        load(path);
+    }
+
+    private static Path temporary() {
+        return Path.of(OWNER.properties().getProperty("java.io.tmpdir"));
     }
 
     public static ClassLoader getSystemClassLoader() {

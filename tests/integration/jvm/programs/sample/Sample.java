@@ -70,6 +70,7 @@ public final class Sample {
             case "property" -> String.valueOf(System.getProperty(line.split(" ")[1]));
             case "pool" -> poolGroup();
             case "release" -> release();
+            case "guest" -> Guest.answer(line.split(" "));
             default -> act(line);
         };
     }

@@ -1,0 +1,218 @@
+package sample;
+
+import java.io.ByteArrayInputStream;
+import java.io.File;
+import java.io.IOException;
+import java.io.InputStream;
+import java.lang.management.ManagementFactory;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.Socket;
+import java.net.URI;
+import java.net.URL;
+import java.net.URLConnection;
+import java.net.URLStreamHandler;
+import java.nio.ByteBuffer;
+import java.nio.channels.AsynchronousFileChannel;
+import java.nio.channels.AsynchronousServerSocketChannel;
+import java.nio.channels.AsynchronousSocketChannel;
+import java.nio.channels.CompletionHandler;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.security.Security;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ForkJoinPool;
+import java.util.concurrent.RecursiveAction;
+import java.util.concurrent.TimeUnit;
+import java.util.logging.ConsoleHandler;
+import java.util.logging.Level;
+import java.util.logging.Logger;
+import javax.management.ObjectName;
+import javax.management.StandardMBean;
+
+/** Uses what a JVM has once for all its programs, as a program does that has a JVM of its own. */
+public final class Guest {
+    private Guest() {}
+
+    /** Does what the second word says; the third is a file to write to, or a number. */
+    static String answer(String[] words) {
+        try {
+            return String.valueOf(done(words[1], words.length > 2 ? words[2] : ""));
+        } catch (Throwable error) { // the test reads what went wrong
+            return error.toString();
+        }
+    }
+
+    private static Object done(String what, String word) throws Throwable {
+        return switch (what) {
+            case "virtual" -> Thread.class.getMethod("startVirtualThread", Runnable.class)
+                    .invoke(null, (Runnable) () -> beat(Path.of(word), false));
+            case "stubborn-virtual" -> Thread.class.getMethod("startVirtualThread", Runnable.class)
+                    .invoke(null, (Runnable) () -> beat(Path.of(word), true));
+            case "async" -> CompletableFuture.runAsync(() -> beat(Path.of(word), false)).isDone();
+            case "stubborn-async" -> CompletableFuture.runAsync(() -> beat(Path.of(word), true)).isDone();
+            case "pool" -> ForkJoinPool.commonPool().submit(() -> beat(Path.of(word), false)).isDone();
+            case "stubborn-fork" -> forked(Path.of(word));
+            case "later" -> CompletableFuture.runAsync(() -> beat(Path.of(word), false),
+                    CompletableFuture.delayedExecutor(1, TimeUnit.SECONDS)).isDone();
+            case "timeout" -> new CompletableFuture<String>().orTimeout(10, TimeUnit.MILLISECONDS)
+                    .handle((value, error) -> error.getClass().getSimpleName()).get(10, TimeUnit.SECONDS);
+            case "file" -> written(Path.of(word));
+            case "reflected-exit" -> inThread(() -> System.class.getMethod("exit", int.class).invoke(null, 7));
+            case "plugin-exit" -> inThread(() -> new Plugins(true).loadClass("sample.Plugin").getMethod("exit").invoke(null));
+            case "alien-exit" -> inThread(() -> new Plugins(false).loadClass("sample.Plugin").getMethod("exit").invoke(null));
+            case "plugin-property" -> new Plugins(true).loadClass("sample.Plugin").getMethod("property").invoke(null);
+            case "provider" -> Security.addProvider(new SampleProvider()) > 0
+                    && Security.getProvider("Sample") instanceof SampleProvider;
+            case "no-provider" -> Security.getProvider("Sample") == null;
+            case "bean" -> ManagementFactory.getPlatformMBeanServer().registerMBean(
+                    new StandardMBean((Runnable) () -> {}, Runnable.class), new ObjectName("sample:name=shared"));
+            case "scheme" -> scheme();
+            case "scheme-again" -> new String(URI.create("sample:text").toURL().openStream().readAllBytes());
+            case "log" -> logged(word);
+            case "context" -> context();
+            case "temporary" -> File.createTempFile("sample", null).getParent() + " "
+                    + Files.createTempFile("sample", null).getParent() + " " + Files.createTempDirectory("sample").getParent();
+            case "native" -> loaded(System.getProperty("java.home") + "/lib/libprefs.so");
+            default -> throw new IllegalArgumentException("unknown: " + what);
+        };
+    }
+
+    private static String scheme() throws IOException {
+        String text = System.getProperty("node.name");
+        URL.setURLStreamHandlerFactory(protocol -> !protocol.equals("sample") ? null : new URLStreamHandler() {
+            @Override
+            protected URLConnection openConnection(URL url) {
+                return new URLConnection(url) {
+                    @Override
+                    public void connect() {}
+
+                    @Override
+                    public InputStream getInputStream() {
+                        return new ByteArrayInputStream(text.getBytes());
+                    }
+                };
+            }
+        });
+        return new String(URI.create("sample:text").toURL().openStream().readAllBytes());
+    }
+
+    private static String logged(String word) {
+        Logger root = Logger.getLogger("");
+        int before = root.getHandlers().length;
+        root.addHandler(new ConsoleHandler());
+        Logger.getLogger("sample.of").setLevel(Level.FINE);
+        Logger.getLogger("sample.of").info("a line of " + word);
+        return before + " handlers";
+    }
+
+    /** Whether code of the program finds its classes on a thread that all programs of the JVM share. */
+    private static boolean context() throws Exception {
+        CompletableFuture<ClassLoader> found = new CompletableFuture<>();
+        try (AsynchronousServerSocketChannel channel = AsynchronousServerSocketChannel.open()) {
+            channel.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
+            channel.accept(null, new CompletionHandler<AsynchronousSocketChannel, Object>() {
+                @Override
+                public void completed(AsynchronousSocketChannel result, Object attachment) {
+                    found.complete(Thread.currentThread().getContextClassLoader());
+                }
+
+                @Override
+                public void failed(Throwable error, Object attachment) {
+                    found.completeExceptionally(error);
+                }
+            });
+            new Socket(InetAddress.getLoopbackAddress(), ((InetSocketAddress) channel.getLocalAddress()).getPort()).close();
+            return found.get(10, TimeUnit.SECONDS) == Guest.class.getClassLoader();
+        }
+    }
+
+    private static String loaded(String library) {
+        System.load(library);
+        return "loaded";
+    }
+
+    private interface Work {
+        Object run() throws Throwable;
+    }
+
+    private static String inThread(Work work) {
+        new Thread(() -> {
+            try {
+                work.run();
+            } catch (Throwable error) {
+                System.out.println(error);
+            }
+        }).start();
+        return "done";
+    }
+
+    /** Writes to the file without end: whoever reads it sees whether this still runs. */
+    private static void beat(Path file, boolean stubborn) {
+        while (true) {
+            try {
+                Files.writeString(file, ".", StandardOpenOption.CREATE, StandardOpenOption.APPEND);
+                Thread.sleep(20);
+            } catch (IOException error) {
+                if (!stubborn || Files.isDirectory(file)) { // an interrupt closes a file as well
+                    return;
+                }
+            } catch (InterruptedException interrupted) {
+                if (!stubborn) {
+                    return;
+                }
+            }
+        }
+    }
+
+    private static String forked(Path file) {
+        new RecursiveAction() {
+            private static final long serialVersionUID = 1L;
+
+            @Override
+            protected void compute() {
+                beat(file, true);
+            }
+        }.fork();
+        return "done";
+    }
+
+    private static String written(Path file) throws Exception {
+        CompletableFuture<Integer> count = new CompletableFuture<>();
+        try (AsynchronousFileChannel channel = AsynchronousFileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
+            channel.write(ByteBuffer.wrap(new byte[] {1, 2, 3}), 0, null, new CompletionHandler<Integer, Object>() {
+                @Override
+                public void completed(Integer result, Object attachment) {
+                    count.complete(result);
+                }
+
+                @Override
+                public void failed(Throwable error, Object attachment) {
+                    count.completeExceptionally(error);
+                }
+            });
+            return count.get(10, TimeUnit.SECONDS) + " bytes";
+        }
+    }
+
+    /** Loads the plugin from its bytes, before its parent is asked, as containers and fat jars do. */
+    private static final class Plugins extends ClassLoader {
+        Plugins(boolean below) {
+            super(below ? Guest.class.getClassLoader() : null);
+        }
+
+        @Override
+        protected Class<?> loadClass(String name, boolean resolve) throws ClassNotFoundException {
+            if (!name.equals("sample.Plugin")) {
+                return super.loadClass(name, resolve);
+            }
+            try (InputStream stream = Guest.class.getResourceAsStream("Plugin.class")) {
+                byte[] content = stream.readAllBytes();
+                return defineClass(name, content, 0, content.length);
+            } catch (IOException error) {
+                throw new ClassNotFoundException(name, error);
+            }
+        }
+    }
+}
