@@ -69,10 +69,10 @@ def read(folder: Path, go: Path, what: str) -> GoTree:
     if not (folder / "go.mod").is_file():
         if (folder / "Cargo.toml").is_file():
             raise ArtifactError(
-                f"{what} is written in Rust; goldnode builds Go daemons only",
+                f"{what} is written in Rust; goldnode can build only Go daemons",
                 hint="name a published binary: daemon.release in networks/README.md",
             )
-        raise ArtifactError(f"{what} has no go.mod: goldnode builds Go modules only")
+        raise ArtifactError(f"{what} has no go.mod: goldnode can build only Go modules")
     try:
         listed = run([go, "mod", "edit", "-json", str(folder / "go.mod")], cwd=Path("/"), env={"GOFLAGS": ""})
         content: dict[str, Any] = json.loads(listed.stdout)

@@ -102,7 +102,7 @@ class Links:
     def web(self, url: Any, what: str) -> str:
         """Any http(s) URL that a network file may hold, without a slash at its end; empty when it is none."""
         given = text(url).rstrip("/")
-        wrong = "is too long" if len(given) > LONGEST else None if URL.fullmatch(given) else "is no http URL"
+        wrong = "is too long" if len(given) > LONGEST else None if URL.fullmatch(given) else "is not an http URL"
         wrong = wrong or url_fault(given, importing=True)
         if wrong:
             self.remarks.append(f"{what}: left out {printable(given or str(url))!r}: it {wrong}")
@@ -130,7 +130,7 @@ class Links:
         if SHA256.fullmatch(digest):
             entry["sha256"] = digest
         elif checksum:
-            self.remarks.append(f"{what}: left out a checksum that is no sha256: {printable(checksum)!r}")
+            self.remarks.append(f"{what}: left out a checksum that is not a sha256: {printable(checksum)!r}")
         if "sha256" not in entry:
             self.remarks.append(f"{what}: nobody published a sha256; ./invoke network lock pins it")
         return entry

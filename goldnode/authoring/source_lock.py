@@ -99,7 +99,8 @@ class Resolver:
             self.remarks.append(f"{what}: {lacking}, so git gives the sources")
         if not commit:
             raise UnreachableError(
-                f"neither the module proxy nor git gives {what}", hint=f"git ls-remote {draft['git']}; go env GOPROXY"
+                f"{what} is available neither from the module proxy nor by git",
+                hint=f"git ls-remote {draft['git']}; go env GOPROXY",
             )
         folder = place / "source"
         gitsource.checkout(draft["git"], commit, draft["tag"], folder)
@@ -172,7 +173,7 @@ class Resolver:
             if (root / inside).is_file()
         }
         if not files:
-            raise ArtifactError(f"{wasmvm.path}@{wasmvm.version} carries no library for Linux")
+            raise ArtifactError(f"{wasmvm.path}@{wasmvm.version} contains no library for Linux")
         return [{"name": "libwasmvm.so", "module": answer["Path"], "version": answer["Version"], "sum": answer["Sum"],
                  "files": files}]  # fmt: skip
 

@@ -28,7 +28,7 @@ def temporary_build_dir() -> Iterator[Path]:
     free = shutil.disk_usage(results).free
     if free < SPACE:
         raise HostError(
-            f"no space left to bake: {results} has {free >> 20} MiB free, a bake needs {SPACE >> 20} MiB",
+            f"not enough space to bake: {results} has {free >> 20} MiB free, a bake needs {SPACE >> 20} MiB",
             hint=f"df -h {results}; or set GOLDNODE_OUT to a folder on a larger disk",
         )
     for old in results.glob(".bake-*"):

@@ -47,7 +47,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         known = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise InputError(f"{path} is no JSON: {error}", hint=f"rm {path}") from error
+        raise InputError(f"{path} is not valid JSON: {error}", hint=f"rm {path}") from error
     if not isinstance(known, dict) or not isinstance(known.get("invites", {}), dict):
         raise InputError(f"{path} holds no variables of Terraform", hint=f"rm {path}")
     return known

@@ -69,7 +69,7 @@ def peer_fault(text: str, *, importing: bool = False) -> tuple[str, str] | None:
         importing: It comes from a registry, where an address that is not public is a mistake.
     """
     if text != text.strip():
-        return "has a space around it", f"write {text.strip()}"
+        return "has a space before or after it", f"write {text.strip()}"
     if text.count("@") != 1:
         return "is not id@host:port", "write 40 hex digits, one @, a host, a colon and a port"
     node_id, address = text.split("@")
@@ -101,7 +101,7 @@ def url_fault(url: str, *, importing: bool = False) -> str:
         parts = urlsplit(url)
         host, port = (parts.hostname or "").rstrip("."), parts.port
     except ValueError:
-        return "is no URL"
+        return "is not a URL"
     if port == 0:
         return "has port 0"
     if host in METADATA:
@@ -114,7 +114,7 @@ def url_fault(url: str, *, importing: bool = False) -> str:
         local = host == "localhost" or host.endswith((".localhost", ".local", ".internal"))
         return "names this machine or a private network" if local and not _loopback_allowed() else ""
     if address.is_link_local or address.is_multicast or address.is_unspecified or address.is_reserved:
-        return "names an address that is nobody's server"
+        return "names an address that no public server has"
     if address.is_loopback:
         return "" if _loopback_allowed() else "names this very machine"
     return "names an address of a private network" if importing and not address.is_global else ""
@@ -196,7 +196,7 @@ def _artifact(where: Where, entry: Mapping[str, Any]) -> Iterator[Finding]:
     if not isinstance(url, str) or not URL.fullmatch(url):
         return
     if "checksum=" in url:
-        yield (*where, "url"), "carries a checksum that nobody would look at", "move it to sha256"
+        yield (*where, "url"), "contains a checksum that would be ignored", "move it to sha256"
     if FORGE_PAGE.search(url):
         yield (
             (*where, "url"),
@@ -232,7 +232,7 @@ def _daemon(daemon: Mapping[str, Any], file: Path) -> Iterator[Finding]:
 def _jars(path: Path) -> Iterator[Finding]:
     where: Where = ("daemon", "jvm", "jars")
     if not path.is_file():
-        yield where, "is no file beside this one", "write one line per jar: SHA256  group:artifact:version"
+        yield where, "is not a file next to this one", "write one line per jar: SHA256  group:artifact:version"
         return
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if line and not line.startswith("#") and not JAR.fullmatch(line):

@@ -205,7 +205,7 @@ class ClusterView:
         try:
             document = json.loads(read_plain(self._path))
             if document["version"] != 1 or document["root"] != self.reader.root.hex():
-                raise refuse("it is another cluster's, or of another version")
+                raise refuse("it belongs to another cluster or has another version")
             if document["epoch"] >= self.epoch:
                 self.epoch, self.cluster_key = document["epoch"], from_base64(document["cluster_key"], "cluster_key")
             if document["policy"]:

@@ -59,7 +59,7 @@ def stream(
             raise ArtifactError(f"{url} is refused: HTTP {error.code} {error.reason}") from error
         except (PassingError, OSError, http.client.HTTPException) as error:
             if budget.left <= PAUSE:
-                raise ArtifactError(f"{url} cannot be had: {error}", hint=f"curl -fLI {url}") from error
+                raise ArtifactError(f"{url} cannot be downloaded: {error}", hint=f"curl -fLI {url}") from error
             budget.pause(PAUSE)
 
 

@@ -137,7 +137,7 @@ def shared_keys(layout: Layout, facts: Mapping[str, NodeFacts]) -> dict[str, Saf
             owners.setdefault(key.address, []).append(name)
     return {
         name: SafetyError(
-            f"{' and '.join(names)} have the same consensus key {address}: together they would sign twice",
+            f"{' and '.join(names)} have the same consensus key {address}: both would sign",
             hint="take all but one out of node.yaml, then: goldnode apply FILE",
         )
         for address, names in owners.items()

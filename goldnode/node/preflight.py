@@ -62,7 +62,7 @@ def read(node: NodeLayout) -> Launch:
     """
     document = node_files.read_object(node.launch, hint="goldnode configure")
     if document is None:
-        raise HostError(f"{node.name} is no node of this machine", hint="goldnode status")
+        raise HostError(f"{node.name} is not a node of this machine", hint="goldnode status")
     return Launch(
         tuple(document["argv"]),
         document["signs"],
@@ -140,7 +140,7 @@ def private_peers(node: NodeLayout) -> frozenset[str]:
     try:
         p2p = tomllib.loads(text).get("p2p", {})
     except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{path} is no TOML: {error}", hint="goldnode configure") from error
+        raise InputError(f"{path} is not valid TOML: {error}", hint="goldnode configure") from error
     both = [set(str(p2p.get(key, "")).split(",")) for key in ("private_peer_ids", "unconditional_peer_ids")]
     return frozenset(peer for peer in both[0] & both[1] if NODE_ID.fullmatch(peer))
 

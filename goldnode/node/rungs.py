@@ -47,9 +47,9 @@ def announce(layout: Layout, text: str, file: str) -> ImageFacts:
         document: Any = yaml.safe_load(text)
         kept = ladders.accept(document, read_image(layout).network)
     except yaml.YAMLError as error:
-        raise InputError(f"{file} is no YAML: {error}") from error
+        raise InputError(f"{file} is not valid YAML: {error}") from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"{file} is no network file: {error}", hint="./invoke network check NAME") from error
+        raise InputError(f"{file} is not a network file: {error}", hint="./invoke network check NAME") from error
     write_json(ladders.announced_file(layout), kept)
     return read_image(layout)
 

@@ -142,7 +142,7 @@ def _unpack(snapshot: Snapshot, target: Path, tell: Tell, free: Free) -> None:
                 while plain.read(CHUNK):
                     """What follows the end of the archive belongs to its hash."""
         except (tarfile.TarError, EOFError, ValueError) as error:
-            outcome.error = outcome.error or ArtifactError(f"{snapshot.url} is no whole archive: {error}")
+            outcome.error = outcome.error or ArtifactError(f"{snapshot.url} is not a complete archive: {error}")
         finally:
             pipe.close()
             feeder.join()
@@ -150,7 +150,7 @@ def _unpack(snapshot: Snapshot, target: Path, tell: Tell, free: Free) -> None:
         raise outcome.error
     if digest.hexdigest() != snapshot.sha256:
         raise ArtifactError(
-            f"{snapshot.url} is not what its hash says: sha256 is {digest.hexdigest()}, wanted is {snapshot.sha256}",
+            f"{snapshot.url} is not what its hash says: sha256 is {digest.hexdigest()}, expected {snapshot.sha256}",
             hint="a snapshot changes with every one that its provider makes: take url and sha256 of one moment",
         )
 

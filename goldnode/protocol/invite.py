@@ -192,7 +192,7 @@ def _digits(body: bytes) -> str:
 
 def _decode(line: str) -> bytes:
     if not line.startswith(PREFIX):
-        raise InputError(f"this is no invite: an invite is one line that starts with {PREFIX}", hint=_HINT)
+        raise InputError(f"this is not an invite: an invite is one line that starts with {PREFIX}", hint=_HINT)
     digits = line[len(PREFIX) :]
     try:
         body = base64.b32decode(digits.upper() + "=" * (-len(digits) % 8))

@@ -35,7 +35,7 @@ MB = 1_000_000
         "arch": "amd64 or arm64",
         "strict": "refuse to leave anything for the first boot",
         "accel": "auto (probe), kvm or tcg",
-        "artifacts": "folder with files of the network, found by their hash; looked into first",
+        "artifacts": "folder with files of the network, found by their hash; searched first",
         "force": "bake even if nothing has changed",
         "base_days": "how many days old the base's Debian packages may be; older ones are fetched anew",
         "json": "print the manifest as JSON at the end",

@@ -197,7 +197,7 @@ def restore(_: Context, file: str) -> None:
 
 @task(name="status", positional=["name"], iterable=["rendezvous"],
       help={"name": NAME, "rendezvous": RENDEZVOUS, "json": "print it as JSON",
-            "watch": "go on until Ctrl-C"})  # fmt: skip
+            "watch": "repeat until Ctrl-C"})  # fmt: skip
 def status_(_: Context, name: str, rendezvous: list[str], json: bool = False, watch: bool = False) -> None:
     """Show the members as a member sees them, and every alarm."""
     cluster = _open(name, rendezvous)

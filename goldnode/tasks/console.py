@@ -66,7 +66,9 @@ def guarded() -> Iterator[None]:
     except GoldnodeError as error:
         raise ending(error.message, error.hint, error.exit_code) from error
     except KeyboardInterrupt as error:
-        raise ending("interrupted; nothing half done is left", "run the same command to go on", INTERRUPTED) from error
+        raise ending(
+            "interrupted; nothing half done is left", "run the same command to continue", INTERRUPTED
+        ) from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             where = error.filename or "a temporary folder"

@@ -99,7 +99,7 @@ def move(_: Context, name: str, image: str, identity: str = "", folder: str = ""
     _tell(fleet)
 
 
-@task(help={"json": "print it as JSON", "watch": "go on until Ctrl-C", "folder": FOLDER})
+@task(help={"json": "print it as JSON", "watch": "repeat until Ctrl-C", "folder": FOLDER})
 def status(_: Context, json: bool = False, watch: bool = False, folder: str = "") -> None:
     """Show every node: role, ID, height, peers, signing, seconds from power-on to ready."""
     fleet = fleets.Fleet.find(_folder(folder))
@@ -123,7 +123,7 @@ def down(_: Context, folder: str = "") -> None:
 
 
 @task(positional=["name"], help={"name": "a machine or a node of the fleet", "folder": FOLDER,
-                                 "follow": "go on until Ctrl-C"})  # fmt: skip
+                                 "follow": "repeat until Ctrl-C"})  # fmt: skip
 def console(_: Context, name: str, follow: bool = False, folder: str = "") -> None:
     """Show the last lines of a machine's serial console."""
     fleet = fleets.Fleet.find(_folder(folder))

@@ -91,7 +91,7 @@ def test_a_full_disk_is_said_before_anything_is_started(small_disk: Path) -> Non
     """Without space for a bake there is one sentence, exit code 4, and nothing half done."""
     said = invoke("bake", "--network", "localnet", env={"GOLDNODE_OUT": str(small_disk)})
 
-    assert (4, True) == (said.code, "no space left to bake" in said.stderr)
+    assert (4, True) == (said.code, "not enough space to bake" in said.stderr)
     assert [] == list(small_disk.glob("*.qcow2"))
 
 

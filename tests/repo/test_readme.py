@@ -27,6 +27,26 @@ def test_links_lead_somewhere(document: Path) -> None:
     assert [] == [target for target in targets if not (document.parent / target).exists()]
 
 
+@pytest.mark.parametrize("document", ["README.md", "docs/tutorial.md"])
+def test_command_lines_are_whole(document: str) -> None:
+    """What a newcomer copies line by line leaves nothing out, and the clone says where its address comes from."""
+    text = (paths.REPOSITORY / document).read_text()
+    lines = re.findall(r"^\$ (.+)$", text, re.MULTILINE)
+
+    assert [] == [line for line in lines if "…" in line]
+    assert [True] == ["# URL: the clone address" in line for line in lines if line.startswith("git clone ")]
+
+
+def test_the_tutorials_pictures_are_of_its_commands() -> None:
+    """A picture of a terminal stands below the command that it shows, and was drawn from it."""
+    text = (paths.REPOSITORY / "docs" / "tutorial.md").read_text()
+    shown = re.findall(r"^\$ (.+)\n```\n\n!\[[^]]+\]\(([^)]+)\)", text, re.MULTILINE)
+    drawn = [(paths.REPOSITORY / "docs" / picture).read_text().replace("&#160;", " ") for _, picture in shown]
+
+    assert text.count("![") == len(shown)
+    assert [] == [line for (line, _), picture in zip(shown, drawn, strict=True) if f"$ {line}" not in picture]
+
+
 def test_the_sample_is_what_a_bake_prints() -> None:
     """The README's sample line has the name, and the form, of what a bake of localnet ends with."""
     name = manifest.names(load("localnet"), "amd64", deferred=False).image.name

@@ -35,7 +35,7 @@ def c_compiler(arch: str) -> str:
     try:
         return run([name, "--version"]).stdout.splitlines()[0]
     except (HostError, CommandError) as error:
-        raise HostError(f"{name} is needed, and is not here", hint=f"apt-get install {package}") from error
+        raise HostError(f"{name} is required, but not installed", hint=f"apt-get install {package}") from error
 
 
 def follow(

@@ -110,7 +110,7 @@ def _git(*words: str, url: str, cwd: Path | None = None, timeout: float = TIMEOU
     try:
         return run([*GIT, *words], cwd=cwd or Path("/"), env=_env(url), timeout=timeout).stdout
     except HostError as error:
-        raise HostError("git is needed, and is not here", hint="apt-get install git") from error
+        raise HostError("git is required, but not installed", hint="apt-get install git") from error
     except CommandError as error:
         raise UnreachableError(
             f"{url} cannot be read: {_reason(error.message)}", hint=f"git ls-remote {url}"

@@ -137,7 +137,7 @@ class LeaseKeeper:
         if status.stopped:
             # What stopped it has ended, or lost its memory: only another process may sign.
             self.signer.end(status.session)
-            raise HostError("the signer was stopped and is started again")
+            raise HostError("the signer was stopped and is being restarted")
         if self.memory.write:
             self._follow(lease.settle(self.memory, self.store.read()))
             return self.signer.status()

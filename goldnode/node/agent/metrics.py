@@ -17,7 +17,7 @@ from goldnode.node.agent.supervisor import NodeReport
 from goldnode.node.plan.upgrade import Binary
 
 _HELP = {
-    "goldnode_healthy": "1 when nothing needs anybody",
+    "goldnode_healthy": "1 when the node needs no attention",
     "goldnode_state": "1 for the state the node is in",
     "goldnode_restarts": "Times it was started again after it had ended by itself",
     "goldnode_height": "Latest block",
@@ -38,7 +38,7 @@ _HELP = {
     "goldnode_upgrade_height": "First height of the next version, as ladder or chain say",
     "goldnode_upgrade_blocks": "Blocks until the next version",
     "goldnode_upgrade_ready": "1 when the next version's binary is here and what it should be",
-    "goldnode_alarms": "Things that are wrong with the cluster or the rendezvous",
+    "goldnode_alarms": "Problems with the cluster or the rendezvous",
     "goldnode_uptime_seconds": "Seconds since power-on",
 }
 

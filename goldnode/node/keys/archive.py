@@ -110,11 +110,9 @@ def parse(
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InputError(
-            f"{file} is no archive of a key: {error}", hint="goldnode key export FILE makes one"
-        ) from error
+        raise InputError(f"{file} is not a key archive: {error}", hint="goldnode key export FILE makes one") from error
     if not isinstance(document, dict) or document.get("kind") != KIND or document.get("version") != VERSION:
-        raise InputError(f"{file} is no archive of a key", hint="goldnode key export FILE makes one")
+        raise InputError(f"{file} is not a key archive", hint="goldnode key export FILE makes one")
     if document.get("chain_id") != chain_id:
         raise InputError(f"{file} holds a key for {document.get('chain_id')}, and this machine runs {chain_id}")
     target = document.get("for", "")

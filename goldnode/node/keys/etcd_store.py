@@ -100,7 +100,7 @@ class EtcdStore:
             found = [(each["response_range"].get("kvs") or [None])[0] for each in answer["responses"]]
             return {"incarnation": found[0], "lease": found[1], "cluster": _cluster(answer)}
         except (KeyError, TypeError, IndexError) as error:
-            raise HostError(f"the lease's etcd answers strangely: {str(answer)[:200]}") from error
+            raise HostError(f"the lease's etcd gives an unexpected answer: {str(answer)[:200]}") from error
 
     def _ask(self, method: str, request: dict[str, Any]) -> dict[str, Any]:
         """Ask one endpoint after the other until one has got the request."""

@@ -43,7 +43,7 @@ def read(node: NodeLayout) -> NodeIdentity | None:
     if bound is None:
         if _has_lived(node):
             raise node_files.unusable(
-                node.identity, "it is gone, and it tells which machine this node belongs to", _unbound_hint(node)
+                node.identity, "it is missing, and only it says which machine this node belongs to", _unbound_hint(node)
             )
         # A key without its binding is the trace of a power cut before the first start: bind it again.
         return None

@@ -104,8 +104,8 @@ def decide(found: Found) -> VolumeAction:
             hint="write data: root, or move the node: goldnode handover",
         )
     if found.read_only:
-        raise HostError(f"{found.device} is read-only, and a node writes all the time",
-                        hint="attach it for writing, then: goldnode configure")  # fmt: skip
+        raise HostError(f"{found.device} is read-only, but a node must write",
+                        hint="attach it read-write, then: goldnode configure")  # fmt: skip
     return VolumeAction.MOUNT if found.filesystem and not found.content else _decide_format(found)
 
 

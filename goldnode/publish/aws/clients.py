@@ -122,4 +122,6 @@ def aws_errors(doing: str) -> Iterator[None]:
     except (NoCredentialsError, PartialCredentialsError) as missing:
         raise PublishError(f"{doing}: there are no AWS credentials", hint="aws configure") from missing
     except BotoCoreError as failed:
-        raise PublishError(f"{doing}: {failed}", hint="run the same command again: it goes on where it was") from failed
+        raise PublishError(
+            f"{doing}: {failed}", hint="run the same command again: it continues where it stopped"
+        ) from failed

@@ -46,7 +46,7 @@ def publish(work: Publication) -> dict[str, str]:
         reasons = "\n".join(f"  {region}: {why}" for region, why in failed.items())
         raise PublishError(
             f"{work.ami.name} is published in {', '.join(images) or 'no region'}, but not in:\n{reasons}",
-            hint="run the same command again: it goes on with what is missing",
+            hint="run the same command again: it continues with what is missing",
         )
     return images
 

@@ -299,7 +299,7 @@ def test_cosmwasm_brings_its_library(tmp_path: Path, repository: Repository, go:
 def test_when_nobody_gives_the_sources_both_ways_are_named(tmp_path: Path, go: Path, proxy: GoProxy) -> None:
     """One sentence, the commands to look for oneself, and no change."""
     assert proxy.root.is_dir()
-    with pytest.raises(UnreachableError, match="neither the module proxy nor git gives") as caught:
+    with pytest.raises(UnreachableError, match="available neither from the module proxy nor by git") as caught:
         lock(tmp_path, (tmp_path / "nowhere").as_uri(), go)
 
     assert "git ls-remote" in caught.value.hint

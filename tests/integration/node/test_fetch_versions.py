@@ -125,8 +125,8 @@ def test_what_is_not_its_hash_or_not_its_version_gets_no_name(
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("chain_id: other-1", "has chain_id other-1, and this machine runs localwasm-1"), ("- a", "is no network file"),
-     ("a: [", "is no YAML"), ("a: 1", "is no network file")],
+    [("chain_id: other-1", "has chain_id other-1, and this machine runs localwasm-1"), ("- a", "is not a network file"),
+     ("a: [", "is not valid YAML"), ("a: 1", "is not a network file")],
 )  # fmt: skip
 def test_another_chains_file_is_refused(
     tree: Tree, host: ReleaseHost, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, said: str

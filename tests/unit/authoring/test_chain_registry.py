@@ -89,7 +89,7 @@ def test_checksums_move_out_of_urls() -> None:
 
     codebase = {**CHAIN["codebase"], "binaries": {"linux/amd64": "https://h.org/d?checksum=md5:12"}}
 
-    assert "left out a checksum that is no sha256: 'md5:12'" in imported(codebase=codebase)[1]
+    assert "left out a checksum that is not a sha256: 'md5:12'" in imported(codebase=codebase)[1]
 
 
 def test_every_bad_peer_is_left_out_and_reported() -> None:
@@ -114,7 +114,7 @@ def test_the_rest_is_translated() -> None:
     assert document["catch_up"] == {
         "state_sync": {"servers": [{"url": "https://a.org", "provider": "Ann"}, {"url": "http://b.org"}]}
     }
-    assert "rpc: left out 'a.b:443': it is no http URL" in remarks
+    assert "rpc: left out 'a.b:443': it is not an http URL" in remarks
     assert "it runs" not in remarks
     assert document["upgrades"] == [
         {"name": "v2", "height": 200, "version": "1.2.0"},

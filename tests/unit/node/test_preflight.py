@@ -105,7 +105,7 @@ def test_a_daemon_never_makes_its_own_configuration(node: NodeLayout) -> None:
 
 def test_an_unknown_node_is_refused(tree: Tree) -> None:
     """A unit of a node that this boot did not configure starts nothing."""
-    with pytest.raises(HostError, match="is no node of this machine"):
+    with pytest.raises(HostError, match="is not a node of this machine"):
         preflight.read(tree.layout.node("other"))
 
 
@@ -133,7 +133,7 @@ def test_a_broken_config_is_said(node: NodeLayout) -> None:
     """A config.toml that is no TOML is named, not half read."""
     (node.home / "config" / "config.toml").write_text("[")
 
-    with pytest.raises(InputError, match="is no TOML"):
+    with pytest.raises(InputError, match="is not valid TOML"):
         preflight.private_peers(node)
 
 

@@ -39,7 +39,7 @@ def raising(error: BaseException) -> Callable[[], None]:
      ["goldnode: this machine refuses /x y: Read-only file system", "  try: ls -ld '/x y'"]),
     (SafetyError("\x1b[2Jgone", hint="\x07"), 8, [r"goldnode: \x1b[2Jgone", r"  try: \x07"]),
     (KeyboardInterrupt(), 130,
-     ["goldnode: interrupted; nothing half done is left", "  try: run the same command to go on"]),
+     ["goldnode: interrupted; nothing half done is left", "  try: run the same command to continue"]),
 ])  # fmt: skip
 def test_what_a_task_raises_is_said(
     error: BaseException, code: int, lines: list[str], said: Callable[[], list[str]]

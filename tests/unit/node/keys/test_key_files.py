@@ -123,9 +123,9 @@ def test_a_running_key_is_not_exported(node: NodeLayout) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("no json", "no archive"),
-        ("[]", "no archive"),
-        ('{"kind": "goldnode consensus key", "version": 2}', "no archive"),
+        ("no json", "not a key archive"),
+        ("[]", "not a key archive"),
+        ('{"kind": "goldnode consensus key", "version": 2}', "not a key archive"),
         ('{"kind": "goldnode consensus key", "version": 1, "chain_id": "other"}', "for other"),
         ('{"kind": "goldnode consensus key", "version": 1, "chain_id": "chain-1"}', "not a key"),
     ],
