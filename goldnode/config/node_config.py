@@ -34,7 +34,7 @@ SSH_KEY = re.compile(r"(?:ssh|sk-ssh|ecdsa|sk-ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/=]
 MAX_NODES = 30
 
 
-class Outgoing(StrEnum):
+class OutgoingRule(StrEnum):
     """What the machine's daemons may dial."""
 
     OPEN = "open"
@@ -69,7 +69,7 @@ class NodeConfig:
     deferred: bool = False
     ssh_keys: tuple[str, ...] = ()
     ssh_from: tuple[str, ...] = ()
-    outgoing: Outgoing = Outgoing.OPEN
+    outgoing: OutgoingRule = OutgoingRule.OPEN
     unattended_upgrades: bool = False
     serve_rendezvous: bool = False
 
@@ -105,7 +105,7 @@ def parse(text: str, file: str = "node.yaml") -> NodeConfig:
         deferred=reader.choice("deferred", ["allow", "refuse"], "refuse") == "allow",
         ssh_keys=reader.texts("ssh_keys", SSH_KEY, "lines of an authorized_keys file without options", most=16),
         ssh_from=node_entry.addresses(reader, "ssh_from", network=True),
-        outgoing=Outgoing(reader.choice("outgoing", [kind.value for kind in Outgoing], Outgoing.OPEN)),
+        outgoing=OutgoingRule(reader.choice("outgoing", [kind.value for kind in OutgoingRule], OutgoingRule.OPEN)),
         unattended_upgrades=reader.flag("unattended_upgrades", default=False),
         serve_rendezvous=reader.flag("serve_rendezvous", default=role == "rendezvous"),
     )

@@ -59,35 +59,39 @@ def _parser() -> argparse.ArgumentParser:
         found.set_defaults(run=run)
         return found
 
-    verb("configure", "boot.configure", "become what node.yaml says (every boot; twice changes nothing)")
-    verb("check", "boot.check", "say everything that is wrong with a node.yaml").add_argument("file", type=Path)
-    verb("apply", "boot.apply", "give this machine another node.yaml").add_argument("file", type=Path)
-    rebind = verb("rebind", "rebind.rebind", "say that this is the same machine, when only its instance ID changed")
-    rebind.add_argument("--yes", action="store_true", help="do not ask")
-    fetching = verb("fetch", "fetch.fetch", "fetch what the image defers and the versions to come, verified")
-    fetching.add_argument(
-        "--network", type=Path, metavar="FILE", help="put the upgrades: of this network file in force"
+    verb(
+        "configure",
+        "boot.configure",
+        "configure this machine from node.yaml (at every boot; a second run changes nothing)",
     )
-    verb("agent", "loop.agent", "keep the nodes as their roles say (goldnode-agent.service)")
+    verb("check", "boot.check", "list every error in a node.yaml").add_argument("file", type=Path)
+    verb("apply", "boot.apply", "apply another node.yaml to this machine").add_argument("file", type=Path)
+    rebind = verb("rebind", "rebind.rebind", "confirm that this is the same machine when only its instance ID changed")
+    rebind.add_argument("--yes", action="store_true", help="do not ask for confirmation")
+    fetching = verb("fetch", "fetch.fetch", "download and verify deferred artifacts and upcoming versions")
+    fetching.add_argument("--network", type=Path, metavar="FILE", help="apply the upgrades: of this network file")
+    verb("agent", "loop.agent", "run the agent, which keeps the nodes as their roles say (goldnode-agent.service)")
     verb("run", "preflight.run", "become a node's daemon (goldnode-node@.service)").add_argument("name")
-    verb("status", "nodes.status", "what every node does").add_argument("--json", action="store_true")
-    shown = _named(verb("logs", "nodes.logs", "a node's log"))
-    shown.add_argument("-f", "--follow", action="store_true", help="go on as it grows")
-    _named(verb("peers", "nodes.peers", "whom a node is connected to, and whom it lacks"))
+    verb("status", "nodes.status", "show the state of every node").add_argument("--json", action="store_true")
+    shown = _named(verb("logs", "nodes.logs", "show a node's log"))
+    shown.add_argument("-f", "--follow", action="store_true", help="follow the log")
+    _named(verb("peers", "nodes.peers", "show a node's connected and missing peers"))
     _named(verb("start", "nodes.start", "let a stopped node run again"))
     stop = _named(verb("stop", "nodes.stop", "stop a node"))
-    stop.add_argument("--hold", action="store_true", help="until goldnode start, over reboots too")
-    verb("add", "lineup.add", "one node more; FILE is an entry of nodes:").add_argument("file", type=Path)
-    _named(verb("remove", "lineup.remove", "one node less; its keys and data stay on the disk"))
-    _named(verb("restart", "nodes.restart", "restart a node; its siblings do not notice"))
-    _named(verb("rollback", "tip.rollback", "back to before an upgrade, while the new version signed nothing"))
-    catching = _named(verb("catch-up", "tip.catch_up", "try again to bring a node without state to the tip"))
-    catching.add_argument("--replay", action="store_true", help="block by block from the genesis, whatever it takes")
+    stop.add_argument("--hold", action="store_true", help="until goldnode start, even across reboots")
+    verb("add", "lineup.add", "add a node; FILE is an entry of nodes:").add_argument("file", type=Path)
+    _named(verb("remove", "lineup.remove", "remove a node; its keys and data stay on the disk"))
+    _named(verb("restart", "nodes.restart", "restart a node without affecting the others"))
+    _named(verb("rollback", "tip.rollback", "roll back an upgrade, if the new version has signed nothing"))
+    catching = _named(verb("catch-up", "tip.catch_up", "retry bringing a node without state to the tip"))
+    catching.add_argument(
+        "--replay", action="store_true", help="replay every block from the genesis, however long it takes"
+    )
     hosted = verb("jvm", "hosted.jvm", "the nodes of a JVM network (goldnode-jvm.service)")
     hosted.add_argument("action", choices=("status", "start", "stop", "restart", "add", "remove", "prepare"))
     _named(hosted)
     moving = _named(verb("handover", "keyring.handover", "stop a node and let its volume move to one new machine"))
-    moving.add_argument("--cancel", action="store_true", help="take it back, as long as no machine took it")
+    moving.add_argument("--cancel", action="store_true", help="cancel it, as long as no machine has taken the volume")
     taking = _named(verb("takeover", "takeover.takeover", "go on with a validator whose machine is gone"))
     taking.add_argument("--gone", action="store_true", help="the other machine is gone for good; do not ask")
     verb("signer", "lease.signer", "become a node's signer (goldnode-signer@.service)").add_argument("name")
@@ -97,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _named(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    parser.add_argument("name", nargs="?", help="the node; may be left out when there is one")
+    parser.add_argument("name", nargs="?", help="the node; optional on a machine with one node")
     return parser
 
 
@@ -112,17 +116,19 @@ def _lease(parser: argparse.ArgumentParser) -> None:
 
 def _keys(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(dest="key_verb", required=True, metavar="COMMAND")
-    show = _named(verbs.add_parser("show", help="which keys a node has; never a secret"))
+    show = _named(verbs.add_parser("show", help="show a node's keys, never a secret"))
     show.set_defaults(run="keyring.show")
     for name, run, text in (
-        ("export", "keyring.export", "key and signing state into one file; it then signs here no more"),
+        ("export", "keyring.export", "write key and signing state to one file; the node then stops signing here"),
         ("import", "keyring.import_", "a key from such a file, or CometBFT's priv_validator_key.json with its state"),
     ):
         found = verbs.add_parser(name, help=text, description=text)
         found.add_argument("file", type=Path)
         _named(found).set_defaults(run=run)
         if name == "export":
-            found.add_argument("--for", dest="target", default="", metavar="NODE-ID", help="the only node to import it")
+            found.add_argument(
+                "--for", dest="target", default="", metavar="NODE-ID", help="the only node that may import it"
+            )
     found.add_argument("--state", type=Path, help="what the key signed last: the file of CometBFT, tmkms or Horcrux")
     found.add_argument("--never-used", action="store_true", help="FILE is a bare key that never signed anything")
     text = "a sealed copy of a key that signs by a lease; the key goes on signing"

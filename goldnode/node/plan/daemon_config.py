@@ -51,7 +51,7 @@ def _rendered(job: _Rendering) -> str:
     try:
         document = tomlkit.parse(job.defaults)
     except TOMLKitError as error:
-        raise InputError(f"{job.file}, as the daemon made it, is no TOML: {error}") from error
+        raise InputError(f"{job.file}, as the daemon wrote it, is not valid TOML: {error}") from error
     for key, value in job.settings.items():
         _put(job.file, document, key, value)
     return tomlkit.dumps(document)
@@ -110,7 +110,7 @@ def _put(file: str, document: tomlkit.TOMLDocument, key: str, value: Any) -> Non
             table[spelled] = tomlkit.table()
         table = table[spelled]
         if not isinstance(table, AbstractTable):
-            raise InputError(f"{file}: {key} goes through {name}, which is no table")
+            raise InputError(f"{file}: cannot set {key}: {name} is not a TOML table")
     spelled = _spelling(table, leaf)
     if isinstance(table.get(spelled), AbstractTable):
         raise InputError(f"{file}: {key} is a table, not a value")

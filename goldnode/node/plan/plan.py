@@ -13,7 +13,7 @@ from pathlib import Path
 
 from goldnode.config.choices import ConsensusKey
 from goldnode.config.daemon import Family
-from goldnode.config.node_config import NodeConfig, Outgoing
+from goldnode.config.node_config import NodeConfig, OutgoingRule
 from goldnode.config.role import Audience, CatchUpFrom, Role, RoleKind
 from goldnode.node.layout import Layout
 from goldnode.node.plan import firewall
@@ -246,7 +246,7 @@ def _ruleset(config: NodeConfig, image: ImageFacts, nodes: Sequence[NodeFacts]) 
         openings += _openings(node.role, numbers, _sources(node), node.entry.name, node.interface)
         closed = (ports.rpc, ports.grpc, ports.api, ports.prometheus, ports.signer)
         private.append(firewall.Private(node.layout.user, closed, ports.rpc, _guests(node, nodes)))
-    strict = [node for node in nodes if config.outgoing is Outgoing.STRICT and not node.role.announces]
+    strict = [node for node in nodes if config.outgoing is OutgoingRule.STRICT and not node.role.announces]
     confined = [firewall.Confined(node.layout.user, node.interface) for node in strict]
     return firewall.render(openings, private, public=any(node.role.announces for node in nodes), confined=confined)
 
