@@ -14,7 +14,7 @@ if {"invoke", "inv"} & {Path(sys.argv[0]).name, Path(sys.argv[0]).parent.name}:
 from goldnode.tasks.terminal import lazy
 
 with lazy.waiting():
-    from goldnode.tasks import bake, bench, boot, cluster, fleet, image, network, release, rendezvous, test
+    from goldnode.tasks import bake, bench, boot, cluster, fleet, image, network, node, release, rendezvous, test
 
 ns = Collection()
 for task in (
@@ -30,5 +30,5 @@ for task in (
     release.publish,
 ):
     ns.add_task(task)
-for group in (network, image, cluster, fleet, bench):
+for group in (network, image, cluster, node, fleet, bench):
     ns.add_collection(group.ns, name=group.__name__.rpartition(".")[2])

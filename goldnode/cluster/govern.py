@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
-from goldnode.cluster.store import Cluster, Minted, Revoked
+from goldnode.cluster.store import Cluster, Minted, Onlooker, Revoked
 from goldnode.discovery.roster import Peer
 from goldnode.errors import InputError, UsageError
 from goldnode.forms import NODE_ID
@@ -136,7 +136,7 @@ def rotate(
     return [invite(cluster, spec, random) for spec in left]
 
 
-def find_node(cluster: Cluster, text: str) -> str:
+def find_node(cluster: Onlooker, text: str) -> str:
     """The node ID of a member or candidate, by ID, by a unique beginning of it, or by moniker.
 
     Raises:
@@ -149,8 +149,8 @@ def find_node(cluster: Cluster, text: str) -> str:
         return text
     if len(meant) != 1:
         raise UsageError(
-            f"{text!r} means {len(meant)} nodes of cluster {cluster.folder.name}",
-            hint=f"./invoke cluster status {cluster.folder.name}",
+            f"{text!r} means {len(meant)} nodes of cluster {cluster.settings.name}",
+            hint=f"./invoke cluster status {cluster.settings.name}",
         )
     return meant[0]
 

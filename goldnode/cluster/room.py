@@ -11,12 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from goldnode.cluster import govern
-from goldnode.cluster.store import Cluster
+from goldnode.cluster.store import Cluster, Onlooker
 from goldnode.discovery.alarm import Alarm, AlarmKind
 from goldnode.discovery.client import Endpoint
 from goldnode.discovery.listing import RoomListing
 from goldnode.discovery.roster import RoomReading
 from goldnode.errors import ExchangeError, UsageError
+from goldnode.protocol.parcel import Parcel
 from goldnode.protocol.policy import verify_policy
 from goldnode.protocol.record import verify_tombstone
 from goldnode.protocol.seal import room_key
@@ -37,7 +38,7 @@ class RoomView:
     alive: frozenset[str] = frozenset()
 
 
-def read(cluster: Cluster, clock: Callable[[], float] = time.time) -> RoomView:
+def read(cluster: Onlooker, clock: Callable[[], float] = time.time) -> RoomView:
     """Read every rendezvous of the cluster, and bring our policy to those that show an older one."""
     answered, alarms, alive = [], set(), set[str]()
     for url in endpoints(cluster):
@@ -53,7 +54,7 @@ def read(cluster: Cluster, clock: Callable[[], float] = time.time) -> RoomView:
     return RoomView(tuple(answered), tuple(sorted(alarms)), frozenset(alive))
 
 
-def endpoints(cluster: Cluster) -> tuple[str, ...]:
+def endpoints(cluster: Onlooker) -> tuple[str, ...]:
     """Where the cluster meets: the settings' URLs, and those of the policy.
 
     Raises:
@@ -104,7 +105,7 @@ def endorse(cluster: Cluster) -> None:
         publish(cluster)
 
 
-def _read(cluster: Cluster, endpoint: Endpoint, now: float) -> tuple[set[Alarm], set[str]]:
+def _read(cluster: Onlooker, endpoint: Endpoint, now: float) -> tuple[set[Alarm], set[str]]:
     """What is wrong at one rendezvous, and whose records lie there."""
     view = cluster.view
     key, room = room_key(view.cluster_key), view.room
@@ -123,11 +124,13 @@ def _read(cluster: Cluster, endpoint: Endpoint, now: float) -> tuple[set[Alarm],
     return ({Alarm(AlarmKind.BAD_RECORDS, endpoint.url, f"{len(bad)}, as: {bad[0]}")} if bad else set()), alive
 
 
-def _take(cluster: Cluster, listing: RoomListing, now: float, bad: list[str]) -> set[str]:
+def _take(cluster: Onlooker, listing: RoomListing, now: float, bad: list[str]) -> set[str]:
     records, tombstones = [], []
     for slot, data in listing.items:
         try:
-            records.append(cluster.view.read(slot, data, now))
+            found = cluster.view.read(slot, data, now)
+            if not isinstance(found, Parcel):
+                records.append(found)
         except ExchangeError as error:
             bad.append(error.message)
     for slot, data in listing.deleted:

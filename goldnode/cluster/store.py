@@ -17,6 +17,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -85,6 +86,22 @@ class Settings:
     revoked: tuple[Revoked, ...] = ()
 
 
+class Onlooker(Protocol):
+    """Whoever reads a cluster's room and writes no record there: its owner, or an operator."""
+
+    @property
+    def folder(self) -> Path:
+        """Where what is known is kept."""
+
+    @property
+    def settings(self) -> Settings:
+        """Which cluster, and where it meets."""
+
+    @property
+    def view(self) -> ClusterView:
+        """What is known of it."""
+
+
 class Cluster:
     """One cluster's folder, open.
 
@@ -102,8 +119,8 @@ class Cluster:
                 f"there is no cluster {folder.name} in {folder.parent}",
                 hint=f"./invoke cluster new {folder.name} --network NETWORK",
             )
-        self.folder = folder
-        self.settings = _read_settings(folder / "cluster.json")
+        self.folder: Path = folder
+        self.settings: Settings = _read_settings(folder / "cluster.json")
         self.root = _read_root(folder / "root.key")
         reader = RoomReader(
             public_of(self.root), wrapping_seed=_operator_seed(self.root), chain_id=self.settings.chain_id

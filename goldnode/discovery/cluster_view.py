@@ -24,10 +24,11 @@ from goldnode.discovery.roster import Context, Peer, RoomReading, Roster, check_
 from goldnode.errors import ExchangeError, HostError, InputError
 from goldnode.files import write_json
 from goldnode.protocol import limits
-from goldnode.protocol.announcement import Announcement, read_announcement, read_document, write_document
+from goldnode.protocol.announcement import Announcement, check_announcement, read_document, write_document
+from goldnode.protocol.parcel import Parcel, is_parcel, read_parcel
 from goldnode.protocol.policy import NO_POLICY_HASH, Policy, SignedPolicy, find_key, open_policy, verify_policy
 from goldnode.protocol.record import Record, verify_record
-from goldnode.protocol.seal import room_of
+from goldnode.protocol.seal import open_inside, room_of
 from goldnode.protocol.wire import from_base64, hash_of, refuse, to_base64
 
 _MODE = 0o600
@@ -97,14 +98,20 @@ class ClusterView:
         """Version and hash of the policy held, as records cite it."""
         return (self.signed.version, self.signed.hash) if self.signed else (0, NO_POLICY_HASH)
 
-    def read(self, slot: str, data: bytes, now: float) -> tuple[Record, Announcement]:
+    def read(self, slot: str, data: bytes, now: float) -> tuple[Record, Announcement] | Parcel:
         """Take a record through every check that needs no other member.
+
+        Returns:
+            A member's record; or a parcel, which says nothing of who belongs to the cluster.
 
         Raises:
             ExchangeError: It does not hold.
         """
         record = verify_record(data, slot)
-        announcement = read_announcement(record, self.cluster_key, self.reader.root)
+        inside = open_inside(record, self.cluster_key)
+        if is_parcel(inside):
+            return read_parcel(inside)
+        announcement = check_announcement(inside, self.reader.root)
         check_fit(announcement, self._context(now))
         return record, announcement
 

@@ -64,6 +64,7 @@ class Session:
         self._cursor = ""
         self._bad: dict[str, str] = {}
         self._shown = 0
+        self._answered = 0
         self._heartbeat_at = 0.0
         self._counter = 0
         self._policy_version = 0
@@ -122,6 +123,7 @@ class Session:
             self._put(keys, written)
         elif written is not None and self._member.clock() >= self._heartbeat_at + limits.TOUCH_INTERVAL:
             self._heartbeat(keys, written)
+        self._answer(keys)
         self._publish()
         heartbeat = self._heartbeat_at + limits.TOUCH_INTERVAL if written else float("inf")
         republish = self._policy_at + limits.REFRESH_INTERVAL if self._member.policy()[0] else float("inf")
@@ -130,7 +132,9 @@ class Session:
     def behind(self) -> bool:
         """Whether this rendezvous lacks something we hold."""
         written, (version, _) = self._member.current(), self._member.policy()
-        return self._policy_version < version or (written is not None and self._shown < written.seq)
+        reply = self._member.reply()
+        unsent = reply is not None and self._answered < reply.number
+        return unsent or self._policy_version < version or (written is not None and self._shown < written.seq)
 
     def leave(self) -> None:
         """Say farewell.
@@ -158,6 +162,18 @@ class Session:
                 self.read(0)
             raise
         self._shown, self._heartbeat_at = written.seq, self._member.clock()
+
+    def _answer(self, keys: Keys) -> None:
+        """Put the answer to an order; it is put once, and ends by itself."""
+        reply = self._member.reply()
+        if reply is None or reply.room != keys.room or self._answered >= reply.number:
+            return
+        try:
+            self.endpoint.put(keys.room_key, reply.slot, reply.data, self._now_ms())
+        except ExchangeError as error:
+            if error.code != Code.STALE:  # an answer of ours lies there that is newer: whoever asks again gets another
+                raise
+        self._answered = reply.number
 
     def _heartbeat(self, keys: Keys, written: PublishedRecord) -> None:
         now = self._now_ms()

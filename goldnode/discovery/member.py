@@ -26,6 +26,7 @@ from goldnode.discovery.alarm import Alarm, AlarmKind
 from goldnode.discovery.cluster_view import ClusterView, RoomReader
 from goldnode.discovery.identity import Identity, read_identity, rejoin, write_identity
 from goldnode.discovery.listing import RoomListing
+from goldnode.discovery.mailbox import Mailbox, OrderReply
 from goldnode.discovery.own_record import OwnRecord, PublishedRecord
 from goldnode.discovery.roster import Peer, RoomReading
 from goldnode.errors import ExchangeError, InputError
@@ -33,6 +34,7 @@ from goldnode.protocol.announcement import Announcement
 from goldnode.protocol.enrolment import enrol
 from goldnode.protocol.facts import Facts
 from goldnode.protocol.invite import Invite
+from goldnode.protocol.parcel import Parcel
 from goldnode.protocol.record import Record, Tombstone, verify_tombstone
 from goldnode.protocol.seal import new_wrapping_seed, room_key, wrapping_keys
 from goldnode.protocol.wire import node_id_of, public_of
@@ -87,6 +89,7 @@ class Membership:
             raise InputError(f"{state / _MEMBERSHIP} is gone", hint=rejoin(state))
         self._view = ClusterView(state / _MEMBERSHIP, reader, 0, b"")
         self._version = 0
+        self._mailbox = Mailbox(node_key, self.node_id, random)
 
     @classmethod
     def join(
@@ -168,6 +171,37 @@ class Membership:
         with self.changed:
             return self._own.due(self._view)
 
+    def orders(self) -> list[Parcel]:
+        """The orders for this node that came since the last call, each once; nothing of them is believed yet."""
+        with self.changed:
+            return self._mailbox.collect()
+
+    def root(self) -> bytes:
+        """The cluster root's public key."""
+        return self._own.identity.enrolment.grant.root
+
+    def wrapping_seed(self) -> bytes:
+        """The secret that opens what is sealed to this node."""
+        return self._own.identity.wrapping_seed
+
+    def answer(self, text: bytes, recipient: bytes, number: int) -> None:
+        """Answer an order: to every rendezvous, as soon as each can be reached.
+
+        Args:
+            text: What to say.
+            recipient: The X25519 key that it is sealed to.
+            number: Greater than that of every answer before, over reboots too.
+        """
+        with self.changed:
+            self._mailbox.answer(text, recipient, number, self._view.cluster_key)
+            self.changed.notify_all()
+
+    def reply(self) -> OrderReply | None:
+        """The answer that every rendezvous should show; None for none."""
+        with self.changed:
+            reply = self._mailbox.reply
+            return reply if reply and reply.room == self._view.room else None
+
     def farewell(self) -> bytes:
         """A tombstone for our slot: every member forgets us."""
         with self.changed:
@@ -223,9 +257,14 @@ class Membership:
     ) -> Iterable[tuple[Record, Announcement]]:
         for slot, data in items:
             try:
-                yield self._view.read(slot, data, now)
+                found = self._view.read(slot, data, now)
             except ExchangeError as error:
                 bad[slot] = error.message
+                continue
+            if isinstance(found, Parcel):
+                self._mailbox.take(found)
+            else:
+                yield found
 
 
 def _tombstones(deleted: Iterable[tuple[str, bytes]], bad: dict[str, str]) -> Iterable[Tombstone]:

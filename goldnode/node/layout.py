@@ -163,6 +163,11 @@ class NodeLayout:
         return self.runtime / "nodes" / f"{self.name}.paused"
 
     @property
+    def orders(self) -> Path:
+        """Which orders were taken, and what is under way."""
+        return self.base / "orders.json"
+
+    @property
     def handover(self) -> Path:
         """Present while the node is on its way from one machine to another."""
         return self.base / "handover.json"

@@ -41,7 +41,12 @@ def text_in_force(layout: Layout) -> str:
     if applied != stamp + scrub.without_invites(text):
         print("goldnode: node.yaml has changed since this machine was configured; the change is ignored")
         print("goldnode: try: goldnode apply /etc/goldnode/node.yaml")
-    return applied
+    return applied.removeprefix(stamp)
+
+
+def counts(layout: Layout, text: str) -> bool:
+    """Whether this very node.yaml was put in force here, invites aside."""
+    return _read(layout.applied) == _stamp(machine.read(layout).binding) + scrub.without_invites(text)
 
 
 def is_remembered(layout: Layout) -> bool:

@@ -109,8 +109,20 @@ def read_announcement(record: Record, cluster_key: bytes, root: bytes) -> Announ
     Raises:
         ExchangeError: `malformed` or `unknown-version`; nothing of it may be used.
     """
-    binding = seal.RecordBinding(seal.room_of(cluster_key), record.slot, record.seq)
-    signature, text = seal.open_record(cluster_key, binding, record.salt, record.ciphertext)
+    return check_announcement(seal.open_inside(record, cluster_key), root)
+
+
+def check_announcement(inside: seal.Inside, root: bytes) -> Announcement:
+    """Check the announcement in an opened record.
+
+    Args:
+        inside: What was sealed; nothing of it is believed yet.
+        root: The cluster root's public key.
+
+    Raises:
+        ExchangeError: `malformed` or `unknown-version`; nothing of it may be used.
+    """
+    binding, signature, text = inside.binding, inside.signature, inside.text
     announcement = read_document(parse_json(text, "the announcement"))
     enrolment = announcement.enrolment
     if enrolment.grant.root != root:

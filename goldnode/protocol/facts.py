@@ -68,6 +68,7 @@ class Facts:
         addresses: IP addresses others may dial; none for a validator.
         consensus: From a validator that has signed.
         loaded: From a sentry: validators it runs with as private and unconditional peers.
+        orders: Which life of the node takes orders, 32 hex digits; empty where none are taken.
     """
 
     moniker: str
@@ -80,6 +81,7 @@ class Facts:
     addresses: tuple[str, ...] = ()
     consensus: Consensus | None = None
     loaded: tuple[str, ...] = ()
+    orders: str = ""
 
 
 def read_facts(document: Mapping[str, Any]) -> Facts:
@@ -99,6 +101,7 @@ def read_facts(document: Mapping[str, Any]) -> Facts:
         addresses=_list(document, "addresses", limits.ADDRESSES, is_dialable),
         consensus=_consensus(document),
         loaded=_list(document, "loaded", limits.LOADED, lambda text: bool(NODE_ID.fullmatch(text))),
+        orders=text_of(document, "orders", _BOOT) if "orders" in document else "",
     )
 
 
@@ -116,6 +119,7 @@ def write_facts(facts: Facts) -> dict[str, Any]:
         "instance": facts.instance,
         "consensus": consensus and _write_consensus(consensus),
         "loaded": list(facts.loaded),
+        **({"orders": facts.orders} if facts.orders else {}),
     }
 
 

@@ -60,6 +60,15 @@ REQUEST_SKEW = 5 * 60
 #: Seconds in which the same request again is a client that repeats itself; later it is a replay.
 REPEAT_SECONDS = 10
 
+#: Seconds that an order is good for, at most, and that its date may be ahead of the node's clock.
+ORDER_LIFE = 3600
+ORDER_SKEW = 5 * 60
+#: Days that an operator key is good for, at most; operator keys whose numbers a node remembers.
+OPERATOR_DAYS = 400
+OPERATORS = 32
+#: Bytes of an answer when it is unpacked.
+ANSWER_BYTES = 256 * 1024
+
 #: Highest `seq`, heartbeat counter and policy version: a signed 64-bit integer holds them.
 SEQ_MAX = (1 << 63) - 1
 

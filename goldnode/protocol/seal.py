@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from goldnode.protocol import limits
+from goldnode.protocol.record import Record
 from goldnode.protocol.wire import (
     KEY,
     SIGNATURE,
@@ -105,6 +106,51 @@ def open_record(cluster_key: bytes, binding: RecordBinding, salt: bytes, ciphert
     if any(fields.take(fields.left())):
         raise refuse("the sealed part is not padded with zeros")
     return signature, announcement
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """What was sealed in a record: an announcement, or a parcel.
+
+    Attributes:
+        binding: Where the record lay, and under which number.
+        signature: Of whoever wrote the inside; not checked yet.
+        text: The inside's bytes.
+    """
+
+    binding: RecordBinding
+    signature: bytes
+    text: bytes
+
+
+def open_inside(record: Record, cluster_key: bytes) -> Inside:
+    """Open a record whose slot signature holds.
+
+    Raises:
+        ExchangeError: See ``open_record``.
+    """
+    binding = RecordBinding(room_of(cluster_key), record.slot, record.seq)
+    return Inside(binding, *open_record(cluster_key, binding, record.salt, record.ciphertext))
+
+
+def shared_key(secret_seed: bytes, public: bytes, ephemeral: bytes, recipient: bytes, info: bytes) -> bytes:
+    """The key of a message to one recipient, as sender and recipient compute it.
+
+    Args:
+        secret_seed: The sender's fresh secret, or the recipient's own.
+        public: The other's public key.
+        ephemeral: The sender's fresh public key.
+        recipient: The recipient's public key.
+        info: What the message is.
+
+    Raises:
+        ExchangeError: `malformed`; a point of small order.
+    """
+    try:
+        shared = X25519PrivateKey.from_private_bytes(secret_seed).exchange(X25519PublicKey.from_public_bytes(public))
+    except ValueError as error:
+        raise refuse("a key of small order seals nothing") from error
+    return derive(shared, ephemeral + recipient, info)
 
 
 def wrapping_keys(seed: bytes) -> tuple[X25519PrivateKey, bytes]:

@@ -47,6 +47,9 @@ class Purpose(StrEnum):
     ENROLMENT = "goldnode/v1/enrolment"
     POLICY = "goldnode/v1/policy"
     KEY_PROOF = "goldnode/v1/key-proof"
+    OPERATOR = "goldnode/v1/operator"
+    ORDER = "goldnode/v1/order"
+    ANSWER = "goldnode/v1/answer"
 
 
 def refuse(message: str, code: Code = Code.MALFORMED, hint: str = "") -> ExchangeError:

@@ -14,7 +14,7 @@ from invoke.tasks import task
 from rich import live as lives
 
 from goldnode.cluster import backup as backups
-from goldnode.cluster import govern, room, status, store, user_data
+from goldnode.cluster import govern, operator_file, room, status, store, user_data
 from goldnode.cluster import tfvars as terraform
 from goldnode.config import network as networks
 from goldnode.config import node_entry
@@ -29,6 +29,8 @@ from goldnode.tasks.terminal import output
 NAME = "the cluster's name"
 RENDEZVOUS = "URL of a rendezvous, as http://203.0.113.10:8700; remembered; may be repeated"
 HOURS = 24
+#: What can be ordered; ``goldnode.protocol.order.Verb`` decides.
+VERBS = ("status", "logs", "restart", "hold", "start", "config", "takeover", "handover")
 #: Seconds between two looks of `status --watch`.
 EVERY = 3.0
 
@@ -176,6 +178,21 @@ def rotate(_: Context, name: str, rendezvous: list[str]) -> None:
     _publish(cluster)
 
 
+@task(name="operator", positional=["name"], iterable=["verb", "rendezvous"],
+      help={"name": NAME, "verb": "what the key may order: " + ", ".join(VERBS) + "; may be repeated",
+            "days": "how long it is good for", "out": "the file to write (0600); NAME.operator when not given",
+            "rendezvous": RENDEZVOUS})  # fmt: skip
+def operator_(_: Context, name: str, *, verb: list[str], rendezvous: list[str], out: str = "", days: int = 90) -> None:
+    """Make a key that may order some things of the nodes, until a day, and decide nothing."""
+    cluster = _open(name, rendezvous)
+    room.read(cluster)
+    out = out or f"{name}.operator"
+    operator_file.write(cluster, Path(out), verb, days, time.time())
+    output.say(f"{out}: may order {', '.join(sorted(set(verb)))} for {days} days; it is a secret, for its holder only")
+    output.say(f"next: ./invoke node NODE status --operator {out}")
+    output.say(f"to take it back before its end: ./invoke cluster rotate {name}")
+
+
 @task(positional=["name"], help={"name": NAME, "out": "the file to write; NAME.backup when not given"})
 def backup(_: Context, name: str, out: str = "") -> None:
     """Write an encrypted copy of the cluster's keys."""
@@ -267,6 +284,7 @@ def _mapping(file: str) -> dict[str, Any]:
 
 ns = Collection("cluster", new, invite, approve, forget, revoke, rotate, backup, restore)
 ns.add_task(user_data_, "user-data")
+ns.add_task(operator_, "operator")
 ns.add_task(status_, "status")
 ns.add_task(key_restore.backup_key)
 ns.add_task(key_restore.restore_drill)

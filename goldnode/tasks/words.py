@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 #: The collections that tasks.py puts together.
-GROUPS = frozenset({"bench", "cluster", "fleet", "image", "network"})
+GROUPS = frozenset({"bench", "cluster", "fleet", "image", "network", "node"})
 #: Commands that take any number of words, which Invoke only takes as an option that is repeated.
-LISTS = {"network.check": "--name"}
+LISTS = {"network.check": "--name", "node.set": "--setting", "node.unset": "--setting"}
+#: What a node can be told; `node val-1 restart` is `node restart val-1`, as people say it.
+ORDERS = frozenset({"status", "logs", "restart", "hold", "start", "set", "unset", "takeover", "handover"})
 HELP, DEBUG = frozenset({"--help", "-h"}), frozenset({"--debug", "-d"})
 
 
@@ -50,17 +52,32 @@ def join(arguments: Sequence[str]) -> list[str]:
             continue
         if word not in GROUPS:
             return list(arguments)
+        arguments = [*arguments[: at + 1], *_to_a_node(arguments[at + 1 :])] if word == "node" else arguments
         following = arguments[at + 1 : at + 2]
         if not following or following[0].startswith("-"):
             return ["--list", word]
         command = f"{word}.{following[0]}"
-        return [*arguments[:at], command, *_spread(arguments[at + 2 :], LISTS.get(command, ""))]
+        rest, option = arguments[at + 2 :], LISTS.get(command, "")
+        if word == "node":  # its options have values, which are no settings: those stand before
+            end = next((n for n, each in enumerate(rest) if each.startswith("-")), len(rest))
+            return [*arguments[:at], command, *rest[:1], *_spread(rest[1:end], option), *rest[max(end, 1) :]]
+        return [*arguments[:at], command, *_spread(rest, option)]
     return list(arguments)
 
 
 def typed(name: str) -> str:
     """A command as people type it: `network check` for `network.check`."""
     return name.replace(".", " ", 1)
+
+
+def _to_a_node(rest: Sequence[str]) -> list[str]:
+    """Put the order before the node that it is for; `config set` is `set`."""
+    words = list(rest)
+    if len(words) > 2 and words[1] == "config" and words[2] in ("set", "unset"):  # noqa: PLR2004 - the third word
+        del words[1]
+    if len(words) > 1 and words[1] in ORDERS and words[0] not in ORDERS and not words[0].startswith("-"):
+        words[:2] = [words[1], words[0]]
+    return words
 
 
 def _spread(rest: Sequence[str], option: str) -> list[str]:

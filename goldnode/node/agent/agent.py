@@ -16,15 +16,18 @@ from goldnode.discovery.alarm import Alarm, AlarmKind
 from goldnode.discovery.exchange import Exchange
 from goldnode.errors import SafetyError
 from goldnode.files import sha256_file, write_atomic, write_json
-from goldnode.node import catch_up, cluster, deferred, node_files, scrub
+from goldnode.node import catch_up, cluster, deferred, in_force, node_files, scrub
 from goldnode.node.agent import console, hosted, metrics
 from goldnode.node.agent.health import NodeState
 from goldnode.node.agent.record_builder import RecordBuilder
 from goldnode.node.agent.rpc import LoopbackRpc, Rpc
-from goldnode.node.agent.supervisor import NodeReport, Supervisor
+from goldnode.node.agent.supervisor import AT_TIP, NodeReport, Supervisor
 from goldnode.node.configure import ConfiguredMachine, warnings
 from goldnode.node.jvm.jvm_host import JvmHost
 from goldnode.node.layout import Layout
+from goldnode.node.orders.clerk import Clerk
+from goldnode.node.orders.journal import Journal
+from goldnode.node.orders.verbs import Bench, NodeView
 from goldnode.node.plan.plan import plan
 from goldnode.node.plan.ports import METRICS
 from goldnode.node.system import apply, machine
@@ -63,6 +66,7 @@ class Agent:
     alarms: set[Alarm] = field(default_factory=set)
     _supervisors: dict[str, Supervisor] = field(default_factory=dict)
     _record_builders: dict[str, RecordBuilder] = field(default_factory=dict)
+    _clerks: dict[str, Clerk] = field(default_factory=dict)
     _exchanges: dict[str, Exchange] = field(default_factory=dict)
     _ready: set[str] = field(default_factory=set)
     _told: dict[str, float] = field(default_factory=dict)
@@ -76,22 +80,24 @@ class Agent:
             genesis = sha256_file(image.genesis)
         for name, facts in self.found.facts.items():
             self._supervisors[name] = Supervisor(facts, image, mesh, self.system, self.rpc(facts.ports.rpc))
-            self._record_builders[name] = RecordBuilder(image.network.chain_id, genesis, mesh, host)
+            clerk = self._clerks[name] = self._clerk(name, host.binding)
+            life = clerk.journal.life
+            self._record_builders[name] = RecordBuilder(image.network.chain_id, genesis, mesh, host, life)
         roles = {entry.name: entry.role for entry in self.found.config.nodes}
         for name, error in self.found.failures.items():
             self.reports[name] = hosted.refused(name, roles[name], error)
 
     def run(self, stop: threading.Event) -> None:
         """Reconcile every two seconds, at first more often, until told to stop."""
-        config = self.found.config
-        address = "::" if any(entry.metrics for entry in config.nodes) else "127.0.0.1"
         with ExitStack() as stack:
             for name, membership in self.found.memberships.items():
-                self._exchanges[name] = stack.enter_context(Exchange(membership, config.rendezvous))
-            stack.enter_context(metrics.serving(address, METRICS, self.page))
+                self._exchanges[name] = stack.enter_context(Exchange(membership, self.found.config.rendezvous))
             while not stop.is_set() and not self._outdated():
-                self.reconcile()
-                stop.wait(self.pause())
+                address = self._page_address()
+                with metrics.serving(address, METRICS, self.page):
+                    while not stop.is_set() and not self._outdated() and address == self._page_address():
+                        self.reconcile()
+                        stop.wait(self.pause())
 
     def pause(self) -> float:
         """Seconds until the next look."""
@@ -115,6 +121,7 @@ class Agent:
             except SafetyError as error:
                 # A file of this node that was damaged since: its siblings are looked after, and its record stands.
                 report = hosted.refused(name, supervisor.facts.role.name, error)
+            self._attend(name, report, now)
             self._tell(name, report)
         for report in hosted.reports(self.found.image.network, self.found.hosted, self.host):
             self._tell(report.name, report)
@@ -129,6 +136,36 @@ class Agent:
         """The metrics of all nodes."""
         own = metrics.render(list(self.reports.values()), alarms=len(self.alarms), uptime=self.since_power_on())
         return own + (self.host.metrics() if self.found.hosted else "")
+
+    def _page_address(self) -> str:
+        """Where the metrics are served: on loopback, until somebody may read them from elsewhere."""
+        return "::" if any(entry.metrics for entry in self.found.config.nodes) else "127.0.0.1"
+
+    def _clerk(self, name: str, binding: str) -> Clerk:
+        node = self.layout.node(name)
+        bench = Bench(self.layout, node, self.system, binding, lambda text: self._reconfigure(name, text))
+        return Clerk(bench, self.found.memberships[name], Journal.open(node.orders, binding), self.system.say)
+
+    def _reconfigure(self, name: str, text: str) -> bool:
+        """Put another node.yaml in force, by order; returns whether a node's daemon must start anew to read it."""
+        found = in_force.prove(self.layout, text, self.found.image, self.system)
+        changes = in_force.replace(self.layout, text, found, self.system)
+        self.found.config = found.config
+        for each, supervisor in self._supervisors.items():
+            if each in found.facts:
+                supervisor.facts = found.facts[each]
+        config = self.layout.node(name).home / "config"
+        return any(path.parent == config for path in changes.files)
+
+    def _attend(self, name: str, report: NodeReport, now: float) -> None:
+        """Let the node's clerk see to its orders."""
+        health = report.health
+        document = {**console.document(report), "chain_id": self.found.image.network.chain_id}
+        crashing = health.state in (NodeState.CRASHING, NodeState.REFUSED)
+        view = NodeView(
+            health.healthy, health.state in AT_TIP, crashing, report.paused, console.headline(report), document
+        )
+        self._clerks[name].attend(view, now)
 
     def _take_roster(self, now: float) -> None:
         """Plan and apply anew when somebody joined, left, or has loaded somebody, or a state sync begins or is over."""

@@ -29,12 +29,14 @@ class RecordBuilder:
         genesis: Hex SHA-256 of its genesis.
         mesh: What carries the mesh.
         host: The machine it runs on.
+        life: Which life of the node orders must name.
     """
 
     chain_id: str
     genesis: str
     mesh: MeshKind
     host: Machine
+    life: str = ""
     _said_at: float = float("-inf")
     _said_height: int = 0
 
@@ -52,6 +54,7 @@ class RecordBuilder:
             addresses=node.addresses,
             consensus=self._consensus(node, report.key, now),
             loaded=report.loaded if holds else (),
+            orders=self.life,
         )
 
     def _consensus(self, node: NodeFacts, record: KeyRecord | None, now: float) -> Consensus | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,9 +9,9 @@ from pathlib import Path
 from goldnode.config import node_config
 from goldnode.config.choices import MeshKind
 from goldnode.config.node_config import NodeConfig
-from goldnode.errors import GoldnodeError, HostError, InputError, SafetyError
+from goldnode.errors import HostError, InputError, SafetyError
 from goldnode.node import configure as story
-from goldnode.node import node_yaml, user_data
+from goldnode.node import in_force, node_yaml, user_data
 from goldnode.node.configure import ConfiguredMachine
 from goldnode.node.keys import keys
 from goldnode.node.layout import Layout, NodeLayout
@@ -134,9 +133,6 @@ def apply(layout: Layout, arguments: Namespace) -> int:
 def put(layout: Layout, text: str, config: NodeConfig, leaving: Sequence[str] = ()) -> int:
     """Put a node.yaml in force, all of it or nothing; nodes that stay do not notice.
 
-    Every node of it is proven first.  What is in force is replaced last, so whatever fails on the way, a power
-    cut too, leaves the machine with the node.yaml that it had.
-
     Args:
         layout: The machine's paths.
         text: The new node.yaml.
@@ -152,22 +148,14 @@ def put(layout: Layout, text: str, config: NodeConfig, leaving: Sequence[str] = 
     image, system = read_image(layout), for_root(layout.root)
     fit.check(config, image, layout)
     _have_volume(layout, config, system, SILENT_PHASES)
-    given, refused = blocks.known(layout), {path.stem for path in (layout.runtime / "nodes").glob("*.failure")}
-    found = story.prepare(layout, config, image, os.urandom, system.addresses())
-    for name, error in found.failures.items():
-        if name not in refused or name not in given:
-            kind = SafetyError if isinstance(error, SafetyError) else InputError
-            raise kind(f"{name}: {error.message}; nothing was changed", hint=error.hint) from error
-    try:
+    given = blocks.known(layout)
+    found = in_force.prove(layout, text, image, system)
+
+    def retire_leaving() -> None:
         for name in leaving if image.network.daemon.jvm is None else ():
             retire(layout.node(name), given.get(name), system)
-        changes = story.put(layout, found, system)
-    except (GoldnodeError, OSError) as error:
-        if layout.applied.exists():
-            story.configure(layout, node_yaml.in_force(layout, image), image, system)
-        raise HostError(f"node.yaml was not applied: {error}; the one before is in force", hint="goldnode status"
-                        ) from error  # fmt: skip
-    node_yaml.replace(layout, text)
+
+    changes = in_force.replace(layout, text, found, system, retire_leaving)
     _tell(layout, found, changes)
     if image.network.daemon.jvm:
         from goldnode.node.commands import hosted  # noqa: PLC0415 - HTTP and a JVM, for the machines that have one

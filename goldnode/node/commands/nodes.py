@@ -8,13 +8,12 @@ import time
 from argparse import Namespace
 from typing import Any
 
-from goldnode.errors import HostError, SafetyError
-from goldnode.files import write_atomic
+from goldnode.errors import HostError
+from goldnode.node import switch
 from goldnode.node.agent import console
 from goldnode.node.agent.rpc import LoopbackRpc
 from goldnode.node.commands import boot, hosted
 from goldnode.node.commands.naming import choose
-from goldnode.node.keys import keys
 from goldnode.node.layout import Layout, NodeLayout
 from goldnode.node.plan import blocks
 from goldnode.node.plan.ports import Ports
@@ -66,10 +65,7 @@ def start(layout: Layout, arguments: Namespace) -> None:
     if hosted.acts(layout, "start", arguments):
         return
     node = one(layout, arguments.name)
-    if node.handover.exists():
-        raise SafetyError(f"{node.name} was handed over", hint=f"goldnode handover --cancel {node.name}")
-    node.hold.unlink(missing_ok=True)
-    node.paused.unlink(missing_ok=True)
+    switch.release(node)
     if os.path.lexists(node.failure):
         # It was refused, and the agent knows nothing of it: whoever says start has mended it.
         boot.configure_again(layout)
@@ -82,13 +78,7 @@ def stop(layout: Layout, arguments: Namespace) -> None:
     if hosted.acts(layout, "stop", arguments):
         return
     node = one(layout, arguments.name)
-    write_atomic(node.hold if arguments.hold else node.paused, "stopped by a person\n")
-    system = for_root(layout.root)
-    system.stop(node.unit)
-    if node.signer.is_dir():
-        # Releases the lease; what is restarted holds none until it is asked for.
-        system.restart(node.lease_unit)
-    keys.note_progress(node)
+    switch.hold(node, for_root(layout.root), "stopped by a person", over_reboots=arguments.hold)
     until = "" if arguments.hold else "the next boot or "
     print(f"{node.name} is stopped until {until}`goldnode start {node.name}`")
 

@@ -93,6 +93,10 @@ class DryRunSystem:
         """What a test put there."""
         return self.logs.get(unit, "")
 
+    def log_since(self, unit: str, seconds: int, most: int) -> str:  # noqa: ARG002
+        """The last lines of what a test put there."""
+        return "\n".join(self.logs.get(unit, "").splitlines()[-most:])
+
     def log_find(self, unit: str, words: str) -> str:
         """The last such line of what a test put there."""
         return next((line for line in reversed(self.logs.get(unit, "").splitlines()) if words in line), "")

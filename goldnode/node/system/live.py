@@ -158,6 +158,11 @@ class LiveSystem:
         """The last lines a unit logged."""
         return run(["journalctl", "-u", unit, "-n", str(TAIL), "-o", "cat"], timeout=TIMEOUT, check=False).stdout
 
+    def log_since(self, unit: str, seconds: int, most: int) -> str:
+        """What a unit logged in the last seconds, the last lines of it."""
+        argv = ["journalctl", "-u", unit, "--since", f"-{seconds}s", "-n", str(most), "-o", "cat", "--no-pager"]
+        return run(argv, timeout=TIMEOUT, check=False).stdout
+
     def log_find(self, unit: str, words: str) -> str:
         """The last line with these words that the unit's present run logged; empty for none."""
         run_id = run(

@@ -73,6 +73,9 @@ class System(Protocol):
     def log_tail(self, unit: str) -> str:
         """The last lines a unit logged."""
 
+    def log_since(self, unit: str, seconds: int, most: int) -> str:
+        """What a unit logged in the last seconds, the last lines of it."""
+
     def log_find(self, unit: str, words: str) -> str:
         """The last line with these words that the unit's present run logged; empty for none."""
 

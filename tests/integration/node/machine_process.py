@@ -121,6 +121,11 @@ class ProcessSystem(LiveSystem):
         log = self._log(unit)
         return log.read_text(errors="replace")[-4000:] if log.exists() else ""
 
+    def log_since(self, unit: str, seconds: int, most: int) -> str:  # noqa: ARG002
+        """The last lines of its log."""
+        log = self._log(unit)
+        return "\n".join(log.read_text(errors="replace").splitlines()[-most:]) if log.exists() else ""
+
     def log_find(self, unit: str, words: str) -> str:
         """The last line of its log that has these words."""
         log = self._log(unit)
