@@ -65,8 +65,8 @@ def the_answer() -> OrderAnswer:
     """The node's answer."""
     said = GIVEN["answer"]
     outcome = OrderOutcome(said["outcome"])
-    texts = (said[name] for name in ("said", "code", "hint"))
-    return OrderAnswer(EXPECTED["order_digest"], outcome, *texts, said["result"], said["time"])
+    texts = {name: said[name] for name in ("said", "code", "hint", "result", "time")}
+    return OrderAnswer(EXPECTED["order_digest"], outcome, **texts)
 
 
 def test_what_is_written_is_frozen() -> None:
