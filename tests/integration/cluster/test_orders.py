@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from invoke import program
 from invoke.collection import Collection
 from invoke.exceptions import Exit
 
@@ -17,12 +18,18 @@ from goldnode.discovery.exchange import Exchange
 from goldnode.tasks import cluster as cluster_tasks
 from goldnode.tasks import node as node_tasks
 from goldnode.tasks.console import guarded
-from tests.integration.cluster.test_tasks import Unguarded
+from goldnode.tasks.program import Program
 from tests.integration.rendezvous.support import serving
 from tests.support.agent_lab import World
 from tests.support.node_lab import Tree
 from tests.support.order_lab import APP_TOML, daemon_starts, operators_folder
 from tests.support.waiting import until
+
+
+class Unguarded(Program):
+    """The program behind `./invoke`, letting through what a command raises."""
+
+    execute = program.Program.execute
 
 
 class Desk:
