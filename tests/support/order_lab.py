@@ -10,8 +10,8 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from goldnode.discovery.client import RoomListing
 from goldnode.discovery.cluster_view import ClusterView, RoomReader
+from goldnode.discovery.listing import RoomListing
 from goldnode.files import write_atomic, write_json
 from goldnode.protocol.operator_key import grant_operator
 from goldnode.protocol.order import Order, OrderAnswer, read_answer, reply_seed, write_order
