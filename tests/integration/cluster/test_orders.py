@@ -18,7 +18,7 @@ from goldnode.discovery.exchange import Exchange
 from goldnode.tasks import cluster as cluster_tasks
 from goldnode.tasks import node as node_tasks
 from goldnode.tasks.console import guarded
-from goldnode.tasks.program import Program
+from goldnode.tasks.program import CommandLine
 from tests.integration.rendezvous.support import serving
 from tests.support.agent_lab import World
 from tests.support.node_lab import Tree
@@ -26,7 +26,7 @@ from tests.support.order_lab import APP_TOML, daemon_starts, operators_folder
 from tests.support.waiting import until
 
 
-class Unguarded(Program):
+class Unguarded(CommandLine):
     """The program behind `./invoke`, letting through what a command raises."""
 
     execute = program.Program.execute
