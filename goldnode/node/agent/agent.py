@@ -71,6 +71,8 @@ class Agent:
     _ready: set[str] = field(default_factory=set)
     _told: dict[str, float] = field(default_factory=dict)
     _began: float = 0.0
+    #: Unix seconds at power-on, by the clock as it was at the first look.
+    _offset: float | None = None
 
     def __post_init__(self) -> None:
         self._began = self.since_power_on()
@@ -110,7 +112,10 @@ class Agent:
         self._take_roster(now)
         waits_for = "waiting for the daemon to be fetched" if deferred.missing(self.layout) else ""
         units = self.system.units(*(supervisor.facts.layout.unit for supervisor in self._supervisors.values()))
+        offset = now - self.since_power_on()
+        self._offset = offset if self._offset is None else self._offset
         for name, supervisor in self._supervisors.items():
+            supervisor.jumped = offset - self._offset
             try:
                 with node_files.contained(supervisor.facts.layout):
                     self._stop_clone(name, supervisor)

@@ -73,6 +73,17 @@ def clock(ahead: float) -> str:
     return f"this machine's clock is {ahead:.0f} s behind the chain's: chronyc tracking"
 
 
+def jump(seconds: float) -> str:
+    """What is said of a clock that was set while a node follows the chain; empty when it was not, or hardly.
+
+    Args:
+        seconds: By how much, forward.
+    """
+    if abs(seconds) < CLOCK:
+        return ""
+    return f"this machine's clock jumped by {seconds:+.0f} s: chronyc tracking"
+
+
 def explain(log: str, *, alone: bool) -> str:
     """What a starting daemon waits for; just that it starts, when its log does not tell.
 
@@ -80,7 +91,9 @@ def explain(log: str, *, alone: bool) -> str:
         log: The last lines it logged.
         alone: The chain has one validator.
     """
-    found = [(hit.end(), kind, hit) for pattern, kind in _SIGNS for hit in pattern.finditer(log)]
+    # The last word counts; of a daemon's end, which takes the whole line, what its line tells besides.
+    found = [(hit.start() if kind == "end" else hit.end(), kind, hit)
+             for pattern, kind in _SIGNS for hit in pattern.finditer(log)]  # fmt: skip
     if not found:
         return UNKNOWN
     _, kind, hit = max(found, key=lambda each: each[0])

@@ -21,7 +21,7 @@ from goldnode.errors import GoldnodeError, HostError, SafetyError
 from goldnode.files import write_atomic
 from goldnode.node import cluster, node_files, preflight
 from goldnode.node.agent import lease_keeper, rules
-from goldnode.node.agent.explain import CONSENSUS_FAILURE, LAST_WORDS, TROUBLES, UNKNOWN, clock, explain, failure
+from goldnode.node.agent.explain import CONSENSUS_FAILURE, LAST_WORDS, TROUBLES, UNKNOWN, clock, explain, failure, jump
 from goldnode.node.agent.health import Health, NodeState, probe
 from goldnode.node.agent.lease_keeper import LeaseReport
 from goldnode.node.agent.rpc import Rpc
@@ -106,6 +106,7 @@ class Supervisor:
         missing_since: Since when each wanted peer is missing.
         free: Bytes free where a path is.
         alarms: What other members say of its key, and must be told.
+        jumped: Seconds by which somebody set this machine's clock since the agent started.
     """
 
     facts: NodeFacts
@@ -116,6 +117,7 @@ class Supervisor:
     missing_since: dict[str, float] = field(default_factory=dict)
     free: Callable[[Path], int] = field(default=lambda path: shutil.disk_usage(path).free)
     alarms: frozenset[Alarm] = frozenset()
+    jumped: float = 0.0
     catcher: Catcher = field(init=False)
     watch: UpgradeWatch = field(init=False)
     _height: int = 0
@@ -367,8 +369,9 @@ class Supervisor:
                 return failed
         if health.state is NodeState.STALLED or not health.peers:
             said = explain(self.system.log_tail(unit), alone=self.image.network.single_validator)
-            return said if said.startswith(TROUBLES) else ""
-        return ""
+            if said.startswith(TROUBLES):
+                return said
+        return jump(self.jumped) if health.state is NodeState.STALLED else ""
 
     def _redial(self, now: float) -> None:
         gone = rules.to_dial(self.missing_since, self._dialled, now)

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from goldnode.errors import HostError
+from goldnode.errors import GoldnodeError, HostError
 from goldnode.files import write_json
+from goldnode.node import preflight
 from goldnode.node.agent.agent import Agent
 from goldnode.node.agent.rpc import Status
 from goldnode.node.configure import ConfiguredMachine
@@ -143,6 +144,10 @@ def copies(tmp_path: Path) -> Copies:
     machine, _ = tree.configure()
     for name in NAMES:
         node = tree.layout.node(name)
+        program = Path(preflight.read(node).argv[0])
+        program.parent.mkdir(parents=True, exist_ok=True)
+        program.write_text("")
+        program.chmod(0o755)
         if roles[name] == "validator":
             keys.mark_used(node)
         write_json(node.loaded, [machine.facts["val-1"].node_id])
@@ -171,8 +176,11 @@ def _faults(copies: Copies, damage: str, victim: str, relative: str) -> Iterator
     kept = _keys(tree)
     _agent(tree, running).reconcile()
     try:
+        # Whoever starts a daemon now, before the next boot, is told by the gate alone.
+        yield from _gate_faults(tree, victim)
         machine, _ = tree.configure()
         _agent(tree, machine).reconcile()
+        yield from _gate_faults(tree, victim, refused=victim in machine.failures)
     except Exception as error:  # noqa: BLE001 - every case is told at once
         yield f"{type(error).__name__}: {error}"
         return
@@ -183,6 +191,22 @@ def _faults(copies: Copies, damage: str, victim: str, relative: str) -> Iterator
         yield f"the refusal does not help: {refusal} ({refusal.hint})"
     if not kept <= _keys(tree):
         yield "a consensus key is gone"
+
+
+def _gate_faults(tree: Tree, victim: str, *, refused: bool = False) -> Iterator[str]:
+    """What is wrong with the last look before a daemon: it opens for siblings, and refuses in one sentence or opens."""
+    for name in NAMES:
+        node = tree.layout.node(name)
+        try:
+            preflight.become(node, lambda *_: None)
+        except GoldnodeError as error:
+            if name != victim:
+                yield f"the gate of {name} is closed: {error}"
+            elif not error.hint:
+                yield f"the gate does not help: {error}"
+        else:
+            if refused and name == victim:
+                yield "the gate is open for a node that was refused"
 
 
 def _agent(tree: Tree, machine: ConfiguredMachine) -> Agent:

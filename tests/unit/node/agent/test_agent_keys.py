@@ -162,6 +162,50 @@ def test_a_clock_behind_the_chains_is_said(tree: Tree, monkeypatch: pytest.Monke
     assert "this machine's clock is 300 s behind the chain's: chronyc tracking" == world.status()["reason"]
 
 
+def test_a_clock_that_jumps_is_said(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set an hour ahead, every block seems old: status says why the node looks stalled; set right again, it ends."""
+    world = World(tree, "sentry", monkeypatch)
+    uptime = [41.5]
+    world.agent.since_power_on = lambda: uptime[0]
+    world.reconcile(0)
+    world.answers()
+    said = []
+    for moved in (3600, -3600):
+        uptime[0] += 2
+        world.reconcile(2 + moved)
+        said.append(str(world.status()["reason"]))
+
+    assert ["this machine's clock jumped by +3600 s: chronyc tracking", ""] == said
+
+
+@pytest.mark.parametrize(
+    ("log", "reason"),
+    [
+        (
+            'ERR Error in peer\'s address err="lookup seed.example.org: i/o timeout"',
+            "seed.example.org does not resolve",
+        ),
+        (
+            "ERR dial tcp: lookup seed.example.org on 127.0.0.53:53: server misbehaving",
+            "seed.example.org does not resolve",
+        ),
+        ("panic: write /home/data/cs.wal/wal: no space left on device", "the disk is full: df -h"),
+        ("goldnode-node@n-1.service: Failed with result 'oom-kill'.", "the machine's memory is full"),
+        ("fatal error: runtime: cannot allocate memory", "the machine's memory is full"),
+    ],
+    ids=["slow dns", "hostile dns", "disk", "oom", "memory"],
+)
+def test_the_machines_troubles_are_reasons(tree: Tree, monkeypatch: pytest.MonkeyPatch, log: str, reason: str) -> None:
+    """A daemon that does not come up because of names, disk or memory: status says which, and what to type."""
+    world = World(tree, "sentry", monkeypatch)
+    world.reconcile()
+    tree.system.logs[UNIT] = f"INF starting\n{log}\n"
+
+    world.reconcile()
+
+    assert reason in str(world.status()["reason"])
+
+
 def test_keys_on_the_root_disk_are_warned_of(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
     """A key that was made on `data: root` is gone with the machine: status says so, and stays healthy otherwise."""
     World(tree, "validator", monkeypatch).reconcile()

@@ -122,6 +122,26 @@ def test_an_archive_for_another_node_is_refused(person: Person, key: Path, tmp_p
     assert (8, True) == (code, f"was exported for the node {'a' * 40}" in said)
 
 
+def test_an_archive_for_nobody_is_anybodys(
+    person: Person, key: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What docs say is not prevented, and export says: without --for any node imports it, and a second one too."""
+    person.types("key", "import", key, "--never-used")
+    person.types("stop", "--hold")
+    file = tmp_path / "archive.json"
+    _, said = person.types("key", "export", file)
+    codes = []
+    for name in ("second", "third"):
+        tree = Tree(tmp_path / name, instance=name)
+        tree.node_yaml("validator", Cluster().invite("validator"), "val-1", consensus_key="existing")
+        other = Person(tree, capsys)
+        other.types("configure")
+        codes.append(other.types("key", "import", file)[0])
+
+    assert [0, 0] == codes
+    assert "Any node can import it" in said
+
+
 def test_a_copy_may_do_nothing_with_its_key(person: Person, key: Path, tmp_path: Path) -> None:
     """On a copied disk neither handover, nor export, import or recover touch the key: the original may be signing."""
     person.types("key", "import", key, "--never-used")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -76,6 +77,18 @@ def test_a_snapshot_of_a_handover_is_refused(node: NodeLayout) -> None:
 
     with pytest.raises(SafetyError, match="was handed over at 7/0/3"):
         identity.ensure(node, "b", lambda: seed("other"))
+
+
+def test_a_copy_of_a_handed_over_volume_is_not_told_apart(node: NodeLayout, tmp_path: Path) -> None:
+    """What docs say is not prevented: a copy made while the token is on the volume carries a token of its own."""
+    node.hold.write_text("")
+    handover.offer(node, "a")
+    copy = Layout(tmp_path / "copy").node("val-1")
+    shutil.copytree(node.base, copy.base)
+
+    taken = [identity.ensure(each, machine, lambda: seed("other")) for each, machine in ((node, "b"), (copy, "c"))]
+
+    assert ["b", "c"] == [each.binding for each in taken]
 
 
 @pytest.mark.parametrize("what", ["handover", "identity"])
