@@ -29,6 +29,7 @@ from pathlib import Path
 
 from goldnode import files, paths
 from goldnode.bake import compress, grub
+from goldnode.bake.freshness import FRESH, age
 from goldnode.errors import BakeError, HostError
 from goldnode.image.allowed import left_out
 from goldnode.image.check import check_image
@@ -41,9 +42,6 @@ MIB = 1 << 20
 BIOS_AT, ESP_AT, ROOT_AT = (1, 1), (2, 16), (18, 1260)
 #: One fixed instant for every file that would otherwise carry the time of the bake: 2026-01-01.
 EPOCH = 1767225600
-#: How old a base may be: for a bake, unless somebody says otherwise, and for a release when its bake begins and ends.
-FRESH = timedelta(days=7)
-FRESH_FOR_RELEASE, OLDEST_RELEASED = timedelta(hours=12), timedelta(days=1)
 #: Bases of the same inputs that are kept: a bake that began with the last one reads it to its end.
 KEPT = 2
 #: When a base was made, in its folder's name.
@@ -148,12 +146,6 @@ def make(spec: BaseSpec, progress: Progress) -> Base:
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def age(made: datetime, now: datetime) -> str:
-    """How old packages are, in words."""
-    days = max(0, (now - made).days)
-    return "today's" if days == 0 else f"{days} day{'' if days == 1 else 's'} old"
 
 
 def assemble(spec: BaseSpec, progress: Progress, fresh: timedelta = FRESH, now: Callable[[], datetime] = _now) -> Base:

@@ -24,6 +24,7 @@ from goldnode.bake import base as bases
 from goldnode.bake import content, manifest, vmbake
 from goldnode.bake.build_dir import temporary_build_dir
 from goldnode.bake.compress import compress
+from goldnode.bake.freshness import FRESH
 from goldnode.bake.platform import Platform
 from goldnode.bake.programs.obtain import obtain
 from goldnode.beside import beside
@@ -71,7 +72,7 @@ class BakeOptions:
     artifacts: Path | None = None
     force: bool = False
     platform: Platform = Platform.QEMU
-    fresh: timedelta = bases.FRESH
+    fresh: timedelta = FRESH
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from goldnode.bake.base import OLDEST_RELEASED
+from goldnode.bake.freshness import OLDEST_RELEASED
 from goldnode.errors import ImageError
 
 

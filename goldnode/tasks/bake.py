@@ -11,7 +11,7 @@ from invoke.tasks import task
 
 from goldnode.bake import cloud, golden
 from goldnode.bake import platform as platforms
-from goldnode.bake.base import FRESH, age
+from goldnode.bake.freshness import FRESH, age
 from goldnode.config import choices
 from goldnode.config import daemon as daemons
 from goldnode.config import network as networks

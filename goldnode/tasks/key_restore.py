@@ -10,8 +10,7 @@ from pathlib import Path
 from invoke.context import Context
 from invoke.tasks import task
 
-from goldnode.cluster import govern, room, store, user_data
-from goldnode.cluster.key_restore import open_backup
+from goldnode.cluster import govern, key_restore, room, store, user_data
 from goldnode.errors import InputError, UsageError
 from goldnode.files import write_json
 from goldnode.node.keys import archive
@@ -90,7 +89,7 @@ def _opened(cluster: store.Cluster, file: str) -> KeyBackup:
     Raises:
         InputError: It cannot be opened, or its parts contradict each other.
     """
-    backup = open_backup(cluster, existing(file, "backup of a key", "ls *.sealed"))
+    backup = key_restore.open_backup(cluster, existing(file, "backup of a key", "ls *.sealed"))
     key, _, _ = archive.parse(json.dumps(archive.restored(backup)), file, backup.chain_id, leased=True)
     if key.address != backup.address:
         raise InputError(f"{file} names the key {backup.address} and holds {key.address}", hint="try another copy")

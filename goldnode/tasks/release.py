@@ -15,7 +15,7 @@ from rich import table as tables
 
 from goldnode import paths
 from goldnode.bake import golden, manifest
-from goldnode.bake.base import FRESH_FOR_RELEASE
+from goldnode.bake.freshness import FRESH_FOR_RELEASE
 from goldnode.config import network as networks
 from goldnode.errors import ImageError
 from goldnode.publish import binding, difference, inventory, strict, targets

@@ -18,7 +18,8 @@ from contextlib import contextmanager
 from types import ModuleType
 
 #: Whose modules wait; the commands' own modules are what is looked at, and cannot.
-WAITING, AT_ONCE = ("goldnode.", "benchmarks.", "rich."), ("goldnode.tasks",)
+#: The rules register themselves when they are imported: one that waits would be a rule that nobody asks.
+WAITING, AT_ONCE = ("goldnode.", "benchmarks.", "rich."), ("goldnode.tasks.", "goldnode.image.rules.")
 
 
 class _Waiting(importlib.abc.MetaPathFinder):

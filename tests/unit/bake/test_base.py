@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from goldnode import files, paths
-from goldnode.bake import base
+from goldnode.bake import base, freshness
 from goldnode.errors import HostError
 from goldnode.progress import SILENT
 
@@ -32,7 +32,7 @@ def without_debian(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(base, "_assemble", assemble)
 
 
-def made(days: float, fresh: timedelta = base.FRESH) -> datetime:
+def made(days: float, fresh: timedelta = freshness.FRESH) -> datetime:
     """When the base is of that a bake gets so many days after NOW."""
     return base.assemble(SPEC, SILENT, fresh, lambda: NOW + timedelta(days=days)).made
 
@@ -78,4 +78,4 @@ def test_without_a_mirror_it_is_said_how_old_the_packages_at_hand_are(monkeypatc
 )
 def test_age_is_said_in_words(hours: int, said: str) -> None:
     """A clock that was set back makes nothing older than today."""
-    assert said == base.age(NOW, NOW + timedelta(hours=hours))
+    assert said == freshness.age(NOW, NOW + timedelta(hours=hours))
