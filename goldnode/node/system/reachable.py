@@ -96,7 +96,8 @@ def _metadata(layout: Layout) -> tuple[str, ...]:
             before = json.loads(remembered.read_bytes())
         except (OSError, ValueError):
             return ()
-        return tuple(each for each in before if isinstance(each, str) and is_dialable(each)) if before else ()
+        known = before if isinstance(before, list) else []
+        return tuple(each for each in known if isinstance(each, str) and is_dialable(each))
     source = document.get("ds") if isinstance(document.get("ds"), dict) else {}
     roots = [source.get(name) for name in ("meta_data", "ec2_metadata")] if isinstance(source, dict) else []
     found = dict.fromkeys(each for root in roots for path in _NAMED for each in _at(root, path) if is_dialable(each))
