@@ -17,16 +17,34 @@ public final class Belongings {
     public volatile URLStreamHandlerFactory factory;
     /** Files to delete when the node stops, the last one first. */
     public final Deque<File> deletions = new ConcurrentLinkedDeque<>();
-    /** The node's loggers of {@code java.util.logging}. */
-    final NodeLogs.Own logs;
+    private final Owner owner;
+    private NodeLogs.Own logs;
 
     Belongings(Owner owner) {
-        logs = new NodeLogs.Own(owner);
+        this.owner = owner;
+    }
+
+    /**
+     * The node's loggers of {@code java.util.logging}; first called on a thread of the node.
+     *
+     * <p>A log manager adds a shutdown hook that keeps it. Made by the node, the hook is the node's and ends with it;
+     * made by the host, it would keep every life until the JVM ends.
+     */
+    synchronized NodeLogs.Own logs() {
+        if (logs == null) {
+            logs = new NodeLogs.Own(owner);
+            logs.open();
+        }
+        return logs;
     }
 
     /** Deletes what the node asked to have deleted at its end. */
     void delete() {
         deletions.forEach(File::delete);
-        logs.reset();
+        synchronized (this) {
+            if (logs != null) {
+                logs.reset();
+            }
+        }
     }
 }

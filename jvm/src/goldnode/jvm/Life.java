@@ -76,7 +76,7 @@ final class Life implements Owner {
         try {
             Class<?> self = Class.forName("goldnode.jvm.inside.Self", true, loader);
             self.getMethod("registerDrivers").invoke(null);
-            own.logs.begin();
+            own.logs().begin();
             if (spec.adapter().isEmpty()) {
                 listener.running(this);
                 runMain();

@@ -27,7 +27,7 @@ public final class NodeLogs extends LogManager {
 
     private static LogManager own() {
         Owner owner = Keeper.caller();
-        return owner == null ? null : owner.own().logs;
+        return owner == null ? null : owner.own().logs();
     }
 
     @Override
@@ -91,6 +91,10 @@ public final class NodeLogs extends LogManager {
 
         Own(Owner owner) {
             this.owner = owner;
+        }
+
+        /** Gives the root logger its handler, whose formatter already asks the node's log manager. */
+        void open() {
             root.setLevel(Level.INFO);
             root.addHandler(new Lines(owner));
             addLogger(root);
