@@ -70,7 +70,11 @@ def publish(_: Context, json: bool = False) -> None:
     output.show(table)
 
 
-@task(iterable=["nodes"], help={"nodes": "how many nodes (repeat it)", "json": "print the measurements as JSON"})
+@task(
+    positional=[],
+    iterable=["nodes"],
+    help={"nodes": "how many nodes (repeat it)", "json": "print the measurements as JSON"},
+)
 def jvm(_: Context, nodes: list[str], json: bool = False) -> None:
     """Measure N Daml nodes in one JVM beside N JVMs, memory and start; use an idle machine."""
     if wrong := [count for count in nodes if not count.isdecimal()]:

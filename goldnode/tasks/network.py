@@ -189,6 +189,7 @@ def import_all(_: Context, from_: str, into: str = "", page: str = "", json: boo
 
 
 @task(
+    positional=[],
     iterable=["name"],
     help={
         "name": "a network, or a file of your own; may be repeated (default: every real network)",

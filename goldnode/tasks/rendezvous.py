@@ -20,6 +20,7 @@ MAIN = "from goldnode.rendezvous.__main__ import main\n\nraise SystemExit(main()
 
 
 @task(
+    positional=[],
     iterable=["trusted_proxy"],
     help={
         "listen": "HOST:PORT to listen on (default: port 8700 of every address)",

@@ -74,6 +74,7 @@ class TierResult:
 
 @task(
     name="test",
+    positional=[],
     iterable=["tier"],
     help={
         "tier": f"one of {', '.join(Tier)}; may be repeated (default: all but long)",

@@ -14,7 +14,7 @@ import pytest
 
 from goldnode import paths
 from goldnode.tasks.program import CommandLine
-from goldnode.tasks.words import GROUPS, typed
+from goldnode.tasks.words import GROUPS, LISTS, typed
 from tasks import ns
 
 COMMANDS = sorted(ns.task_names)
@@ -61,6 +61,15 @@ def test_every_command_explains_itself(command: str) -> None:
     assert said.startswith(f"Usage: ./invoke {typed(command)}")
     assert (code, said) == understand("--help", *words)
     assert (code, said) == understand(*words, "something", "-h")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_what_may_be_repeated_is_an_option(command: str) -> None:
+    """Invoke takes an option with a list for no argument, whatever the help says; `LISTS` makes it one."""
+    task = ns[command]
+    both = {f"--{name}" for name in {*task.positional} & {*task.iterable}}
+
+    assert both <= {LISTS.get(command, "")}
 
 
 @pytest.mark.parametrize("command", COMMANDS)
