@@ -16,7 +16,7 @@ import shlex
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,12 +69,18 @@ class Programs:
     def __init__(self) -> None:
         self._lock, self._living, self._ended = threading.Lock(), set[subprocess.Popen[bytes]](), False
 
-    def add(self, process: subprocess.Popen[bytes]) -> None:
-        """Remember a program; one that starts after the end is killed at once."""
+    def start(self, argv: Sequence[str], begin: Callable[[], subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
+        """Begin a program and remember it.
+
+        Raises:
+            CommandError: All were ended; killing it afterwards could come too late.
+        """
         with self._lock:
-            self._living.add(process)
             if self._ended:
-                kill_group(process)
+                raise CommandError(argv, -signal.SIGTERM, "", "what it belongs to was given up")
+            process = begin()
+            self._living.add(process)
+            return process
 
     def discard(self, process: subprocess.Popen[bytes]) -> None:
         """Forget a program that has ended."""
@@ -165,15 +171,17 @@ def spawn(
     """
     words = [str(word) for word in argv]
     log.debug("run: %s", shlex.join(words))
-    try:
-        process = subprocess.Popen(
+
+    def begin() -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
             words, cwd=cwd, env=clean_env(env), stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=True
         )
+
+    programs = _programs.get()
+    try:
+        process = programs.start(words, begin) if programs else begin()
     except FileNotFoundError as missing:
         raise HostError(f"{words[0]} is not installed", hint=NOT_HERE) from missing
-    programs = _programs.get()
-    if programs:
-        programs.add(process)
     try:
         yield process
     finally:
