@@ -109,7 +109,7 @@ class Host:
     def starts(self) -> int:
         """How often its daemon was started."""
         log = self.tree.layout.at(f"/var/log/goldnode-node@{self.name}.service.log")
-        return log.read_text(errors="replace").count("ABCI Handshake App Info")
+        return log.read_text(errors="replace").count("ABCI Handshake App Info") if log.exists() else 0
 
     def public(self) -> list[str]:
         """How its sentries are dialled."""
