@@ -47,4 +47,4 @@ def _reason(host: Host) -> str:
 
 def _alarms(host: Host) -> list[str]:
     found: list[str] = json.loads(host.tree.layout.status.read_text())["alarms"]
-    return [alarm for alarm in found if "same-key" in alarm]
+    return [alarm for alarm in found if "have the same consensus key" in alarm]
