@@ -1,10 +1,10 @@
-"""Holding a node's daemon, and letting it run again: what a person types and what an order says do the same."""
+"""Holding a node's daemon, letting it run again, handing it over: one way, for what people type and for orders."""
 
 from __future__ import annotations
 
 from goldnode.errors import SafetyError
 from goldnode.files import write_atomic
-from goldnode.node.keys import keys
+from goldnode.node.keys import handover, keys
 from goldnode.node.layout import NodeLayout
 from goldnode.node.system.system import System
 
@@ -36,3 +36,20 @@ def release(node: NodeLayout) -> None:
         raise SafetyError(f"{node.name} was handed over", hint=f"goldnode handover --cancel {node.name}")
     node.hold.unlink(missing_ok=True)
     node.paused.unlink(missing_ok=True)
+
+
+def hand_over(node: NodeLayout, system: System, binding: str) -> handover.HandoverToken:
+    """Stop a node for good and mark its volume for one new machine.
+
+    Args:
+        node: The node, which belongs to this machine.
+        system: The running machine.
+        binding: Digest of this machine.
+    """
+    write_atomic(node.hold, "handed over\n")
+    system.stop(node.unit)
+    if node.signer.is_dir():
+        # Releases the lease: the machine that comes signs at once, from the height after.
+        system.stop(node.lease_unit)
+        system.stop(node.signer_unit)
+    return handover.offer(node, binding)

@@ -10,7 +10,7 @@ from pathlib import Path
 from goldnode.discovery.member import Membership
 from goldnode.errors import GoldnodeError, SafetyError, UsageError
 from goldnode.files import write_atomic, write_json
-from goldnode.node import cluster
+from goldnode.node import cluster, switch
 from goldnode.node.commands import boot
 from goldnode.node.commands.nodes import one
 from goldnode.node.keys import archive, bring, cometbft_keys, identity, keys, recovery, signer_home
@@ -159,14 +159,7 @@ def handover(layout: Layout, arguments: Namespace) -> None:
         print(f"{node.name} stays here: goldnode start {node.name}")
         return
     _be_at_home(layout, node)
-    write_atomic(node.hold, "handed over\n")
-    system = for_root(layout.root)
-    system.stop(node.unit)
-    if node.signer.is_dir():
-        # Releases the lease: the machine that comes signs at once, from the height after.
-        system.stop(node.lease_unit)
-        system.stop(node.signer_unit)
-    token = moving.offer(node, binding)
+    token = switch.hand_over(node, for_root(layout.root), binding)
     print(f"{node.name} is stopped{f' at {token.state}' if token.state else ''}, and its volume may move.")
     print("Detach it, attach it to the new machine, and launch that with the same name and data: in node.yaml.")
 

@@ -132,7 +132,8 @@ class Clerk:
         if task.wanted and not node_yaml.counts(self.bench.layout, task.wanted):
             self._end(task, OrderOutcome.UNDONE, "it was interrupted; the settings are as they were before", now)
             return
-        new = task.verb == Verb.START or not verbs.is_stale(task.passed, self.bench.node)
+        # The daemon from before the order says nothing of what the order did.
+        new = task.verb == Verb.START or preflight.passed(self.bench.node) != task.passed
         good = view.well or (not task.was_well and view.answers)
         self._well = self._well + 1 if new and good else 0
         if self._well >= LOOKS:

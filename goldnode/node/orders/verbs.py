@@ -13,7 +13,7 @@ from typing import Any
 
 from goldnode.errors import ExchangeError, HostError, SafetyError
 from goldnode.files import write_atomic
-from goldnode.node import node_yaml, preflight, switch
+from goldnode.node import node_yaml, switch
 from goldnode.node.keys import handover, identity
 from goldnode.node.layout import Layout, NodeLayout
 from goldnode.node.orders import settings
@@ -187,12 +187,7 @@ def _handover(arguments: Mapping[str, Any], bench: Bench, _: NodeView) -> Done:
         raise SafetyError(f"{node.name} belongs to another machine", hint="give the order to the node there")
     if node.handover.exists():
         raise SafetyError(f"{node.name} was handed over already", hint="./invoke node NAME handover --cancel")
-    switch.hold(node, bench.system, "handed over", over_reboots=True)
-    if node.signer.is_dir():
-        # Releases the lease: the machine that comes signs at once, from the height after.
-        bench.system.stop(node.lease_unit)
-        bench.system.stop(node.signer_unit)
-    token = handover.offer(node, bench.binding)
+    token = switch.hand_over(node, bench.system, bench.binding)
     return Done(f"stopped{f' at {token.state}' if token.state else ''}; its volume may move to one new machine")
 
 
@@ -206,11 +201,6 @@ _VERBS: dict[Verb, Callable[[Mapping[str, Any], Bench, NodeView], Done | Watched
     Verb.TAKEOVER: _takeover,
     Verb.HANDOVER: _handover,
 }
-
-
-def is_stale(task_passed: int, node: NodeLayout) -> bool:
-    """Whether the daemon that runs is still the one from before the order."""
-    return preflight.passed(node) == task_passed
 
 
 def _within(arguments: Mapping[str, Any]) -> int:
