@@ -72,6 +72,10 @@ class Outgoing:
         self.size = 0
         self._to: Counter[str] = Counter()
 
+    def may_refuse(self, to: str) -> bool:
+        """Whether a listing could be refused, so that its size matters: no room's is half of what may be on its way."""
+        return self._to[to] > 0 or self.size > OUTGOING_BYTES // 2
+
     def check(self, size: int, to: str) -> None:
         """Refuse a large answer while too much is on its way already.
 
