@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
 
 from invoke.collection import Collection
 from invoke.context import Context
@@ -30,14 +31,12 @@ def rendezvous(_: Context, json: bool = False) -> None:
     """Measure the rendezvous, side by side with croc and magic-wormhole; use an idle machine."""
     with progress() as told:
         report = rendezvous_bench.measure(told)
-    if json:
-        output.say_json(report.document())
-        return
-    table = tables.Table("what", "measured", "goal, or times the exchange")
-    for row in report.rows():
-        table.add_row(*row)
-    table.caption = f"load {report.load:.1f}; limits raised: {report.raised}"
-    output.show(table)
+    _show(
+        report,
+        ("what", "measured", "goal, or times the exchange"),
+        f"load {report.load:.1f}; limits raised: {report.raised}",
+        json=json,
+    )
 
 
 @task(help={"json": "print the measurements as JSON"})
@@ -45,14 +44,12 @@ def agent(_: Context, json: bool = False) -> None:
     """Measure the agent of one node and of nine at rest: share of a core, memory; use an idle machine."""
     with progress() as told:
         report = agent_bench.measure(told)
-    if json:
-        output.say_json(report.document())
-        return
-    table = tables.Table("what", "measured", "goal")
-    for row in report.rows():
-        table.add_row(*row)
-    table.caption = f"load {report.load:.1f}; PSS; a look at systemd in each round included"
-    output.show(table)
+    _show(
+        report,
+        ("what", "measured", "goal"),
+        f"load {report.load:.1f}; PSS; a look at systemd in each round included",
+        json=json,
+    )
 
 
 @task(help={"json": "print the measurements as JSON"})
@@ -60,14 +57,12 @@ def publish(_: Context, json: bool = False) -> None:
     """Measure how fast blocks leave for EBS direct, beside workers that only send; use an idle machine."""
     with progress() as told:
         report = publish_bench.measure(told)
-    if json:
-        output.say_json(report.document())
-        return
-    table = tables.Table("what", "measured", "goal")
-    for row in report.rows():
-        table.add_row(*row)
-    table.caption = f"load {report.load:.1f}; {publish_bench.TURNS} turns of {publish_bench.BLOCKS} blocks each"
-    output.show(table)
+    _show(
+        report,
+        ("what", "measured", "goal"),
+        f"load {report.load:.1f}; {publish_bench.TURNS} turns of {publish_bench.BLOCKS} blocks each",
+        json=json,
+    )
 
 
 @task(
@@ -82,14 +77,12 @@ def jvm(_: Context, nodes: list[str], json: bool = False) -> None:
     counts = [int(count) for count in nodes]
     with progress() as told:
         report = jvm_bench.measure(counts or [1, 3, 5, 10], told)
-    if json:
-        output.say_json(report.document())
-        return
-    table = tables.Table("nodes", "PSS in one JVM, in N", "share", "start in one JVM, in N", "share")
-    for row in report.rows():
-        table.add_row(*row)
-    table.caption = f"load {report.load:.1f}"
-    output.show(table)
+    _show(
+        report,
+        ("nodes", "PSS in one JVM, in N", "share", "start in one JVM, in N", "share"),
+        f"load {report.load:.1f}",
+        json=json,
+    )
 
 
 @task(
@@ -121,13 +114,27 @@ def commands(_: Context, turns: int = 7, json: bool = False) -> None:
     """Measure how long `./invoke` takes before a command begins, beside an empty Python; use an idle machine."""
     with progress() as told:
         report = commands_bench.measure(turns, told)
+    _show(report, ("what", "more than an empty Python", "goal"), f"load {report.load:.1f}", json=json)
+
+
+class Measurement(Protocol):
+    """What a measurement found."""
+
+    def document(self) -> Mapping[str, object]:
+        """For programs."""
+
+    def rows(self) -> Iterable[Sequence[str]]:
+        """For people."""
+
+
+def _show(report: Measurement, columns: Sequence[str], caption: str, *, json: bool) -> None:
+    """Print a report: as JSON, or as a table."""
     if json:
         output.say_json(report.document())
         return
-    table = tables.Table("what", "more than an empty Python", "goal")
+    table = tables.Table(*columns, caption=caption)
     for row in report.rows():
         table.add_row(*row)
-    table.caption = f"load {report.load:.1f}"
     output.show(table)
 
 
@@ -156,14 +163,12 @@ def catch_up(_: Context, blocks: int = 1000, json: bool = False) -> None:
     host.require([Need.BAKE, Need.MACHINE, Need.PROOF])
     with progress() as told:
         report = catch_up_bench.measure(int(blocks), told)
-    if json:
-        output.say_json(report.document())
-        return
-    table = tables.Table("way", "power-on to tip", "of the replay's", "where the time goes")
-    for row in report.rows():
-        table.add_row(*row)
-    table.caption = f"load {report.load:.1f}; {report.blocks} blocks; {report.accelerator}"
-    output.show(table)
+    _show(
+        report,
+        ("way", "power-on to tip", "of the replay's", "where the time goes"),
+        f"load {report.load:.1f}; {report.blocks} blocks; {report.accelerator}",
+        json=json,
+    )
 
 
 ns = Collection("bench", agent, bake, boot, catch_up, commands, jvm, rendezvous, publish, signer)
