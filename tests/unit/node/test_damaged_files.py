@@ -222,6 +222,7 @@ def _cases(copies: Copies) -> list[tuple[str, str]]:
 def test_a_damaged_file_is_one_nodes_refusal(copies: Copies, damage: str) -> None:
     """Siblings are configured, the refusal names file and command: each damage to some files, each file by some."""
     if damage == "foreign" and os.geteuid():
+        # `./invoke check` needs no root; `./invoke test` has it, and leaves none out.
         pytest.skip("only root can give a file away")
     first = list(DAMAGES).index(damage) % SHARE
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,25 +14,24 @@ from goldnode.files import write_json
 from goldnode.node import rungs, upgrades
 from goldnode.node.agent import metrics
 from goldnode.node.agent.health import Health, NodeState
-from goldnode.node.agent.rpc import Status
 from goldnode.node.agent.supervisor import NodeReport
 from goldnode.node.agent.upgrade_watch import AGAIN, ASK, UpgradeWatch, View
 from goldnode.node.plan.catch_up import Reached
 from goldnode.node.plan.inputs import ImageFacts, NodeFacts, read_image
 from goldnode.node.plan.upgrade import Binary, Halt, program
+from tests.support.agent_lab import Daemon
 from tests.support.node_lab import Cluster, Tree
 
 BASE = "0.61.14"
 NEXT = Upgrade("next", 1000, "0.62.0", {})
 
 
-@dataclass
-class Chain:
-    """A daemon of which only the chain's plan is asked."""
+class Chain(Daemon):
+    """A daemon that is asked for the chain's plan only."""
 
-    plan: Halt | None = None
-    silent: bool = False
-    asked: int = 0
+    def __init__(self, plan: Halt | None = None, *, silent: bool = False) -> None:
+        super().__init__()
+        self.plan, self.silent, self.asked = plan, silent, 0
 
     def upgrade_plan(self) -> Halt | None:
         """What was voted for."""
@@ -40,22 +39,6 @@ class Chain:
         if self.silent:
             raise HostError("nobody there")
         return self.plan
-
-    def status(self) -> Status:
-        """Not asked for here."""
-        raise NotImplementedError
-
-    def peers(self) -> frozenset[str]:
-        """Not asked for here."""
-        raise NotImplementedError
-
-    def signed(self, height: int) -> frozenset[str]:
-        """Not asked for here."""
-        raise NotImplementedError
-
-    def dial(self, peers: tuple[str, ...]) -> None:
-        """Not asked for here."""
-        raise NotImplementedError
 
 
 class Node:
