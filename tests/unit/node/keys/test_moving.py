@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from goldnode.errors import HostError, SafetyError
-from goldnode.node import scrub
+from goldnode.node import scrub, switch
 from goldnode.node.keys import handover, identity, keys
 from goldnode.node.keys.cometbft_keys import Key
 from goldnode.node.keys.signing_state import SigningState
 from goldnode.node.layout import Layout, NodeLayout
 from goldnode.node.system import volume
+from goldnode.node.system.dry_run import DryRunSystem
 from goldnode.node.system.volume import Found, VolumeAction
 from tests.support.node_lab import Cluster, Tree, seed
 
@@ -45,6 +46,17 @@ def test_exactly_one_machine_takes_a_handover(node: NodeLayout) -> None:
     for machine in ("a", "c"):
         with pytest.raises(SafetyError):
             identity.ensure(node, machine, lambda: seed("other"))
+
+
+def test_a_leased_node_releases_its_lease_when_it_is_handed_over(node: NodeLayout) -> None:
+    """First nothing signs any more, then the lease is given back, and only then may the volume move."""
+    node.signer.mkdir(parents=True)
+    system = DryRunSystem()
+
+    token = switch.hand_over(node, system, "a")
+
+    assert [f"stop {unit}" for unit in (node.unit, node.lease_unit, node.signer_unit)] == system.done
+    assert (True, token) == (node.hold.exists(), handover.read(node))
 
 
 def test_a_running_node_is_not_handed_over(node: NodeLayout) -> None:
