@@ -20,12 +20,13 @@ from goldnode.discovery.plain_file import read_plain
 from goldnode.errors import HostError, InputError, SafetyError
 from goldnode.files import write_json
 from goldnode.forms import NODE_ID
-from goldnode.node import node_files, upgrades
+from goldnode.node import node_files
 from goldnode.node.keys import keys
 from goldnode.node.keys.claims import Judgement
 from goldnode.node.keys.key_rules import Verdict, decide
 from goldnode.node.layout import NodeLayout
 from goldnode.node.plan.upgrade import Ladder
+from goldnode.node.versions import upgrades
 
 #: Bytes that must be free: a daemon that runs out of disk corrupts its database.
 FREE_BYTES = 512 << 20

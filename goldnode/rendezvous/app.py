@@ -32,7 +32,7 @@ from goldnode.rendezvous.problem import RefusalError, problem, unavailable
 from goldnode.rendezvous.reply import Reply, Send, deliver, text_reply
 from goldnode.rendezvous.request import ClientGoneError, Receive, Request, read_address, read_head
 from goldnode.rendezvous.rooms import Rooms
-from goldnode.rendezvous.store import Store, StoreError, StoreStats
+from goldnode.rendezvous.storage.store import Store, StoreError, StoreStats
 
 log = logging.getLogger(__name__)
 

@@ -30,7 +30,7 @@ from goldnode.rendezvous.reply import Reply, json_reply
 from goldnode.rendezvous.request import ClientGoneError, Receive, Request, parse_list_query, read_body
 from goldnode.rendezvous.rooms import Rooms, Watch, policy_room
 from goldnode.rendezvous.rules import Change, Condition
-from goldnode.rendezvous.store import Row
+from goldnode.rendezvous.storage.store import Row
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from goldnode.protocol.wire import to_base64
 from goldnode.rendezvous.limiter import Limiter
 from goldnode.rendezvous.problem import RefusalError, unavailable
 from goldnode.rendezvous.rules import Change
-from goldnode.rendezvous.store import Listing, Row, SlotKind, Store
+from goldnode.rendezvous.storage.store import Listing, Row, SlotKind, Store
 
 #: Times a write is decided anew because somebody else was faster.
 ATTEMPTS = 8

@@ -16,7 +16,7 @@ from goldnode.protocol.policy import SignedPolicy
 from goldnode.protocol.record import Heartbeat, Record, Tombstone
 from goldnode.protocol.wire import refuse
 from goldnode.rendezvous.problem import RefusalError
-from goldnode.rendezvous.store import Row, SlotKind, Value
+from goldnode.rendezvous.storage.store import Row, SlotKind, Value
 
 _ETAG = re.compile(r'"([1-9][0-9]{0,18})"')
 

@@ -25,7 +25,7 @@ from goldnode.rendezvous.config import Config
 from goldnode.rendezvous.connections import ACCEPTED_AT_ONCE, TOTAL, Connections, within_files
 from goldnode.rendezvous.guard import IDLE_SECONDS, GuardedProtocol
 from goldnode.rendezvous.notifier import Notifier
-from goldnode.rendezvous.sqlite import MAX_BYTES, SqliteStore, set_aside
+from goldnode.rendezvous.storage.sqlite import MAX_BYTES, SqliteStore, set_aside
 
 log = logging.getLogger(__name__)
 

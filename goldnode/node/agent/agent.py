@@ -16,7 +16,7 @@ from goldnode.discovery.alarm import Alarm, AlarmKind
 from goldnode.discovery.exchange import Exchange
 from goldnode.errors import SafetyError
 from goldnode.files import sha256_file, write_atomic, write_json
-from goldnode.node import catch_up, cluster, deferred, in_force, node_files, scrub
+from goldnode.node import catch_up, cluster, in_force, node_files, scrub
 from goldnode.node.agent import console, hosted, metrics
 from goldnode.node.agent.health import NodeState
 from goldnode.node.agent.record_builder import RecordBuilder
@@ -32,6 +32,7 @@ from goldnode.node.plan.plan import plan
 from goldnode.node.plan.ports import METRICS
 from goldnode.node.system import apply, machine
 from goldnode.node.system.system import System
+from goldnode.node.versions import deferred
 
 #: Seconds between two reconciliations.
 INTERVAL = 2.0

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from goldnode.errors import HostError
-from goldnode.node import upgrades
 from goldnode.node.agent.health import BLOCK_TIME, Health
 from goldnode.node.agent.rpc import Rpc
 from goldnode.node.plan.inputs import ImageFacts, NodeFacts
 from goldnode.node.plan.upgrade import NEAR, Binary, Halt, countdown, following, program
 from goldnode.node.system.system import System
+from goldnode.node.versions import upgrades
 
 #: Seconds between two questions to the chain for its next upgrade, and between two restarts for one.
 ASK, AGAIN = 30.0, 30.0

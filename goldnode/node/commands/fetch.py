@@ -6,11 +6,11 @@ from argparse import Namespace
 from pathlib import Path
 
 from goldnode.fetch.store import ArtifactStore
-from goldnode.node import fetching, rungs
 from goldnode.node.commands.boot import restart_agent, text_of
 from goldnode.node.layout import Layout
 from goldnode.node.plan.inputs import read_image
 from goldnode.node.system.system import for_root
+from goldnode.node.versions import fetching, rungs
 from goldnode.progress import SILENT
 
 

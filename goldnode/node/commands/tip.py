@@ -6,11 +6,12 @@ from argparse import Namespace
 
 from goldnode.errors import HostError, SafetyError
 from goldnode.node import catch_up as tip
-from goldnode.node import preflight, upgrades
+from goldnode.node import preflight
 from goldnode.node.catch_up import CatchUpState, Phase
 from goldnode.node.commands.nodes import one
 from goldnode.node.layout import Layout
 from goldnode.node.system.system import for_root
+from goldnode.node.versions import upgrades
 
 
 def catch_up(layout: Layout, arguments: Namespace) -> None:

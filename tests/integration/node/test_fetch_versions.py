@@ -13,10 +13,10 @@ import yaml
 from goldnode.bake.programs import next_versions
 from goldnode.bake.programs.payload import Origin, Provenance
 from goldnode.config.network import Network
-from goldnode.node import rungs, upgrades
 from goldnode.node.plan.inputs import read_image
 from goldnode.node.plan.upgrade import Binary, program
 from goldnode.node.system.machine import architecture
+from goldnode.node.versions import rungs, upgrades
 from goldnode.paths import REPOSITORY
 from tests.support.node_lab import Cluster, Person, Tree
 from tests.support.release_host import ReleaseHost, serving

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from goldnode.errors import HostError
-from goldnode.node import rungs, upgrades
 from goldnode.node.keys.cometbft_keys import Key
 from goldnode.node.plan.upgrade import program
+from goldnode.node.versions import rungs, upgrades
 from tests.integration.node.fleet import WORLD, Fleet, Host, fleet
 from tests.integration.node.programs import programs
 from tests.integration.node.scenarios import bring, write_genesis

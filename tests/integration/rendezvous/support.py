@@ -30,7 +30,7 @@ from goldnode.rendezvous.app import App
 from goldnode.rendezvous.config import Config
 from goldnode.rendezvous.notifier import Notifier
 from goldnode.rendezvous.server import Options, serve
-from goldnode.rendezvous.sqlite import MAX_BYTES, SqliteStore
+from goldnode.rendezvous.storage.sqlite import MAX_BYTES, SqliteStore
 from goldnode.run import spawn
 
 T = TypeVar("T")

@@ -22,7 +22,7 @@ from tests.integration.rendezvous.support import Member, ask, gauge, process, se
 #: Dies the moment the commit is on disk, before anybody is told.
 DIE_AFTER_COMMIT = """
 import os, signal
-from goldnode.rendezvous.groupcommit import GroupWriter
+from goldnode.rendezvous.storage.group_commit import GroupWriter
 commit = GroupWriter._commit
 def commit_and_die(self, changes):
     outcome = commit(self, changes)

@@ -19,7 +19,7 @@ from goldnode.protocol.wire import key_from_seed, public_of, to_base64, write_bo
 from goldnode.rendezvous import guard, limiter, request, server
 from goldnode.rendezvous.address import parse_proxies
 from goldnode.rendezvous.config import Config
-from goldnode.rendezvous.sqlite import SqliteStore
+from goldnode.rendezvous.storage.sqlite import SqliteStore
 from tests.integration.rendezvous.support import OPEN, Call, Member, ask, gauge, serving, until
 
 

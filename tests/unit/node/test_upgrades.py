@@ -11,12 +11,12 @@ import pytest
 from goldnode.config.network import Upgrade
 from goldnode.errors import ArtifactError, HostError, SafetyError
 from goldnode.files import sha256_file, write_json
-from goldnode.node import rungs, upgrades
 from goldnode.node.keys import keys, signing_state
 from goldnode.node.keys.cometbft_keys import Key
 from goldnode.node.keys.signing_state import SigningState
 from goldnode.node.layout import Layout, NodeLayout
 from goldnode.node.plan.upgrade import Binary, Ladder, program
+from goldnode.node.versions import rungs, upgrades
 from tests.support.node_lab import seed
 
 RUNG = Upgrade("v2", 100, "2.0.0", {}, pre_upgrade_copy=True)

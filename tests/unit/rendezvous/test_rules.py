@@ -11,7 +11,7 @@ from goldnode.protocol.record import Heartbeat, Record, Tombstone
 from goldnode.rendezvous import rules
 from goldnode.rendezvous.problem import RefusalError
 from goldnode.rendezvous.rules import Change, Condition
-from goldnode.rendezvous.store import Row, SlotKind, Value
+from goldnode.rendezvous.storage.store import Row, SlotKind, Value
 
 NOW = 1000.0
 ANY = Condition()

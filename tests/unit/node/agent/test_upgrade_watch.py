@@ -11,7 +11,6 @@ import pytest
 from goldnode.config.network import Upgrade
 from goldnode.errors import HostError
 from goldnode.files import write_json
-from goldnode.node import rungs, upgrades
 from goldnode.node.agent import metrics
 from goldnode.node.agent.health import Health, NodeState
 from goldnode.node.agent.supervisor import NodeReport
@@ -19,6 +18,7 @@ from goldnode.node.agent.upgrade_watch import AGAIN, ASK, UpgradeWatch, View
 from goldnode.node.plan.catch_up import Reached
 from goldnode.node.plan.inputs import ImageFacts, NodeFacts, read_image
 from goldnode.node.plan.upgrade import Binary, Halt, program
+from goldnode.node.versions import rungs, upgrades
 from tests.support.agent_lab import Daemon
 from tests.support.node_lab import Cluster, Tree
 

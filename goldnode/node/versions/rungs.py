@@ -21,11 +21,11 @@ from goldnode.fetch.retry import RetryBudget
 from goldnode.fetch.store import ArtifactStore
 from goldnode.fetch.unpack import unpack
 from goldnode.files import sha256_file, write_json
-from goldnode.node import fetching, upgrades
 from goldnode.node.layout import Layout
 from goldnode.node.plan import ladders
 from goldnode.node.plan.inputs import ImageFacts, read_image
 from goldnode.node.plan.upgrade import Binary, order, program
+from goldnode.node.versions import fetching, upgrades
 from goldnode.progress import Progress
 
 #: Seconds without a byte that one run may wait for each version.

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from goldnode.rendezvous.store import Row, StoreDamagedError, StoreError
+from goldnode.rendezvous.storage.store import Row, StoreDamagedError, StoreError
 
 log = logging.getLogger(__name__)
 

@@ -16,8 +16,8 @@ from goldnode.fetch.retry import RetryBudget
 from goldnode.fetch.store import ArtifactStore
 from goldnode.fetch.unpack import unpack
 from goldnode.files import write_atomic
-from goldnode.node.deferred import missing
 from goldnode.node.layout import Layout
+from goldnode.node.versions.deferred import missing
 from goldnode.progress import Progress
 from goldnode.run import run
 

@@ -1,4 +1,4 @@
-"""What the bake could not have, and the first boot has to fetch: read here, fetched by ``goldnode.node.fetching``."""
+"""What the bake deferred to the first boot: read here, fetched by ``goldnode.node.versions.fetching``."""
 
 from __future__ import annotations
 

@@ -17,9 +17,18 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from goldnode.errors import HostError
-from goldnode.rendezvous.groupcommit import Applied, Change, GroupWriter, store_error
 from goldnode.rendezvous.notifier import Notifier
-from goldnode.rendezvous.store import Left, Listing, Row, SlotKind, StoreDamagedError, StoreError, StoreStats, Value
+from goldnode.rendezvous.storage.group_commit import Applied, Change, GroupWriter, store_error
+from goldnode.rendezvous.storage.store import (
+    Left,
+    Listing,
+    Row,
+    SlotKind,
+    StoreDamagedError,
+    StoreError,
+    StoreStats,
+    Value,
+)
 
 log = logging.getLogger(__name__)
 

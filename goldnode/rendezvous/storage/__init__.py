@@ -1,0 +1,1 @@
+"""What the rendezvous keeps: rows behind one small interface, in one SQLite file."""
