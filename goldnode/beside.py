@@ -1,7 +1,7 @@
-"""A job beside ours: in a thread of its own, its programs ended when we give it up.
+"""A second job in its own thread; when we give it up, its programs are ended.
 
-Two things that don't depend on each other, as a base and a daemon, are made at the same time.  When
-one fails, or a person presses Ctrl-C, nothing of the other may go on.
+Two things that don't depend on each other, such as a base and a daemon, are made at the same time.  When
+one fails, or a person presses Ctrl-C, nothing of the other may keep running.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ T = TypeVar("T")
 
 @contextmanager
 def beside(work: Callable[[], T]) -> Iterator[Future[T]]:
-    """Start a job; its result, or what it raised, is asked of the future inside the block.
+    """Start a job; ask the future for its result, or for what it raised, inside the block.
 
-    At the end of the block the job has ended: programs that it still runs are told to.
+    The job has ended when the block has: programs that it still runs are told to stop.
     """
     programs = Programs()
 
@@ -35,5 +35,5 @@ def beside(work: Callable[[], T]) -> Iterator[Future[T]]:
         finally:
             if not future.done():
                 programs.end()
-            with suppress(BaseException):  # told already, by result(), or of no interest any more
+            with suppress(BaseException):  # already reported by result(), or no longer of interest
                 future.exception()

@@ -8,8 +8,8 @@
     ├── BakeError            6   Packer, QEMU or a daemon failed while an image was made
     ├── ImageError           7   an image or a release is not what it claims to be
     ├── SafetyError          8   refused, because a key could be lost or sign twice
-    ├── ExchangeError        9   the rendezvous or a record of it was refused
-    └── PublishError        10   a cloud or a store refused, or holds something else than was sent
+    ├── ExchangeError        9   the rendezvous, or a record from it, was refused
+    └── PublishError        10   a cloud or a store refused, or holds something other than what was sent
 
 A user sees one sentence (what, where, why) and one hint, a command to type next; ``--debug``
 shows the traceback.  Standard library only: the node imports this at boot.
@@ -84,7 +84,7 @@ class SafetyError(GoldnodeError):
 
 
 class ExchangeError(GoldnodeError):
-    """The rendezvous, or a record of it, was refused.
+    """The rendezvous, or a record from it, was refused.
 
     Args:
         code: The protocol's stable error code (docs/rendezvous-protocol.md).
@@ -98,7 +98,7 @@ class ExchangeError(GoldnodeError):
 
 
 class PublishError(GoldnodeError):
-    """A cloud or a store refused, or holds something else than was sent."""
+    """A cloud or a store refused, or holds something other than what was sent."""
 
     exit_code = 10
 
@@ -111,7 +111,7 @@ class Fault:
         file: The file's name as the user gave it.
         line: 1-based line, or 0 where none is known.
         path: Where in the document, as ``daemon.release.amd64.sha256``; empty for the whole.
-        value: What stands there, shortened; empty when it is missing.
+        value: What is there, shortened; empty when it is missing.
         reason: Why it is wrong, a clause without a full stop.
         fix: What to write instead, or the command to type.
     """

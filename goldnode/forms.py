@@ -1,6 +1,6 @@
-"""The forms of what people write and nodes tell each other: node ID, role, host, port, peer, rendezvous URL.
+"""One validator for each thing that people write and nodes exchange: node ID, role, host, port, peer, rendezvous URL.
 
-Each stands here once.  Two readers that disagree let a file pass the check on the operator's machine
+Each is here once.  Two readers that disagree let a file pass the check on the operator's machine
 and end a program on the node.
 """
 
@@ -19,7 +19,7 @@ ROLE = re.compile(r"[a-z][a-z0-9-]{0,15}")
 PORT_MAX = 65535
 #: 1 to 65535, without leading zeros.
 PORT = r"(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
-#: Characters of a rendezvous URL: what a policy has room for.
+#: Longest rendezvous URL, in characters: what a policy has room for.
 URL_CHARS = 128
 _LABEL = r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)"
 _NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})*")
@@ -45,19 +45,19 @@ def is_address(text: str) -> bool:
 
 
 def is_peer(text: str, *, numeric: bool = False) -> bool:
-    """Whether this is ``ID@HOST:PORT``; with ``numeric`` the host is no name, which daemons look up only once."""
+    """Whether this is ``ID@HOST:PORT``; with ``numeric`` the host must be an address."""
     node_id, _, address = text.partition("@")
     host, _, port = address.rpartition(":")
     return bool(NODE_ID.fullmatch(node_id)) and is_port(port) and (is_address(host) if numeric else is_host(host))
 
 
 def is_endpoint(url: object) -> bool:
-    """Whether this is a rendezvous URL, which a policy has room for."""
+    """Whether this is a rendezvous URL that fits into a policy."""
     return isinstance(url, str) and len(url) <= URL_CHARS and is_url(url)
 
 
 def is_url(url: str) -> bool:
-    """Whether this is an http or https URL of a host, perhaps with a port and a path, and nothing else."""
+    """Whether this is an http or https URL: a host, optionally a port and a path, and nothing else."""
     if not url.isascii() or not url.isprintable():
         return False
     try:

@@ -14,7 +14,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 def cache() -> Path:
-    """Everything that can be made or fetched again: artifacts, bases, built tools."""
+    """Everything that can be remade or fetched again: artifacts, bases, built tools."""
     default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "goldnode"
     return Path(os.environ.get("GOLDNODE_CACHE") or default)
 

@@ -1,8 +1,8 @@
-"""What long work says while it runs, without knowing who listens.
+"""How long-running work reports its progress, without knowing who listens.
 
 Code that takes more than a second takes a ``Progress`` and opens one step per phase.  The
-operator's terminal shows them as bars (``goldnode/tasks/console.py``), the node's journal not
-at all (``SILENT``), tests count them.  Standard library only.
+operator's terminal shows them as bars (``goldnode/tasks/console.py``); the node's journal does not
+show them (``SILENT``); tests count them.  Standard library only.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ class Step(Protocol):
     """One phase that is under way."""
 
     def update(self, done: int, total: int | None = None) -> None:
-        """Bytes (or items) done so far, of how many in all; None when nobody knows."""
+        """Bytes (or items) done so far, and how many there are in all; None when unknown."""
 
     def note(self, text: str) -> None:
-        """A short remark beside the step, as `resumed at 40 %`; the last one stands."""
+        """A short remark beside the step, such as `resumed at 40 %`; the last one is kept."""
 
 
 class Progress(Protocol):
-    """Somebody who wants to know how far the work is."""
+    """Receives the steps of long-running work."""
 
     def step(self, title: str) -> AbstractContextManager[Step]:
         """Open a phase; it ends, and is timed, with the block."""

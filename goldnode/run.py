@@ -3,7 +3,7 @@
 ``run`` waits and returns what was printed.  ``spawn`` starts something that goes on, and its
 context manager guarantees that nothing of it outlives the block.  Both put the program in a
 process group of its own, so that Ctrl-C reaches us first and we decide what the child is told.
-For children that must die even when *we* are killed with SIGKILL (Packer and its QEMU), see
+For children that must die even if *we* are killed with SIGKILL (Packer and its QEMU), see
 ``goldnode/vm/guard.py``.  Standard library only: the node imports this at boot.
 """
 
@@ -26,7 +26,7 @@ from goldnode.errors import GoldnodeError, HostError
 
 log = logging.getLogger(__name__)
 
-#: Variables a child may inherit: everything else of the caller's environment is its own business.
+#: Variables a child may inherit; nothing else in the caller's environment reaches it.
 INHERITED = (
     "PATH", "HOME", "USER", "LOGNAME", "TERM", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "XDG_CACHE_HOME",
     "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY",
@@ -38,13 +38,13 @@ GRACE = 5.0
 
 
 class CommandError(GoldnodeError):
-    """A program could not do what it was asked.
+    """A program failed, or did not end in time.
 
     Attributes:
         argv: The command as it was run.
         returncode: Its exit code; negative for a signal.
         stdout: What it printed.
-        stderr: What it complained of.
+        stderr: What it printed as errors.
     """
 
     def __init__(self, argv: Sequence[str], returncode: int, stdout: str, stderr: str, hint: str = "") -> None:
@@ -56,7 +56,7 @@ class CommandError(GoldnodeError):
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """A program that has ended: exit code and, as text, what it printed."""
+    """A program that has ended: its exit code and, as text, what it printed."""
 
     returncode: int
     stdout: str
@@ -64,7 +64,7 @@ class Completed:
 
 
 class Programs:
-    """What a thread runs, so that another can end all of it."""
+    """The programs that a thread runs, so that another thread can end them all."""
 
     def __init__(self) -> None:
         self._lock, self._living, self._ended = threading.Lock(), set[subprocess.Popen[bytes]](), False
@@ -73,11 +73,11 @@ class Programs:
         """Begin a program and remember it.
 
         Raises:
-            CommandError: All were ended; killing it afterwards could come too late.
+            CommandError: The programs were ended already; killing this one afterwards could come too late.
         """
         with self._lock:
             if self._ended:
-                raise CommandError(argv, -signal.SIGTERM, "", "what it belongs to was given up")
+                raise CommandError(argv, -signal.SIGTERM, "", "the job it belongs to was given up")
             process = begin()
             self._living.add(process)
             return process
@@ -88,7 +88,7 @@ class Programs:
             self._living.discard(process)
 
     def end(self) -> None:
-        """Ask every program to end, and let none begin."""
+        """Ask every program to end, and let no other begin."""
         with self._lock:
             self._ended = True
             for process in self._living:
@@ -147,7 +147,7 @@ def run(
         except subprocess.TimeoutExpired as late:
             kill_group(process)
             stdout, stderr = process.communicate()
-            raise CommandError(words, -signal.SIGKILL, _text(stdout), f"no end after {timeout} s") from late
+            raise CommandError(words, -signal.SIGKILL, _text(stdout), f"still running after {timeout} s") from late
     done = Completed(process.returncode, _text(stdout), _text(stderr))
     if check and done.returncode:
         raise CommandError(words, done.returncode, done.stdout, done.stderr)
@@ -164,7 +164,7 @@ def spawn(
     stdout: int | IO[bytes] = subprocess.DEVNULL,
     stderr: int | IO[bytes] = subprocess.STDOUT,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a program that goes on; at the end of the block nothing of its group is left.
+    """Start a program that keeps running; at the end of the block its whole process group is gone.
 
     Raises:
         HostError: There is no such program.
@@ -190,25 +190,25 @@ def spawn(
             programs.discard(process)
         for pipe in (process.stdin, process.stdout, process.stderr):
             if pipe:
-                with contextlib.suppress(OSError):  # What was still to be written has no reader any more.
+                with contextlib.suppress(OSError):  # Whatever was still to be written has no reader left.
                     pipe.close()
 
 
 def detach(argv: Sequence[str | Path], log: Path) -> None:
-    """Start a program that outlives us: a session of its own, a child of nobody here.
+    """Start a program that outlives us, in a session of its own.
 
     Args:
         argv: Program and arguments.
-        log: What takes its output, emptied first.
+        log: The file for its output, emptied first.
     """
     words = ["setsid", "--fork", *(str(word) for word in argv)]
     with log.open("wb") as stream:
-        # Not by spawn: it kills the group at the end, and the fork leaves that group a moment later.
+        # Not with spawn: it kills the group at the end, and the fork leaves that group only a moment later.
         subprocess.Popen(words, env=clean_env(), stdin=subprocess.DEVNULL, stdout=stream, stderr=stream).wait()
 
 
 def stop_group(process: subprocess.Popen[bytes], grace: float = GRACE) -> None:
-    """Ask the whole group to end (SIGTERM); after ``grace`` seconds, make it (SIGKILL)."""
+    """Ask the whole group to end (SIGTERM); after ``grace`` seconds, kill it (SIGKILL)."""
     if process.poll() is None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
@@ -219,7 +219,7 @@ def stop_group(process: subprocess.Popen[bytes], grace: float = GRACE) -> None:
 
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:
-    """SIGKILL whatever is left of the group; nothing happens when nothing is."""
+    """Kill (SIGKILL) whatever is left of the group, if anything."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
 

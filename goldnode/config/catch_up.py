@@ -1,4 +1,4 @@
-"""How a node without state reaches the tip of a chain that has history: the ``catch_up`` of a network file.
+"""How a node without state reaches the tip of a chain with history: the ``catch_up`` section of a network file.
 
 Past blocks cannot be replayed: every past binary would be needed.  So a network says whom a state sync
 may ask, which snapshot is known by its hash, and who publishes others.  Standard library only, the
@@ -27,7 +27,7 @@ class SnapshotFormat(StrEnum):
 
     @classmethod
     def of(cls, url: str) -> SnapshotFormat | None:
-        """The format that the end of a URL's path names; None when it names none."""
+        """The format that the suffix of a URL's path names; None if it names none."""
         try:
             path = urlsplit(url).path.lower()
         except ValueError:
@@ -40,7 +40,7 @@ class RpcServer:
     """A public RPC server.
 
     Attributes:
-        url: http or https, without a slash at its end.
+        url: http or https, without a trailing slash.
         provider: Who runs it; empty when nobody said. Two servers of one provider count as one.
     """
 
@@ -88,7 +88,7 @@ class SnapshotProvider:
 
 @dataclass(frozen=True, slots=True)
 class CatchUp:
-    """Every way to the tip that a network knows; all empty when it only knows replay from genesis."""
+    """Every way to the tip that a network offers; all empty when there is only replay from genesis."""
 
     state_sync: StateSync | None = None
     snapshot: Snapshot | None = None

@@ -1,6 +1,6 @@
-"""Words of node.yaml that are used long after it was read.
+"""Values of node.yaml that are used long after it was read.
 
-Apart from its reader, because the preflight of a daemon and its signer look at them, and need no YAML:
+Separate from its reader, because the preflight of a daemon and its signer look at them, and need no YAML:
 every start of a daemon waits for what they import.
 """
 

@@ -39,7 +39,7 @@ class Library:
     """A shared library the daemon needs beside it, taken from a Go module.
 
     Attributes:
-        name: Its file name on the image, where the loader looks.
+        name: Its file name on the image, in the loader's search path.
         module: The Go module that carries it.
         version: That module's version, with its ``v``.
         sum: The module's ``h1:`` sum.
@@ -55,11 +55,11 @@ class Library:
 
 @dataclass(frozen=True, slots=True)
 class BuildSource:
-    """How the daemon is built from its sources, as the main module and with its own go.sum.
+    """How the daemon is built from source, as the main module and with its own go.sum.
 
     Two ways lead to the sources: the Go module proxy (``module`` and ``version``), or git (``git`` and
     ``commit``) where a repository is no module that a proxy serves.  A draft has only ``git`` and
-    ``tag``; ``network lock`` makes the rest of it.
+    ``tag``; ``network lock`` fills in the rest.
 
     Attributes:
         module: Module path, with its major version suffix; empty when git is the way.
@@ -101,7 +101,7 @@ class Jvm:
         mode: Native (the program hosts several nodes itself) or isolated (one class loader each).
         main: Class whose ``main`` starts a node.
         jars: File beside the network file with one ``SHA256  group:artifact:version`` per line.
-        adapter: Class of this repository that starts and stops a node more gently than ``main``; empty: none.
+        adapter: Class in this repository that starts and stops a node more gently than ``main``; empty for none.
         options: Options of the JVM itself.
     """
 
@@ -124,7 +124,7 @@ class Daemon:
         home: Its home below the node's own, as ``.osmosisd``.
         release: Published binaries, per architecture (amd64, arm64).
         source: How to build it; None when only releases are known.
-        libraries: What it needs beside it, to link against and to ship.
+        libraries: What it is linked against, and shipped with.
         start_args: Added to ``start`` (cosmos-sdk) or ``node`` (cometbft).
         version_args: What makes it tell its version.
         jvm: Set exactly for kind ``jvm``.

@@ -1,8 +1,8 @@
-"""Reading YAML that people write: every fault at once, each with its line, path and value.
+"""Reads YAML that people write: every fault at once, each with its line, path and value.
 
 The node reads node.yaml and role.yaml on every boot, where a JSON Schema library would cost more
-time than all the rest of the program; so these documents are read by a ``Reader`` that checks
-while it takes values out.  The published schema (``cloud-init/node.schema.json``) says the same,
+time than all the rest of the program; so these documents are read by a ``Reader``, which checks
+values as it takes them out.  The published schema (``cloud-init/node.schema.json``) says the same,
 and a test holds the two together.
 
     reader = Reader.parse("node.yaml", text)
@@ -33,7 +33,7 @@ MAX_CHARACTERS = 256 * 1024
 
 @dataclass(slots=True)
 class _Shared:
-    """What all readers of one document have in common."""
+    """State shared by all readers of one document."""
 
     source: Source
     faults: list[Fault] = field(default_factory=list)
@@ -184,7 +184,7 @@ class Reader:
                 self.fault(str(key), "unknown key", fix=f"did you mean {near[0]}?" if near else "remove it")
 
     def finish(self, hint: str = "") -> None:
-        """Close this reader and report.
+        """Close this reader, and report every fault.
 
         Raises:
             InputError: Anything was wrong, with all faults in the order of their lines.

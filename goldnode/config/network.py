@@ -22,7 +22,7 @@ from goldnode.paths import REPOSITORY
 
 #: Where the network files that ship with goldnode are.
 NETWORKS = REPOSITORY / "networks"
-#: What a network may be called: its name is part of file names.
+#: The form of a network's name, which is part of file names.
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?")
 #: The mesh that every image has: Debian's kernel carries it.
 WIREGUARD = "wireguard"
@@ -38,9 +38,9 @@ class Upgrade:
         version: What the new daemon answers, without a leading ``v``.
         release: Published binaries of the new version, per architecture.
         source: How to build the new version; None when only releases are known.
-        libraries: What the new version needs beside it.
-        halt_height: Height at which the version before has to be stopped, for a release that was not
-            voted on and for which no daemon stops by itself; None where the chain says it.
+        libraries: Shared libraries that the new version needs.
+        halt_height: Height at which the previous version has to be stopped, for a release that was not
+            voted on and for which no daemon stops by itself; None where the chain announces it.
         pre_upgrade_copy: Keep a copy of the state (reflinks, else hard links) for the way back.
     """
 
@@ -81,11 +81,11 @@ class Network:
         upgrades: The ladder, lowest height first.
         sysctls: Kernel settings the daemon asks for.
         block_time: Seconds from block to block; None when unknown.
-        packages: Debian packages the image needs besides.
-        single_validator: The chain has one validator, so nobody else can make the blocks it would wait for.
+        packages: Further Debian packages that the image needs.
+        single_validator: Whether the chain has one validator, so that nobody else makes the blocks it would wait for.
         ports: Further ports of a node: name → offset in its block of 100.
         meshes: What can carry the private network of its nodes: values of `choices.MeshKind`.
-        folder: Where its file is, and whatever that names beside itself; of no use on a node.
+        folder: Where its file is, and the files that it names; unused on a node.
     """
 
     name: str
@@ -140,7 +140,7 @@ class Network:
         )
 
     def with_mesh(self, mesh: str) -> Network:
-        """This network with that mesh on its images too."""
+        """This network, with that mesh on its images as well."""
         if mesh in self.meshes:
             return self
         return Network.from_document({**self.document, "meshes": [*self.meshes, str(mesh)]}, self.folder)
@@ -167,7 +167,7 @@ def load(name_or_path: str | Path) -> Network:
         UsageError: There is no such network.
         InputError: The file is wrong; every fault of it is listed.
     """
-    from goldnode.config import network_check  # noqa: PLC0415 - needs jsonschema, which a node has no use for
+    from goldnode.config import network_check  # noqa: PLC0415 - needs jsonschema, which a node does not
 
     path = find(name_or_path)
     return Network.from_document(network_check.checked(path), path.parent)

@@ -1,1 +1,1 @@
-"""The member's side of the rendezvous: verify what came, keep a roster, publish one's own record."""
+"""The member's side of the rendezvous: verify what arrives, keep a roster, publish one's own record."""

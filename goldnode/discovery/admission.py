@@ -1,4 +1,4 @@
-"""Who is admitted: the seven rules of the protocol's section 8, in their order.
+"""Who is admitted: the seven rules of section 8 of the protocol, in order.
 
 There is no ledger on a server.  Each member remembers whom it admitted and lists them in its
 records; that is how a stolen invite that is used twice, too late, or in a race is told from the
@@ -19,7 +19,7 @@ from goldnode.protocol.policy import Policy
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Somebody whose record is valid.
+    """A node whose record is valid, and which asks to be admitted.
 
     Attributes:
         node_id: Its node ID.
@@ -42,19 +42,19 @@ def admit(
     *,
     behind: bool,
 ) -> tuple[frozenset[str], dict[str, AlarmKind]]:
-    """Judge everybody who waits.
+    """Decide on every candidate.
 
     Args:
-        candidates: Who waits.
+        candidates: The nodes that wait.
         held: Node IDs that hold a place of their invite, the reader's own and those that left included.
         present: Those of them that are in the cluster now: only they count against its size.
         members: The reader's present members: they endorse.
         policy: The policy the reader holds.
         now: Unix seconds.
-        behind: A member cites a newer policy than that.
+        behind: Whether a member cites a newer policy than that.
 
     Returns:
-        The node IDs admitted now, and for every other one the rule that spoke against it.
+        The node IDs admitted now, and for every other one the rule that refused it.
     """
     admitted: set[str] = set()
     refused: dict[str, AlarmKind] = {}
@@ -84,7 +84,7 @@ def _first_rules(
 ) -> AlarmKind | None:
     if one.node_id in policy.revoked_nodes:
         return AlarmKind.REVOKED
-    if sure:  # approved by the root, or a member that had left: whoever was admitted once is nobody new
+    if sure:  # approved by the root, or a member that had left: whoever was admitted once need not be judged again
         return None
     if behind:
         return AlarmKind.POLICY_BEHIND

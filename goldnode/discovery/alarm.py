@@ -1,4 +1,4 @@
-"""What a member says loudly: signs that somebody cheats, or that the operator must act.
+"""What a member warns about: signs that somebody cheats, or that the operator must act.
 
 An alarm never changes the roster by itself: members go on with what they have, and a person
 decides with a policy.  Meanings: docs/rendezvous-protocol.md, section 8.
@@ -70,9 +70,9 @@ class Alarm:
     """One thing that is wrong.
 
     Attributes:
-        kind: What.
+        kind: What it is about.
         subject: The node ID, or the rendezvous' URL, it is about.
-        detail: More, for people; may be empty.
+        detail: Details for people; may be empty.
     """
 
     kind: AlarmKind
@@ -84,5 +84,5 @@ class Alarm:
 
     @property
     def hint(self) -> str:
-        """A command to type; empty where waiting is all there is to do."""
+        """A command to type; empty where there is nothing to do but wait."""
         return _HINTS.get(self.kind, "").format(subject=self.subject)

@@ -73,11 +73,11 @@ class Endpoint:
         )
         self._open: set[socket.socket] = set()
         self._closed = False
-        self._server = ""  # what it calls itself: known from its first answer on
-        self._ahead = 0  # milliseconds its clock is ahead of ours, as far as that matters to it
+        self._server = ""  # its name, known from its first answer
+        self._ahead = 0  # milliseconds its clock is ahead of ours, when it refuses us for that
 
     def list(self, room_key: Ed25519PrivateKey, now_ms: int, *, after: str, wait: int, policy: str) -> RoomListing:
-        """List a room, or wait for news of it.
+        """List a room, or wait for changes in it.
 
         Args:
             room_key: The room's key.
@@ -118,7 +118,7 @@ class Endpoint:
         return self._call("GET", "/v1/caps", b"", {}, TIMEOUT)
 
     def close(self) -> None:
-        """End every request that is under way, and refuse further ones; each fails as `unreachable`."""
+        """End every request under way and refuse further ones; each fails as `unreachable`."""
         self._closed = True
         for wire in list(self._open):
             _shut(wire)
@@ -132,7 +132,7 @@ class Endpoint:
         now_ms: int,
         deadline: float = TIMEOUT,
     ) -> dict[str, Any]:
-        """A room's call; once more when the server has another name or clock by now than we signed for."""
+        """Make a signed call; retry once if the server's name or clock differs from what we signed for."""
         target = _room(room_key) + rest
 
         def call() -> dict[str, Any]:
@@ -175,7 +175,7 @@ class Endpoint:
 
     @contextlib.contextmanager
     def _watched(self, wire: socket.socket, deadline: float) -> Iterator[None]:
-        """Let `close` and the deadline end what happens on this connection, however slowly it drips."""
+        """Let `close` and the deadline end this connection, however slowly its answer drips."""
         watchdog = threading.Timer(deadline, _shut, [wire])
         watchdog.daemon = True
         watchdog.start()
@@ -200,7 +200,7 @@ def _room(room_key: Ed25519PrivateKey) -> str:
 
 
 def _name_of(response: http.client.HTTPResponse) -> str:
-    """What the server calls itself; empty when it is one that does not say."""
+    """The server's name; empty when it does not give one."""
     name = response.getheader(SERVER) or ""
     return name if SERVER_TEXT.fullmatch(name) else ""
 
@@ -230,5 +230,5 @@ def _refusal(url: str, response: http.client.HTTPResponse, text: bytes) -> Refus
 
 
 def _plain(value: object) -> str:
-    """Text of a server that a terminal may show: printable ASCII, shortened."""
+    """A server's text as a terminal may show it: printable ASCII, shortened."""
     return "".join(char for char in value[:200] if " " <= char <= "~") if isinstance(value, str) else ""

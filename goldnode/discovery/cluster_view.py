@@ -1,11 +1,11 @@
-"""What a reader of a cluster holds durably: the epoch's key, the policy, the roster.
+"""What a reader of a cluster keeps on disk: the epoch's key, the policy, the roster.
 
-Both a member and the operator, who only looks on, read through this.  Everything accepted is on
+Both a member and the operator, who only observes, read through this.  Everything accepted is on
 disk, whole, before anybody acts on it; a reboot starts from there when no rendezvous answers.
 
 A rendezvous may show its members different records.  Scheduled refreshes carry what their writer has
 seen of the others: a member that is told of a `seq` it was never shown waits two refresh intervals;
-after that both sides can say so (docs/rendezvous-protocol.md, section 8).
+after that both sides raise an alarm (docs/rendezvous-protocol.md, section 8).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _GRACE = 2 * limits.REFRESH_INTERVAL
 
 @dataclass(frozen=True, slots=True)
 class RoomReader:
-    """Who reads.
+    """The member or operator that reads a cluster.
 
     Attributes:
         root: The cluster root's public key.
@@ -62,7 +62,7 @@ class ClusterView:
     Args:
         path: Its file, made when the first thing is accepted.
         reader: Who reads.
-        epoch: The epoch to start from; the file's wins when it is later.
+        epoch: The epoch to start from; a later one in the file wins.
         cluster_key: K of that epoch.
 
     Raises:
@@ -102,7 +102,7 @@ class ClusterView:
         """Take a record through every check that needs no other member.
 
         Returns:
-            A member's record; or a parcel, which says nothing of who belongs to the cluster.
+            A member's record; or a parcel, which says nothing about who belongs to the cluster.
 
         Raises:
             ExchangeError: It does not hold.
@@ -137,7 +137,7 @@ class ClusterView:
         return self.roster != before
 
     def take_policy(self, data: bytes, now: float) -> bool:
-        """Accept a policy when it is the root's, newer, and opens.
+        """Accept a policy if it is signed by the root, newer, and opens.
 
         Returns:
             Whether it was accepted; an older or the same one is not, and that is no error.
@@ -164,7 +164,7 @@ class ClusterView:
         return True
 
     def alarms(self, now: float) -> set[Alarm]:
-        """Everything that is wrong, as far as the others' records tell."""
+        """Everything that is wrong, as far as the other members' records show."""
         alarms = {
             Alarm(kind, node) for node, kind in self.roster.refused.items() if kind is not AlarmKind.POLICY_BEHIND
         }
@@ -180,7 +180,7 @@ class ClusterView:
         return alarms
 
     def know(self, chain_id: str, genesis: str) -> None:
-        """Tell the reader's chain and genesis once they are known; empty accepts any."""
+        """Set the reader's chain and genesis once they are known; empty accepts any."""
         self.reader = replace(self.reader, chain_id=chain_id, genesis=genesis)
 
     def _hold(self, signed: SignedPolicy, key: bytes, policy: Policy) -> None:
@@ -212,7 +212,7 @@ class ClusterView:
         try:
             document = json.loads(read_plain(self._path))
             if document["version"] != 1 or document["root"] != self.reader.root.hex():
-                raise refuse("it belongs to another cluster or has another version")
+                raise refuse("it belongs to another cluster or has an unknown version")
             if document["epoch"] >= self.epoch:
                 self.epoch, self.cluster_key = document["epoch"], from_base64(document["cluster_key"], "cluster_key")
             if document["policy"]:
@@ -251,18 +251,18 @@ def _read_peer(item: Mapping[str, Any]) -> Peer:
 
 @dataclass(frozen=True, slots=True)
 class UnseenRecord:
-    """A record others have seen and we were not shown: its `seq`, and since when (unix seconds) we know of it."""
+    """A record that others have seen and we were not shown: its `seq`, and since when (unix seconds) we know of it."""
 
     seq: int
     since: float
 
 
 def find_unseen(roster: Roster, before: Mapping[str, UnseenRecord], now: float) -> dict[str, UnseenRecord]:
-    """What we are behind in, by the node ID of whom we are behind in.
+    """The records that we were not shown, by node ID.
 
     Args:
         roster: What we hold.
-        before: What we were behind in at the last look.
+        before: The result of the last call.
         now: Unix seconds.
     """
     told: dict[str, int] = {}

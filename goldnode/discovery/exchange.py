@@ -1,7 +1,7 @@
-"""The loop around a member: two threads for each rendezvous, one waiting for news, one bringing ours.
+"""The loop around a member: two threads for each rendezvous, one that waits for changes, one that writes ours.
 
 Every endpoint is written to and read; a failing one is asked less and less often, with jitter and
-never sooner than it asks for, and disturbs the others in nothing.  `Session` decides what is due at
+never sooner than it asks for, and does not disturb the others.  `Session` decides what is due at
 one rendezvous, without threads and without sleeping; `Exchange` only sleeps.  A wiped server shows up
 as a reset without our record, and gets record and policy again at once.
 """
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 #: Seconds before the first retry, and between retries at most.
 BACKOFF_FIRST = 0.5
 BACKOFF_MAX = 30.0
-#: The two loops of a session, by whose name it keeps what went wrong last.
+#: The two loops of a session; the last error is kept for each.
 READ, WRITE = "read", "write"
 _IDLE = 3600.0
 _JOIN = 5.0
@@ -40,7 +40,7 @@ def backoff(failures: int, retry_after: float, luck: float) -> float:
     """Seconds to wait before the next try.
 
     Args:
-        failures: Tries that failed in a row, from 1.
+        failures: Consecutive failed attempts, from 1.
         retry_after: What the server asks for; 0 for nothing.
         luck: From 0 to 1, so that members do not come back all at once.
     """
@@ -52,8 +52,8 @@ class Session:
     """One member at one rendezvous; `read` and `write` may run in two threads.
 
     Args:
-        member: Who talks.
-        endpoint: To whom.
+        member: The node that talks.
+        endpoint: The rendezvous it talks to.
     """
 
     def __init__(self, member: Membership, endpoint: Endpoint) -> None:
@@ -83,13 +83,13 @@ class Session:
         return alarms
 
     def read(self, wait: int) -> None:
-        """List the room, or wait for its news, and take it in.
+        """List the room, or wait for changes in it, and process them.
 
         Args:
             wait: Seconds the server may hold the request; the first call in a room never waits.
 
         Raises:
-            ExchangeError: Refused, `unreachable`, or the answer is no answer.
+            ExchangeError: Refused, `unreachable`, or the answer is malformed.
         """
         keys = self._enter()
         listing = self.endpoint.list(
@@ -97,7 +97,7 @@ class Session:
         )
         with self._member.changed:
             if keys.room != self._room:
-                return  # the other thread has entered a new room meanwhile
+                return  # meanwhile the other thread has entered a new room
             if listing.reset:
                 self._bad.clear()
                 self._shown = _seq_of(keys.slot, listing.items, self._member)
@@ -108,7 +108,7 @@ class Session:
             self._cursor = listing.cursor
 
     def write(self) -> float:
-        """Put, heartbeat and re-publish whatever is due here.
+        """Put, heartbeat and republish whatever is due here.
 
         Returns:
             Unix seconds at which something is due again.
@@ -158,20 +158,20 @@ class Session:
             self.endpoint.put(keys.room_key, keys.slot, written.data, self._now_ms())
         except ExchangeError as error:
             if error.code == Code.STALE:
-                self._cursor = ""  # ask for everything: our slot shows, under our signature, what to go beyond
+                self._cursor = ""  # ask for everything: our slot shows, under our signature, which number to exceed
                 self.read(0)
             raise
         self._shown, self._heartbeat_at = written.seq, self._member.clock()
 
     def _answer(self, keys: Keys) -> None:
-        """Put the answer to an order; it is put once, and ends by itself."""
+        """Put the answer to an order; it is put once, and expires by itself."""
         reply = self._member.reply()
         if reply is None or reply.room != keys.room or self._answered >= reply.number:
             return
         try:
             self.endpoint.put(keys.room_key, reply.slot, reply.data, self._now_ms())
         except ExchangeError as error:
-            if error.code != Code.STALE:  # an answer of ours lies there that is newer: whoever asks again gets another
+            if error.code != Code.STALE:  # a newer answer of ours is there already
                 raise
         self._answered = reply.number
 
@@ -195,7 +195,7 @@ class Session:
         try:
             self.endpoint.put_policy(self._member.fingerprint, data)
         except ExchangeError as error:
-            if error.code != Code.STALE:  # it holds a newer one, which the next reading brings
+            if error.code != Code.STALE:  # it holds a newer one, which the next read brings
                 raise
         self._policy_version, self._policy_at = version, now
 
@@ -204,7 +204,7 @@ class Session:
 
 
 def _seq_of(slot: str, items: tuple[tuple[str, bytes], ...], member: Membership) -> int:
-    """Our record's number, when a rendezvous shows the very bytes we wrote."""
+    """Our record's number, if a rendezvous shows exactly the bytes we wrote."""
     written = member.current()
     return written.seq if written and (slot, written.data) in items else 0
 
@@ -221,10 +221,10 @@ class Exchange:
 
     Args:
         member: Who talks.
-        urls: The rendezvous it was given; those of the policy join them.
+        urls: The rendezvous it was given; those of the policy are added.
 
     Raises:
-        InputError: One of the URLs is none.
+        InputError: One of the URLs is invalid.
     """
 
     def __init__(self, member: Membership, urls: Iterable[str]) -> None:
@@ -300,7 +300,7 @@ class Exchange:
                 session.faults.pop(name, None)
 
     def _read(self, session: Session) -> None:
-        # After a fault, a read that does not wait tells at once whether all is well again.
+        # After an error, a read that does not wait tells at once whether all is well again.
         session.read(0 if READ in session.faults else limits.WAIT_MAX)
         self._follow_policy()
 

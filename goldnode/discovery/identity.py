@@ -1,7 +1,7 @@
-"""Who a member is, on its own disk: enrolment, wrapping key, and the last number it wrote under.
+"""Who a member is, on its own disk: its enrolment, its wrapping key, and the last number it used.
 
-The file is rewritten, whole, before each new record leaves: a number is never used twice, also
-not by a process that was killed between writing and sending.
+The whole file is rewritten before each new record leaves, so that a number is never used twice,
+not even if the process is killed between writing and sending.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _MODE = 0o600
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A member's own file.
+    """The content of a member's own file.
 
     Attributes:
         enrolment: Who it is.
@@ -54,12 +54,12 @@ def read_identity(path: Path) -> Identity:
 
 
 def rejoin(state: Path) -> str:
-    """What to do about a damaged membership: it cannot be made again without an invite."""
+    """What to do about a damaged membership: only an invite can recreate it."""
     return f"mv {state} {state}.damaged, then write a new invite into node.yaml: goldnode apply FILE"
 
 
 def write_identity(path: Path, identity: Identity) -> None:
-    """Write the file, for its owner's eyes only."""
+    """Write the file, readable by its owner only."""
     document = {
         "version": 1,
         "enrolment": to_base64(identity.enrolment.data),

@@ -1,6 +1,6 @@
-"""A room as a server shows it: the form of the answer, checked; what is inside is still to be.
+"""A room as a server shows it: the form of the answer is checked here, its content later.
 
-Apart from the client, because a machine that configures itself reads what it knows, and speaks no HTTP.
+Separate from the client, because a machine that configures itself reads what it knows, and speaks no HTTP.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from goldnode.protocol.wire import HASH_TEXT, from_base64, refuse
 
 @dataclass(frozen=True, slots=True)
 class RoomListing:
-    """A room as a server shows it; every record and tombstone is still to be checked.
+    """A room as a server shows it; its records and tombstones are still to be checked.
 
     Attributes:
-        cursor: What to ask after next time.
+        cursor: What to pass as ``after`` next time.
         reset: This is everything, not only what is new.
         items: Slot and record bytes.
         deleted: Slot and tombstone bytes.
@@ -43,7 +43,7 @@ def read_listing(document: Mapping[str, Any]) -> RoomListing:
     """
     cursor, reset, policy = document.get("cursor"), document.get("reset"), document.get("policy")
     if not isinstance(cursor, str) or not 0 < len(cursor) <= limits.CURSOR_CHARS or not isinstance(reset, bool):
-        raise refuse("a listing has no cursor, or does not say whether it is everything")
+        raise refuse("a listing has no cursor, or does not say whether it is complete")
     return RoomListing(
         cursor,
         reset,
@@ -62,6 +62,6 @@ def _pieces(document: Mapping[str, Any], name: str, field: str) -> tuple[tuple[s
     for piece in pieces:
         slot = piece.get("slot") if isinstance(piece, dict) else None
         if not isinstance(slot, str) or not HASH_TEXT.fullmatch(slot):
-            raise refuse(f"{name} holds something without a slot")
+            raise refuse(f"{name} holds an entry without a slot")
         found.append((slot, from_base64(piece.get(field), field)))
     return tuple(found)

@@ -1,8 +1,8 @@
-"""What a member is sent, and what it answers: parcels among the records of its room.
+"""The orders a member is sent and the answers it gives: parcels among the records of its room.
 
-Everybody who holds the room's key can put a parcel there, so nothing is believed here: an order is checked by who
-carries it out.  Each is handed on once in the life of this process; what must not be carried out twice in all lives
-of the node is remembered on its disk (``goldnode.node.orders.journal``).
+Everybody who holds the room's key can put a parcel there, so nothing is trusted here: whoever carries out an order
+checks it.  Each is handed over once by this process; what must never be carried out twice, in any life of the node,
+is remembered on its disk (``goldnode.node.orders.journal``).
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Mailbox:
         self._seen: dict[str, None] = {}
 
     def take(self, parcel: Parcel) -> None:
-        """Keep an order for this node until it is collected; anything else concerns others."""
+        """Keep an order for this node until it is collected; ignore all others."""
         if parcel.kind is not ParcelKind.ORDER or parcel.node != self._node_id or parcel.digest in self._seen:
             return
         self._seen[parcel.digest] = None
@@ -64,7 +64,7 @@ class Mailbox:
             self._waiting[parcel.digest] = parcel
 
     def collect(self) -> list[Parcel]:
-        """Hand on what waits."""
+        """Hand over the waiting orders."""
         waiting = list(self._waiting.values())
         self._waiting.clear()
         return waiting
@@ -73,7 +73,7 @@ class Mailbox:
         """Write an answer.
 
         Raises:
-            ExchangeError: It does not fit, or the recipient's key is none.
+            ExchangeError: It does not fit, or the recipient's key is invalid.
         """
         room = room_of(cluster_key)
         slot = hash_of(public_of(parcel_key(self._key, room, self._node_id, ParcelKind.ANSWER)))

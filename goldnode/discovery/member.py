@@ -7,8 +7,8 @@
     member.members(); member.alarms()
 
 Everything is under one lock and in one directory, so a machine may hold as many members as it has
-nodes.  Each step is a method of its own and leaves the disk whole: killed between any two, the
-member goes on where it was.
+nodes.  Each step is its own method and leaves the disk whole: killed between any two, the member
+carries on where it was.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Keys:
 
 
 class Membership:
-    """A member; safe to use from several threads.
+    """A node's membership of its cluster; safe to use from several threads.
 
     Args:
         state: Its directory, 0700.
@@ -112,7 +112,7 @@ class Membership:
             wrapping_seed = new_wrapping_seed()
             enrolment = enrol(invite, node_key, wrapping_keys(wrapping_seed)[1], clock())
             state.mkdir(parents=True, exist_ok=True, mode=0o700)
-            # the key first: an identity on disk says that everything is there
+            # the key first: an identity on disk means that everything is there
             ClusterView(state / _MEMBERSHIP, RoomReader(grant.root), grant.epoch, invite.cluster_key).save()
             write_identity(identity, Identity(enrolment, wrapping_seed))
         return cls(state, node_key, clock=clock, random=random)
@@ -151,7 +151,7 @@ class Membership:
             return Keys(room, room_key(self._view.cluster_key), self._own.slot(room), self._own.slot_key(room))
 
     def publish(self, facts: Facts) -> None:
-        """Announce these facts from now on; the same again changes nothing.
+        """Announce these facts from now on; repeating them changes nothing.
 
         Raises:
             ExchangeError: `malformed`; a fact others would refuse.
@@ -162,7 +162,7 @@ class Membership:
                 self.changed.notify_all()
 
     def current(self) -> PublishedRecord | None:
-        """The record to put, written anew when it is due; None until `say` was called."""
+        """The record to put, rewritten when it is due; None until `publish` was called."""
         with self.changed:
             return self._own.current(self._view, self.clock())
 
@@ -172,7 +172,7 @@ class Membership:
             return self._own.due(self._view)
 
     def orders(self) -> list[Parcel]:
-        """The orders for this node that came since the last call, each once; nothing of them is believed yet."""
+        """The orders for this node that came since the last call, each once; nothing in them is trusted yet."""
         with self.changed:
             return self._mailbox.collect()
 
@@ -190,14 +190,14 @@ class Membership:
         Args:
             text: What to say.
             recipient: The X25519 key that it is sealed to.
-            number: Greater than that of every answer before, over reboots too.
+            number: Greater than that of every earlier answer, across reboots too.
         """
         with self.changed:
             self._mailbox.answer(text, recipient, number, self._view.cluster_key)
             self.changed.notify_all()
 
     def reply(self) -> OrderReply | None:
-        """The answer that every rendezvous should show; None for none."""
+        """The answer that every rendezvous should show; None if there is none."""
         with self.changed:
             reply = self._mailbox.reply
             return reply if reply and reply.room == self._view.room else None
@@ -208,26 +208,26 @@ class Membership:
             return self._own.farewell(self._view.room, self.clock())
 
     def wait(self, version: int, timeout: float) -> int:
-        """Block until the roster or the policy is another than at `version` (0 at first).
+        """Block until the roster or the policy has changed since `version` (0 at first).
 
         Returns:
-            The present version, to be given next time.
+            The present version, to be passed next time.
         """
         with self.changed:
             self.changed.wait_for(lambda: self._version != version, timeout)
             return self._version
 
     def take(self, listing: RoomListing) -> dict[str, str]:
-        """Take in what a rendezvous showed, the policy first.
+        """Process what a rendezvous showed, the policy first.
 
         Returns:
-            What did not hold: the reason, by slot (or `policy`).
+            The reason for each refusal, by slot (or `policy`).
         """
         bad: dict[str, str] = {}
         with self.changed:
             now, keys, before = self.clock(), self.keys(), self._view.roster.members.keys()
             changed = listing.policy is not None and self._take_policy(listing.policy, now, bad)
-            if self._view.room != keys.room:  # what else it showed lies in the room we have just left
+            if self._view.room != keys.room:  # the rest lies in the room we have just left
                 listing = replace(listing, items=(), deleted=())
             reading = RoomReading(
                 tuple(self._records(listing.items, now, bad)), tuple(_tombstones(listing.deleted, bad))

@@ -1,4 +1,4 @@
-"""What a member writes: when its record is due, under which number, and who else writes it.
+"""What a member writes: when its record is due, under which number, and whether somebody else writes it too.
 
     seq = max(stored, what our own slot shows, unix milliseconds) + 1
 
@@ -72,7 +72,7 @@ class OwnRecord:
         self._answer_at = -_NEVER
 
     def publish(self, facts: Facts) -> bool:
-        """Set what the record shall say; returns whether that is new.
+        """Set what the record says; returns whether that is new.
 
         Raises:
             ExchangeError: `malformed`; others would refuse it.
@@ -95,18 +95,18 @@ class OwnRecord:
         return min(written.at + limits.REFRESH_INTERVAL, self._settled_at, contested)
 
     def current(self, view: ClusterView, now: float) -> PublishedRecord | None:
-        """The record to put, written anew when it is due; None while there is nothing to say."""
+        """The record to put, rewritten when it is due; None while there is nothing to say."""
         if self.facts is not None and self.due(view) <= now:
             self._written = self._write(self.facts, view, now)
             self._settled_at = _NEVER
         return self._written
 
     def settle(self, now: float) -> None:
-        """The list of accepted nodes has changed: announce it soon, with what else may still come."""
+        """The list of accepted nodes has changed: announce it soon, together with whatever follows."""
         self._settled_at = min(self._settled_at, now + SETTLE)
 
     def meet(self, seq: int, boot: str | None, now: float) -> None:
-        """Our own slot shows something.
+        """Compare what our own slot shows with what we wrote.
 
         Args:
             seq: Its number.
@@ -117,10 +117,10 @@ class OwnRecord:
             return
         wrote_in_this_boot = self.facts is not None and self.identity.boot == self.facts.boot
         self.identity = replace(self.identity, seq=seq)
-        # A number is on disk before it is used, and only this process writes: what is newer is not ours.
+        # A number is on disk before it is used, and only this process writes: a newer one is not ours.
         if boot is not None and (self._written is not None or (wrote_in_this_boot and boot != self.identity.boot)):
             self.cloned = True
-        if self._answer_at <= now:  # at once, but not again for a while: two clones must not race each other
+        if self._answer_at <= now:  # at once, but then not for a while: two clones must not race each other
             self._answer_at = max(now, self._answer_at + limits.TOUCH_INTERVAL)
 
     def slot_key(self, room: str) -> Ed25519PrivateKey:
@@ -132,7 +132,7 @@ class OwnRecord:
         return hash_of(public_of(self.slot_key(room)))
 
     def farewell(self, room: str, now: float) -> bytes:
-        """A tombstone for our slot in a room; nothing is due until `say` is called again."""
+        """A tombstone for our slot in a room; nothing is due until `publish` is called again."""
         self.facts = self._written = None
         return sign_tombstone(self.slot_key(room), self._next_seq(now))
 

@@ -1,7 +1,7 @@
-"""Reads a file in whose place somebody else, or a power cut, may have left anything.
+"""Reads a file that somebody else, or a power cut, may have replaced by anything.
 
-Members keep their state in folders of nodes whose daemons are not trusted, and root reads there: a link is not
-followed, and a FIFO does not make anybody wait.
+Members keep their state in folders of nodes whose daemons are not trusted, and root reads there: links are not
+followed, and a FIFO makes nobody wait.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ _KINDS = {
 
 
 def read_plain(path: Path, owners: frozenset[int] | None = None) -> bytes:
-    """Content of a plain file, opened without following a link in its last place and without ever waiting.
+    """Content of a plain file, opened without following a link (the file itself) and without ever waiting.
 
     Args:
         path: The file; the folders above it are trusted.
         owners: User IDs it may belong to; None for anybody.
 
     Raises:
-        FileNotFoundError: There is nothing of that name.
-        HostError: Something else than a plain file is there, it is somebody else's, or it cannot be read.
+        FileNotFoundError: There is no such file.
+        HostError: It is not a plain file, belongs to somebody else, or cannot be read.
     """
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -1,6 +1,6 @@
 """Who belongs to the cluster, as one member holds it: pure, time passed in.
 
-A reading of a rendezvous never replaces the roster, it is merged in: valid records raise marks and
+A reading of a rendezvous never replaces the roster, it is merged into it: valid records raise marks and
 bring candidates, tombstones and policies remove, absence means nothing.  So a server that hides,
 replays or forgets can delay a member, and cannot take one away
 (docs/rendezvous-protocol.md, section 8).  Who has left takes no place in the cluster, and is
@@ -29,7 +29,7 @@ class Peer:
 
     Attributes:
         announcement: What it says.
-        slot: Where its record lay.
+        slot: Where its record was.
         seq: The mark: nothing at or below it is looked at again.
         first_seen: Unix seconds.
         left: It has put a tombstone, or the root has forgotten it.
@@ -65,7 +65,7 @@ class Roster:
     """What a member knows of the others.
 
     Attributes:
-        peers: By node ID, everybody who was admitted and not revoked, also who has left of late.
+        peers: By node ID, everybody admitted and not revoked, including those who left recently.
         pending: By node ID, valid candidates that are not admitted.
         refused: Why each of them is not.
         clones: Node IDs two machines write as.
@@ -84,7 +84,7 @@ class Roster:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What the reader is and holds.
+    """Who the reader is, and what it holds.
 
     Attributes:
         node_id: Its own node ID; empty for an onlooker (the operator).
@@ -92,7 +92,7 @@ class Context:
         chain_id: Its chain; empty to accept any.
         genesis: Hex SHA-256 of its genesis file; empty when it knows none.
         now: Unix seconds.
-        policy: What the policy it holds says; an empty one while it holds none.
+        policy: The policy it holds; an empty one while it holds none.
         policy_version: That policy's version; 0 for none.
     """
 
@@ -107,29 +107,29 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class RoomReading:
-    """What one answer of a rendezvous held, as far as signatures and forms hold."""
+    """The content of one answer of a rendezvous: all that has valid signatures and form."""
 
     records: tuple[tuple[Record, Announcement], ...] = ()
     tombstones: tuple[Tombstone, ...] = ()
 
 
 def check_fit(announcement: Announcement, context: Context) -> None:
-    """Check an announcement against what this reader is.
+    """Check that an announcement is for this reader's chain, genesis and time.
 
     Raises:
         ExchangeError: `malformed`; another chain, another genesis, or a time too far off.
     """
     facts = announcement.facts
     if context.chain_id and facts.chain_id != context.chain_id:
-        raise refuse(f"a record is of chain {facts.chain_id}, not {context.chain_id}")
+        raise refuse(f"a record is for chain {facts.chain_id}, not {context.chain_id}")
     if context.genesis and facts.genesis and facts.genesis != context.genesis:
-        raise refuse("a record is of another genesis")
+        raise refuse("a record is for another genesis")
     if abs(announcement.time / 1000 - context.now) > limits.CLOCK_SKEW:
         raise refuse(f"a record's time is {announcement.time / 1000 - context.now:+.0f} s off")
 
 
 def merge(roster: Roster, reading: RoomReading, context: Context) -> Roster:
-    """Take in a reading, and judge everybody who waits anew.
+    """Merge a reading, and decide on every candidate anew.
 
     Args:
         roster: What was known.
@@ -167,12 +167,12 @@ def _take(new: Peer, peers: dict[str, Peer], pending: dict[str, Peer], clones: s
     if boot == known.left_boot:
         clones.add(new.node_id)
     left_boot = known.left_boot if boot == before else before
-    place = pending if known.left else peers  # its place may be taken by now
+    place = pending if known.left else peers  # its place may have been taken since
     place[new.node_id] = replace(new, first_seen=known.first_seen, left_boot=left_boot)
 
 
 def _apply(policy: Policy, peers: dict[str, Peer], pending: dict[str, Peer]) -> None:
-    """Put out whom the policy revokes; let go whom it forgets, unless they have written since."""
+    """Remove nodes that the policy revokes, and nodes that it forgets unless they have written since."""
     for node in policy.revoked_nodes & peers.keys():
         del peers[node]
     for node, at in policy.forgotten.items():

@@ -1,4 +1,4 @@
-"""What a node tells the others about itself: the inside of a record.
+"""What a node tells the others about itself: the content of a record.
 
 `announce` writes, signs and seals; `read_announcement` takes a record whose slot signature holds
 through seal, node signature, enrolment and every field's rule, to an `Announcement` whose values
@@ -48,7 +48,7 @@ class Announcement:
 
     Attributes:
         enrolment: Who it is and who invited it.
-        facts: What it says of itself.
+        facts: What it says about itself.
         time: When it was written, unix milliseconds, by its own clock.
         policy: Version and hash of the policy it holds; (0, zeros) for none.
         accepted: Node IDs it has admitted.
@@ -78,9 +78,9 @@ def announce(
         announcement: What to say.
         cluster_key: K of the epoch.
         node_key: The node's key; its slot key follows from it.
-        seq: Greater than that of every record of this slot before.
+        seq: Greater than that of every earlier record in this slot.
         random: Gives that many random bytes.
-        ttl: Seconds it shall live without a heartbeat.
+        ttl: Seconds it is to live without a heartbeat.
 
     Raises:
         ExchangeError: `malformed`; longer than any record may be.
@@ -90,7 +90,7 @@ def announce(
     binding = seal.RecordBinding(room, hash_of(public_of(slot_key)), seq)
     text = _text(announcement)
     if len(text) > seal.ANNOUNCEMENT_BYTES and announcement.seen is not None:
-        text = _text(replace(announcement, seen=None))  # a full cluster and a talkative node: the view can wait
+        text = _text(replace(announcement, seen=None))  # a full cluster and a long announcement: the view can wait
     if len(text) > seal.ANNOUNCEMENT_BYTES:
         raise refuse(f"the announcement would have {len(text)} bytes, more than {seal.ANNOUNCEMENT_BYTES}")
     signature = sign(node_key, Purpose.ANNOUNCEMENT, binding.data + text)
@@ -99,7 +99,7 @@ def announce(
 
 
 def read_announcement(record: Record, cluster_key: bytes, root: bytes) -> Announcement:
-    """Open a record and check everything a reader can check without knowing the other members.
+    """Open a record and check everything that can be checked without knowing the other members.
 
     Args:
         record: With its slot signature checked.
@@ -116,7 +116,7 @@ def check_announcement(inside: seal.Inside, root: bytes) -> Announcement:
     """Check the announcement in an opened record.
 
     Args:
-        inside: What was sealed; nothing of it is believed yet.
+        inside: What was sealed; nothing in it is trusted yet.
         root: The cluster root's public key.
 
     Raises:
@@ -126,7 +126,7 @@ def check_announcement(inside: seal.Inside, root: bytes) -> Announcement:
     announcement = read_document(parse_json(text, "the announcement"))
     enrolment = announcement.enrolment
     if enrolment.grant.root != root:
-        raise refuse("the record's node enrolled in another cluster", Code.WRONG_ROOT)
+        raise refuse("the record's node is enrolled in another cluster", Code.WRONG_ROOT)
     if not holds(enrolment.node, Purpose.ANNOUNCEMENT, binding.data + text, signature):
         raise refuse("the announcement is not signed by its node")
     return announcement
@@ -156,7 +156,7 @@ def read_document(document: Mapping[str, Any]) -> Announcement:
     policy = part_of(document, "policy", {"version", "hash"})
     facts = read_facts(document)
     if enrolment.role == VALIDATOR and facts.addresses:
-        raise refuse("a validator announces addresses; it dials out and has none")
+        raise refuse("a validator announces addresses; it only dials out, and must have none")
     return Announcement(
         enrolment,
         facts,
@@ -176,7 +176,7 @@ def _node_ids(document: Mapping[str, Any]) -> tuple[str, ...]:
     nodes = [data[start : start + NODE_ID] for start in range(0, len(data), NODE_ID)]
     rising = all(first < second for first, second in itertools.pairwise(nodes))
     if len(data) % NODE_ID or len(nodes) > limits.MEMBERS or not rising:
-        raise refuse(f"accepted is not at most {limits.MEMBERS} rising node IDs")
+        raise refuse(f"accepted is not a list of at most {limits.MEMBERS} node IDs in ascending order")
     return tuple(node.hex() for node in nodes)
 
 

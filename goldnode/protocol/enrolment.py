@@ -1,6 +1,6 @@
 """How a node shows that it was invited: a document that travels in each of its records.
 
-There is no ledger to lose: root → grant → join key → node key stand in one piece of 400 bytes, and
+There is no ledger to lose: one piece of 400 bytes holds root → grant → join key → node key, and
 whoever holds the root's public key can check it, today or after ten rotations.  Layout:
 docs/rendezvous-protocol.md, section 6.
 """
@@ -45,7 +45,7 @@ class Enrolment:
 
     @property
     def node_id(self) -> str:
-        """The node ID, computed from the key, never taken from anybody's word."""
+        """The node ID, always computed from the key."""
         return node_id_of(self.node)
 
     @property
@@ -58,7 +58,7 @@ def enrol(invite: Invite, node_key: Ed25519PrivateKey, wrapping_key: bytes, now:
     """Use an invite for a node.
 
     Args:
-        invite: Unused, or with places left.
+        invite: One that is unused, or has places left.
         node_key: The node's own key.
         wrapping_key: The public half of its wrapping key.
         now: Unix seconds.

@@ -1,4 +1,4 @@
-"""What a node says of itself, and the rules each field keeps.
+"""What a node says about itself, and the rule for each field.
 
 Everything here ends up in other nodes' configuration files, firewalls and terminals, so each
 field has a narrow form, and a value outside it refuses the whole record
@@ -38,7 +38,7 @@ class Mesh:
 
 @dataclass(frozen=True, slots=True)
 class Consensus:
-    """What a validator says of its consensus key.
+    """What a validator says about its consensus key.
 
     Attributes:
         address: 40 hex digits.
@@ -55,7 +55,7 @@ class Consensus:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a node says of itself.
+    """What a node says about itself.
 
     Attributes:
         moniker: Name for people, printable ASCII.
@@ -68,7 +68,7 @@ class Facts:
         addresses: IP addresses others may dial; none for a validator.
         consensus: From a validator that has signed.
         loaded: From a sentry: validators it runs with as private and unconditional peers.
-        orders: Which life of the node takes orders, 32 hex digits; empty where none are taken.
+        orders: Which life of the node takes orders, 32 hex digits; empty if it takes none.
     """
 
     moniker: str
@@ -127,7 +127,7 @@ def text_of(document: Mapping[str, Any], name: str, pattern: re.Pattern[str]) ->
     """A string of the given form; raises `malformed` otherwise."""
     value = document.get(name)
     if not isinstance(value, str) or not pattern.fullmatch(value):
-        raise refuse(f"{name} is missing or not of its form")
+        raise refuse(f"{name} is missing or malformed")
     return value
 
 
@@ -152,7 +152,7 @@ def _list(document: Mapping[str, Any], name: str, most: int, fits: Callable[[str
     if not isinstance(value, list) or len(value) > most:
         raise refuse(f"{name} is missing or not a list of at most {most}")
     if not all(isinstance(item, str) and fits(item) for item in value):
-        raise refuse(f"{name} holds something that may not be there")
+        raise refuse(f"{name} holds an invalid entry")
     return tuple(value)
 
 

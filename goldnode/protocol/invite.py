@@ -1,11 +1,11 @@
-"""One line that lets a node join: which cluster, which role, until when.
+"""One line of text that lets a node join: which cluster, which role, until when.
 
     gn1_aeaaaaaa7qk3…      prefix and checksum turn typos and truncation into clear errors
                            before any network use, and let secret scanners find a leaked one
 
 The line carries the root's signed grant, the cluster key, and the seed of a join key.  A node
 turns it into its enrolment (`goldnode/protocol/enrolment.py`) and forgets the seed.  Nothing is uploaded:
-an invite works with a wiped rendezvous, and with one that runs on a node of the very cluster.
+an invite works with a wiped rendezvous, and with one that runs on a node of the same cluster.
 Layout: docs/rendezvous-protocol.md, section 6.
 """
 
@@ -55,8 +55,8 @@ class Grant:
         epoch: The epoch it was minted in.
         root: The cluster root's public key.
         invite: Hex ID of the invite.
-        max: How many nodes may enrol with it.
-        not_after: Unix seconds after which nobody enrols with it.
+        max: The number of nodes that may enrol with it.
+        not_after: Unix seconds after which nobody can enrol with it.
         approve: Whether each node waits for the operator's approval.
         role: The role its nodes have.
         join: The join key's public half.
@@ -113,14 +113,14 @@ def mint(
         cluster_key: K of that epoch.
         not_after: Unix seconds.
         random: Gives that many random bytes.
-        max_nodes: How many nodes may enrol.
-        approve: Let each wait for `cluster approve`.
+        max_nodes: The number of nodes that may enrol.
+        approve: Make each wait for `cluster approve`.
 
     Raises:
-        InputError: The role is no name, or the number is out of range.
+        InputError: The role is invalid, or the number is out of range.
     """
     if not ROLE.fullmatch(role):
-        raise InputError(f"{role!r} is not a role: 1 to 16 of a-z, 0-9 and -, a letter first")
+        raise InputError(f"{role!r} is not a role: expected 1 to 16 of a-z, 0-9 and -, starting with a letter")
     if not 1 <= max_nodes <= limits.MEMBERS:
         raise InputError(f"an invite is for 1 to {limits.MEMBERS} nodes, not {max_nodes}")
     identifier, join_seed = random(INVITE_ID), random(KEY)
@@ -141,10 +141,10 @@ def write_invite(invite: Invite) -> str:
 
 
 def read_invite(text: str) -> Invite:
-    """Parse an invite as a person pasted it; says what is wrong without repeating the secret.
+    """Parse an invite as a person pasted it; errors never repeat the secret.
 
     Raises:
-        InputError: Not an invite, mistyped, cut short, of another version, or not its root's.
+        InputError: It is not an invite, or is mistyped, cut short, of another version, or not signed by its root.
     """
     body = _decode(text.strip())
     fields = Fields(body[:-_CRC], "the invite")
@@ -198,7 +198,7 @@ def _decode(line: str) -> bytes:
         body = base64.b32decode(digits.upper() + "=" * (-len(digits) % 8))
     except (binascii.Error, ValueError) as error:
         raise InputError("the invite is mistyped or cut short: it is not base32", hint=_HINT) from error
-    # The last digit holds bits that decoding drops: only the spelling that encoding gives is right.
+    # The last digit holds bits that decoding drops: only the canonical spelling is accepted.
     if len(body) <= _CRC or u32(zlib.crc32(body[:-_CRC])) != body[-_CRC:] or digits != _digits(body):
         raise InputError("the invite is mistyped or cut short: its checksum does not match", hint=_HINT)
     return body

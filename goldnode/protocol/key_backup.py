@@ -1,4 +1,4 @@
-"""A consensus key, sealed to its operator: what may lie anywhere, because only the operator can open it.
+"""A consensus key, sealed to its operator: it may be stored anywhere, because only the operator can open it.
 
     "goldnode key backup 1" LF ‖ ephemeral X25519 key 32 ‖ ChaCha20-Poly1305 of a JSON document
 
@@ -21,7 +21,7 @@ from goldnode.protocol.seal import derive, wrapping_keys
 from goldnode.protocol.wire import KEY, refuse
 
 MAGIC = b"goldnode key backup 1\n"
-#: A recipient, as people pass it on: `gnb1_` and the public key in hex.
+#: A recipient as people pass it on: `gnb1_` and the public key in hex.
 RECIPIENT = re.compile(r"gnb1_[0-9a-f]{64}")
 _NONCE = bytes(12)
 _INFO = b"goldnode/v1/key-backup"
@@ -29,13 +29,13 @@ _INFO = b"goldnode/v1/key-backup"
 
 @dataclass(frozen=True, slots=True)
 class KeyBackup:
-    """What is sealed.
+    """A consensus key and what belongs to it, as sealed.
 
     Attributes:
         chain_id: The chain the key signs for.
         node: The node's name.
         address: The key's.
-        lease: The store that its signing lease is in.
+        lease: The store that holds its signing lease.
         time: When it was made, unix seconds.
         key: CometBFT's priv_validator_key.json.
         state: What it had signed by then, CometBFT's priv_validator_state.json.
@@ -64,16 +64,16 @@ def seal(backup: KeyBackup, to: str, ephemeral: bytes) -> bytes:
         ephemeral: 32 secret bytes, fresh for this backup.
 
     Raises:
-        ExchangeError: ``to`` is no recipient.
+        ExchangeError: ``to`` is not a recipient.
     """
     if not RECIPIENT.fullmatch(to):
-        raise refuse("the recipient is not gnb1_ and 64 hex digits")
+        raise refuse("the recipient is not gnb1_ followed by 64 hex digits")
     public = bytes.fromhex(to.removeprefix("gnb1_"))
     secret, own = wrapping_keys(ephemeral)
     try:
         shared = secret.exchange(X25519PublicKey.from_public_bytes(public))
     except ValueError as error:  # a point of small order
-        raise refuse("the recipient is no key") from error
+        raise refuse("the recipient is not a valid key") from error
     text = json.dumps(asdict(backup)).encode()
     return MAGIC + own + ChaCha20Poly1305(derive(shared, own + public, _INFO)).encrypt(_NONCE, text, MAGIC)
 
@@ -82,7 +82,7 @@ def unseal(data: bytes, seed: bytes) -> KeyBackup:
     """Open a sealed key.
 
     Raises:
-        ExchangeError: It is none, is damaged, or was sealed to somebody else.
+        ExchangeError: It is not a backup, is damaged, or was sealed to somebody else.
     """
     if not data.startswith(MAGIC):
         raise refuse("this is no backup of a key")

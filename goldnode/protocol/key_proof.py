@@ -1,8 +1,8 @@
 """Proof that a node holds the consensus key that its record speaks of.
 
-Without it any member could say anything of anybody's key: that it signed at a height far above, which would keep
-a validator from starting.  The proof is the key's signature over the node's ID, so it is of no use in another
-node's record; what is signed begins with a tag of its own, and can be no vote or proposal.
+Without it any member could claim anything about anybody's key: a far greater signed height, say, which would keep
+its validator from starting.  The proof is the key's signature over the node's ID, so it is of no use in another
+node's record; what is signed begins with its own tag, so it can never be a vote or a proposal.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from goldnode.protocol.wire import Purpose, from_base64, holds, node_id_of, publ
 
 
 def prove(key: Ed25519PrivateKey, node_id: str, height: int) -> Consensus:
-    """What the record of the node that holds a key says of it.
+    """What a node's record says about the consensus key that the node holds.
 
     Args:
         key: The consensus key.

@@ -1,4 +1,4 @@
-"""Every bound of the rendezvous protocol, read by both ends.
+"""Every limit of the rendezvous protocol, read by both ends.
 
 The server refuses what exceeds them, members never send it, and readers check sizes before they
 parse anything.  `docs/rendezvous-protocol.md` cites these names; a change here is a change of the
@@ -53,11 +53,11 @@ TOMBSTONE_TTL = 7 * 24 * 3600
 POLICY_TTL = 7 * 24 * 3600
 #: Longest long-poll, in seconds: below the usual 60 s of proxies.
 WAIT_MAX = 55
-#: Seconds a request's or a record's time may be off, either way.
+#: Seconds that a request's or a record's time may be off, either way.
 CLOCK_SKEW = 2 * 3600
 #: Seconds a request's time may be off, either way, when it names the server it is for.
 REQUEST_SKEW = 5 * 60
-#: Seconds in which the same request again is a client that repeats itself; later it is a replay.
+#: Seconds within which a repeated request is a client's retry; later it is a replay.
 REPEAT_SECONDS = 10
 
 #: Seconds that an order is good for, at most, and that its date may be ahead of the node's clock.
@@ -78,5 +78,5 @@ ADDRESS_RATE = 15
 ADDRESS_BURST = 60
 ROOM_RATE = 30
 NEW_ROOMS_PER_HOUR = 10
-#: Connections of one address: a cluster of 64 behind one NAT has two for each member, and as many to spare.
+#: Connections from one address: a cluster of 64 behind one NAT needs two for each member; twice that is allowed.
 ADDRESS_CONNECTIONS = 256

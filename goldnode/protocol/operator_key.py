@@ -1,6 +1,6 @@
-"""Operator keys: whom the root lets order what, until when.
+"""Operator keys: what the root lets somebody order, and until when.
 
-The root key stays offline; who runs nodes day by day has a key of their own, which the root signed together with
+The root key stays offline; whoever runs nodes day by day has their own key, which the root signed together with
 the verbs it may order and the day on which it ends.  The document travels in each order, so that nodes need no list.
 
     grant = u8 version=1 ‖ root public key 32 ‖ operator public key 32 ‖ u64 not-after seconds
@@ -23,7 +23,7 @@ _VERBS_LENGTH = 2
 
 @dataclass(frozen=True, slots=True)
 class OperatorGrant:
-    """What the root lets one operator key order; its signature holds.
+    """What the root lets one operator key order; the signature has been checked.
 
     Attributes:
         data: The exact bytes.

@@ -1,8 +1,8 @@
 """Orders: what an operator tells one node to do, and what the node answers.
 
-An order is for one node and one life of it, has a number that rises with each order of its signer, a date and
-an end, and one verb.  `read_order` checks everything that needs no memory; what the node remembers (which numbers it
-has seen) stands in ``goldnode.node.orders.journal``.  No verb gives away a key, and none does what cannot be undone.
+An order is for one node and one life of that node; it has a number that rises with each of its signer's orders, a
+date, an expiry and one verb.  `read_order` checks everything that needs no memory; ``goldnode.node.orders.journal``
+remembers which numbers the node has seen.  No verb gives away a key, or does anything that cannot be undone.
 """
 
 from __future__ import annotations
@@ -80,16 +80,16 @@ class Order:
     """An order.
 
     Attributes:
-        signer: Who orders: the root's public key, or an operator's.
-        number: Greater than that of the signer's every order to this node before.
+        signer: Who gives it: the root's public key, or an operator's.
+        number: Greater than that of each earlier order from this signer to this node.
         life: Which life of the node it is for, 32 hex digits.
         issued: When it was written, unix milliseconds.
-        until: When it ends, unix milliseconds.
+        until: When it expires, unix milliseconds.
         verb: What to do; may be one that this release does not know.
-        arguments: The verb's own.
+        arguments: The verb's arguments.
         reply: The X25519 public key that the answer is sealed to.
-        grant: The root's word on an operator's key; empty when the root itself orders.
-        key_until: Unix seconds until which the signer may order at all; 0 for the root, which has no end.
+        grant: The root's grant for an operator's key; empty when the root itself orders.
+        key_until: Unix seconds until which the signer may give orders; 0 for the root, whose right never expires.
     """
 
     signer: bytes
@@ -106,17 +106,17 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class OrderAnswer:
-    """What a node says of an order.
+    """A node's answer to an order.
 
     Attributes:
         order: The order's digest.
         outcome: What came of it.
-        said: A sentence for people.
+        said: One sentence for people.
         code: Why it was refused; empty otherwise.
         hint: What to type next; may be empty.
-        result: What was asked for.
+        result: The data that was asked for.
         time: When it was written, unix milliseconds, by the node's clock.
-        final: Nothing more will be said of this order.
+        final: No further answer to this order follows.
     """
 
     order: str
@@ -129,7 +129,7 @@ class OrderAnswer:
 
     @property
     def final(self) -> bool:
-        """Whether nothing more will be said of this order."""
+        """Whether no further answer to this order follows."""
         return self.outcome is not OrderOutcome.WORKING
 
 
@@ -139,7 +139,7 @@ def forbid(message: str, code: OrderCode, hint: str = "") -> ExchangeError:
 
 
 def reply_seed(signer: Ed25519PrivateKey, number: int, node: str) -> bytes:
-    """The secret that opens the answer to one order: nothing must be remembered to read it."""
+    """The secret that opens the answer to one order; it is derived, so nothing needs to be remembered."""
     return derive(seed_of(signer), number.to_bytes(8, "big"), b"goldnode/v1/reply" + bytes.fromhex(node))
 
 
@@ -160,9 +160,9 @@ def write_order(order: Order) -> bytes:
 
 
 def read_order(parcel: Parcel, wrapping_seed: bytes, root: bytes) -> Order:
-    """Open an order that is addressed to this node, and see that somebody signed it who may order at all.
+    """Open an order that is addressed to this node, and check that its signer may give orders at all.
 
-    Whether *this* order may be carried out, ``check_order`` says.
+    ``check_order`` decides whether *this* order may be carried out.
 
     Args:
         parcel: An order's parcel.
@@ -170,15 +170,15 @@ def read_order(parcel: Parcel, wrapping_seed: bytes, root: bytes) -> Order:
         root: The cluster root's public key.
 
     Raises:
-        ExchangeError: `malformed`, or `forged`: nobody is answered, because nobody is known to have asked.
+        ExchangeError: `malformed` or `forged`; no answer is sent, because nobody is known to have asked.
     """
     document = parse_json(parcel.open(wrapping_seed), "the order")
     if set(document) != _KEYS:
-        raise refuse("an order has other keys than it should")
+        raise refuse("an order has missing or unknown keys")
     signer, reply = (from_base64(document[name], name) for name in ("signer", "reply"))
     grant, arguments = from_base64(document["grant"], "grant"), document["arguments"]
     if len(signer) != KEY or len(reply) != KEY or not isinstance(arguments, dict):
-        raise refuse("an order's keys or arguments are not of their form")
+        raise refuse("an order's keys or arguments are malformed")
     if not parcel.signed_by(signer):
         raise forbid("an order is not signed by the key that it names", OrderCode.FORGED)
     key_until = 0
@@ -188,7 +188,7 @@ def read_order(parcel: Parcel, wrapping_seed: bytes, root: bytes) -> Order:
             raise forbid("an order carries another operator's grant", OrderCode.FORGED)
         key_until = known.not_after
     elif grant:
-        raise refuse("an order of the root carries a grant")
+        raise refuse("an order from the root carries a grant")
     return Order(
         signer,
         number_of(document, "number", 1),
@@ -213,14 +213,14 @@ def check_order(order: Order, life: str, root: bytes, now: float) -> None:
         now: Unix seconds.
 
     Raises:
-        ExchangeError: With an `OrderCode`; nothing may be done, and the signer is told.
+        ExchangeError: With an `OrderCode`; nothing is done, and the signer is told.
     """
     if order.life != life:
         raise forbid("the order is for another life of this node", OrderCode.WRONG_LIFE)
     now_ms = now * 1000
     if order.issued > now_ms + limits.ORDER_SKEW * 1000 or order.number > now_ms + limits.CLOCK_SKEW * 1000:
         ahead = max(order.issued, order.number) / 1000 - now
-        raise forbid(f"the order is dated {ahead:.0f} s after this node's present", OrderCode.EARLY, "chronyc tracking")
+        raise forbid(f"the order is dated {ahead:.0f} s in this node's future", OrderCode.EARLY, "chronyc tracking")
     if order.until < now_ms or order.until - order.issued > limits.ORDER_LIFE * 1000:
         why = f"ended {now - order.until / 1000:.0f} s ago" if order.until < now_ms else "is meant to hold for too long"
         hint = "give it again; if it happens again, compare the clocks: chronyc tracking"
@@ -229,7 +229,7 @@ def check_order(order: Order, life: str, root: bytes, now: float) -> None:
         return
     grant = read_grant(order.grant, root)
     if now > grant.not_after:
-        raise forbid("the operator key has ended", OrderCode.KEY_OVER, "./invoke cluster operator NAME")
+        raise forbid("the operator key has expired", OrderCode.KEY_OVER, "./invoke cluster operator NAME")
     if order.verb not in grant.verbs:
         may = ", ".join(sorted(grant.verbs))
         raise forbid(f"this operator key may not order {order.verb}; it may order {may}", OrderCode.NOT_ALLOWED,
@@ -255,12 +255,12 @@ def write_answer(answer: OrderAnswer) -> bytes:
 
 
 def _plain(text: str) -> str:
-    """A sentence on one line: the faults of a file come on several."""
+    """A sentence on one line: the faults of a file come on several lines."""
     return _CONTROL.sub(" ", text)[:1000]
 
 
 def _shorter(result: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The result, then the same with ever fewer of its log's lines, the newest ones kept."""
+    """The result, then the same with fewer and fewer lines of its log; the newest are kept."""
     lines = result.get("lines")
     if not isinstance(lines, list):
         return [dict(result), {"cut": True}]
@@ -286,7 +286,7 @@ def read_answer(parcel: Parcel, reply_secret: bytes, node_key: bytes) -> OrderAn
     try:
         outcome = OrderOutcome(text_of(document, "outcome", _WORD))
     except ValueError as error:
-        raise refuse("an answer tells of no known outcome") from error
+        raise refuse("an answer has an unknown outcome") from error
     if not isinstance(result, dict):
         raise refuse("an answer's result is not an object")
     return OrderAnswer(
@@ -307,5 +307,5 @@ def _unpack(data: bytes) -> bytes:
     except zlib.error as error:
         raise refuse("an answer cannot be unpacked") from error
     if not unpacker.eof or unpacker.unused_data:
-        raise refuse("an answer is longer than any may be, or incomplete")
+        raise refuse("an answer is too long, or incomplete")
     return text

@@ -1,7 +1,7 @@
 """A record that is addressed to one reader: an order to a node, or a node's answer.
 
 To the rendezvous it is a record like any other, in a slot like any other.  To the members it is a record whose
-inside does not begin as an announcement's; they see whom it concerns, and open it only if it is for them.
+content does not begin as an announcement does; they see whom it concerns, and open it only if it is for them.
 
     parcel = u8 kind ‖ node ID 20 ‖ ephemeral X25519 public key 32 ‖ SEAL(key, ad ‖ kind ‖ node ID, text)
 
@@ -37,7 +37,7 @@ from goldnode.protocol.wire import (
 )
 
 _NONCE = bytes(12)
-#: Most bytes that a parcel's text may have.
+#: The most bytes a parcel's text may have.
 TEXT_BYTES = seal.ANNOUNCEMENT_BYTES - 1 - NODE_ID - KEY - TAG
 
 
@@ -55,14 +55,14 @@ class ParcelKind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """A parcel as it lay in its slot; only its seal has been looked at.
+    """A parcel as it lay in its slot; only the outer seal has been opened.
 
     Attributes:
         kind: Order or answer.
         node: The node that an order is for, or that an answer is from.
         inside: The opened record it came in.
         ephemeral: Its writer's fresh public key.
-        sealed: What is sealed for its reader.
+        sealed: The ciphertext for its reader.
     """
 
     kind: ParcelKind
@@ -82,10 +82,10 @@ class Parcel:
         return holds(public, self.kind.purpose, signed, self.inside.signature)
 
     def open(self, wrapping_seed: bytes) -> bytes:
-        """The text, for whom it is sealed to.
+        """Open the text, as the reader it is sealed to.
 
         Raises:
-            ExchangeError: `malformed`; it is for somebody else, or was changed.
+            ExchangeError: `malformed`; it is for somebody else, or was altered.
         """
         recipient = seal.wrapping_keys(wrapping_seed)[1]
         key = seal.shared_key(wrapping_seed, self.ephemeral, self.ephemeral, recipient, _info(self.kind))
@@ -98,12 +98,12 @@ class Parcel:
 
 
 def is_parcel(inside: seal.Inside) -> bool:
-    """Whether an opened record holds a parcel and no announcement."""
+    """Whether an opened record holds a parcel rather than an announcement."""
     return bool(inside.text) and inside.text[0] in tuple(ParcelKind)
 
 
 def read_parcel(inside: seal.Inside) -> Parcel:
-    """Take a parcel apart.
+    """Parse a parcel.
 
     Raises:
         ExchangeError: `malformed`.
@@ -112,13 +112,13 @@ def read_parcel(inside: seal.Inside) -> Parcel:
     try:
         kind = ParcelKind(fields.number(1))
     except ValueError as error:
-        raise refuse("the parcel is of no known kind") from error
+        raise refuse("the parcel is of an unknown kind") from error
     node, ephemeral = fields.take(NODE_ID).hex(), fields.take(KEY)
     return Parcel(kind, node, inside, ephemeral, fields.take(fields.left()))
 
 
 def parcel_key(key: Ed25519PrivateKey, room: str, node: str, kind: ParcelKind) -> Ed25519PrivateKey:
-    """The key of the slot for a writer's parcels about one node, in one room: nobody else can write there."""
+    """The key of the slot for one writer's parcels about one node, in one room; nobody else can write there."""
     info = b"goldnode/v1/order-slot" if kind is ParcelKind.ORDER else b"goldnode/v1/answer-slot"
     return key_from_seed(seal.derive(seed_of(key), bytes.fromhex(room), info + bytes.fromhex(node)))
 
@@ -143,14 +143,14 @@ def write_parcel(
         key: The writer's key.
         recipient: The reader's public X25519 key.
         cluster_key: K of the epoch.
-        seq: Greater than that of every parcel in this slot before.
+        seq: Greater than that of every earlier parcel in this slot.
         random: Gives that many random bytes.
 
     Raises:
         ExchangeError: `too-large`, or the recipient's key is `malformed`.
     """
     if len(text) > TEXT_BYTES:
-        raise refuse(f"a parcel holds {TEXT_BYTES} bytes, and this has {len(text)}")
+        raise refuse(f"a parcel holds at most {TEXT_BYTES} bytes, not {len(text)}")
     room = seal.room_of(cluster_key)
     slot = parcel_key(key, room, node, kind)
     binding = seal.RecordBinding(room, hash_of(public_of(slot)), seq)

@@ -1,4 +1,4 @@
-"""The root's word on who belongs to the cluster: revocations, approvals, endpoints, the epoch.
+"""The root's decision on who belongs to the cluster: revocations, approvals, endpoints, the epoch.
 
 A policy is public ciphertext under the root's signature.  The server checks the signature and
 that the version rises (`verify_policy`); members open it (`open_policy`), and learn from it a new
@@ -43,7 +43,7 @@ NO_POLICY_HASH = "0" * 64
 
 @dataclass(frozen=True, slots=True)
 class SignedPolicy:
-    """A policy whose root signature holds; its body is still sealed.
+    """A policy whose root signature has been checked; its body is still sealed.
 
     Attributes:
         data: The exact bytes.
@@ -81,10 +81,10 @@ class Policy:
     """What a policy says.
 
     Attributes:
-        revoked_nodes: Node IDs that are no members any more.
-        revoked_invites: Hex IDs of invites nobody enrols with any more.
+        revoked_nodes: Node IDs that are no longer members.
+        revoked_invites: Hex IDs of invites that can no longer be used.
         approved: Node IDs admitted whatever their invite says.
-        endpoints: Rendezvous URLs, beside those each node was given.
+        endpoints: Rendezvous URLs, in addition to those each node was given.
         time: When it was written, unix milliseconds.
         forgotten: Node IDs of machines that are gone, and until when what they wrote counts for nothing (unix
             milliseconds); one that writes later is a member again.
@@ -113,10 +113,10 @@ def sign_policy(
     Args:
         root: The cluster's root key.
         policy: What it says.
-        version: Greater than that of every policy before.
+        version: Greater than that of every earlier policy.
         epoch: The epoch of `cluster_key`.
         cluster_key: Sealed to each member, and seals the body.
-        members: Public wrapping keys of all who remain.
+        members: Public wrapping keys of all remaining members.
         random: Gives that many random bytes.
     """
     public, ephemeral, salt = public_of(root), random(KEY), random(KEY)
@@ -151,7 +151,7 @@ def verify_policy(data: bytes, fingerprint: str) -> SignedPolicy:
     sealed = fields.take(max(fields.left() - SIGNATURE, 0))
     signed, signature = fields.before(), fields.take(SIGNATURE)
     if hash_of(root) != fingerprint:
-        raise refuse("the policy is another root's", Code.WRONG_ROOT)
+        raise refuse("the policy is signed by another root", Code.WRONG_ROOT)
     if not holds(root, Purpose.POLICY, signed, signature):
         raise refuse("the policy's signature is invalid", Code.BAD_POLICY_SIGNATURE)
     return SignedPolicy(data, root, version, epoch, ephemeral, wrapped_keys, salt, sealed)
@@ -168,7 +168,7 @@ def open_policy(signed: SignedPolicy, cluster_key: bytes) -> Policy | None:
 
 
 def find_key(signed: SignedPolicy, wrapping_seed: bytes) -> bytes | None:
-    """The epoch's key, from the wrapped key that is ours; None when the policy leaves us out."""
+    """The epoch's key, from our wrapped key; None when the policy leaves us out."""
     return seal.unwrap_key(wrapping_seed, signed.ephemeral, signed.wrapped_keys, signed.context)
 
 
@@ -207,12 +207,12 @@ def _forgotten(value: Any) -> Mapping[str, int]:
         raise refuse("the policy's forgotten nodes are not an object")
     _ids(list(value), limits.FORGOTTEN)
     if not all(type(at) is int and 0 <= at <= limits.SEQ_MAX for at in value.values()):
-        raise refuse("the policy forgets a node at a time that is not unix milliseconds")
+        raise refuse("the time of a forgotten node is not unix milliseconds")
     return value
 
 
 def _ids(value: Any, most: int, digits: int = 40) -> frozenset[str]:
     fits = isinstance(value, list) and len(value) <= most and all(isinstance(item, str) for item in value)
     if not fits or not all(len(item) == digits and NODE_ID.fullmatch(item.ljust(40, "0")) for item in value):
-        raise refuse("a list of the policy is too long or holds something that is no ID")
+        raise refuse("a list in the policy is too long or holds something that is not an ID")
     return frozenset(value)

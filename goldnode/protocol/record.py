@@ -36,7 +36,7 @@ _RECORD_SIZES = {_HEAD + 4 + KEY + padded + TAG + SIGNATURE for padded in limits
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A sealed record whose slot signature holds.
+    """A sealed record whose slot signature has been checked.
 
     Attributes:
         data: The exact bytes, signature included.
@@ -57,7 +57,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """A heartbeat whose slot signature holds: extends the life of record `seq`, once per `counter`."""
+    """A heartbeat whose slot signature has been checked: extends the life of record `seq`, once per `counter`."""
 
     slot: str
     seq: int
@@ -66,7 +66,7 @@ class Heartbeat:
 
 @dataclass(frozen=True, slots=True)
 class Tombstone:
-    """A signed farewell: the slot's owner has left."""
+    """A signed farewell: the slot's owner has left the cluster."""
 
     data: bytes
     slot: str
@@ -100,11 +100,11 @@ def verify_record(data: bytes, slot: str) -> Record:
     fields = Fields(data, "the record")
     fields.version()
     if len(data) not in _RECORD_SIZES:
-        raise refuse(f"a record has none of the padded sizes ({len(data)} bytes)")
+        raise refuse(f"a record does not have one of the padded sizes ({len(data)} bytes)")
     public, seq = fields.take(KEY), _rising(fields, "seq")
     ttl = fields.number(4)
     if not limits.TTL_MIN <= ttl <= limits.TTL_MAX:
-        raise refuse(f"a ttl of {ttl} s is not within {limits.TTL_MIN} and {limits.TTL_MAX}", Code.TTL)
+        raise refuse(f"a ttl of {ttl} s is not between {limits.TTL_MIN} and {limits.TTL_MAX}", Code.TTL)
     salt, ciphertext = fields.take(KEY), fields.take(fields.left() - SIGNATURE)
     _check_slot(fields, Purpose.RECORD, public, slot)
     return Record(data, slot, seq, ttl, salt, ciphertext)
@@ -139,7 +139,7 @@ def verify_tombstone(data: bytes, slot: str) -> Tombstone:
 def _rising(fields: Fields, name: str) -> int:
     value = fields.number(8)
     if not 1 <= value <= limits.SEQ_MAX:
-        raise refuse(f"{name} is not within 1 and 2^63 - 1")
+        raise refuse(f"{name} is not between 1 and 2^63 - 1")
     return value
 
 
@@ -147,6 +147,6 @@ def _check_slot(fields: Fields, purpose: Purpose, public: bytes, slot: str) -> N
     signed, signature = fields.before(), fields.take(SIGNATURE)
     fields.end()
     if hash_of(public) != slot:
-        raise refuse("the key in the structure is not this slot's", Code.WRONG_SLOT)
+        raise refuse("the key in the structure does not belong to this slot", Code.WRONG_SLOT)
     if not holds(public, purpose, signed, signature):
         raise refuse("the slot's signature is invalid", Code.BAD_SLOT_SIGNATURE)

@@ -1,4 +1,4 @@
-"""A request to a room, signed by the room's key: whoever knows K may write there, nobody else.
+"""A request to a room, signed by the room's key: only those who know K can write there.
 
 The signature covers everything the server acts on: method, target, time, conditions and body, and
 the server's own name once the client has heard it (docs/rendezvous-protocol.md, section 4).  The
@@ -51,7 +51,7 @@ def sign_request(
     conditions: Mapping[str, str] | None = None,
     server: str = "",
 ) -> dict[str, str]:
-    """The headers that make a request the room's own.
+    """The headers that authenticate a request to a room.
 
     Args:
         key: The room's key.
@@ -73,7 +73,7 @@ def sign_request(
 def verify_request(
     room: str, method: str, target: str, *, headers: Mapping[str, str], body: bytes, now_ms: int, server: str
 ) -> None:
-    """Check, on the server, that a request comes from somebody who holds the room's key.
+    """Check, on the server, that a request comes from somebody with the room's key.
 
     Args:
         room: The room in the path.
@@ -101,7 +101,7 @@ def verify_request(
         raise refuse(f"{PROOF} is not {SIGNATURE} bytes")
     public = bytes.fromhex(headers[ROOM_KEY])
     if hash_of(public) != room:
-        raise refuse("the key in the request is not this room's", Code.WRONG_ROOM)
+        raise refuse("the key in the request does not belong to this room", Code.WRONG_ROOM)
     if SERVER in headers and headers[SERVER] != server:
         raise refuse("the request names another server", Code.WRONG_SERVER)
     window = limits.REQUEST_SKEW if SERVER in headers else limits.CLOCK_SKEW

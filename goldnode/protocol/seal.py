@@ -1,7 +1,7 @@
 """Keys derived from the cluster key, and what is sealed under them.
 
 One key seals one message: a fresh salt or ephemeral key goes into every derivation, so the nonce
-can stay zero and nothing must be counted (docs/rendezvous-protocol.md, sections 2, 5 and 7).
+can stay zero and nothing needs to be counted (docs/rendezvous-protocol.md, sections 2, 5 and 7).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from goldnode.protocol.wire import (
 
 _NONCE = bytes(12)
 _LENGTH = 2
-#: Most bytes an announcement may have.
+#: The most bytes an announcement may have.
 ANNOUNCEMENT_BYTES = limits.PADDED_SIZES[-1] - _LENGTH - SIGNATURE
 
 
@@ -99,7 +99,7 @@ def open_record(cluster_key: bytes, binding: RecordBinding, salt: bytes, ciphert
     try:
         plain = ChaCha20Poly1305(_record_key(cluster_key, binding, salt)).decrypt(_NONCE, ciphertext, binding.data)
     except InvalidTag as error:
-        raise refuse("the record is not sealed under this cluster's key for this place") from error
+        raise refuse("the record is not sealed under this cluster's key for this slot and number") from error
     fields = Fields(plain, "the sealed part")
     length = fields.number(_LENGTH)
     signature, announcement = fields.take(SIGNATURE), fields.take(length)
@@ -110,12 +110,12 @@ def open_record(cluster_key: bytes, binding: RecordBinding, salt: bytes, ciphert
 
 @dataclass(frozen=True, slots=True)
 class Inside:
-    """What was sealed in a record: an announcement, or a parcel.
+    """The content of a record: an announcement, or a parcel.
 
     Attributes:
         binding: Where the record lay, and under which number.
-        signature: Of whoever wrote the inside; not checked yet.
-        text: The inside's bytes.
+        signature: The signature of whoever wrote it; not checked yet.
+        text: Its bytes.
     """
 
     binding: RecordBinding
@@ -168,18 +168,18 @@ def wrap_key(cluster_key: bytes, ephemeral: bytes, members: Sequence[bytes], con
     """Seal the cluster key to each member.
 
     Args:
-        cluster_key: What every member shall learn.
+        cluster_key: What every member is to learn.
         ephemeral: 32 secret bytes, fresh for this policy.
         members: The members' public wrapping keys.
         context: The policy's associated data.
 
     Returns:
-        The wrapped keys in the order of their bytes, which says nothing of whose they are.
+        The wrapped keys in the order of their bytes, which does not reveal whose they are.
     """
     secret, public = wrapping_keys(ephemeral)
     wrapped_keys = []
     for member in members:
-        with contextlib.suppress(ValueError):  # a point of small order, announced to disturb: none for that one
+        with contextlib.suppress(ValueError):  # a point of small order, announced to disrupt: that member gets no key
             shared = secret.exchange(X25519PublicKey.from_public_bytes(member))
             key = derive(shared, public + member, b"goldnode/v1/box")
             wrapped_keys.append(ChaCha20Poly1305(key).encrypt(_NONCE, cluster_key, context))
@@ -195,7 +195,7 @@ def unwrap_key(
     secret, public = wrapping_keys(wrapping_seed)
     try:
         shared = secret.exchange(X25519PublicKey.from_public_bytes(ephemeral_public))
-    except ValueError:  # a point of small order: no secret comes of it
+    except ValueError:  # a point of small order yields no secret
         return None
     cipher = ChaCha20Poly1305(derive(shared, ephemeral_public + public, b"goldnode/v1/box"))
     for wrapped_key in wrapped_keys:

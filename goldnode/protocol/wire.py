@@ -1,4 +1,4 @@
-"""The bytes all rendezvous structures are made of: signatures, identifiers, strict decoding.
+"""What all rendezvous structures are built from: signatures, identifiers, strict decoding.
 
 Everything that crosses the network is hostile until a function here has looked at it.  Sizes are
 checked before contents, nothing is re-serialised to be verified, and each failure is an
@@ -36,7 +36,7 @@ HASH_TEXT = re.compile(r"[0-9a-f]{64}")
 
 
 class Purpose(StrEnum):
-    """The type tag inside each signature: what is signed for one purpose says nothing for another."""
+    """The type tag inside each signature: a signature for one purpose is void for any other."""
 
     REQUEST = "goldnode/v1/request"
     RECORD = "goldnode/v1/record"
@@ -53,7 +53,7 @@ class Purpose(StrEnum):
 
 
 def refuse(message: str, code: Code = Code.MALFORMED, hint: str = "") -> ExchangeError:
-    """The error for a structure that does not hold; the caller raises it."""
+    """The error for an invalid structure; the caller raises it."""
     return ExchangeError(message, code=code, hint=hint)
 
 
@@ -68,7 +68,7 @@ def sign(key: Ed25519PrivateKey, purpose: Purpose, data: bytes) -> bytes:
 
 
 def holds(public: bytes, purpose: Purpose, data: bytes, signature: bytes) -> bool:
-    """Whether the signature over the exact bytes, for this purpose, is that key's."""
+    """Whether that key made the signature, over these exact bytes and for this purpose."""
     try:
         _public_key(public).verify(signature, pae(purpose, data))
     except (InvalidSignature, ValueError):
@@ -78,7 +78,7 @@ def holds(public: bytes, purpose: Purpose, data: bytes, signature: bytes) -> boo
 
 @lru_cache(maxsize=4096)
 def _public_key(public: bytes) -> Ed25519PublicKey:
-    """The key of a room or slot, which signs again and again."""
+    """The public key of a room or slot, cached because it is used again and again."""
     return Ed25519PublicKey.from_public_bytes(public)
 
 
@@ -105,7 +105,7 @@ def public_of(key: Ed25519PrivateKey | X25519PrivateKey) -> bytes:
 
 
 def _formats() -> Any:
-    """What cryptography before 40, Debian 12's, asks for.
+    """The formats that cryptography before 40 (Debian 12) needs for raw keys.
 
     The module brings SSH's and PKCS's formats with it: a fifth of what a node imports, at every start of a daemon.
     """
@@ -131,7 +131,7 @@ def from_base64(text: object, what: str) -> bytes:
     """Decode canonical base64.
 
     Raises:
-        ExchangeError: `malformed`; another text would decode to the same bytes, or none.
+        ExchangeError: `malformed`; it is not base64, or not the canonical text for its bytes.
     """
     try:
         data = base64.b64decode(text, validate=True) if isinstance(text, str) else b""
@@ -168,7 +168,7 @@ def read_body(body: bytes, field: str, limit: int = limits.BODY_BYTES) -> bytes:
     Args:
         body: The body's bytes.
         field: The one key it may have: `record`, `touch`, `tombstone` or `policy`.
-        limit: Most bytes the body may have.
+        limit: The most bytes the body may have.
 
     Raises:
         ExchangeError: `too-large` or `malformed`.
@@ -182,7 +182,7 @@ def read_body(body: bytes, field: str, limit: int = limits.BODY_BYTES) -> bytes:
 
 
 class Fields:
-    """Takes a binary structure apart from its front.
+    """Reads a binary structure from the front.
 
     Args:
         data: The structure.
@@ -237,7 +237,7 @@ class Fields:
             ExchangeError: `malformed`.
         """
         if self.left():
-            raise refuse(f"{self._what} has {self.left()} bytes too many")
+            raise refuse(f"{self._what} has {self.left()} trailing bytes")
 
 
 def u8(value: int) -> bytes:
