@@ -1,7 +1,7 @@
-"""A network file out of chain-registry's chain.json and versions.json, as dirty as those are.
+"""Makes a network file from chain-registry's chain.json and versions.json, however dirty they are.
 
 Of 1,705 registered peers nine are malformed, and one such entry in config.toml keeps a daemon from
-starting; so whatever does not hold is left out, and every omission is reported.  Every value is
+starting; so whatever is invalid is left out, and every omission is reported.  Every value is
 data: it goes into the file quoted, on one line and bounded, and a file that the checker would
 refuse is never written.
 """
@@ -25,7 +25,7 @@ from goldnode.config.network_rules import host_of, peer_fault
 from goldnode.errors import InputError
 
 PLATFORMS = {"amd64": "linux/amd64", "arm64": "linux/arm64"}
-#: What app.toml takes as a denomination.
+#: What app.toml accepts as a denomination.
 DENOM = re.compile(r"[a-zA-Z][a-zA-Z0-9/:._-]{1,127}")
 CHAIN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,49}")
 PREFIX = re.compile(r"[a-z0-9][a-z0-9_]{0,30}")
@@ -36,9 +36,9 @@ HOME = re.compile(
 TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+-]{0,99}")
 GIT = re.compile(r"https://[A-Za-z0-9.-]+(/[A-Za-z0-9._~-]+){2,6}")
 SECONDS = re.compile(r"([0-9]{1,9})s")
-#: Most peers and servers taken over.
+#: The most peers and servers taken over.
 MOST = 100
-#: CometBFT's default trust period, in hours; never more than that, and less where the chain unbonds sooner.
+#: CometBFT's default trust period, in hours: the maximum; less where the chain unbonds sooner.
 TRUST_HOURS = 168
 #: Shortest trust period worth writing: below, a state sync is never in time.
 LEAST_HOURS = 1
@@ -46,11 +46,11 @@ LEAST_HOURS = 1
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What came out.
+    """The result of an import.
 
     Attributes:
         document: The network file's data.
-        remarks: What was left out, mended, guessed or is in doubt; one sentence each.
+        remarks: What was left out, corrected, guessed or is in doubt; one sentence each.
     """
 
     document: dict[str, Any]
@@ -68,7 +68,7 @@ def read(source: Path) -> Imported:
     """Turn a chain.json, or a folder with chain.json and versions.json, into a network file.
 
     Raises:
-        InputError: It is no chain.json, or lacks what no network can do without.
+        InputError: It is not a chain.json, or lacks a required field.
     """
     chain_file = source / "chain.json" if source.is_dir() else source
     versions_file = chain_file.with_name("versions.json")
@@ -86,7 +86,7 @@ def convert(chain: Mapping[str, Any], versions: Mapping[str, Any], file: str) ->
         file: Name for messages.
 
     Raises:
-        InputError: A field without which there is no network is missing or unusable; all of them are named.
+        InputError: A required field is missing or unusable; all of them are named.
     """
     draft = _Draft(chain, versions)
     document = draft.document()
@@ -105,7 +105,7 @@ def convert(chain: Mapping[str, Any], versions: Mapping[str, Any], file: str) ->
 
 @dataclass(slots=True)
 class _Draft:
-    """A network file that is being written, and what had to be said about it."""
+    """A network file being written, and the remarks about it."""
 
     chain: Mapping[str, Any]
     versions: Mapping[str, Any]
@@ -114,7 +114,7 @@ class _Draft:
 
     @property
     def remarks(self) -> list[str]:
-        """What was said so far."""
+        """The remarks so far."""
         return self.links.remarks
 
     @property
@@ -141,7 +141,7 @@ class _Draft:
         return {key: value for key, value in wanted.items() if value}
 
     def required(self, name: str, value: Any, form: re.Pattern[str]) -> str:
-        """A field no network can do without; noted as missing when it cannot be used."""
+        """A required field; noted as missing when it is unusable."""
         given = text(value)
         if not form.fullmatch(given):
             self.missing.append(f"{name} is {printable(given)!r}" if given else f"{name} is missing")
@@ -163,11 +163,11 @@ class _Draft:
         return given
 
     def version(self) -> str:
-        """The recommended version as the daemon says it."""
+        """The recommended version as the daemon prints it."""
         return plain_version(text(self.codebase.get("recommended_version")) or text(self.codebase.get("tag")))
 
     def daemon(self) -> dict[str, Any]:
-        """Name, version, home, and where it comes from: releases, else the sources."""
+        """Name, version, home, and where it comes from: releases, or else the sources."""
         name = self.required("daemon_name", self.chain.get("daemon_name"), DAEMON)
         tag = text(self.codebase.get("recommended_version")) or text(self.codebase.get("tag"))
         version = plain_version(tag)
@@ -211,7 +211,7 @@ class _Draft:
         return {arch: entry for arch, entry in found.items() if entry}
 
     def source(self) -> dict[str, str]:
-        """Where the sources are; `network lock` makes a pinned build of it."""
+        """Where the sources are; `network lock` turns it into a pinned build."""
         given = text(self.codebase.get("git_repo")).removesuffix("/").removesuffix(".git")
         tag = text(self.codebase.get("tag")) or text(self.codebase.get("recommended_version"))
         if not GIT.fullmatch(given) or not TAG.fullmatch(tag) or ".." in tag or not self.links.web(given, "git_repo"):
@@ -244,7 +244,7 @@ class _Draft:
             if fault:
                 self.remarks.append(f"{kind}: left out {shown!r}: it {fault[0]}")
             elif peer in kept:
-                self.remarks.append(f"{kind}: left out {shown}, which stands there twice")
+                self.remarks.append(f"{kind}: left out {shown}, which is listed twice")
             elif len(kept) == MOST:
                 self.remarks.append(f"{kind}: left out everything after the first {MOST}")
                 break
@@ -255,7 +255,7 @@ class _Draft:
         return kept
 
     def catch_up(self) -> dict[str, Any]:
-        """Servers for a state sync when there are two, and who publishes snapshots."""
+        """Servers for a state sync if there are two, and who publishes snapshots."""
         servers, pages = self.servers(), self.snapshots()
         found: dict[str, Any] = {}
         if len(servers) > 1:
@@ -274,7 +274,7 @@ class _Draft:
         return list(kept.values())
 
     def snapshots(self) -> list[dict[str, str]]:
-        """Pages of snapshot providers, each once."""
+        """Pages of snapshot providers, without duplicates."""
         kept: dict[str, dict[str, str]] = {}
         for entry in entries(self.chain.get("snapshots"))[:MOST]:
             url, named = self.links.web(entry.get("url"), "snapshots"), _provider(entry)
@@ -283,13 +283,13 @@ class _Draft:
         return list(kept.values())
 
     def trust(self) -> dict[str, str]:
-        """Two thirds of the chain's unbonding time, where that is shorter than the default."""
+        """Two thirds of the chain's unbonding time, if that is shorter than the default."""
         found = SECONDS.fullmatch(text(mapping(self.chain, "staking", "lock_duration").get("time")))
         hours = int(found[1]) * 2 // 3 // 3600 if found else TRUST_HOURS
         return {"trust_period": f"{hours}h"} if LEAST_HOURS <= hours < TRUST_HOURS else {}
 
     def gas(self) -> str:
-        """The smallest gas price above zero that the first usable fee token asks for, as app.toml wants it."""
+        """The smallest gas price above zero of the first usable fee token, as app.toml wants it."""
         free = ""
         for token in entries(mapping(self.chain, "fees").get("fee_tokens")):
             denom = text(token.get("denom"))
@@ -309,12 +309,12 @@ class _Draft:
         return free
 
     def ladder(self) -> list[dict[str, Any]]:
-        """Upgrades from the recommended version on; what lies before it is history."""
+        """Upgrades after the recommended version; earlier ones are history."""
         version = self.version()
         return ladder(self.versions, version, self.release, self.remarks) if version else []
 
     def doubts(self, wanted: Mapping[str, Any]) -> None:
-        """Say what a person should know before trusting the file."""
+        """Add what a person should know before trusting the file."""
         if not wanted["seeds"] and not wanted["persistent_peers"]:
             self.remarks.append("seeds: neither seeds nor persistent peers are known; a node finds nobody by itself")
         status = text(self.chain.get("status"))
@@ -338,7 +338,7 @@ def _provider(entry: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _price(value: Any) -> Decimal | None:
-    """A gas price above zero; None for everything else that may stand there."""
+    """A gas price above zero; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return None
     price = Decimal(str(value))

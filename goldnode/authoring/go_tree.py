@@ -1,4 +1,4 @@
-"""What a chain's sources say about their own build: module path, toolchain, package, CosmWasm, version stamps.
+"""What a chain's sources tell about their own build: module path, toolchain, package, CosmWasm, version stamps.
 
 Read from go.mod by the go command itself, and from the Makefile by its habits; what is only guessed is
 proven later, when the daemon is started and asked for its version.
@@ -45,7 +45,7 @@ class GoTree:
         module: The path that go.mod gives itself, whatever the repository is called.
         toolchain: Exact toolchain, as ``go1.23.4``.
         requires: What it requires, with ``replace`` applied.
-        local_replaces: Folders that ``replace`` points to; outside of a module's zip.
+        local_replaces: Folders that ``replace`` points to; they are not in a module's zip.
     """
 
     folder: Path
@@ -56,7 +56,7 @@ class GoTree:
 
     @property
     def wasmvm(self) -> Required | None:
-        """CosmWasm's virtual machine, when the chain has one."""
+        """CosmWasm's virtual machine, if the chain has one."""
         return next((entry for entry in self.requires if WASMVM.fullmatch(entry.path)), None)
 
 
@@ -64,7 +64,7 @@ def read(folder: Path, go: Path, what: str) -> GoTree:
     """Read the go.mod of a folder.
 
     Raises:
-        ArtifactError: There is none (a Rust chain is called that), or it cannot be read.
+        ArtifactError: There is none (a Rust chain is named as such), or it cannot be read.
     """
     if not (folder / "go.mod").is_file():
         if (folder / "Cargo.toml").is_file():
@@ -85,7 +85,7 @@ def read(folder: Path, go: Path, what: str) -> GoTree:
 
 
 def toolchain(content: Mapping[str, Any]) -> str:
-    """The exact toolchain that go.mod asks for; what it leaves open is its first release."""
+    """The exact toolchain that go.mod asks for; where it leaves the patch level open, the first release."""
     named = str(content.get("Toolchain") or "").removeprefix("go")
     number = named if re.fullmatch(r"1\.[0-9]+\.[0-9]+", named) else str(content.get("Go") or "")
     found = re.fullmatch(r"1\.([0-9]+)(?:\.([0-9]+))?", number)
@@ -98,7 +98,7 @@ def package(tree: GoTree, daemon: str, what: str) -> str:
     """The folder of the daemon's main package, as ``./cmd/wasmd``.
 
     Raises:
-        ArtifactError: None is the daemon's; names those there are.
+        ArtifactError: None belongs to the daemon; the message names those there are.
     """
     mains = sorted(_mains(tree.folder))
     named = named_package(mains, daemon)
@@ -114,7 +114,7 @@ def package(tree: GoTree, daemon: str, what: str) -> str:
 
 
 def named_package(mains: Sequence[str], daemon: str) -> str:
-    """The one main package that is called as the daemon, best match first; empty when there is none."""
+    """The one main package named like the daemon, best match first; empty if there is none."""
     name = daemon.lower()
     ranks = (
         [path for path in mains if path == f"cmd/{daemon}"],
@@ -126,7 +126,7 @@ def named_package(mains: Sequence[str], daemon: str) -> str:
 
 
 def module_of(folder: Path, daemon: str) -> Path:
-    """The module of a repository that holds the daemon: its root, or a folder with a go.mod of its own."""
+    """The module that holds the daemon: the repository's root, or a folder with its own go.mod."""
     inner = sorted(path.parent for pattern in ("*/go.mod", "*/*/go.mod") for path in folder.glob(pattern))
     modules = [*([folder] if (folder / "go.mod").is_file() else []), *inner]
     holders = [place for place in modules if named_package(sorted(_mains(place)), daemon)]
@@ -142,7 +142,7 @@ def ldflags(tree: GoTree, daemon: str, version: str, commit: str, tags: tuple[st
     """Version stamps, as the Makefile would set them."""
     flags = []
     if any("bytedance/sonic" in entry.path for entry in tree.requires):
-        flags.append("-checklinkname=0")  # sonic reaches into the runtime, which Go 1.23 and later refuse
+        flags.append("-checklinkname=0")  # sonic reaches into the runtime, which Go 1.23 and later forbid
     if any(entry.path == "github.com/cosmos/cosmos-sdk" or "cosmos-sdk" in entry.path for entry in tree.requires):
         stamps = {
             "Name": daemon.removesuffix("d"), "AppName": daemon, "Version": version, "Commit": commit,
@@ -161,7 +161,7 @@ def _replaced(entry: Mapping[str, Any], replaces: Mapping[str, Mapping[str, Any]
 
 
 def _mains(folder: Path) -> Iterator[str]:
-    """Folders with a main package, below ``folder``; other modules inside it are not looked into."""
+    """Folders with a main package below ``folder``; nested modules are skipped."""
     stack = [folder]
     while stack:
         place = stack.pop()

@@ -1,4 +1,4 @@
-"""The upgrade ladder out of versions.json, from the recommended version on.
+"""The upgrade ladder from versions.json, starting at the recommended version.
 
 A ladder that is wrong starts another daemon at a height, so nothing is put right silently: a step
 without a height, a second one at the same height, one that goes down to an older version are left
@@ -19,10 +19,10 @@ VERSION = re.compile(r"[0-9][0-9A-Za-z.+-]{0,63}")
 
 
 def plain_version(tag: str) -> str:
-    """What a daemon calls the version that is tagged ``v31.0.0``, ``protocol/v9.6.1`` or ``rewards-v0.7.0``.
+    """The version as a daemon prints it, from a tag such as ``v31.0.0``, ``protocol/v9.6.1`` or ``rewards-v0.7.0``.
 
     Returns:
-        The version; empty when the tag names none.
+        The version; empty if the tag names none.
     """
     last = tag.strip().rpartition("/")[2]
     found = re.search(r"(?:\A|-)[vV]?([0-9].*)\Z", last)
@@ -49,7 +49,7 @@ class LadderStep:
 
 
 def steps(versions: Mapping[str, Any], remarks: list[str]) -> list[LadderStep]:
-    """Every usable entry of versions.json, in its order."""
+    """Every usable entry of versions.json, in file order."""
     found = []
     for entry in entries(versions.get("versions")):
         name = text(entry.get("name"))
@@ -67,7 +67,7 @@ def ladder(
     release: Callable[[Any, str, str], dict[str, Any]],
     remarks: list[str],
 ) -> list[dict[str, Any]]:
-    """The steps from ``current`` on as a network file has them.
+    """The steps after ``current``, as in a network file.
 
     Args:
         versions: Content of versions.json.
@@ -109,7 +109,7 @@ def _is_after(step: LadderStep, at: int, base: int | None, start: int) -> bool:
 
 
 def _climbing(current: LadderStep, after: list[LadderStep], remarks: list[str]) -> list[LadderStep]:
-    """Only the steps that a node can follow upwards, lowest height first."""
+    """Only the steps that lead upwards, lowest height first."""
     kept: list[LadderStep] = []
     for step in (current, *sorted(after, key=lambda step: step.height or 0)):
         below = kept[-1] if kept else current

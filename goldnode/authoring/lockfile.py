@@ -1,4 +1,4 @@
-"""Pin what nobody published a hash for: trust on first use, written into the network file.
+"""Pin files without a published hash: trust on first use, written into the network file.
 
 The file belongs to a person: comments, order and layout stay as they are.  So nothing is dumped
 again; YAML's own positions say where each unpinned artifact stands, and ``sha256``, ``size`` and
@@ -32,7 +32,7 @@ from goldnode.fetch.unpack import unpack
 from goldnode.files import write_atomic
 from goldnode.progress import Progress
 
-#: What decides how deep a place in JSON is: strings as wholes, and brackets.
+#: What decides the nesting depth in JSON: whole strings, and brackets.
 TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"|[{}\[\]]', re.DOTALL)
 COLON = re.compile(rb"\s*:")
 
@@ -97,9 +97,9 @@ def unpinned(document: Mapping[str, object]) -> Iterator[tuple[Where, Artifact]]
 
 
 def insert(text: str, pins: Sequence[Pin], today: dt.date) -> str:
-    """The same text with the pins in it; pure.
+    """The same text with the pins inserted; pure.
 
-    A mapping in braces gets them before its closing brace, one in lines gets lines after its url.
+    A mapping in braces gets them before its closing brace, a block mapping gets lines after its url.
     """
     root = yaml.compose(text, yaml.SafeLoader)
     edits = []
@@ -131,7 +131,7 @@ def _find(node: yaml.Node | None, where: Where) -> yaml.MappingNode:
 
 
 def lock_sources(path: Path, resolve: Callable[[Mapping[str, Any], str, str], Mapping[str, Any]]) -> list[str]:
-    """Make a pinned build of every source that is only a repository and a tag.
+    """Turn every source that is only a repository and a tag into a pinned build.
 
     Args:
         path: The network file.
@@ -142,7 +142,7 @@ def lock_sources(path: Path, resolve: Callable[[Mapping[str, Any], str, str], Ma
 
     Raises:
         InputError: The file has faults.
-        GoldnodeError: The sources cannot be had, or are not a daemon's; the file is untouched.
+        GoldnodeError: The sources cannot be fetched, or are not a daemon's; the file is untouched.
     """
     network_check.checked(path)
     text = path.read_text(encoding="utf-8")
@@ -167,7 +167,7 @@ def lock_sources(path: Path, resolve: Callable[[Mapping[str, Any], str, str], Ma
 
 
 def _inspect(archive: Path, artifact: Artifact, where: Where, chain_id: str) -> None:
-    """Look inside before trusting: a program must run on its architecture, a genesis must be of this chain.
+    """Look inside before trusting: a program must run on its architecture, a genesis must belong to this chain.
 
     Raises:
         ArtifactError: It is not what it should be.
@@ -185,7 +185,7 @@ def check_genesis(genesis: Path, chain_id: str, artifact: Artifact) -> None:
     """Refuse what is not a genesis of this chain.
 
     Raises:
-        ArtifactError: It is not, and what it is instead.
+        ArtifactError: It is not; the message says what it is instead.
     """
     found = top_level_chain_id(genesis)
     if found == chain_id:
@@ -202,9 +202,9 @@ def check_genesis(genesis: Path, chain_id: str, artifact: Artifact) -> None:
 
 
 def top_level_chain_id(genesis: Path) -> str:
-    """The chain_id of the document itself, not one of those of its IBC counterparts; empty when there is none.
+    """The document's own chain_id, not that of an IBC counterparty; empty if there is none.
 
-    Real ones have hundreds of megabytes, so the file is searched instead of parsed.
+    Real genesis files have hundreds of megabytes, so the file is searched instead of parsed.
     """
     if not genesis.stat().st_size:
         return ""

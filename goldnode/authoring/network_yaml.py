@@ -1,4 +1,4 @@
-"""A network file as text, every value of which is data: strings quoted, one line each, nothing left to YAML's guesses.
+"""Writes a network file in which every value is data: strings quoted, one line each, nothing left to YAML's guesses.
 
 JSON's strings are YAML's double-quoted ones, so a value can neither begin a comment or a key nor
 end its line.
@@ -12,17 +12,17 @@ from typing import Any
 
 
 def dump(document: Mapping[str, Any], indent: int = 0) -> str:
-    """A mapping in lines, ``indent`` spaces from the left."""
+    """A block mapping, indented by ``indent`` spaces."""
     return "".join(f"{' ' * indent}{line}\n" for line in _mapping(document))
 
 
 def scalar(value: Any) -> str:
-    """A plain value in one line: a string in quotes, a number, a truth value."""
+    """A scalar on one line: a quoted string, a number, true or false."""
     return json.dumps(value, ensure_ascii=not (isinstance(value, str) and value.isprintable()))
 
 
 def flow(value: Any) -> str:
-    """Any value in one line, as in braces."""
+    """Any value on one line, in flow style."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key}: {flow(inner)}" for key, inner in value.items()) + "}"
     if isinstance(value, list):
@@ -31,7 +31,7 @@ def flow(value: Any) -> str:
 
 
 def entry(value: Any) -> list[str]:
-    """One entry of a list, in lines."""
+    """One list entry, in block style."""
     if isinstance(value, dict) and value:
         first, *rest = _mapping(value)
         return [f"- {first}", *(f"  {line}" for line in rest)]
@@ -39,7 +39,7 @@ def entry(value: Any) -> list[str]:
 
 
 def item(key: str, value: Any) -> list[str]:
-    """One key with its value, in lines."""
+    """One key with its value, in block style."""
     if isinstance(value, dict) and value:
         return [f"{key}:", *(f"  {line}" for line in _mapping(value))]
     if isinstance(value, list) and value:

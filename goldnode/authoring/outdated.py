@@ -17,7 +17,7 @@ from goldnode.authoring.registry_sweep import chains
 from goldnode.config.network import Network
 from goldnode.errors import GoldnodeError, InputError
 
-#: Repositories asked at once.
+#: Repositories queried at once.
 AT_ONCE = 8
 
 
@@ -31,14 +31,14 @@ class Recommended:
 
 @dataclass(frozen=True, slots=True)
 class VersionRow:
-    """One network.
+    """One network's versions.
 
     Attributes:
         network: Its name.
         file: The version its file pins.
         recommended: What the registry recommends; empty when it was not asked, or does not know the chain.
         tagged: The newest release tag of its repository; empty when nobody could be asked.
-        baked: Versions of the images at hand, newest last.
+        baked: Versions of the local images, newest last.
         advice: What to do, as a command where there is one; empty when nothing.
         reason: Why the repository could not be asked; empty when it was.
     """
@@ -58,7 +58,7 @@ def rows(
     baked: Mapping[str, Sequence[str]],
     tags: Callable[[str], list[str]],
 ) -> list[VersionRow]:
-    """Compare every network; repositories are asked side by side.
+    """Compare every network; repositories are queried in parallel.
 
     Args:
         networks: What to compare.
@@ -71,7 +71,7 @@ def rows(
 
 
 def recommendations(registry: Path) -> dict[str, Recommended]:
-    """What a clone of chain-registry says, by chain id; files that cannot be read say nothing.
+    """What a clone of chain-registry recommends, by chain id; unreadable files are skipped.
 
     Raises:
         InputError: The folder holds no chain.
@@ -93,7 +93,7 @@ def recommendations(registry: Path) -> dict[str, Recommended]:
 
 
 def images(out: Path) -> dict[str, list[str]]:
-    """Versions of the daemons on finished images, by network, oldest first."""
+    """Daemon versions of finished images, by network, oldest first."""
     found: dict[str, list[str]] = {}
     for path in sorted(out.glob("*.manifest.json")):
         try:

@@ -1,4 +1,4 @@
-"""chain-registry's JSON, which anybody may have written: bounded when read, and of no type until asked.
+"""Reads chain-registry's JSON, which anybody may have written: size is bounded, and types are never assumed.
 
 A registry is edited by hundreds of people through pull requests.  So a file is read only up to a
 size, a key that stands twice is refused (two readers would see two chains), and a value is taken
@@ -46,29 +46,29 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def mapping(value: Any, *path: str) -> Mapping[str, Any]:
-    """The mapping at ``path`` inside ``value``; empty where there is none."""
+    """The mapping at ``path`` inside ``value``; empty if there is none."""
     for key in path:
         value = value.get(key) if isinstance(value, dict) else None
     return value if isinstance(value, dict) else {}
 
 
 def entries(value: Any) -> list[Mapping[str, Any]]:
-    """The mappings in a list; whatever else stands in it is skipped."""
+    """The mappings in a list; other entries are skipped."""
     return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
 
 
 def text(value: Any) -> str:
-    """The value when it is a string, else an empty one; without space around it."""
+    """The value stripped of space if it is a string, else an empty string."""
     return value.strip() if isinstance(value, str) else ""
 
 
 def whole(value: Any) -> int | None:
-    """The value when it is an integer that a block height can be."""
+    """The value if it is an integer in the range of block heights."""
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 63 else None
 
 
 def printable(foreign: str, most: int = SHOWN) -> str:
-    """Foreign text as one bounded line that no terminal and no YAML reader takes for anything else."""
+    """Foreign text as one bounded line that neither a terminal nor a YAML reader can misinterpret."""
     line = "".join(mark if mark.isprintable() else "\N{REPLACEMENT CHARACTER}" for mark in foreign[: most + 1])
     return line if len(line) <= most else f"{line[: most - 1]}…"
 

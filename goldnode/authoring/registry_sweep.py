@@ -22,14 +22,14 @@ from goldnode.files import write_atomic
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one chain.
+    """The result for one chain.
 
     Attributes:
         name: The chain's folder, which becomes the network's name.
         chain_id: Empty when the file names none.
         daemon: Name and version.
         way: ``release, hash published``, ``release``, ``source`` or ``none``.
-        remarks: How many doubts were named.
+        remarks: The number of remarks.
         reason: Why there is no network file; empty when there is one.
     """
 
@@ -46,10 +46,10 @@ def sweep(registry: Path, into: Path | None) -> list[Outcome]:
 
     Args:
         registry: A clone of chain-registry.
-        into: Folder for the network files; nothing is written without.
+        into: Folder for the network files; without it nothing is written.
 
     Raises:
-        InputError: The folder holds no chain, or ``into`` holds a file of that name already.
+        InputError: The folder holds no chain, or ``into`` already holds a file of that name.
     """
     found = [_outcome(folder, into) for folder in chains(registry)]
     outcomes = [outcome for outcome in found if outcome]
@@ -97,7 +97,7 @@ def _row(outcome: Outcome) -> str:
 
 
 def _outcome(folder: Path, into: Path | None) -> Outcome | None:
-    """What became of one chain; None when it is not live."""
+    """The result for one chain; None if it is not live."""
     chain: Mapping[str, Any] = {}
     try:
         chain = load(folder / "chain.json")
@@ -123,14 +123,14 @@ def _outcome(folder: Path, into: Path | None) -> Outcome | None:
 
 
 def network_name(folder: str) -> str:
-    """A network's name out of a chain's folder.
+    """A network's name, derived from a chain's folder.
 
     Raises:
-        InputError: It makes none.
+        InputError: The folder's name is not usable.
     """
     name = folder.lower().replace("_", "-")
     if not NAME.fullmatch(name):
-        raise InputError(f"{printable(folder)}: not a name of a network")
+        raise InputError(f"{printable(folder)}: not a valid network name")
     return name
 
 

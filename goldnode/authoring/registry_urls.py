@@ -1,4 +1,4 @@
-"""Registry URLs as artifacts of a network file: mended where the meaning is plain, refused where it is not.
+"""Turns registry URLs into artifacts of a network file: corrected where the meaning is plain, refused where it is not.
 
 The registry holds web pages in place of files, archives of another system, packages, and RPC
 servers' answers in place of a genesis.  Each would be pinned by ``network lock`` and found out at
@@ -17,11 +17,11 @@ from goldnode.config.network_rules import URL, url_fault
 from goldnode.fetch.artifact import Format
 from goldnode.forms import SHA256
 
-#: A checksum behind a URL: as a query, or where somebody mistyped the question mark.
+#: A checksum after a URL: as a query, or where somebody mistyped the question mark.
 CHECKSUM = re.compile(r"[?:&]checksum=([^&]*)\Z")
-#: Longest URL taken over.
+#: The longest URL accepted.
 LONGEST = 500
-#: Endings of what is neither a program nor an archive that goldnode opens.
+#: Suffixes of files that are neither a program nor an archive that goldnode opens.
 FOREIGN = re.compile(r"\.(deb|rpm|apk|msi|dmg|pkg|exe|appimage|xz|bz2|zst|lz4|7z|rar|tar|txt|md|html?|sh|ya?ml|toml)\Z")
 OTHER_SYSTEM = re.compile(r"(?<![a-z])(darwin|macos|osx|apple|windows|win64|freebsd)(?![a-z])")
 OTHER_ARCH = {
@@ -39,7 +39,7 @@ VERSION = re.compile(r"(?<![0-9.])[0-9]+\.[0-9]+(?:\.[0-9]+)?(?![0-9]|\.[0-9])")
 
 @dataclass(slots=True)
 class Links:
-    """Turns URLs into artifacts and remembers what had to be said.
+    """Turns URLs into artifacts and collects remarks.
 
     Attributes:
         remarks: One sentence for each change, guess and refusal.
@@ -48,10 +48,10 @@ class Links:
     remarks: list[str] = field(default_factory=list)
 
     def program(self, url: Any, arch: str, member: str, version: str, what: str = "") -> dict[str, Any] | None:
-        """A published daemon for ``arch``; None when the URL cannot be one.
+        """A published daemon for ``arch``; None if the URL cannot be one.
 
         Args:
-            url: What stands in the registry.
+            url: As in the registry.
             arch: amd64 or arm64.
             member: The daemon's name, guessed to be its name inside an archive.
             version: The version it should be; a URL that names only others is remarked.
@@ -81,7 +81,7 @@ class Links:
         return entry
 
     def genesis(self, url: Any) -> dict[str, Any] | None:
-        """The chain's genesis; an RPC server's answer is opened, None when it cannot be one."""
+        """The chain's genesis, taken out of an RPC server's answer if need be; None if the URL cannot be one."""
         entry = self._entry(url, "genesis")
         if entry is None:
             return None
@@ -100,7 +100,7 @@ class Links:
         return entry
 
     def web(self, url: Any, what: str) -> str:
-        """Any http(s) URL that a network file may hold, without a slash at its end; empty when it is none."""
+        """Any http(s) URL that a network file may hold, without a trailing slash; empty if it is invalid."""
         given = text(url).rstrip("/")
         wrong = "is too long" if len(given) > LONGEST else None if URL.fullmatch(given) else "is not an http URL"
         wrong = wrong or url_fault(given, importing=True)
@@ -110,7 +110,7 @@ class Links:
         return given
 
     def _entry(self, url: Any, what: str) -> dict[str, Any] | None:
-        """URL and checksum, apart from each other."""
+        """URL and checksum, separated."""
         given = text(url)
         if len(given) > LONGEST:
             self.remarks.append(f"{what}: left out a URL of {len(given)} characters")
@@ -148,7 +148,7 @@ class Links:
 
 
 def _query(url: str) -> tuple[str, str]:
-    """The checksum that stands among other parameters, and the URL without it."""
+    """The checksum among other query parameters, and the URL without it."""
     try:
         parts = urlsplit(url)
     except ValueError:

@@ -1,4 +1,4 @@
-"""A network file brought up to what the registry says today, without losing what people put into it.
+"""Brings a network file up to date with the registry, without losing what people put into it.
 
 Pins, comments, hand-written fields and layout stay.  First the new document is worked out as plain
 data (``merged``), then only what differs is written into the text (``rewritten``), and the text is
@@ -20,16 +20,16 @@ from goldnode.errors import InputError, SafetyError
 
 #: Lists of which the registry knows some entries and people may know others.
 SHARED = ("seeds", "persistent_peers")
-#: Fields that people choose: one that stands there is never changed.
+#: Fields that people choose: an existing value is never changed.
 CHOSEN = ("description", "bech32_prefix", "minimum_gas_prices")
 
 
 def renewed(file: str, text: str, fresh: Mapping[str, Any]) -> tuple[str, list[str]]:
-    """The text of a network file with what ``fresh`` knows more, and what there is to say about it.
+    """The text of a network file with the news from ``fresh``, and the remarks about it.
 
     Args:
         file: The file's name, for messages.
-        text: Its text; the file is without fault.
+        text: Its text; the file is valid.
         fresh: A document made from the registry today.
 
     Raises:
@@ -51,7 +51,7 @@ def renewed(file: str, text: str, fresh: Mapping[str, Any]) -> tuple[str, list[s
 
 
 def merged(old: Mapping[str, Any], fresh: Mapping[str, Any], remarks: list[str]) -> dict[str, Any]:
-    """The document to be: everything of ``old``, and what ``fresh`` knows better; pure."""
+    """The new document: everything in ``old``, updated from ``fresh``; pure."""
     result = dict(old)
     for key in CHOSEN:
         if key in fresh and key not in old:
@@ -93,12 +93,12 @@ def _daemon(old: Mapping[str, Any], fresh: Mapping[str, Any], remarks: list[str]
 
 
 def _next_draft(source: Mapping[str, Any], version: str) -> dict[str, Any]:
-    """Where the next version of something that was built before will be; empty when nobody can say."""
+    """Where the next version of something built from source will be; empty if unknown."""
     return {"git": source["git"], "tag": f"v{version}"} if source.get("git") else {}
 
 
 def _chosen(source: Mapping[str, Any], before: str, after: str) -> dict[str, Any]:
-    """How a person had the version before built; version stamps name the new one."""
+    """How a person had the previous version built; version stamps name the new one."""
     chosen = {key: source[key] for key in ("package", "cgo", "tags") if key in source}
     flags = [flag.replace(before, after) for flag in source.get("ldflags", [])]
     return chosen | ({"ldflags": flags} if flags else {})
@@ -115,7 +115,7 @@ def _artifact(what: str, old: Mapping[str, Any], fresh: Mapping[str, Any], remar
     """The same URL keeps its pin; another URL is another artifact."""
     if old.get("url") != fresh["url"]:
         if old:
-            remarks.append(f"{what}: another URL, so its pin does not count any more")
+            remarks.append(f"{what}: another URL, so its pin no longer applies")
         return dict(fresh)
     pinned, published = old.get("sha256"), fresh.get("sha256")
     if pinned and published and pinned != published:
@@ -166,7 +166,7 @@ def _ladder(old: Sequence[Any], fresh: Sequence[Any], remarks: list[str]) -> lis
 
 
 def rewritten(text: str, old: Any, new: Any) -> str:
-    """``text`` with only what differs between the two documents changed in it."""
+    """``text``, changed only where the two documents differ."""
     root = yaml.compose(text, yaml.SafeLoader)
     edits = _Edits(text)
     if root is not None:
@@ -190,7 +190,7 @@ class _Edits:
         return text
 
     def value(self, node: yaml.Node, old: Any, new: Any) -> None:
-        """Make the value at ``node`` the new one."""
+        """Replace the value at ``node``."""
         if old == new:
             return
         if isinstance(node, yaml.MappingNode) and isinstance(new, dict) and new:
@@ -225,7 +225,7 @@ class _Edits:
         self.insert(self.line_end(self.end(kept[-1])), "".join(f"\n{indent}{line}" for line in lines))
 
     def sequence(self, node: yaml.SequenceNode, old: Sequence[Any], new: Sequence[Any]) -> None:
-        """Change the entries that are there, add the others behind them."""
+        """Change the existing entries, append the others."""
         for inner, before, after in zip(node.value, old, new, strict=False):
             self.value(inner, before, after)
         more = new[len(old) :]
@@ -237,23 +237,23 @@ class _Edits:
         self.insert(self.line_end(self.end(node)), "".join(f"\n{indent}{line}" for line in lines))
 
     def end(self, node: yaml.Node) -> int:
-        """Where a value ends; a block's own mark is beyond the comments that follow it."""
+        """Where a value ends; YAML's own mark of a block is beyond the comments that follow it."""
         if isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
             last = node.value[-1]
             return self.end(last[1] if isinstance(last, tuple) else last)
         return node.end_mark.index
 
     def line_end(self, index: int) -> int:
-        """Where the line of a position ends."""
+        """The end of the line that holds a position."""
         found = self.text.find("\n", index)
         return len(self.text) if found < 0 else found
 
     def remove(self, start: int, end: int) -> None:
-        """Take whole lines out."""
+        """Remove whole lines."""
         first = self.text.rfind("\n", 0, start) + 1
         self.changes.append((first, min(self.line_end(end) + 1, len(self.text)), ""))
 
     def insert(self, index: int, addition: str) -> None:
-        """Put something in, when there is something."""
+        """Insert text, if there is any."""
         if addition:
             self.changes.append((index, index, addition))

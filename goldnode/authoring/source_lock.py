@@ -1,4 +1,4 @@
-"""A pinned build out of a repository and a tag: what ``network lock`` makes of ``daemon.source``.
+"""Makes a pinned build of a repository and a tag: what ``network lock`` does with ``daemon.source``.
 
 The Go module proxy is asked first, because it keeps what it once gave; where it has no such module,
 git gives the commit.  Both must agree on what the tag names, and a tag that was moved since it was
@@ -46,8 +46,8 @@ class Resolver:
 
     Attributes:
         go: The go command.
-        progress: Told how far it is.
-        remarks: What was guessed, or is in doubt.
+        progress: Receives progress.
+        remarks: What was guessed or is in doubt.
     """
 
     go: Path
@@ -55,7 +55,7 @@ class Resolver:
     remarks: list[str] = field(default_factory=list)
 
     def resolved(self, draft: Mapping[str, Any], daemon: str, version: str) -> dict[str, Any]:
-        """The daemon's ``source`` and ``libraries``; what a person wrote into the draft stays.
+        """The daemon's ``source`` and ``libraries``; what a person wrote into the draft is kept.
 
         Args:
             draft: ``git`` and ``tag``, and whatever a person knows better.
@@ -63,7 +63,7 @@ class Resolver:
             version: What it has to answer.
 
         Raises:
-            ArtifactError: Nobody gives the sources, or they are no Go daemon.
+            ArtifactError: The sources are not available, or are not a Go daemon.
             SafetyError: The tag was moved.
         """
         what = f"{draft['git']} at {draft['tag']}"
@@ -86,7 +86,7 @@ class Resolver:
         return {"source": {**source, **draft}} | ({"libraries": libraries} if libraries else {})
 
     def _sources(self, draft: Mapping[str, Any], daemon: str, place: Path, what: str) -> tuple[Sources, GoTree]:
-        """The files, from the module proxy where the whole build is there, else by git."""
+        """The files: from the module proxy if it has the whole build, else from git."""
         commit = self._commit(draft)
         found = self._from_proxy(draft, commit, what)
         if found:
@@ -96,7 +96,7 @@ class Resolver:
                 return found, tree
             if not commit:
                 raise ArtifactError(f"{what}: {lacking}", hint=f"git ls-remote {draft['git']}")
-            self.remarks.append(f"{what}: {lacking}, so git gives the sources")
+            self.remarks.append(f"{what}: {lacking}, so the sources come from git")
         if not commit:
             raise UnreachableError(
                 f"{what} is available neither from the module proxy nor by git",
@@ -110,7 +110,7 @@ class Resolver:
         return Sources(folder, pin), go_tree.read(module, self.go, what)
 
     def _lacking(self, tree: GoTree, draft: Mapping[str, Any], daemon: str, what: str) -> str:
-        """What a module's zip does not hold of the build: folders with a go.mod of their own are not in it."""
+        """What the build needs and a module's zip lacks: folders with their own go.mod are not in it."""
         if tree.local_replaces:
             return f"go.mod replaces a module by the folder {tree.local_replaces[0]}"
         try:
@@ -119,7 +119,7 @@ class Resolver:
             return error.message.removeprefix(f"{what} ")
 
     def _commit(self, draft: Mapping[str, Any]) -> str:
-        """What the tag names today; empty when git cannot be asked."""
+        """The commit that the tag names today; empty if git cannot be asked."""
         try:
             return gitsource.tag_commit(draft["git"], draft["tag"])
         except UnreachableError as error:
@@ -133,7 +133,7 @@ class Resolver:
             answer = gomodule.ask(path, version, go=self.go, env=env)
             declared = DECLARED.search(answer.get("Error", ""))
             if declared and (declared[1], version) not in asked:
-                asked.append((declared[1], version))  # a module may call itself otherwise than its repository
+                asked.append((declared[1], version))  # a module's path may differ from its repository's
             if "Error" in answer:
                 continue
             origin = answer.get("Origin", {}).get("Hash", "")
@@ -151,18 +151,18 @@ class Resolver:
         return None
 
     def _inside(self, package: str, sources: Sources, tree: GoTree) -> str:
-        """A package's folder as seen from the sources' root."""
+        """A package's folder relative to the sources' root."""
         prefix = tree.folder.relative_to(sources.folder).as_posix()
         return package if prefix == "." or package.startswith(f"./{prefix}") else f"./{prefix}/{package[2:]}"
 
     def _libraries(self, wasmvm: Required | None, what: str) -> list[dict[str, Any]]:
-        """CosmWasm's library out of its own module."""
+        """CosmWasm's library, from its own module."""
         if wasmvm is None:
             return []
         answer = gomodule.ask(wasmvm.path, wasmvm.version, go=self.go, env=gomodule.host_settings())
         if "Error" in answer:
             raise UnreachableError(
-                f"{what} needs {wasmvm.path}@{wasmvm.version}, which cannot be had: {answer['Error']}",
+                f"{what} needs {wasmvm.path}@{wasmvm.version}, which is not available: {answer['Error']}",
                 hint="go env GOPROXY",
             )
         root = Path(answer["Dir"])
@@ -179,7 +179,7 @@ class Resolver:
 
 
 def candidates(git: str, tag: str, commit: str) -> Iterator[tuple[str, str]]:
-    """What a module proxy may call a repository's tag: path and version, likeliest first.
+    """Possible module paths and versions for a repository's tag, likeliest first.
 
     ``protocol/v9.6.1`` is version 9.6.1 of the module in the folder protocol.  A tag without the
     major version in its module's path is known by its commit only (a pseudo-version).
@@ -204,7 +204,7 @@ def candidates(git: str, tag: str, commit: str) -> Iterator[tuple[str, str]]:
 
 
 def check_tags(sources: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Ask git whether the tags of pinned sources still name their commits.
+    """Ask git whether the tags of pinned sources still name the same commits.
 
     Returns:
         A remark for each repository that could not be asked.

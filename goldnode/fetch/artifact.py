@@ -1,4 +1,4 @@
-"""Things that come from outside: where a file is to be had, and what it must be.
+"""Files that come from outside: where each is published, and what it must be.
 
 Values only: a network file is full of them, every boot reads it, and no boot needs HTTP for that.
 They are kept by ``goldnode/fetch/store.py``.
@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 
 class Format(StrEnum):
-    """How the wanted file is wrapped."""
+    """How the file is packed."""
 
     RAW = "raw"
     GZ = "gz"
@@ -26,7 +26,7 @@ class Format(StrEnum):
 
     @classmethod
     def of(cls, url: str) -> Format:
-        """Guess the format from the end of a URL's path."""
+        """Guess the format from the suffix of a URL's path."""
         path = urlsplit(url).path.lower()
         if path.endswith((".tar.gz", ".tgz")):
             return cls.TAR_GZ
@@ -41,10 +41,10 @@ class Artifact:
 
     Attributes:
         url: Where it is published, http or https.
-        sha256: Lower-case hex digest of the bytes at ``url`` (the archive, where there is one);
-            empty when nobody published one and nobody locked it.
+        sha256: Lower-case hex digest of the bytes at ``url`` (of the archive, where there is one);
+            empty while it is neither published nor locked.
         size: Length of those bytes, when known.
-        format: How the wanted file is wrapped.
+        format: How the file is packed.
         member: Its name inside a zip or tar.gz.
     """
 
@@ -67,7 +67,7 @@ class Artifact:
 
     @property
     def filename(self) -> str:
-        """The last part of the URL's path: what a browser would call the file."""
+        """The last part of the URL's path, as a browser would name the file."""
         return PurePosixPath(unquote(urlsplit(self.url).path)).name
 
 
@@ -78,7 +78,7 @@ class Deferred:
     Attributes:
         name: What it is for, as ``daemon`` or ``genesis``.
         artifact: Where it is, always with its hash.
-        path: Where the unwrapped file goes on the node.
+        path: Where the unpacked file goes on the node.
         mode: Its permissions there.
     """
 

@@ -2,7 +2,7 @@
 
 What arrives here is not trusted yet: ``goldnode/fetch/artifact.py`` compares hashes before a file gets its
 final name.  Time that brings bytes is not limited, time that brings none is (``goldnode/fetch/retry.py``), so that
-a slow line finishes and a dead host is given up within a minute.  Standard library only: a node
+a slow line finishes and a dead host is given up on within a minute.  Standard library only: a node
 fetches deferred artifacts with this at boot.
 """
 
@@ -21,25 +21,25 @@ from goldnode.errors import ArtifactError
 from goldnode.fetch.retry import PassingError, RetryBudget, StallDetector, connect, read_chunk
 from goldnode.progress import Progress, Step
 
-#: Most bytes taken from anywhere when nobody said how many there are.
+#: The most bytes taken from anywhere when the size is not pinned.
 MAX_BYTES = 2 << 30
-#: Tries in a row that bring nothing before a host counts as unreachable.
+#: Consecutive attempts that bring nothing before a host counts as unreachable.
 TRIES = 3
 AGENT = "goldnode"
-#: Answers after which another try may bring the file.
+#: HTTP statuses after which another attempt may succeed.
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
 class UnreachableError(ArtifactError):
-    """The host does not answer, or not with the file; what is pinned may be deferred."""
+    """The host does not answer, or does not give the file; a pinned file may be deferred."""
 
 
 class CutOffError(UnreachableError):
-    """The host began to send and stopped; what came is kept, the next try goes on from there."""
+    """The host began to send and stopped; what arrived is kept, and the next attempt resumes there."""
 
 
 class GoneError(ArtifactError):
-    """The host answers, and says that there is no such file."""
+    """The host answers that there is no such file."""
 
 
 class TooLargeError(ArtifactError):
@@ -47,18 +47,18 @@ class TooLargeError(ArtifactError):
 
 
 class WrongBytesError(ArtifactError):
-    """What arrived is whole, and is not what its pin says."""
+    """What arrived is complete, but is not what its pin says."""
 
 
 def fetch(url: str, partial: Path, *, size: int | None, budget: RetryBudget, progress: Progress) -> None:
-    """Bring the file at ``url`` into ``partial``, going on from what is there already.
+    """Download the file at ``url`` into ``partial``, resuming from what is there already.
 
     Args:
         url: http or https.
         partial: Grows while bytes arrive, and stays when they stop.
         size: Exact length, when pinned; else at most ``MAX_BYTES`` are taken.
-        budget: What may be wasted; shared by all downloads of a job.
-        progress: Told how far it is.
+        budget: The waiting that is allowed; shared by all downloads of a job.
+        progress: Receives progress.
 
     Raises:
         UnreachableError: Nobody sent a byte.
@@ -78,7 +78,7 @@ def fetch(url: str, partial: Path, *, size: int | None, budget: RetryBudget, pro
 
 @dataclass(frozen=True, slots=True)
 class _Download:
-    """One file on its way: what ``fetch`` was told."""
+    """One file being downloaded, with the arguments of ``fetch``."""
 
     url: str
     partial: Path
@@ -87,13 +87,13 @@ class _Download:
     step: Step
 
     def persist(self) -> None:
-        """Try until the file is whole, the budget ends, or ``TRIES`` tries in a row brought nothing."""
+        """Retry until the file is complete, the budget is spent, or ``TRIES`` consecutive attempts brought nothing."""
         start = self.arrived()
         barren = 0
         tries = 1 if self.host in self.budget.dead else TRIES
         while (before := self.arrived()) != self.size:
             if before:
-                self.step.note(f"goes on at {before} bytes")
+                self.step.note(f"resumed at {before} bytes")
             try:
                 self.attempt()
             except (PassingError, OSError, http.client.HTTPException) as error:
@@ -106,7 +106,7 @@ class _Download:
             self.budget.pause(2.0**barren / 2)
 
     def attempt(self) -> None:
-        """One connection: returns when the file is whole, raises otherwise."""
+        """One connection: returns when the file is complete, raises otherwise."""
         offset = self.arrived()
         headers = {"User-Agent": AGENT, "Accept-Encoding": "identity"}
         if offset:
@@ -117,7 +117,7 @@ class _Download:
                 resumed = offset > 0 and response.status == HTTPStatus.PARTIAL_CONTENT
                 if resumed and not str(response.headers.get("Content-Range", "")).startswith(f"bytes {offset}-"):
                     self.partial.write_bytes(b"")
-                    raise PassingError("it answers with another range than was asked for")
+                    raise PassingError("it answers with a different range than requested")
                 self.receive(response, offset if resumed else 0)
         except urllib.error.HTTPError as error:
             with error:
@@ -126,7 +126,7 @@ class _Download:
             raise PassingError(str(error.reason)) from error
 
     def receive(self, response: Any, offset: int) -> None:
-        """Append (or begin anew, at ``offset`` 0) until the end, the limit, or a stall."""
+        """Append (or start over, at ``offset`` 0) until the end, the limit, or a stall."""
         total = self._announced(response, offset)
         done = offset
         stall = StallDetector(self.budget, offset)
@@ -148,12 +148,12 @@ class _Download:
 
     @property
     def host(self) -> str:
-        """Whom we talk to, with the port."""
+        """The host we talk to, with its port."""
         return urlsplit(self.url).netloc
 
     @property
     def limit(self) -> int:
-        """Most bytes to take."""
+        """The most bytes to take."""
         return MAX_BYTES if self.size is None else self.size
 
     @property

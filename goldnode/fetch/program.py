@@ -1,4 +1,4 @@
-"""What a file that should be a program for Linux is, told by its first bytes.
+"""What a file that should be a Linux program really is, judged by its first bytes.
 
 A web page, a Debian package or a Mac's program has a hash like everything else, and would be pinned as
 readily; so it is looked at before that.  Standard library only: a node fetches deferred programs.
@@ -27,15 +27,15 @@ MAGICS = (
 
 
 def check_program(path: Path, arch: str, what: str) -> None:
-    """Refuse what Linux on ``arch`` cannot execute.
+    """Refuse a file that Linux on ``arch`` cannot execute.
 
     Args:
-        path: The unwrapped file.
+        path: The unpacked file.
         arch: amd64 or arm64.
-        what: What it is called in a message: its URL.
+        what: Its name in messages: its URL.
 
     Raises:
-        ArtifactError: Says what it is instead.
+        ArtifactError: It is something else; the message says what.
     """
     found = kind(path)
     if found != f"a Linux program for {arch}":

@@ -17,7 +17,7 @@ CHUNK = 1 << 18
 
 
 class PassingError(Exception):
-    """This try failed; another one may succeed."""
+    """This attempt failed; another may succeed."""
 
 
 @dataclass(slots=True)
@@ -25,12 +25,12 @@ class RetryBudget:
     """How long one job may wait in vain, over all its downloads together.
 
     Attributes:
-        left: Seconds without a byte that may still pass: connecting, stalled, between tries.
+        left: Seconds without a byte that may still pass: connecting, stalled, between attempts.
         quiet: Seconds one connection may be silent.
         slowest: Bytes per second below which a connection counts as stalled.
         clock: Monotonic seconds.
         sleep: Waits that many seconds.
-        dead: Hosts given up already; each further file of theirs gets a single try.
+        dead: Hosts given up on already; each further file of theirs gets a single attempt.
     """
 
     left: float = 50.0
@@ -41,11 +41,11 @@ class RetryBudget:
     dead: set[str] = field(default_factory=set)
 
     def spend(self, seconds: float) -> None:
-        """Take seconds off what is left."""
+        """Deduct seconds from what is left."""
         self.left = max(0.0, self.left - seconds)
 
     def pause(self, seconds: float) -> None:
-        """Wait before another try, as long as the budget lasts."""
+        """Wait before the next attempt, as long as the budget lasts."""
         seconds = min(seconds, self.left)
         self.sleep(seconds)
         self.spend(seconds)
@@ -58,13 +58,13 @@ class StallDetector:
         self.budget, self.began, self.mark = budget, budget.clock(), done
 
     def check(self, done: int) -> None:
-        """Compare what came in the last ``quiet`` seconds with the slowest speed allowed."""
+        """Compare what arrived in the last ``quiet`` seconds with the slowest speed allowed."""
         seconds = self.budget.clock() - self.began
         if seconds < self.budget.quiet:
             return
         if done - self.mark < self.budget.slowest * seconds:
             self.budget.spend(seconds)
-            raise PassingError(f"fewer than {self.budget.slowest:.0f} bytes come per second")
+            raise PassingError(f"fewer than {self.budget.slowest:.0f} bytes arrive per second")
         self.began, self.mark = self.budget.clock(), done
 
 
@@ -74,7 +74,7 @@ def read_chunk(response: Any, budget: RetryBudget) -> bytes:
         return bytes(response.read1(CHUNK))
     except TimeoutError:
         budget.spend(budget.quiet)
-        raise PassingError(f"nothing came for {budget.quiet:.0f} s") from None
+        raise PassingError(f"nothing arrived for {budget.quiet:.0f} s") from None
 
 
 def connect(request: urllib.request.Request, budget: RetryBudget) -> Any:

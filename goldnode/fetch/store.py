@@ -1,6 +1,6 @@
-"""The one place where things from outside are kept: by their own hash.
+"""Where everything from outside is kept, under its own hash.
 
-The store holds only files that were what they had to be.  Used while an image is baked, and at boot
+The store holds only files that were verified.  It is used while an image is baked, and at boot
 for what was deferred, so: standard library only.  How bytes travel is in ``goldnode/fetch/download.py``,
 how a daemon comes out of an archive in ``goldnode/fetch/unpack.py``.
 """
@@ -23,7 +23,7 @@ from goldnode.progress import Progress
 
 @dataclass(frozen=True, slots=True)
 class ArtifactStore:
-    """Files under their own SHA-256; nothing is in it that was not verified first.
+    """Verified files, each under its own SHA-256.
 
     Attributes:
         root: The folder; made when first needed.  Two processes may use it at once.
@@ -36,7 +36,7 @@ class ArtifactStore:
         return self.root / "sha256" / sha256
 
     def get(self, artifact: Artifact) -> Path | None:
-        """The file, when the store has it whole; a damaged one is thrown away."""
+        """The file, if the store has it intact; a damaged one is deleted."""
         path = self.path(artifact.sha256)
         if not artifact.sha256 or not path.is_file():
             return None
@@ -46,10 +46,10 @@ class ArtifactStore:
         return path
 
     def adopt(self, artifact: Artifact, folder: Path) -> Path | None:
-        """Take the file out of a folder that the operator filled, named by its hash or as in the URL.
+        """Take the file from a folder that the operator filled, where it is named by its hash or as in the URL.
 
         Returns:
-            Its place in the store; None when the folder has no such file.
+            Its path in the store; None if the folder has no such file.
 
         Raises:
             WrongBytesError: The folder has a file of that name with another content.
@@ -70,9 +70,9 @@ class ArtifactStore:
         return None
 
     def fetch(self, artifact: Artifact, budget: RetryBudget, progress: Progress) -> Path:
-        """Have the file: from the store, else from its URL, verified before it gets its name.
+        """Get the file from the store, or else from its URL, verified before it gets its name.
 
-        An interrupted download goes on where it stopped, also in a later process.
+        An interrupted download resumes where it stopped, even in a later process.
 
         Raises:
             ArtifactError: It has no pin; one of the subclasses in ``fetch.download`` says why it could not be obtained.
@@ -98,7 +98,7 @@ class ArtifactStore:
         """Fetch something that nobody pinned, to learn its hash: trust on first use.
 
         Returns:
-            Its place in the store; the name is the hash.
+            Its path in the store; the name is the hash.
         """
         key = hashlib.sha256(url.encode()).hexdigest()
         partial = self.root / "partial" / f"unpinned-{key}"

@@ -1,4 +1,4 @@
-"""A download that nobody keeps: bytes in order, resumed within the stream when the connection breaks.
+"""A download that is never stored: bytes in order, resumed within the stream when the connection breaks.
 
 For what is too large to be stored beside what is made of it.  Whoever reads checks the hash at the
 end.  Standard library only: the node uses it.
@@ -19,7 +19,7 @@ from goldnode.fetch.retry import PassingError, RetryBudget, StallDetector, conne
 
 #: Seconds without a byte that one download may wait in all.
 TIMEOUT = 120.0
-#: Seconds before a broken connection is made again.
+#: Seconds before reconnecting.
 PAUSE = 2.0
 
 
@@ -35,7 +35,7 @@ def stream(
         budget: How long to wait in vain.
 
     Raises:
-        ArtifactError: It cannot be had, or is longer or shorter than it should be.
+        ArtifactError: It cannot be downloaded, or is longer or shorter than it should be.
     """
     if urlsplit(url).scheme not in ("http", "https"):
         raise ArtifactError(f"{url} is neither http nor https")
@@ -72,9 +72,9 @@ def _request(url: str, done: int) -> urllib.request.Request:
 
 
 def _total(url: str, response: Any, done: int, size: int | None) -> int | None:
-    """How long the whole is; a server that begins anew in the middle cannot be followed."""
+    """The total length; a server that starts over in the middle cannot be followed."""
     if done and response.status != HTTPStatus.PARTIAL_CONTENT:
-        raise ArtifactError(f"{url} broke off after {done} bytes, and its server cannot go on in the middle")
+        raise ArtifactError(f"{url} broke off after {done} bytes, and its server cannot resume in the middle")
     length = response.headers.get("Content-Length", "")
     announced = done + int(length) if length.isdecimal() else None
     if size is not None and announced is not None and announced != size:

@@ -1,4 +1,4 @@
-"""One file out of what was downloaded: raw, .gz, .zip, .tar.gz, or an RPC server's answer.
+"""Extracts one file from a download: raw, .gz, .zip, .tar.gz, or an RPC server's answer.
 
 Only the named member is read, under our own name, and never more than the limit: an archive
 cannot write elsewhere, or fill the disk.  Standard library only: a node unpacks what was deferred.
@@ -25,7 +25,7 @@ from goldnode.files import CHUNK, replacing
 
 
 def unpack(archive: Path, artifact: Artifact, destination: Path, mode: int = 0o644) -> None:
-    """Put the wanted file at ``destination``, whole or not at all.
+    """Put the file at ``destination``, whole or not at all.
 
     Raises:
         ArtifactError: The archive is damaged, or has no such file.

@@ -1,7 +1,7 @@
 """Ask a daemon for its version, and compare the answer with the pin.
 
-A build that passes proves nothing (a CosmWasm daemon built without cgo panics when it starts), so
-every daemon is started before it is shipped, and what was deferred before its first real start.
+A build that succeeds proves nothing (a CosmWasm daemon built without cgo panics when it starts), so
+every daemon is started before it is shipped, and a deferred one before its first real start.
 Standard library only.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from goldnode.errors import ArtifactError
 from goldnode.run import CommandError, run
 
-#: Seconds a daemon may take to tell its version.
+#: Seconds a daemon may take to print its version.
 TIMEOUT = 60.0
 
 
@@ -26,7 +26,7 @@ def check(
     *,
     prefix: Sequence[str] = (),
 ) -> None:
-    """Start ``binary`` in a throw-away home and compare what it says.
+    """Start ``binary`` in a temporary home and compare what it prints.
 
     Args:
         binary: The daemon.

@@ -226,7 +226,7 @@ def test_a_trickle_is_given_up(host: ReleaseHost, store: ArtifactStore) -> None:
     host.add("/daemon", CONTENT[:500]).trickle = 0.02
     began = time.monotonic()
 
-    with pytest.raises(CutOffError, match="bytes come per second"):
+    with pytest.raises(CutOffError, match="bytes arrive per second"):
         store.fetch(Artifact(host.url("/daemon"), SHA256), hasty(left=0.5, quiet=0.2), SILENT)
 
     assert time.monotonic() - began < 5

@@ -193,7 +193,7 @@ def test_a_broken_connection_goes_on_where_it_was(host: ReleaseHost, tmp_path: P
     served.cuts, served.ranges = [100_000], False
 
     assert {"data", "wasm"} == {path.name for path in (tmp_path / "part").iterdir()}
-    with pytest.raises(ArtifactError, match="cannot go on in the middle"):
+    with pytest.raises(ArtifactError, match="cannot resume in the middle"):
         unpacked(what, tmp_path / "again")
 
 

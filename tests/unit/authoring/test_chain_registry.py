@@ -101,7 +101,7 @@ def test_every_bad_peer_is_left_out_and_reported() -> None:
     assert "left out 'team@host.org:26656': it has an id that is not 40 hex digits" in remarks
     assert f"left out '{ID}@{ID[:38]}" in remarks
     assert "it is not id@host:port" in remarks
-    assert "which stands there twice" in remarks
+    assert "which is listed twice" in remarks
 
 
 def test_the_rest_is_translated() -> None:

@@ -80,13 +80,13 @@ def test_a_host_without_rust_is_told_what_to_install(tmp_path: Path, monkeypatch
     """No compiler, no build, and the command that brings one."""
     monkeypatch.setenv("PATH", str(tmp_path))
 
-    with pytest.raises(HostError, match="is not here") as refused:
+    with pytest.raises(HostError, match="is not installed") as refused:
         vpncloud.rust_compiler(vpncloud.TRIPLES[ARCH])
 
     assert "apt-get install cargo rustc" == refused.value.hint
 
 
-@pytest.mark.parametrize(("answer", "reason"), [("/nowhere/lib", "has no standard library"), ("", "is not here")])
+@pytest.mark.parametrize(("answer", "reason"), [("/nowhere/lib", "has no standard library"), ("", "is not installed")])
 def test_a_compiler_without_the_target_is_named(
     answer: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
