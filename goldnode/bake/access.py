@@ -1,4 +1,4 @@
-"""How Packer gets into a machine that has no key, no password and no cloud-init run: credentials in memory.
+"""How Packer logs in to a machine without key, password or cloud-init: by credentials in memory.
 
 The firmware tables hand systemd a handful of units and files (``systemd.system-credentials(7)``).
 They bring up the network card and an SSH server of the bake's own; its host key and the one
@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from goldnode import files
 
-#: QEMU's user network gives the guest this address; asking for it by DHCP would only cost time.
+#: QEMU's user network gives the guest this address; DHCP would only cost time.
 ADDRESS, GATEWAY = "10.0.2.15/24", "10.0.2.2"
-#: Said on the console as soon as somebody listens: knocking on the port to find out would cost the guest
+#: Printed on the console as soon as the server listens: probing the port to find out would cost the guest
 #: an SSH process each time, and its server answers such callers with a penalty (measured: a minute lost).
 READY = "goldnode-bake-ready"
 
@@ -54,7 +54,7 @@ class Access:
 
     Attributes:
         private_key: File with the client's key, OpenSSH format, mode 0600.
-        public_key: Its public half, as it would stand in authorized_keys.
+        public_key: Its public half, in the format of authorized_keys.
         credentials: Files for QEMU's ``-smbios type=11,path=``.
     """
 
@@ -64,7 +64,7 @@ class Access:
 
 
 def grant(folder: Path) -> Access:
-    """Make the keys and credential files of one bake in ``folder``, which dies with the bake."""
+    """Make the keys and credential files of one bake in ``folder``, which is deleted with the bake."""
     client, host = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
     private_key = folder / "bake_key"
     files.write_atomic(private_key, _private(client), 0o600)

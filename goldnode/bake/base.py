@@ -40,13 +40,13 @@ SUITE = "trixie"
 MIB = 1 << 20
 #: Partitions of the disk in MiB: (start, length); the root is last, so that it can grow on first boot.
 BIOS_AT, ESP_AT, ROOT_AT = (1, 1), (2, 16), (18, 1260)
-#: One fixed instant for every file that would otherwise carry the time of the bake: 2026-01-01.
+#: A fixed time for every file that would otherwise carry the time of the bake: 2026-01-01.
 EPOCH = 1767225600
-#: Bases of the same inputs that are kept: a bake that began with the last one reads it to its end.
+#: Bases kept for the same inputs: a bake that began with the previous one reads it to its end.
 KEPT = 2
-#: When a base was made, in its folder's name.
+#: The time a base was made, in its folder's name.
 _STAMP = "%Y%m%dT%H%M%SZ"
-#: Named one by one, because the defaults of mke2fs differ between the hosts that bake.
+#: Listed explicitly, because mke2fs's defaults differ between hosts.
 EXT4_FEATURES = (
     "none,has_journal,ext_attr,resize_inode,dir_index,filetype,extent,64bit,flex_bg,"
     "sparse_super,large_file,huge_file,dir_nlink,extra_isize,metadata_csum"
@@ -59,7 +59,7 @@ class BaseSpec:
 
     Attributes:
         arch: Debian's name of the architecture.
-        packages: Debian packages, sorted; their dependencies follow, their recommendations do not.
+        packages: Debian packages, sorted; their dependencies are installed too, their recommendations are not.
     """
 
     arch: str
@@ -67,7 +67,7 @@ class BaseSpec:
 
     @property
     def key(self) -> str:
-        """Digest of every input that we decide; the mirror's state on the day is in the manifest instead."""
+        """Digest of every input under our control; the mirror's state on the day is in the manifest instead."""
         inputs = [dataclasses.asdict(self), SUITE, BIOS_AT, ESP_AT, ROOT_AT, EPOCH, EXT4_FEATURES, dpkg_options()]
         digest = hashlib.sha256(json.dumps(inputs).encode())
         for part in (_assemble, compress, grub, _packages, _early_hooks, _hooks):
@@ -80,10 +80,10 @@ class BaseSpec:
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """A base that lies in the cache.
+    """A base in the cache.
 
     Attributes:
-        folder: Holds ``disk.qcow2`` and, taken out of it, ``vmlinuz`` and ``initrd.img``.
+        folder: Holds ``disk.qcow2``, and ``vmlinuz`` and ``initrd.img`` extracted from it.
         key: The key of its inputs.
         packages: (name, version, architecture) of every package in it.
         made: When its packages were fetched.
@@ -107,12 +107,12 @@ def package_list(name: str) -> tuple[str, ...]:
 
 
 def dpkg_options() -> tuple[str, ...]:
-    """Options of dpkg for the files in ``packer/packages/left-out.txt``, which stay out of the image."""
+    """Options of dpkg that keep the files in ``packer/packages/left-out.txt`` out of the image."""
     return tuple(f"path-{'exclude' if out else 'include'}={pattern}" for pattern, out in left_out())
 
 
 def find(spec: BaseSpec) -> Base | None:
-    """The newest base of these inputs, when one has been made before."""
+    """The newest base made from these inputs, if there is one."""
     made = _made(spec)
     if not made:
         return None
@@ -122,7 +122,7 @@ def find(spec: BaseSpec) -> Base | None:
 
 
 def _made(spec: BaseSpec) -> list[tuple[Path, datetime]]:
-    """The folders of these inputs, and when each was made, oldest first; one without a date in its name by its file."""
+    """The bases of these inputs with the time each was made, oldest first; a name without a date counts by its file."""
     found = []
     for file in (paths.cache() / "bases").glob(f"{spec.key}*/packages.json"):
         stamp = file.parent.name.partition("-")[2]
@@ -133,7 +133,7 @@ def _made(spec: BaseSpec) -> list[tuple[Path, datetime]]:
 
 
 def make(spec: BaseSpec, progress: Progress) -> Base:
-    """Return the base of ``spec``, from the cache or newly made, and searched.
+    """Return the base of ``spec``, from the cache or newly made, and searched for secrets.
 
     Raises:
         HostError: A tool is missing, or the package mirror cannot be used.
@@ -149,13 +149,13 @@ def _now() -> datetime:
 
 
 def assemble(spec: BaseSpec, progress: Progress, fresh: timedelta = FRESH, now: Callable[[], datetime] = _now) -> Base:
-    """Return the base of ``spec``, from the cache or newly made; nothing may be shipped from it before ``search``.
+    """Return the base of ``spec``, from the cache or newly made; nothing may ship from it before ``search``.
 
     Args:
         spec: What it is made of.
         progress: Told of each step.
-        fresh: How old one from the cache may be; an older one is made anew.
-        now: The present.
+        fresh: How old a cached one may be; an older one is rebuilt.
+        now: The current time.
 
     Raises:
         HostError: A tool is missing, or the package mirror cannot be used.
@@ -177,27 +177,27 @@ def assemble(spec: BaseSpec, progress: Progress, fresh: timedelta = FRESH, now: 
             shutil.rmtree(folder)
         made = find(spec)
     if made is None:
-        raise HostError(f"the base vanished from {root} while it was made", hint="./invoke bake")
+        raise HostError(f"the base vanished from {root} while it was being made", hint="./invoke bake")
     return made
 
 
 def _fetched(spec: BaseSpec, draft: Path, found: Base | None, now: datetime) -> Path:
-    """The packages, or a refusal that says how old those at hand are, and how to accept them."""
+    """The packages, or an error that says how old the cached ones are, and how to accept them."""
     try:
         return _packages(spec, draft)
     except HostError as error:
         if found is None:
             raise
         days = (now - found.made).days + 1
-        raise HostError(f"{error.message}\nthose at hand are {age(found.made, now)}",
+        raise HostError(f"{error.message}\nthe cached ones are {age(found.made, now)}",
                         hint=f"./invoke bake --base-days {days}, to accept them") from error  # fmt: skip
 
 
 def search(base: Base, progress: Progress) -> None:
-    """Search every byte of a base once, so that a bake needs to search only what it writes.
+    """Search every byte of a base once, so that a bake only needs to search what it writes.
 
     Raises:
-        BakeError: A package left a private key or the like on the disk; the base is gone from the cache.
+        BakeError: A package left a private key or the like on the disk; the base is removed from the cache.
     """
     searched = base.folder / "searched"
     if searched.exists():
@@ -225,7 +225,7 @@ def _refuse_secrets(disk: Path) -> None:
 
 
 def _packages(spec: BaseSpec, draft: Path) -> Path:
-    """Install the packages into a tar: no mirror is named, so Debian's default or the host's setting serves."""
+    """Install the packages into a tar; no mirror is named, so Debian's default or the host's setting applies."""
     tree = draft / "tree.tar"
     argv = ["mmdebstrap", "--quiet", "--variant=minbase", f"--architectures={spec.arch}"]
     argv += [f"--include={','.join(spec.packages)}", '--aptopt=APT::Install-Recommends "false"']
@@ -243,11 +243,11 @@ def _packages(spec: BaseSpec, draft: Path) -> Path:
 
 
 def _early_hooks() -> tuple[str, ...]:
-    """What has to be there before the packages are: mmdebstrap runs each with the tree as $1."""
+    """What has to exist before the packages: mmdebstrap runs each with the tree as $1."""
     initramfs = paths.REPOSITORY / "packer" / "base" / "initramfs"
     modules, settings = "$1/usr/share/initramfs-tools/modules.d", "$1/etc/initramfs-tools/conf.d"
     return (
-        # update-alternatives links Java's manual pages and stops without the folder, which is left out.
+        # update-alternatives links Java's manual pages, and fails without the folder, which is left out.
         "mkdir -p $1/usr/share/man/man1",
         f"mkdir -p {modules} {settings}",
         f"cp --no-preserve=mode,ownership,timestamps {initramfs}/storage.modules {modules}/goldnode",
@@ -265,9 +265,9 @@ def _hooks() -> tuple[str, ...]:
         # Deleted before there is a filesystem: on a disk, the freed blocks would keep the keys.
         "rm -f $1/etc/ssh/ssh_host_* $1/etc/ssl/private/ssl-cert-snakeoil.key $1/etc/ssl/certs/ssl-cert-snakeoil.pem",
         "find $1/etc/ssl/certs -lname ssl-cert-snakeoil.pem -delete",
-        # PostgreSQL's package makes a database cluster, which would be one and the same on every machine.
+        # PostgreSQL's package makes a database cluster, which would be identical on every machine.
         "rm -rf $1/etc/postgresql/* $1/var/lib/postgresql/*",
-        # Written by tools of the bake, each time differently, and of no use on a node.
+        # Written by the bake's tools, differently each time, and useless on a node.
         "rm -f $1/var/cache/ldconfig/aux-cache $1/var/log/*.log $1/var/log/apt/* $1/etc/hostname $1/etc/machine-id",
         "touch $1/etc/machine-id",
     )

@@ -41,7 +41,7 @@ def temporary_build_dir() -> Iterator[Path]:
 
 
 def _abandoned(build_dir: Path) -> bool:
-    """Whether the bake that owned this folder was killed: a living one holds its lock."""
+    """Whether the bake that owned this folder was killed: a running one holds its lock."""
     try:
         with (build_dir / "alive").open("a") as stream:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,6 +1,6 @@
-"""A golden image made in a cloud: its own Debian 13, the same payload and scripts, the cloud's own image at the end.
+"""A golden image made in a cloud: from its Debian 13, with the same payload and scripts, into the cloud's own image.
 
-Nothing lands in ``out/`` but a receipt: what was made, where, and of what.
+Only a receipt lands in ``out/``: what was made, where, and from what.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ class Receipt:
 
 
 def bake(options: golden.BakeOptions, settings: Mapping[str, Any], progress: Progress) -> Receipt:
-    """Have the cloud of ``options.platform`` make the image.
+    """Make the image in the cloud of ``options.platform``.
 
     Args:
-        options: What is to be baked, and where.
+        options: What to bake, and where.
         settings: The operator's variables of that platform (``platform.settings``).
-        progress: Told how far it is.
+        progress: Receives progress.
 
     Raises:
         ArtifactError: An input cannot be obtained, or is not what its pin says.
@@ -81,11 +81,11 @@ def bake(options: golden.BakeOptions, settings: Mapping[str, Any], progress: Pro
 
 
 def image_name(network: Network, key: str) -> str:
-    """What the cloud calls it; the same inputs have the same name, so a cloud can refuse to make it twice."""
+    """The image's name in the cloud; the same inputs give the same name, so a cloud can refuse to make it twice."""
     stem = NAME_REFUSES.sub("-", f"goldnode-{network.name}-{network.daemon.version}".lower())
     return f"{stem[: NAME_LENGTH - 9]}-{key[:8]}"
 
 
 def credentials(options: golden.BakeOptions) -> dict[str, str]:
-    """The part of the caller's environment by which Packer enters that cloud."""
+    """The part of the caller's environment that gives Packer access to that cloud."""
     return {name: value for name, value in os.environ.items() if name.startswith(CREDENTIALS[options.platform])}

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from goldnode.run import run
 
-#: Who reads 4 KiB of a compressed disk unpacks a whole cluster: these cost a boot less than a second of processor time
-#: more than 64 KiB would, and the image is 4 % smaller (ADR 340).
+#: Reading 4 KiB of a compressed disk unpacks a whole cluster: this size costs a boot less than a second of processor
+#: time more than 64 KiB would, and makes the image 4 % smaller (ADR 340).
 CLUSTER = "256k"
 
 

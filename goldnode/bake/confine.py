@@ -1,4 +1,4 @@
-"""Start somebody else's program with nothing in reach: it is asked for its version, and that is all it is trusted with.
+"""Starts somebody else's program with nothing within reach: it is trusted with printing its version, and no more.
 
 A chain's binary is started while an image is made, on a machine that may hold a release key, a
 cloud's credentials and the keys of clusters.  bubblewrap gives it this system's programs and
@@ -19,13 +19,13 @@ NOBODY = "65534"
 
 
 def prefix(*readable: Path | None) -> list[str]:
-    """The words that stand before a command, so that it runs confined.
+    """The words to put before a command, so that it runs confined.
 
     Args:
-        readable: Files and folders it may read, the program itself among them; None is left out.
+        readable: Files and folders it may read, including the program itself; None is skipped.
 
     Raises:
-        HostError: This machine can confine nobody.
+        HostError: Programs cannot be confined on this machine.
     """
     words = ["bwrap", "--unshare-all", "--unshare-user", "--die-with-parent", "--new-session", "--cap-drop", "ALL",
              "--uid", NOBODY, "--gid", NOBODY, "--proc", "/proc", "--dev", "/dev"]  # fmt: skip

@@ -1,4 +1,4 @@
-"""The payload of an image: one tar that holds every file of ours at its final path.
+"""The payload of an image: one tar that holds all our files at their final paths.
 
 A tar, because QEMU can hand it to the guest as a bare drive that ``tar`` reads without a
 filesystem, and a cloud machine takes the same file by upload.  The same inputs give the same
@@ -33,7 +33,7 @@ class Entry:
 
     Attributes:
         path: On the image, absolute.
-        mode: Permissions; of a link unused.
+        mode: Permissions; unused for a link.
         data: Content, or the file that holds it.
         link: Target, for a symbolic link.
     """
@@ -45,7 +45,7 @@ class Entry:
 
 
 def entries(network: Network, payload: Payload, arch: str) -> list[Entry]:
-    """Everything the image gets on top of the base, sorted by path."""
+    """Everything that the image has beyond the base, sorted by path."""
     found = [*_roles(), *_network(network, payload, arch)]
     found += [Entry(file.path_on_image, file.mode, file.source) for file in payload.files]
     found.append(Entry(f"{LIB}/node.pyz", 0o644, node_program()))
@@ -117,7 +117,7 @@ def _network(network: Network, payload: Payload, arch: str) -> Iterator[Entry]:
 
 
 def _start_checks(network: Network, payload: Payload) -> Iterator[str]:
-    """Shell that starts each program once and compares what it answers with the pinned version."""
+    """Shell code that starts each program once and compares its answer with the pinned version."""
     daemon, words = network.daemon, " ".join(network.daemon.version_args)
     asked = [("", f"{LIB}/bin/{daemon.name}", daemon.version, words)]
     asked += [("", f"{LIB}/bin/{program.name}", program.version, "--version") for program in payload.programs]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-#: For a bake, unless somebody says otherwise.
+#: For a bake, unless an option says otherwise.
 FRESH = timedelta(days=7)
 #: For a release: when its bake begins, and when it ends.
 FRESH_FOR_RELEASE, OLDEST_RELEASED = timedelta(hours=12), timedelta(days=1)
 
 
 def age(made: datetime, now: datetime) -> str:
-    """How old packages are, in words."""
+    """The age of packages, in words."""
     days = max(0, (now - made).days)
     return "today's" if days == 0 else f"{days} day{'' if days == 1 else 's'} old"

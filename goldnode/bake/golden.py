@@ -46,20 +46,20 @@ class Arch(StrEnum):
     ARM64 = "arm64"
 
 
-#: The last of a bake's times: less than the sum, because steps run beside each other.
+#: The last of a bake's times; less than the sum, because steps run in parallel.
 WALL = "from start to end"
 
 
 @dataclass(frozen=True, slots=True)
 class BakeOptions:
-    """What is to be baked, and how.
+    """What to bake, and how.
 
     Attributes:
         network: The network whose daemon and genesis go in.
         arch: Debian's name of the architecture.
         strict: Refuse to defer anything to the first boot.
         accel: What runs the machine.
-        artifacts: Folder the operator filled; looked into before the network is asked.
+        artifacts: Folder the operator filled; searched before anything is downloaded.
         force: Bake even if nothing has changed.
         platform: Who runs the machine that becomes the image.
         fresh: How old the base's Debian packages may be; older ones are fetched anew.
@@ -92,14 +92,14 @@ class BakeResult:
 
 @dataclass(slots=True)
 class StepTimer:
-    """Times every step for the table at the end, and passes it on to whoever watches."""
+    """Times every step for the table at the end, and passes it on."""
 
     watcher: Progress
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
     def step(self, title: str) -> Iterator[Step]:
-        """Open a phase and add its time to what phases of that name took before."""
+        """Open a phase, and add its time to that of earlier phases of the same name."""
         started = time.monotonic()
         with self.watcher.step(title) as step:
             yield step
@@ -162,7 +162,7 @@ def bake(options: BakeOptions, progress: Progress) -> BakeResult:
 
 
 def base_packages(options: BakeOptions) -> tuple[str, ...]:
-    """What the base holds: everything, or for a stock bake only what makes a plain Debian machine."""
+    """The packages of the base: all of them, or for a stock bake only those of a plain Debian machine."""
     names = {*bases.package_list("machine")}
     if options.platform is not Platform.STOCK:
         names |= {*bases.package_list("node"), *options.network.packages}
@@ -184,7 +184,7 @@ def key_of(platform: Platform, *inputs: object) -> str:
 
 
 def _unchanged(target: manifest.Names, key: str) -> dict[str, Any] | None:
-    """The manifest of an image that already is what this bake would make."""
+    """The manifest of an existing image that is what this bake would make."""
     if not (target.image.exists() and target.manifest.exists()):
         return None
     known = manifest.read(target.manifest)
@@ -208,7 +208,7 @@ def _finish(
         compressed = beside.submit(_compress, sealed, image)
         run(["qemu-img", "convert", "-O", "raw", sealed.disk, raw])
         raw_sha256 = beside.submit(files.sha256_file, raw)
-        # The base was searched for secrets when it was made: only what was written since is new.
+        # The base was searched for secrets when it was made: only later writes are new.
         written = None if sealed.compressed else own_ranges(sealed.disk)
         refuse_broken(check_image(raw, [sealed.builder_key], ranges=written), target.name)
         with open_image(raw) as disk:
@@ -238,7 +238,7 @@ def refuse_broken(report: HygieneReport, name: str) -> None:
     """Stop a bake whose result is not clean.
 
     Raises:
-        ImageError: Names every rule that is broken, and where.
+        ImageError: A rule is broken; the message names each one, and where.
     """
     faults = [
         f"  {result.rule.id}: {finding.where} {finding.what}" for result in report.broken for finding in result.findings

@@ -3,7 +3,7 @@
 GRUB's own installer wants the disk as a block device, so it would need loop devices and root here
 or one more step in the guest.  What it does is small: a core image that knows how to read the root
 filesystem goes into a partition of its own, the boot sector is told the core's first sector, and
-the core's first sector is told where the rest of it lies.  For UEFI one file on the ESP is all.
+the core's first sector is told where the rest is.  UEFI needs just one file on the ESP.
 Both read ``/boot/grub/grub.cfg`` on the root filesystem, which names ``/vmlinuz`` and
 ``/initrd.img``: Debian keeps these links at the newest kernel, so an update needs no GRUB tool.
 
@@ -26,7 +26,7 @@ KERNEL_SECTOR, BOOT_CODE = 0x5C, 440
 #: The core's first sector ends with one block list entry: start sector (8), sectors (2), segment (2).
 BLOCKLIST, CORE_SEGMENT = SECTOR - 12, 0x820
 EARLY = "search --no-floppy --label root --set=root\nset prefix=($root)/boot/grub\nconfigfile $prefix/grub.cfg\n"
-#: Everything grub.cfg uses is inside the image: no module is read from the disk at boot.
+#: Every module that grub.cfg uses is inside the core image: none is read from the disk at boot.
 COMMON = ("part_gpt", "ext2", "search", "search_label", "configfile", "normal", "linux", "echo", "test", "gzio",
           "minicmd", "serial", "terminal", "reboot", "halt")  # fmt: skip
 BIOS = (*COMMON, "biosdisk")
@@ -69,12 +69,12 @@ def lay_out(
 
 
 def boot_code(boot: bytes, core_sector: int) -> bytes:
-    """GRUB's boot sector, told where its core begins; the partition table behind it is not ours to touch."""
+    """GRUB's boot sector, patched with the start of its core; the partition table after it is left alone."""
     return boot[:KERNEL_SECTOR] + struct.pack("<Q", core_sector) + boot[KERNEL_SECTOR + 8 : BOOT_CODE]
 
 
 def with_blocklist(core: bytes, core_sector: int) -> bytes:
-    """GRUB's BIOS core, its first sector told where the other sectors lie: right behind it."""
+    """GRUB's BIOS core, its first sector patched with the place of the others: right after it."""
     sectors = -(-len(core) // SECTOR)
     entry = struct.pack("<QHH", core_sector + 1, sectors - 1, CORE_SEGMENT)
     return core[:BLOCKLIST] + entry + core[SECTOR:]

@@ -1,4 +1,4 @@
-"""The manifest beside every image: what is in it, from where, with which hash, and how it was made.
+"""The manifest of every image: what is in it, where it came from, with which hash, and how it was made.
 
 One JSON document per image, described by ``packer/manifest.schema.json``; ``verify`` and ``diff``
 read it, and so does the next bake, to see that nothing has changed.
@@ -24,10 +24,10 @@ SCHEMA = paths.REPOSITORY / "packer" / "manifest.schema.json"
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Where an image and its manifest lie.
+    """The paths of an image and its manifest.
 
     Attributes:
-        image: The qcow2; its name says what it has besides WireGuard, and when something is deferred.
+        image: The qcow2; its name tells of a further mesh, and of deferred files.
         manifest: The JSON document beside it.
     """
 
@@ -36,7 +36,7 @@ class Names:
 
 
 def names(network: Network, arch: str, *, deferred: bool, stock: bool = False) -> Names:
-    """The final names of a bake's results; a stock bake's lie apart, they are for comparison."""
+    """The final names of a bake's results; a stock bake's are kept apart, for comparison."""
     further = "".join(f".{mesh}" for mesh in network.meshes if mesh != WIREGUARD)
     stem = f"{network.name}-{network.daemon.version}-{arch}{further}" + (".deferred" if deferred else "")
     folder = paths.out() / "stock" if stock else paths.out()
@@ -44,7 +44,7 @@ def names(network: Network, arch: str, *, deferred: bool, stock: bool = False) -
 
 
 def beside(image: Path) -> Path:
-    """Where the manifest of an image lies, finished or not."""
+    """The path of an image's manifest, finished or not."""
     return image.with_name(image.name.removesuffix(".qcow2") + ".manifest.json")
 
 
@@ -52,7 +52,7 @@ def read(path: Path) -> dict[str, Any]:
     """Read a manifest.
 
     Raises:
-        ImageError: It is missing, or no manifest.
+        ImageError: It is missing, or is not a manifest.
     """
     try:
         document: dict[str, Any] = json.loads(path.read_text())
@@ -77,7 +77,7 @@ def compose(
     seconds: dict[str, float],
     image: dict[str, Any],
 ) -> dict[str, Any]:
-    """Put the manifest together; see the schema for the meaning of each field."""
+    """Compose the manifest; the schema explains each field."""
     genesis = network.genesis
     return {
         "version": VERSION,
@@ -102,8 +102,8 @@ def compose(
 
 
 def source() -> dict[str, Any]:
-    """The commit this checkout stands at, and whether anything in it is uncommitted."""
-    # Git distrusts a checkout of another user, as under sudo; we run its code already.
+    """The commit of this checkout, and whether it has uncommitted changes."""
+    # Git distrusts a checkout owned by another user, as under sudo; we already run its code.
     git = ["git", "-C", str(paths.REPOSITORY), "-c", f"safe.directory={paths.REPOSITORY}"]
     try:
         commit = run([*git, "rev-parse", "HEAD"]).stdout.strip()

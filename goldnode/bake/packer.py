@@ -1,9 +1,9 @@
 """Packer, streamed: a thin typed layer over packerpy.
 
-packerpy knows Packer's commands and how arguments are spelled, but it returns what was printed
-only after the end, and it knows neither time limits nor cancelling.  A bake takes a minute and may
+packerpy knows Packer's commands and the spelling of arguments, but it returns the output only
+after the end, and knows neither timeouts nor cancelling.  A bake takes a minute and may
 hang, so this layer reads Packer's machine-readable lines as they come, ends Packer with everything
-it started (``goldnode/vm/guard.py``), and keeps Packer's own log for the case of a failure.
+it started (``goldnode/vm/guard.py``), and keeps Packer's own log in case of a failure.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from goldnode.errors import BakeError, HostError
 from goldnode.run import NOT_HERE, spawn, stop_group
 from goldnode.vm import guard
 
-#: Where the operator keeps current Packer's plugins, if not where Packer looks by itself.
+#: Where the operator keeps current Packer's plugins, if not in Packer's default place.
 PLUGIN_SETTINGS = ("PACKER_CONFIG_DIR", "PACKER_PLUGIN_PATH")
 #: Packer writes a comma inside a field like this, because commas separate fields.
 COMMA = "%!(PACKER_COMMA)"
@@ -46,12 +46,12 @@ class Event:
 
     @property
     def text(self) -> str:
-        """What a person would read: the last field."""
+        """The text for people: the last field."""
         return self.data[-1] if self.data else ""
 
 
 def parse(line: str) -> Event | None:
-    """Read one line of ``-machine-readable`` output; None when it is not one."""
+    """Parse one line of ``-machine-readable`` output; None if it is not one."""
     fields = line.rstrip("\n").split(",")
     if len(fields) < 3 or not fields[0].isdigit():  # noqa: PLR2004 - time, target and kind are always there
         return None
@@ -67,7 +67,7 @@ class Packer(PackerExecutable):  # type: ignore[misc]  # packerpy has no types
         log: Where Packer writes its own log (``PACKER_LOG``).
         listen: Called with every event, from the thread that called ``build``.
         timeout: Seconds after which Packer and all it started are ended.
-        env: More environment for Packer.
+        env: Additional environment for Packer.
     """
 
     def __init__(
@@ -86,11 +86,11 @@ class Packer(PackerExecutable):  # type: ignore[misc]  # packerpy has no types
         """Run one Packer command; packerpy's ``build``, ``validate`` and ``version`` end here.
 
         Returns:
-            Exit code, everything a person would have read, and the errors among it.
+            Exit code, all text for people, and the errors in it.
 
         Raises:
             BakeError: It did not end within ``timeout``.
-            HostError: There is no Packer.
+            HostError: Packer is not installed.
         """
         if shutil.which(self.configuration[PackerExecutable.PATH]) is None:
             raise HostError(f"{self.configuration[PackerExecutable.PATH]} is not installed", hint=NOT_HERE)

@@ -1,7 +1,7 @@
 """Where an image is made: under QEMU here, or on a cloud's own machine by the same scripts.
 
 Each platform is one source in ``packer/``.  What an operator may set for a cloud are the variables
-that its file declares, so a name nobody knows is refused here, and not after Packer has started.
+that its file declares, so an unknown name is refused here, before Packer has started.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Platform(StrEnum):
         return paths.REPOSITORY / "packer" / f"{self}.pkr.hcl"
 
 
-#: What Packer may see of the operator's environment, by the beginning of the names: each cloud's own credentials.
+#: Prefixes of the environment variables that Packer may see: each cloud's own credentials.
 CREDENTIALS = {
     Platform.AMAZON_EBS: ("AWS_",),
     Platform.AZURE_ARM: ("ARM_", "AZURE_"),
@@ -64,7 +64,7 @@ def choose(name: str) -> Platform:
     """The platform of that name.
 
     Raises:
-        UsageError: There is none.
+        UsageError: There is no such platform.
     """
     try:
         return Platform(name)

@@ -14,22 +14,22 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-#: Seconds between two readings of the console.
+#: Seconds between reads of the console.
 LOOK = 0.05
 CHUNK = 1 << 16
 
 
 @contextlib.contextmanager
 def proxy(guest_port: int, console: Path, ready: str) -> Iterator[int]:
-    """Listen on a free port of the loopback interface and lead whoever calls to ``guest_port``.
+    """Listen on a free loopback port and forward connections to ``guest_port``.
 
     Args:
         guest_port: Port that QEMU forwards to the guest's SSH server.
         console: File that records the guest's console.
-        ready: What stands in it once somebody listens.
+        ready: The text in it once the server listens.
 
     Yields:
-        The port to call.
+        The port to connect to.
     """
     closing = threading.Event()
 
@@ -62,7 +62,7 @@ def proxy(guest_port: int, console: Path, ready: str) -> Iterator[int]:
 
 
 def free_port() -> int:
-    """A TCP port of the loopback interface that nobody uses at this moment."""
+    """A TCP port of the loopback interface that is currently unused."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port: int = probe.getsockname()[1]
         return port

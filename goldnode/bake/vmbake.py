@@ -23,9 +23,9 @@ from goldnode.errors import BakeError
 from goldnode.progress import Progress
 from goldnode.vm.accel import Acceleration
 
-#: What provision.sh and clean.sh print when they begin something, and when they find something wrong.
+#: What provision.sh and clean.sh print before a step, and before a fault.
 STEP, FAULT = re.compile(r"goldnode-step: (.+)"), re.compile(r"goldnode-fault: (.+)")
-#: What Packer says, and the step of ours it begins.
+#: What Packer says, and which of our steps that begins.
 SAID = {
     "Waiting for SSH": "boot",
     "Gracefully halting": "shut down",
@@ -33,17 +33,17 @@ SAID = {
     "Uploading": "upload the payload",
     "Converting hard drive": "compress (zlib, by Packer)",
 }
-#: The values of a bake's variables; a cloud's hold its credentials, so they are never kept.
+#: The values of a bake's variables; a cloud's hold its credentials, so they are never stored.
 VARIABLES = "bake.pkrvars.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """What Packer left.
+    """What Packer produced.
 
     Attributes:
-        disk: The sealed disk, uncompressed: an overlay over the base; or already what is to be shipped.
-        builder_key: Public key that opened the machine; no trace of it may be on the disk.
+        disk: The sealed disk: an uncompressed overlay over the base, or the final disk already.
+        builder_key: Public key that Packer logged in with; no trace of it may be on the disk.
         compressed: Whether Packer has compressed it.
     """
 
@@ -62,7 +62,7 @@ class PackerEvents:
         self.artifacts: list[str] = []
 
     def __call__(self, event: Event) -> None:
-        """Take one event."""
+        """Handle one event."""
         if event.kind == "artifact" and event.data[1:2] == ("id",):
             self.artifacts.append(event.text)
         for line in event.text.splitlines():
@@ -76,7 +76,7 @@ class PackerEvents:
                         self.begin(title)
 
     def begin(self, title: str) -> None:
-        """End the step that is under way and begin another."""
+        """End the current step and begin another."""
         self._open.close()
         self._open.enter_context(self._progress.step(title))
 
@@ -113,7 +113,7 @@ def run_packer(
 def run_stock(
     base: Base, payload: Path, build_dir: Path, acceleration: Acceleration, progress: Progress, *, network: Network
 ) -> Sealed:
-    """Boot a plain Debian disk, let cloud-init make the bake's access, install, seal, power off, compress.
+    """Boot a plain Debian disk, let cloud-init grant access to the bake, install, seal, power off, compress.
 
     What every cloud source does, under QEMU: it tests that path without an account, and it is what the
     golden bake is compared with.  The guest reaches the Debian mirror through the host.
@@ -132,7 +132,7 @@ def run_stock(
 
 
 def seed(folder: Path, public_key: str) -> tuple[Path, ...]:
-    """Write the NoCloud seed that lets the bake's key in, and nothing else."""
+    """Write the NoCloud seed, which authorizes the bake's key and does nothing else."""
     document = {"disable_root": False, "users": [{"name": "root", "ssh_authorized_keys": [public_key]}]}
     user_data, meta_data = folder / "user-data", folder / "meta-data"
     files.write_atomic(user_data, f"#cloud-config\n{json.dumps(document)}\n")
@@ -141,7 +141,7 @@ def seed(folder: Path, public_key: str) -> tuple[Path, ...]:
 
 
 def machine(base: Base, payload: Path, build_dir: Path, acceleration: Acceleration) -> dict[str, Any]:
-    """The variables that every source under QEMU takes."""
+    """The variables common to all QEMU sources."""
     return {
         "payload": str(payload),
         "disk": str(base.disk),
@@ -161,18 +161,18 @@ def build(
     network: Network,
     env: Mapping[str, str] | None = None,
 ) -> tuple[str, ...]:
-    """Run Packer on one source of ``packer/``.
+    """Run Packer on one source in ``packer/``.
 
     Args:
         source: As ``qemu.golden``.
         variables: What it takes besides the network's name and version.
         build_dir: Folder of this bake; Packer's log stays in it.
         progress: Told what Packer and the scripts do.
-        network: What is baked.
+        network: The network to bake.
         env: More environment for Packer, as a cloud's credentials.
 
     Returns:
-        The ids of what was made, as a cloud names it.
+        The ids of the results, as the cloud names them.
 
     Raises:
         BakeError: It failed; the logs are kept under ``out/failed/``.
@@ -193,27 +193,27 @@ def build(
     finally:
         events.close()
     if code or not events.artifacts:
-        # When its inner process is killed, Packer's outer one ends with 0.
+        # When its inner process is killed, Packer's outer process exits with 0.
         said_last = said.splitlines()[-5:] if code else ["Packer ended before there was an image"]
         raise _failed(network, build_dir, events.faults or _killed(code) or _telling(errors) or said_last)
     return tuple(events.artifacts)
 
 
 def _killed(code: int) -> list[str]:
-    """Says so when Packer (128 + signal) or its guard (-signal) did not end by itself."""
+    """A fault if Packer (128 + signal) or its guard (-signal) was killed."""
     names = {int(number): number.name for number in signal.Signals}
     name = names.get(-code if code < 0 else code - 128)
     return [f"Packer was ended by {name}"] if name else []
 
 
 def _telling(errors: str) -> list[str]:
-    """The last errors that say something: Packer wraps each in lines that only repeat that there was one."""
+    """The last informative errors: Packer wraps each in lines that only repeat that there was one."""
     empty = ("Some builds didn't complete", "Script exited with non-zero", "Deleting output", "-->")
     return [line for line in errors.splitlines() if not any(words in line for words in empty)][-3:]
 
 
 def _failed(network: Network, build_dir: Path, why: list[str]) -> BakeError:
-    """Keep what a person needs to find out why, and say where it is."""
+    """Keep what a person needs to find the cause, and say where it is."""
     kept = paths.out() / "failed" / f"{network.name}-{time.strftime('%Y%m%d-%H%M%S')}"
     kept.mkdir(parents=True, exist_ok=True)
     for name in ("console.log", "packer.log"):

@@ -35,7 +35,7 @@ def pack(main: str, sources: Iterable[Path]) -> bytes:
 
 
 def reached_from(start: Iterable[str]) -> list[Path]:
-    """Sources of everything that some modules, or packages with all that is in them, reach by imports; sorted."""
+    """Sources of everything that these modules, or all modules of these packages, reach by imports; sorted."""
     waiting = [file for name in start for file in _files(name)]
     found: set[Path] = set()
     while waiting:
@@ -58,7 +58,7 @@ def _module(name: str) -> Path | None:
 
 
 def _packages(file: Path) -> Iterator[Path]:
-    """The ``__init__.py`` of every package that a file is in."""
+    """The ``__init__.py`` of every package around a file."""
     for folder in file.parents:
         if folder == paths.REPOSITORY:
             return

@@ -31,12 +31,12 @@ GROUPS = USERS | frozenset({
     # OpenSSH's agent
     "_ssh",
 })  # fmt: skip
-#: Accounts with a shell: root's console, and what PostgreSQL's own scripts become. Neither has a password.
+#: Accounts with a shell: root for the console, and the user of PostgreSQL's own scripts. Neither has a password.
 SHELL_USERS = frozenset({"root", "postgres"})
-#: Shells that give nobody a login; `sync` runs the program of its name.
+#: Shells that allow no login; `sync` runs the program of that name.
 LOGIN_SHELLS = frozenset({"/usr/sbin/nologin", "/sbin/nologin", "/bin/false", "/usr/bin/false", "/bin/sync", "/bin/sh"})
 
-#: Programs that Debian itself gives more rights than their caller has: passwd, util-linux, PAM, OpenSSH, sudo, D-Bus.
+#: Programs that Debian itself runs with more rights than their caller: passwd, util-linux, PAM, OpenSSH, sudo, D-Bus.
 PRIVILEGED = frozenset({
     "/usr/bin/chage", "/usr/bin/chfn", "/usr/bin/chsh", "/usr/bin/expiry", "/usr/bin/gpasswd", "/usr/bin/mount",
     "/usr/bin/newgrp", "/usr/bin/passwd", "/usr/bin/su", "/usr/bin/sudo", "/usr/bin/umount", "/usr/bin/ssh-agent",
@@ -44,10 +44,10 @@ PRIVILEGED = frozenset({
     "/usr/lib/openssh/ssh-keysign", "/usr/lib/dbus-1.0/dbus-daemon-launch-helper",
     "/usr/lib/polkit-1/polkit-agent-helper-1",
 })  # fmt: skip
-#: Folders that are open to all, with the sticky bit, on every Debian.
+#: World-writable folders with the sticky bit, as on every Debian.
 WORLD_WRITABLE = frozenset({"/tmp", "/var/tmp", "/run/lock", "/dev/shm", "/dev/mqueue", "/var/mail"})  # noqa: S108
 
-#: Where Debian's own cloud images leave packages' files out, besides what left_out() names.
+#: Where Debian's own cloud images omit packages' files, in addition to left_out().
 UNSHIPPED = ("/usr/share/lintian/", "/usr/share/bug/", "/usr/share/groff/", "/usr/share/linda/")
 
 
@@ -59,7 +59,7 @@ def left_out() -> tuple[tuple[str, bool], ...]:
 
 
 def is_left_out(path: str) -> bool:
-    """Whether a packaged file is missing on purpose; as in dpkg, the last pattern that fits decides."""
+    """Whether a packaged file is missing on purpose; as in dpkg, the last matching pattern decides."""
     fitting = [out for pattern, out in left_out() if fnmatch.fnmatchcase(path, pattern)]
     return path.startswith(UNSHIPPED) or (bool(fitting) and fitting[-1])
 
@@ -70,7 +70,7 @@ BUILD_TOOLS = frozenset({
     "debootstrap", "build-essential", "python3-pip", "npm", "qemu-system-x86",
 })  # fmt: skip
 
-#: Units that may be wanted from /etc at boot.
+#: Units that /etc may enable at boot.
 ENABLED = frozenset({
     "goldnode-configure.service",
     # cloud-init

@@ -1,7 +1,7 @@
-"""`image check`: every rule against one image, and what was found.
+"""`image check`: runs every rule against one image.
 
 ``open_image`` is the one way in for everybody who looks at a finished image; ``check_image``
-adds the scan of the raw bytes and asks the rules.
+adds the scan of the raw bytes and runs the rules.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from goldnode.progress import SILENT, Progress
 
 @dataclass(frozen=True, slots=True)
 class RuleResult:
-    """What one rule found; an empty ``findings`` is a promise kept."""
+    """What one rule found; empty ``findings`` mean that the image passes."""
 
     rule: Rule
     findings: tuple[Finding, ...]
@@ -63,10 +63,10 @@ class HygieneReport:
         }
 
     def raise_if_broken(self) -> None:
-        """Fail when any promise is broken.
+        """Fail if any rule is broken.
 
         Raises:
-            ImageError: Names the rules.
+            ImageError: The message names the broken rules.
         """
         if self.broken:
             names = ", ".join(result.rule.id for result in self.broken)
@@ -104,7 +104,7 @@ def check_image(
     progress: Progress = SILENT,
     ranges: Iterable[tuple[int, int]] | None = None,
 ) -> HygieneReport:
-    """Ask every rule.
+    """Run every rule.
 
     Args:
         path: The image.
@@ -113,10 +113,10 @@ def check_image(
         ranges: Search only these bytes for secrets, when the rest has been searched before; None for all.
 
     Raises:
-        ImageError: It cannot be read at all.
+        ImageError: The image cannot be read.
     """
     if len(RULES) < len(rules.__all__):
-        raise RuntimeError("the hygiene rules were not loaded: an image that nobody asked about must not pass")
+        raise RuntimeError("the hygiene rules were not loaded: an unchecked image must not pass")
     with open_image(path, progress) as image:
         hits = secrets.scan(image.disk, builder_keys, progress, ranges)
         scanned = dataclasses.replace(image, hits=secrets.located(hits, image.filesystem, image.root))

@@ -1,4 +1,4 @@
-"""The file-tree digest: one number for everything a machine started from this image will find.
+"""The file-tree digest: one hash over everything that a machine started from this image will find.
 
 Two images with the same digest hold the same files; disk layout, timestamps and inode numbers do
 not count.  The canonical text behind it has one line per file, so that ``diff`` of two such texts
@@ -16,7 +16,7 @@ from goldnode.image.tree import File, FileKind, Tree
 
 #: First line of the canonical text: its format and version.
 HEADER = "goldnode file tree 1"
-#: Characters that stand for themselves.
+#: Characters that are not encoded.
 PLAIN = (string.ascii_letters + string.digits + string.punctuation).replace("%", "")
 
 
@@ -51,5 +51,5 @@ def _xattrs(file: File) -> Iterator[str]:
 
 
 def quote(text: str) -> str:
-    """Percent-encode whatever would break a line into other fields: bytes outside ``!`` to ``~``, and ``%``."""
+    """Percent-encode whatever would break a line's fields: bytes outside ``!`` to ``~``, and ``%``."""
     return urllib.parse.quote(text.encode("utf-8", "surrogateescape"), safe=PLAIN)

@@ -1,6 +1,6 @@
 """A disk image as bytes: qcow2, raw or raw.zst in, one read-only mapping and its partitions out.
 
-A compressed image is unpacked once into a sparse file in the cache folder, which is gone when
+A compressed image is unpacked once into a sparse file in the cache folder, which is deleted when
 the block ends.  Nothing here needs root.
 """
 
@@ -29,7 +29,7 @@ CHUNK = 4 << 20
 
 
 class PartitionType(StrEnum):
-    """The GPT types that mean something to us."""
+    """The GPT types that goldnode uses."""
 
     BIOS_BOOT = "21686148-6449-6e6f-744e-656564454649"
     ESP = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"
@@ -39,7 +39,7 @@ class PartitionType(StrEnum):
     ROOT_ARM64 = "b921b045-1df0-41c3-af44-4c6f280d3fae"
 
 
-#: Types under which a root filesystem may stand.
+#: Types that a root partition may have.
 ROOTS = (PartitionType.ROOT_AMD64, PartitionType.ROOT_ARM64, PartitionType.LINUX)
 
 
@@ -73,7 +73,7 @@ class Disk:
         return next((part for part in self.partitions if part.type in types), None)
 
     def data_ranges(self) -> Iterator[tuple[int, int]]:
-        """Start and end of everything that is not a hole of the sparse file."""
+        """Start and end of everything that is not a hole in the sparse file."""
         with self.path.open("rb") as stream:
             end = 0
             while True:
@@ -86,7 +86,7 @@ class Disk:
 
 
 def own_ranges(overlay: Path) -> tuple[tuple[int, int], ...]:
-    """Start and end of what an overlay holds itself, not its backing disk: what was written since it was made."""
+    """Start and end of what an overlay itself holds, without its backing disk: everything written since it was made."""
     told = json.loads(run(["qemu-img", "map", "--output=json", overlay]).stdout)
     return tuple(
         (part["start"], part["start"] + part["length"]) for part in told if part["depth"] == 0 and part["data"]
@@ -105,7 +105,7 @@ def open_disk(image: Path) -> Iterator[Disk]:
     with _raw(image) as raw, raw.open("rb") as stream:
         if raw.stat().st_size < 34 * SECTOR:
             raise ImageError(f"{image} is too small to be a disk", hint="./invoke bake")
-        # Not closed here: views of it may outlive the block in a traceback, and it goes with the last of them.
+        # Not closed here: views of it may outlive the block in a traceback; it is freed with the last of them.
         data = memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
         yield Disk(raw, data, partitions(data, image.name))
 
@@ -118,7 +118,7 @@ def partitions(data: memoryview, name: str) -> tuple[Partition, ...]:
     """
     header = bytes(data[SECTOR : SECTOR + 92])
     if header[:8] != b"EFI PART":
-        raise ImageError(f"{name} has no GPT: it is not a disk that goldnode made", hint="./invoke bake")
+        raise ImageError(f"{name} has no GPT: it is not a disk made by goldnode", hint="./invoke bake")
     lba, count, size = struct.unpack_from("<QII", header, 72)
     found = []
     for index in range(min(count, 128)):

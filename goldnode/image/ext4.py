@@ -22,7 +22,7 @@ from goldnode.image.inode import FIXED, XATTR_MAGIC, Extent, Inode, parse_inode,
 SUPERBLOCK = 1024
 MAGIC = 0xEF53
 ROOT_INODE = 2
-#: Extents longer than this are allocated but were never written; the rest is their length.
+#: Extents longer than this are allocated but never written; the excess is their length.
 UNWRITTEN = 32768
 LARGEST_BLOCK = 65536
 #: Size from which a group descriptor has upper halves.
@@ -36,7 +36,7 @@ _EXTENT_MAGIC = 0xF30A
 
 
 class Incompat(IntFlag):
-    """Features a reader must know, as named by ``dumpe2fs``."""
+    """Features that a reader must know, as named by ``dumpe2fs``."""
 
     FILETYPE = 0x2
     NEEDS_RECOVERY = 0x4
@@ -77,7 +77,7 @@ class Ext4:
             raise ImageError(f"no ext4 filesystem at byte {start} of the disk")
         incompat = struct.unpack_from("<I", raw, 0x60)[0]
         if unknown := incompat & ~int(KNOWN):
-            raise ImageError(f"the ext4 filesystem at byte {start} uses features unknown here: {Incompat(unknown)!r}")
+            raise ImageError(f"the ext4 filesystem at byte {start} uses unknown features: {Incompat(unknown)!r}")
         self._superblock, self._incompat = raw, incompat
         self.block_size: int = 1024 << struct.unpack_from("<I", raw, 0x18)[0]
         self._inodes_per_group, self._inode_size = self._u32(0x28), struct.unpack_from("<H", raw, 0x58)[0]
@@ -96,13 +96,13 @@ class Ext4:
 
     @cached_property
     def is_clean(self) -> bool:
-        """It was unmounted in order: no journal to replay, no error recorded."""
+        """Whether it was unmounted cleanly: no journal to replay, no error recorded."""
         state = struct.unpack_from("<H", self._superblock, 0x3A)[0]
         return bool(state & 1) and not state & 2 and not self._incompat & Incompat.NEEDS_RECOVERY
 
     @cached_property
     def free_bytes(self) -> int:
-        """Space nobody uses."""
+        """Unused space."""
         blocks: int = self._u32(0xC) | self._u32(0x158) << 32
         return blocks * self.block_size
 
@@ -120,17 +120,17 @@ class Ext4:
         return parse_inode(number, raw)
 
     def extents(self, inode: Inode) -> list[Extent]:
-        """Where a file's blocks lie, in the file's order.
+        """Where a file's blocks are, in file order.
 
         Raises:
             ImageError: Its blocks are mapped the old way (ext2), or its tree is damaged.
         """
         if not inode.uses_extents:
-            raise ImageError(f"inode {inode.number} maps its blocks the ext2 way, which is not read here")
+            raise ImageError(f"inode {inode.number} maps its blocks the ext2 way, which is not supported")
         return sorted(self._extents(inode.block, inode.number, set()), key=lambda extent: extent.logical)
 
     def chunks(self, inode: Inode) -> Iterator[memoryview]:
-        """A file's content from first byte to last, holes as zeros."""
+        """A file's content in pieces, holes as zeros."""
         if inode.size > self.block_count * self.block_size:
             raise ImageError(f"inode {inode.number} claims to be larger than its filesystem: it is damaged")
         done = 0
@@ -152,7 +152,7 @@ class Ext4:
         return b"".join(self.chunks(inode))
 
     def target(self, inode: Inode) -> str:
-        """Where a symbolic link points."""
+        """A symbolic link's target."""
         raw = self.read(inode) if inode.uses_extents else inode.block[: inode.size]
         return raw.decode("utf-8", "surrogateescape")
 

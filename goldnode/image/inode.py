@@ -1,4 +1,4 @@
-"""An ext4 inode: what it is, where its blocks lie, its extended attributes, as values.
+"""An ext4 inode as a value: its type, its blocks, its extended attributes.
 
 ``ext4`` finds the bytes; this module says what they mean.
 """
@@ -22,16 +22,16 @@ _USES_EXTENTS = 0x80000
 
 @dataclass(frozen=True, slots=True)
 class Inode:
-    """One file, whatever its kind.
+    """One file of any type.
 
     Attributes:
         number: Inode number.
-        mode: Kind and permissions, as ``st_mode``.
+        mode: Type and permissions, as ``st_mode``.
         uid: Owner.
         gid: Group.
         size: Bytes.
-        links: Names it has.
-        uses_extents: Its block area holds an extent tree.
+        links: Number of hard links.
+        uses_extents: Whether its block area holds an extent tree.
         block: The 60 bytes that hold the extent tree, a short link target, or a device number.
         xattr_block: Block with extended attributes; 0 for none.
         tail: What follows the fixed part inside the inode: more extended attributes.
@@ -50,7 +50,7 @@ class Inode:
 
     @property
     def device(self) -> tuple[int, int]:
-        """Major and minor number, of a device node."""
+        """Major and minor number of a device node."""
         old, new = struct.unpack_from("<II", self.block)
         if old:
             return old >> 8 & 0xFF, old & 0xFF
@@ -59,7 +59,7 @@ class Inode:
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """A run of blocks: ``count`` blocks of the file from ``logical`` lie on the disk from ``physical``."""
+    """A run of blocks: ``count`` blocks of the file from ``logical`` are on the disk from ``physical``."""
 
     logical: int
     physical: int
@@ -68,7 +68,7 @@ class Extent:
 
 
 def parse_inode(number: int, raw: bytes) -> Inode:
-    """Read an inode's bytes."""
+    """Parse an inode's bytes."""
     mode, uid, size = struct.unpack_from("<HHI", raw)
     gid, links = struct.unpack_from("<HH", raw, 0x18)
     flags = struct.unpack_from("<I", raw, 0x20)[0]

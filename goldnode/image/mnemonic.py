@@ -1,7 +1,7 @@
-"""BIP39 mnemonics in raw bytes: 12 or 24 words of the English list, with a right checksum.
+"""Finds BIP39 mnemonics in raw bytes: 12 or 24 words of the English list with a valid checksum.
 
 Prose is full of runs of lower-case words.  Three facts tell a wallet from prose: every word is on
-the list (which has no `the`, `and`, `of`), the words stand in single spaces, and the last bits
+the list (which has no `the`, `and`, `of`), single spaces separate the words, and the last bits
 are a checksum of the others.  Chance passes the last test once in 16 (12 words) or 256 (24).
 
 A run of twelve words is at least 47 bytes of letters and spaces.  So of a piece of disk every
@@ -27,14 +27,14 @@ _LIST = Path(__file__).with_name("bip39-english.txt")
 
 
 def find(chunk: bytes) -> Iterator[tuple[int, bytes]]:
-    """Offsets and words of every mnemonic in a piece of a disk."""
+    """Offset and words of every mnemonic in a piece of a disk."""
     for begin, end in _candidates(chunk):
         for run in _RUN.finditer(chunk, begin, end):
             yield from _in_run(run.start(), run[0].split(b" "))
 
 
 def is_mnemonic(words: Sequence[bytes]) -> bool:
-    """Every word is on the list and the checksum is right (BIP39, "Generating the mnemonic")."""
+    """Whether every word is on the list and the checksum is valid (BIP39, "Generating the mnemonic")."""
     index = _index()
     if len(words) not in LENGTHS or not all(word in index for word in words):
         return False
@@ -57,7 +57,7 @@ def _in_run(offset: int, words: list[bytes]) -> Iterator[tuple[int, bytes]]:
 
 
 def _candidates(chunk: bytes) -> Iterator[tuple[int, int]]:
-    """Stretches that may hold a run, widened to its letters on both sides."""
+    """Ranges that may hold a mnemonic, widened to letters and spaces on both sides."""
     samples = chunk[::STRIDE].translate(_CLASS)
     needle = b"a" * SAMPLES
     at = samples.find(needle)

@@ -1,4 +1,4 @@
-"""What a hygiene rule is, and the one list that all of them are in.
+"""What a hygiene rule is, and the list of all of them.
 
 A rule is a promise about every finished image, with the reason for it, where it comes from, and
 a small function that lists what breaks it.  ``@rule`` puts it on the list; a test holds that each
@@ -18,11 +18,11 @@ from goldnode.image.tree import Tree
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that breaks a rule.
+    """One violation of a rule.
 
     Attributes:
         where: Path on the image, or byte offset on the disk.
-        what: What is wrong with it, a clause.
+        what: What is wrong with it, as a clause.
     """
 
     where: str
@@ -60,7 +60,7 @@ class Rule:
         promise: One sentence.
         why: What goes wrong when it is broken.
         source: Who checks this too, or which document asks for it.
-        fix: What to do, a command or the place to change.
+        fix: What to do: a command, or the place to change.
         check: Lists what breaks it.
     """
 
@@ -87,7 +87,7 @@ def rule(rule_id: str, *, promise: str, why: str, source: str, fix: str) -> Call
 
 
 def absent(rule_id: str, *patterns: str, promise: str, why: str, source: str, fix: str = "") -> None:
-    """Put on the list: nothing but folders fits these patterns.
+    """Put on the list: only folders may match these patterns.
 
     Args:
         rule_id: Stable name.

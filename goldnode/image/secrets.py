@@ -1,4 +1,4 @@
-"""Secrets in raw bytes: a scan of the whole disk, whatever lies between its files.
+"""Finds secrets in raw bytes: scans the whole disk, including what lies between its files.
 
 Works in two steps, because regular expressions over a gigabyte are slow in Python and
 ``bytes.find`` is not: a fixed word that every secret of a kind contains (an *anchor*) is looked
@@ -27,7 +27,7 @@ OVERLAP = 8 << 10
 
 
 class Secret(StrEnum):
-    """What is looked for; rules are named after the values."""
+    """The kinds of secrets; rules are named after the values."""
 
     PRIVATE_KEY = "private-key"
     VALIDATOR_KEY = "validator-key"
@@ -41,7 +41,7 @@ class Secret(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A secret on the disk.
+    """A secret found on the disk.
 
     Attributes:
         kind: What it is.
@@ -58,7 +58,7 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """How one kind looks: every match of ``expression`` holds an anchor at most ``before`` bytes after its start."""
+    """How to find one kind: every match of ``expression`` has an anchor at most ``before`` bytes after its start."""
 
     kind: Secret
     anchors: tuple[bytes, ...]
@@ -101,7 +101,7 @@ def scan(
     progress: Progress = SILENT,
     ranges: Iterable[tuple[int, int]] | None = None,
 ) -> list[Hit]:
-    """Find every secret on the disk, in the order of their offsets.
+    """Find every secret on the disk, in order of offset.
 
     Args:
         disk: The disk.
@@ -122,7 +122,7 @@ def scan(
 
 
 def _widened(ranges: Iterable[tuple[int, int]], size: int) -> Iterator[tuple[int, int]]:
-    """With a margin, because a secret may begin in what is known and end in what is new."""
+    """The ranges with a margin, because a secret may begin before a range and end inside it."""
     for start, end in ranges:
         yield max(0, start - OVERLAP), min(size, end + OVERLAP)
 
@@ -143,7 +143,7 @@ def find(chunk: bytes, patterns: Sequence[Pattern] = PATTERNS) -> Iterator[tuple
 
 
 def located(hits: Sequence[Hit], filesystem: Ext4, root: Tree) -> tuple[Hit, ...]:
-    """Name the file that holds each secret, and drop what ``ALLOWED`` explains."""
+    """Name the file that holds each secret, and drop what ``ALLOWED`` permits."""
     if not hits:
         return ()
     spans = sorted(_spans(filesystem, root))
@@ -158,7 +158,7 @@ def located(hits: Sequence[Hit], filesystem: Ext4, root: Tree) -> tuple[Hit, ...
 
 
 def preview(secret: bytes) -> str:
-    """Enough to recognise a secret, too little to use it."""
+    """Enough of a secret to recognise it, too little to use it."""
     return secret[:12].decode("ascii", "replace") + "…"
 
 

@@ -12,13 +12,13 @@ from goldnode.image.disk import Partition
 from goldnode.image.packages import installed
 from goldnode.image.rule import Image
 
-#: What the image says of itself, and where daemons for upgrades stand.
+#: What the image says about itself, and where daemons for upgrades are.
 FACTS, NEXT = "/usr/lib/goldnode/image.json", "/usr/lib/goldnode/daemons/*/*/bin/*"
 
 
 @dataclass(frozen=True, slots=True)
 class ImageSummary:
-    """What an image holds.
+    """The content of an image, summarised.
 
     Attributes:
         image: Its file's name.
@@ -27,9 +27,9 @@ class ImageSummary:
         partitions: The GPT.
         files: Number of files on root and ESP.
         packages: Versions by name.
-        enabled: Units that /etc wants at boot.
+        enabled: Units that /etc enables at boot.
         users: Names in /etc/passwd.
-        daemons: The daemon's versions, the one that runs now first, then those for upgrades ahead.
+        daemons: The daemon's versions: the current one first, then those for future upgrades.
     """
 
     image: str
@@ -48,7 +48,7 @@ class ImageSummary:
 
 
 def summarise(name: str, image: Image) -> ImageSummary:
-    """Look at an open image."""
+    """Summarise an open image."""
     links = image.root.match("/etc/systemd/system/*.wants/*", "/etc/systemd/system/*.requires/*")
     return ImageSummary(
         image=name,
@@ -64,7 +64,7 @@ def summarise(name: str, image: Image) -> ImageSummary:
 
 
 def _daemons(image: Image) -> Iterator[str]:
-    """Versions of the daemon: what image.json names, and what stands ready for upgrades."""
+    """Versions of the daemon: the one in image.json, and those ready for upgrades."""
     try:
         daemon = json.loads("\n".join(image.root.lines(FACTS)))["daemon"]
         yield f"{daemon['name']} {daemon['version']}"

@@ -1,4 +1,4 @@
-"""The files of an image, by path, whatever filesystem they lie on.
+"""The files of an image by path, whatever filesystem holds them.
 
 ``Tree`` is what rules and digests look at: a plain mapping of paths with the few questions that
 they ask.  The root filesystem is read by ``ext4``; the ESP by mtools, because it is a handful of
@@ -23,7 +23,7 @@ from goldnode.run import CommandError, run
 
 
 class FileKind(StrEnum):
-    """What a path is; the values stand in the digest."""
+    """The type of a path; the values are part of the digest."""
 
     FILE = "file"
     FOLDER = "dir"
@@ -43,7 +43,7 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """One path.
+    """One file, folder, link or device.
 
     Attributes:
         path: Absolute; ``/`` for the root.
@@ -71,7 +71,7 @@ class File:
 
 
 class FileReader(Protocol):
-    """Gives a regular file's content in pieces."""
+    """Reads a regular file's content in pieces."""
 
     def __call__(self, file: File) -> Iterable[bytes | memoryview]:
         """Content from the first byte to the last."""
@@ -98,16 +98,16 @@ class Tree:
         return self.files.get(path)
 
     def match(self, *patterns: str) -> Iterator[File]:
-        """Files whose path fits one of the patterns of ``fits``."""
+        """Files whose path matches one of the patterns (see ``fits``)."""
         expression = _pattern(patterns)
         return (file for file in self if expression.fullmatch(file.path))
 
     def regular(self, *patterns: str) -> Iterator[File]:
-        """As ``match``, without folders."""
+        """Like ``match``, without folders."""
         return (file for file in self.match(*patterns) if file.kind is not FileKind.FOLDER)
 
     def read(self, path: str) -> bytes:
-        """Content of a regular file; links inside the tree are followed; empty when there is none."""
+        """Content of a regular file, following links inside the tree; empty if there is none."""
         file = self.follow(path)
         return b"".join(self._reader(file)) if file and file.kind is FileKind.FILE else b""
 
@@ -122,7 +122,7 @@ class Tree:
         return [row + [""] * (width - len(row)) for row in rows]
 
     def follow(self, path: str, hops: int = 10) -> File | None:
-        """The file a path leads to through symbolic links, anywhere in it; None when it leads nowhere."""
+        """The file that a path leads to, following symbolic links in any part of it; None if there is none."""
         here = ""
         parts = [part for part in path.split("/") if part and part != "."]
         while parts:
@@ -165,7 +165,7 @@ def from_ext4(filesystem: Ext4) -> Tree:
         inode = filesystem.inode(number)
         kind = _KINDS.get(stat.S_IFMT(inode.mode))
         if kind is None:
-            raise ImageError(f"{path or '/'} is of no known kind: the filesystem is damaged")
+            raise ImageError(f"{path or '/'} is of an unknown type: the filesystem is damaged")
         if kind is FileKind.FOLDER:
             if number in folders:
                 raise ImageError(f"{path} leads back to itself: the filesystem is damaged")
@@ -208,7 +208,7 @@ def from_fat(disk: Path, start: int, scratch: Path) -> Tree:
 
 
 def fits(path: str, *patterns: str) -> bool:
-    """Whether a path fits a pattern: ``*`` within one folder, ``**`` across folders."""
+    """Whether a path matches a pattern: ``*`` within one folder, ``**`` across folders."""
     return _pattern(patterns).fullmatch(path) is not None
 
 

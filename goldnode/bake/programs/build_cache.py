@@ -12,7 +12,7 @@ from goldnode.files import locked, sha256_file, write_json
 
 
 def cached(home: Path, is_whole: Callable[[Path], bool], make: Callable[[Path], None]) -> None:
-    """Have ``home`` made unless it is there.
+    """Make ``home`` unless it exists.
 
     Args:
         home: A folder of the cache, named by its inputs.
@@ -34,12 +34,12 @@ def cached(home: Path, is_whole: Callable[[Path], bool], make: Callable[[Path], 
 
 
 def record(draft: Path, files: Sequence[Path]) -> None:
-    """Note what was built, so that a damaged cache is noticed."""
+    """Record what was built, so that a damaged cache is noticed."""
     write_json(draft / "build.json", {str(path.relative_to(draft)): sha256_file(path) for path in files})
 
 
 def is_whole(home: Path) -> bool:
-    """Whether a finished build that was recorded is there and still is what it was."""
+    """Whether a recorded build is present and unchanged."""
     try:
         sums: dict[str, str] = json.loads((home / "build.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -48,7 +48,7 @@ def is_whole(home: Path) -> bool:
 
 
 def remove(tree: Path) -> None:
-    """Delete a tree although Go's folders are read-only; nothing happens when there is none."""
+    """Delete a tree, if there is one, even though Go's folders are read-only."""
     for folder, _, _ in os.walk(tree):
         Path(folder).chmod(0o755)
     shutil.rmtree(tree, ignore_errors=True)

@@ -15,7 +15,7 @@ from goldnode.run import CommandError, run, spawn
 #: C compilers for another architecture, as Debian names them.
 CROSS_COMPILERS = {"amd64": "x86_64-linux-gnu-gcc", "arm64": "aarch64-linux-gnu-gcc"}
 MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
-#: Lines of a compiler's output shown when it fails.
+#: Lines of a compiler's output to show when it fails.
 TAIL = 15
 
 
@@ -25,7 +25,7 @@ def native(arch: str) -> bool:
 
 
 def c_compiler(arch: str) -> str:
-    """The C compiler's own words, because it decides bytes too.
+    """The C compiler's description of itself, because it decides the bytes too.
 
     Raises:
         HostError: There is none.
@@ -48,7 +48,7 @@ def follow(
     total: int,
     compiles: Callable[[str], bool],
 ) -> int:
-    """Run a compiler to its end and tell how far it is.
+    """Run a compiler to its end and report progress.
 
     Args:
         argv: The command.

@@ -1,4 +1,4 @@
-"""The daemon's own default configuration, made by its ``init`` in a throw-away home.
+"""The daemon's own default configuration, made by its ``init`` in a temporary home.
 
 The node starts from these files and sets keys in them.  ``init`` of some daemons fetches a genesis
 or peers (osmosisd), and all of them make keys; so it runs without any network, only ``*.toml`` is
@@ -21,9 +21,9 @@ from goldnode.config.daemon import Family
 from goldnode.config.network import Network
 from goldnode.run import CommandError, run
 
-#: Files of a home that the node may need to begin with.
+#: Files of a home that a node may start from.
 FILES = ("config.toml", "app.toml", "client.toml")
-#: Stands for the machine's name, which is not the same on two builders; every node sets its own.
+#: Replaces the machine's name, which differs between builders; every node sets its own.
 MONIKER = "node"
 TIMEOUT = 120.0
 
@@ -34,7 +34,7 @@ def default_configs(binary: Path, network: Network, env: Mapping[str, str]) -> d
     Args:
         binary: The daemon, for this machine's architecture.
         network: Its network.
-        env: What the daemon needs besides, as LD_LIBRARY_PATH.
+        env: Additional environment for the daemon, such as LD_LIBRARY_PATH.
 
     Returns:
         File name → content; empty when ``init`` fails or cannot be kept off the network, and
@@ -55,7 +55,7 @@ def default_configs(binary: Path, network: Network, env: Mapping[str, str]) -> d
 
 
 def init_args(network: Network, home: Path) -> list[str]:
-    """The words that make a daemon of this family fill a home."""
+    """The arguments that make a daemon of this family initialise a home."""
     if network.daemon.family is Family.COMETBFT:
         return ["init", "--home", str(home)]
     return ["init", MONIKER, "--chain-id", network.chain_id, "--home", str(home)]
@@ -63,7 +63,7 @@ def init_args(network: Network, home: Path) -> list[str]:
 
 @cache
 def isolation() -> tuple[str, ...] | None:
-    """The words that run a program without a network here; None where that is not allowed."""
+    """The words that run a program without a network on this machine; None if that is not possible."""
     ways = [("unshare", "--net", "--"), ("unshare", "--map-root-user", "--net", "--")]
     for way in ways if os.geteuid() == 0 else ways[1:]:
         if shutil.which(way[0]) and run([*way, "true"], check=False).returncode == 0:

@@ -1,4 +1,4 @@
-"""A daemon's sources by git: one commit, with its submodules, and a sum over all of its files.
+"""A daemon's sources from git: one commit with its submodules, and a sum over all files.
 
 Some repositories are no module that a Go module proxy serves: another path in go.mod, a folder that
 ``replace`` points into, submodules.  A commit's hash already names its content, but by SHA-1, and says
@@ -20,11 +20,11 @@ from goldnode.run import CommandError, run
 
 #: Seconds one git command may take.
 TIMEOUT = 600.0
-#: Seconds a list of tags may take; many repositories are asked at once.
+#: Seconds that listing tags may take; many repositories are queried at once.
 LIST_TIMEOUT = 60.0
-#: How this host reaches repositories: the operator's business, handed on as it is.
+#: How this host reaches repositories is the operator's choice: handed on unchanged.
 GIT_SETTINGS = ("GIT_ALLOW_PROTOCOL", "GIT_CONFIG_GLOBAL", "GIT_SSH_COMMAND", "SSH_AUTH_SOCK", "XDG_CONFIG_HOME")
-#: Nobody is asked for a password, and no configuration of the repository runs a program of its own.
+#: Never prompt for a password, and let no configuration in the repository run a program.
 GIT = ("git", "-c", "core.hooksPath=/dev/null", "-c", "protocol.ext.allow=never", "-c", "advice.detachedHead=false")
 
 
@@ -38,7 +38,7 @@ def tag_commit(url: str, tag: str) -> str:
     names = (f"refs/tags/{tag}", f"refs/tags/{tag}^{{}}")
     listed = _git("ls-remote", "--", url, *names, url=url)
     found = {name: commit for commit, _, name in (line.partition("\t") for line in listed.splitlines())}
-    # An annotated tag is an object of its own; the commit stands under its name with ^{}.
+    # An annotated tag is an object in its own right; its commit is listed under the name with ^{}.
     commit = found.get(names[1]) or found.get(names[0])
     if not commit:
         raise ArtifactError(f"{url} has no tag {tag}", hint=f"git ls-remote --tags {url}")
@@ -65,7 +65,7 @@ def checkout(url: str, commit: str, tag: str, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     _git("init", "--quiet", url=url, cwd=folder)
     wanted = [commit, *([f"refs/tags/{tag}"] if tag else [])]
-    for name in wanted:  # some servers give no commit by its hash, but every one gives a tag
+    for name in wanted:  # some servers refuse a commit by its hash, but every server gives a tag
         fetched = run([*GIT, "fetch", "--quiet", "--depth=1", "--", url, name], cwd=folder, env=_env(url), check=False,
                       timeout=TIMEOUT)  # fmt: skip
         if fetched.returncode == 0:
@@ -88,7 +88,7 @@ def checkout(url: str, commit: str, tag: str, folder: Path) -> None:
 def tree_sum(folder: Path) -> str:
     """The ``h1:`` sum of a checkout, as Go's dirhash makes it: over the names and SHA-256 of all files.
 
-    A symbolic link counts as its target's name; nothing of git's own is included.
+    A symbolic link counts as its target's name; git's own files are not included.
     """
     lines = []
     for place, folders, files in os.walk(folder):

@@ -1,4 +1,4 @@
-"""A daemon out of its sources: fetched by their pinned sum, built as the main module, kept by its inputs.
+"""Builds a daemon from source: fetched by the pinned sum, built as the main module, cached by its inputs.
 
 Every chain's go.mod has ``replace`` lines, so ``go install MODULE@VERSION`` is refused; the module
 is copied and built in its own folder with its own go.sum.  The same inputs give the same bytes: no
@@ -26,9 +26,9 @@ from goldnode.paths import cache
 from goldnode.progress import Progress
 from goldnode.run import run
 
-#: Goes up when this module builds differently from the same inputs.
+#: Increase this when this module builds different bytes from the same inputs.
 RECIPE = 1
-#: How this host reaches modules and where it keeps them: the operator's business, handed on as it is.
+#: How this host reaches modules and where it keeps them is the operator's choice: handed on unchanged.
 HOST_SETTINGS = ("GOPROXY", "GONOPROXY", "GOPRIVATE", "GOSUMDB", "GONOSUMDB", "GOINSECURE", "GOAUTH",
                  "GOPATH", "GOMODCACHE", "GOCACHE", "GOTMPDIR")  # fmt: skip
 
@@ -39,7 +39,7 @@ class BuiltModule:
 
     Attributes:
         binary: The daemon.
-        libraries: What it needs beside it; their names are those the loader looks for.
+        libraries: Shared libraries it needs, under the names that the loader looks for.
     """
 
     binary: Path
@@ -47,12 +47,12 @@ class BuiltModule:
 
 
 def build(daemon: Daemon, source: BuildSource, arch: str, *, go: Path, progress: Progress) -> BuiltModule:
-    """Have the daemon, from the cache or freshly built; two callers at once build it once.
+    """The daemon, from the cache or freshly built; concurrent callers build it once.
 
     Raises:
-        ArtifactError: The module cannot be obtained, or is not what its sum says.
+        ArtifactError: The module cannot be obtained, or does not match its sum.
         BakeError: It does not compile.
-        HostError: cgo is asked for and there is no C compiler.
+        HostError: cgo is needed and there is no C compiler.
     """
     home = cache() / "builds" / key(daemon, source, arch, c_compiler(arch) if source.cgo else "")
 
@@ -64,10 +64,10 @@ def build(daemon: Daemon, source: BuildSource, arch: str, *, go: Path, progress:
 
 
 def libraries(daemon: Daemon, arch: str, *, go: Path, progress: Progress) -> tuple[Path, ...]:
-    """Have only the libraries, for a daemon that was released as a binary.
+    """Only the libraries, for a daemon that was released as a binary.
 
     Raises:
-        ArtifactError: A module cannot be obtained, or is not what its sum says.
+        ArtifactError: A module cannot be obtained, or does not match its sum.
     """
     if not daemon.libraries:
         return ()
@@ -92,14 +92,14 @@ def key(daemon: Daemon, source: BuildSource, arch: str, compiler: str) -> str:
 
 
 def command(source: BuildSource, output: Path) -> list[str]:
-    """The words after ``go``: stripped, without paths or build id, the network file's flags last."""
+    """The arguments of ``go``: stripped, without paths or build id, the network file's flags last."""
     ldflags = " ".join(["-s", "-w", "-buildid=", *source.ldflags])
     return ["build", "-v", "-trimpath", "-buildvcs=false", *_tags(source), f"-ldflags={ldflags}", "-o", str(output),
             source.package]  # fmt: skip
 
 
 def environment(source: BuildSource, arch: str) -> dict[str, str]:
-    """What the go command is told, whatever `go env -w` says on this host."""
+    """The go command's environment, whatever `go env -w` says on this host."""
     fixed = {
         "GOWORK": "off", "GOFLAGS": "-mod=readonly", "GOTOOLCHAIN": source.toolchain, "GOOS": "linux", "GOARCH": arch,
         "GOAMD64": "v1", "GOARM64": "v8.0", "GOEXPERIMENT": "", "CGO_ENABLED": "1" if source.cgo else "0",
@@ -111,12 +111,12 @@ def environment(source: BuildSource, arch: str) -> dict[str, str]:
 
 
 def host_settings() -> dict[str, str]:
-    """The part of the caller's environment that says where modules come from and where they are kept."""
+    """The variables of the caller's environment that say where modules come from and where they are kept."""
     return {name: os.environ[name] for name in HOST_SETTINGS if name in os.environ}
 
 
 def ask(module: str, version: str, *, go: Path, env: dict[str, str]) -> dict[str, Any]:
-    """Bring a module into Go's own cache, and what the go command says of it; ``Error`` when it cannot be had."""
+    """Download a module into Go's own cache; returns the go command's description, with ``Error`` if it failed."""
     done = run(
         [go, "mod", "download", "-json", f"{module}@{version}"], cwd=Path("/"), env=env, check=False, timeout=600
     )
@@ -128,7 +128,7 @@ def ask(module: str, version: str, *, go: Path, env: dict[str, str]) -> dict[str
 
 
 def download(module: str, version: str, pinned: str, *, go: Path, env: dict[str, str]) -> Path:
-    """Bring a module into Go's own cache and compare its sum with the pin.
+    """Download a module into Go's own cache and compare its sum with the pin.
 
     Returns:
         Its folder, read-only.
@@ -149,7 +149,7 @@ def download(module: str, version: str, pinned: str, *, go: Path, env: dict[str,
 
 
 def sources(source: BuildSource, folder: Path, *, go: Path, env: dict[str, str]) -> None:
-    """Put the pinned sources into ``folder``, which is not there yet: out of a module's zip, or by git.
+    """Put the pinned sources into ``folder``, which must not exist yet: from a module's zip, or from git.
 
     Raises:
         UnreachableError: Nobody gives them.
@@ -197,7 +197,7 @@ def _make(daemon: Daemon, source: BuildSource, arch: str, draft: Path, *, go: Pa
 
 
 def _take(wanted: Sequence[Library], arch: str, folder: Path, go: Path) -> list[Path]:
-    """Copy libraries out of their modules, under the names the loader looks for."""
+    """Copy libraries from their modules, under the names the loader looks for."""
     taken = []
     for library in wanted:
         tree = download(library.module, library.version, library.sum, go=go, env=host_settings())
@@ -217,11 +217,11 @@ def _tags(source: BuildSource) -> list[str]:
 
 
 def _packages(go: Path, source: BuildSource, work: Path, env: dict[str, str]) -> int:
-    """How many packages the daemon is made of; some of them may be compiled already."""
+    """The number of packages the daemon consists of; some may be compiled already."""
     listed = run([go, "list", "-deps", *_tags(source), source.package], cwd=work, env=env, check=False)
     return len(listed.stdout.splitlines())
 
 
 def _begins(line: str) -> bool:
-    """Whether `go build -v` names a package in this line, which is all the progress it tells."""
+    """Whether `go build -v` names a package in this line, which is the only progress it reports."""
     return bool(line) and " " not in line

@@ -1,4 +1,4 @@
-"""What a JVM network adds to the image: the JVM host, and every jar of its pinned list, found by its hash.
+"""What a JVM network adds to the image: the JVM host, and every jar on its pinned list, identified by its hash.
 
 Maven knows where the operator's machine gets jars from, by its own settings.  It resolves nothing
 here: the list names every jar, transitive ones too, and each is taken only when its bytes are what
@@ -24,12 +24,12 @@ from goldnode.paths import cache
 from goldnode.progress import Progress
 from goldnode.run import CommandError, run
 
-#: Where jars and host stand on the image; goldnode/node/jvm/jvm.py looks there.
+#: Where jars and host are on the image; goldnode/node/jvm/jvm.py looks there.
 JARS = f"{LIB}/jars"
 HOST = f"{LIB}/jvm/goldnode-jvm.jar"
-#: Seconds after which Maven is given up; it retries by itself.
+#: Seconds that Maven may take; it retries by itself.
 TIMEOUT = 1800.0
-#: The goal, with its version: another one could name files differently.
+#: The goal, with its version: another version could name files differently.
 GOAL = "org.apache.maven.plugins:maven-dependency-plugin:2.8:copy-dependencies"
 
 
@@ -51,11 +51,11 @@ class Jar:
 
 
 def obtain(network: Network, artifacts_dir: Path | None, store: ArtifactStore, progress: Progress) -> list[PayloadFile]:
-    """Have every jar: from the operator's folder, the store, or by Maven; and compile the host.
+    """Get every jar from the operator's folder, the store, or Maven; and compile the host.
 
     Raises:
-        ArtifactError: Some cannot be obtained, or are not what the list says.
-        HostError: The Java compiler, or Maven when it is needed, is not installed.
+        ArtifactError: Some cannot be obtained, or do not match the list.
+        HostError: The Java compiler is not installed, or Maven is needed and not installed.
     """
     jvm = network.daemon.jvm
     assert jvm is not None  # noqa: S101 - the caller asked for a JVM network
@@ -70,7 +70,7 @@ def obtain(network: Network, artifacts_dir: Path | None, store: ArtifactStore, p
 def collect(
     listed: tuple[Jar, ...], artifacts_dir: Path | None, store: ArtifactStore, progress: Progress
 ) -> dict[Jar, Path]:
-    """Where each jar is, by its hash; Maven is asked only for what is nowhere else.
+    """Where each jar is, by its hash; Maven is only asked for those found nowhere else.
 
     Raises:
         ArtifactError: Some cannot be obtained, or are not what the list says.
@@ -106,7 +106,7 @@ def parse(text: str) -> tuple[Jar, ...]:
 
 
 def fetch(jars: Sequence[Jar], take: Callable[[Path], None], progress: Progress) -> None:
-    """Download jars into a folder that ``take`` is shown before it goes; it checks what is in there.
+    """Download jars into a temporary folder, which is passed to ``take``; ``take`` checks what is in it.
 
     Raises:
         HostError: Maven is not installed.

@@ -1,6 +1,6 @@
 """The JVM host as one jar: the Java program in ``jvm/``, compiled here, the same bytes from the same inputs.
 
-It has no dependency but the JDK, so a build tool would be the larger program of the two: the
+It depends on nothing but the JDK, so a build tool would be the larger program of the two: the
 compiler is called once, and the jar is a zip with its names sorted and its dates fixed.
 """
 
@@ -19,9 +19,9 @@ from goldnode.progress import Progress
 from goldnode.run import CommandError, run
 
 SOURCES = REPOSITORY / "jvm" / "src"
-#: Oldest Java whose virtual machine runs the result: what Debian 12 has.
+#: The oldest Java that runs the result: Debian 12's.
 RELEASE = 17
-#: Goes up when this module makes another jar from the same inputs.
+#: Increase this when this module makes a different jar from the same inputs.
 RECIPE = 1
 #: ``Add-Opens`` is for ``Pools``, ``Keeper``, ``VirtualThreads`` and ``JvmWide``, the agent for ``Agent.java``:
 #: each says why.  A line may have 72 bytes and goes on behind a space.
@@ -42,7 +42,7 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def build(progress: Progress, *, sources: Path = SOURCES) -> Path:
-    """Have the jar, from the cache or freshly compiled; two callers at once compile it once.
+    """The jar, from the cache or freshly compiled; concurrent callers compile it once.
 
     Raises:
         HostError: There is no Java compiler.
@@ -63,7 +63,7 @@ def compiler() -> Path:
     """The Java compiler of this machine.
 
     Raises:
-        HostError: There is none.
+        HostError: It is not installed.
     """
     javac = shutil.which("javac")
     if javac is None:
@@ -87,7 +87,7 @@ def compile_java(javac: Path, files: list[Path], output: Path, classpath: str = 
 
 
 def pack(classes: Path, jar: Path) -> None:
-    """Make the jar: sorted, dated alike, with our manifest first."""
+    """Make the jar: entries sorted, with one date, our manifest first."""
     entries = [(path.relative_to(classes).as_posix(), path.read_bytes()) for path in classes.rglob("*.class")]
     with replacing(jar) as draft, zipfile.ZipFile(draft, "w") as archive:
         for name, content in [("META-INF/MANIFEST.MF", MANIFEST.encode()), *sorted(entries)]:
@@ -97,7 +97,7 @@ def pack(classes: Path, jar: Path) -> None:
 
 
 def _key(javac: Path, sources: Path, files: list[Path]) -> str:
-    """Digest of all that decides the jar's bytes: the sources, the compiler's version, this recipe."""
+    """Digest of everything that decides the jar's bytes: the sources, the compiler's version, this recipe."""
     digest = hashlib.sha256(f"{RECIPE} {RELEASE} {run([javac, '-version']).stdout}{MANIFEST}".encode())
     for path in files:
         content = path.read_bytes()

@@ -1,4 +1,4 @@
-"""Daemons of upgrades that lie ahead, on the image before their height comes.
+"""Daemons for future upgrades, on the image before their height comes.
 
 A validator that looks for its next binary when the chain has stopped is late.  So whatever the ladder
 names above the image's own version, and somebody has pinned, is obtained as the daemon itself is:
@@ -23,11 +23,11 @@ PROGRAM, PLAIN = 0o755, 0o644
 
 @dataclass(frozen=True, slots=True)
 class Obtained:
-    """A next daemon as it was had.
+    """A next daemon as it was obtained.
 
     Attributes:
         binary: The program.
-        libraries: What it needs beside it.
+        libraries: Shared libraries it needs.
         provenance: Where it came from; its ``sha256`` is the program's.
     """
 
@@ -37,21 +37,21 @@ class Obtained:
 
 
 def ahead(network: Network) -> tuple[Upgrade, ...]:
-    """The steps above the version that the image itself runs, lowest first."""
+    """The steps above the image's own version, lowest first."""
     current = [at for at, step in enumerate(network.upgrades) if step.version == network.daemon.version]
     steps = network.upgrades[current[-1] + 1 :] if current else network.upgrades
     return tuple(step for step in steps if step.version != network.daemon.version)
 
 
 def daemon_of(network: Network, step: Upgrade) -> Daemon:
-    """The daemon as it is from a step on: called and started as before, from elsewhere."""
+    """The daemon from a step on: same name and arguments, another source."""
     return replace(
         network.daemon, version=step.version, release=step.release, source=step.source, libraries=step.libraries
     )
 
 
 def pinned(step: Upgrade, arch: str) -> bool:
-    """Whether anybody said what the step's binary has to be."""
+    """Whether the step's binary is pinned."""
     release = step.release.get(arch)
     return bool((release and release.sha256) or (step.source and step.source.sum))
 
@@ -59,15 +59,15 @@ def pinned(step: Upgrade, arch: str) -> bool:
 def obtain(
     network: Network, arch: str, have: Callable[[Daemon], Obtained]
 ) -> tuple[list[PayloadFile], list[NextVersion], list[str]]:
-    """Have every pinned step's daemon.
+    """Get the daemon of every pinned step.
 
     Args:
         network: Whose ladder.
         arch: amd64 or arm64.
-        have: Obtains and proves one daemon.
+        have: Obtains and verifies one daemon.
 
     Returns:
-        Files of the image, what they are, and the steps that nobody pinned, as sentences.
+        Files of the image, what they are, and one sentence for each step that is not pinned.
     """
     files: list[PayloadFile] = []
     found: list[NextVersion] = []

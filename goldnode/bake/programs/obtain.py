@@ -1,4 +1,4 @@
-"""Have what a network needs: from the store, a release, a build of its Go module, or later at first boot.
+"""Obtains what a network needs: from the store, a release, a build of its Go module, or later at first boot.
 
 The order is fixed: what is there already, what was published with a hash, what can be built from a
 pinned module, and only then what the node fetches itself.  Nothing without a pin is ever used, and
@@ -41,17 +41,17 @@ PLAIN = 0o644
 
 
 def obtain(network: Network, arch: str, *, artifacts_dir: Path | None, strict: bool, progress: Progress) -> Payload:
-    """Bring together everything ``network`` adds to the base image.
+    """Collect everything that ``network`` adds to the base image.
 
     Args:
         network: What to bake.
         arch: amd64 or arm64.
-        artifacts_dir: A folder the operator filled, looked into first.
+        artifacts_dir: A folder the operator filled, searched first.
         strict: Refuse to defer anything.
-        progress: Told how far it is.
+        progress: Receives progress.
 
     Raises:
-        ArtifactError: Something is unpinned, is not what its pin says, does not start, is another
+        ArtifactError: Something is unpinned, does not match its pin, does not start, is another
             version, or (strict) cannot be obtained.
         BakeError: The daemon does not compile.
     """
@@ -71,10 +71,10 @@ def obtain(network: Network, arch: str, *, artifacts_dir: Path | None, strict: b
 
 
 def refuse_unpinned(network: Network, arch: str) -> None:
-    """Stop before anything is fetched when something needed has no hash.
+    """Stop before anything is fetched if something needed has no hash.
 
     Raises:
-        ArtifactError: Names all of it, and the command that pins it.
+        ArtifactError: Something has no hash; the message names all of it, and the command that pins it.
     """
     missing = network.unpinned(arch)
     if missing:
@@ -87,7 +87,7 @@ def refuse_unpinned(network: Network, arch: str) -> None:
 
 @dataclass(slots=True)
 class _Job:
-    """One call of ``obtain``: what it was told, and what it has so far."""
+    """One call of ``obtain``: its arguments, and what it has so far."""
 
     network: Network
     arch: str
@@ -101,7 +101,7 @@ class _Job:
     sums: dict[Path, str] = field(default_factory=dict)
 
     def sha256(self, path: Path) -> str:
-        """A file's digest, worked out once."""
+        """A file's digest, computed once."""
         if path not in self.sums:
             self.sums[path] = sha256_file(path)
         return self.sums[path]
@@ -124,17 +124,17 @@ class _Job:
             self._defer(Deferred("daemon", release, f"{LIB}/bin/{daemon.name}", PROGRAM), unreachable)
             self._add_libraries(self._libraries(daemon))
             return Provenance(Origin.DEFERRED, daemon.name, daemon.version, url=release.url, sum=release.sha256)
-        if not native(self.arch):  # where it can be started, starting it says more
+        if not native(self.arch):  # if it can be started here, starting it tells more
             check_program(binary, self.arch, release.url)
         started = self._add_daemon(binary, self._libraries(daemon))
         return Provenance(Origin.RELEASE, daemon.name, daemon.version, url=release.url, sum=release.sha256,
                           sha256=self.sha256(binary), started=started)  # fmt: skip
 
     def next_daemon(self, daemon: Daemon) -> Obtained:
-        """The daemon of an upgrade ahead, proven as the image's own is; it is never deferred.
+        """The daemon of a future upgrade, verified like the image's own; it is never deferred.
 
         Raises:
-            ArtifactError: It cannot be had, is not what its pin says, or is another version.
+            ArtifactError: It cannot be obtained, does not match its pin, or is another version.
         """
         release = daemon.release.get(self.arch)
         if release and release.sha256:
@@ -156,7 +156,7 @@ class _Job:
         return Obtained(binary, shipped, replace(origin, sha256=self.sha256(binary), started=started))
 
     def programs(self) -> Iterator[Provenance]:
-        """Add what goldnode and the network's meshes need and Debian does not have."""
+        """Add what goldnode and the network's meshes need and Debian lacks."""
         if self.network.daemon.kind is not DaemonKind.JVM:
             try:
                 yield self._signer()
@@ -199,7 +199,7 @@ class _Job:
             self._defer(Deferred("genesis", wanted, path, PLAIN), unreachable)
 
     def _libraries(self, daemon: Daemon) -> tuple[Path, ...]:
-        """What a released daemon needs beside it; it comes from Go modules, which cannot be deferred.
+        """The libraries of a released daemon; they come from Go modules, which cannot be deferred.
 
         Raises:
             ArtifactError: A module cannot be obtained.
@@ -218,7 +218,7 @@ class _Job:
                           started=started)  # fmt: skip
 
     def _add_daemon(self, binary: Path, libraries: tuple[Path, ...]) -> bool:
-        """Add what was had; start it where this machine can, and say whether it did."""
+        """Add a daemon; start it if this machine can, and return whether it did."""
         self.files.append(PayloadFile(f"{LIB}/bin/{binary.name}", binary, PROGRAM))
         self._add_libraries(libraries)
         if not native(self.arch):
@@ -233,7 +233,7 @@ class _Job:
         self.files += [PayloadFile(f"{LIB}/lib/{path.name}", path, PLAIN) for path in libraries]
 
     def _defaults(self, binary: Path, libraries: Path | None) -> list[PayloadFile]:
-        """The daemon's default configuration, kept by the daemon's own hash and what made it."""
+        """The daemon's default configuration, cached by the daemon's hash and what made it."""
         env = {"LD_LIBRARY_PATH": str(libraries)} if libraries else {}
         key = hashlib.sha256(f"1 {self.sha256(binary)} {self.network.chain_id}".encode()).hexdigest()
         folder = cache() / "defaults" / key
@@ -246,7 +246,7 @@ class _Job:
         return [PayloadFile(f"{LIB}/defaults/{path.name}", path, PLAIN) for path in sorted(folder.glob("*.toml"))]
 
     def _have(self, artifact: Artifact, name: str, mode: int) -> Path:
-        """The unwrapped file, under a name of ours."""
+        """The unpacked file, under a name of ours."""
         whole = self.artifacts_dir and self.store.adopt(artifact, self.artifacts_dir)
         archive = whole or self.store.fetch(artifact, self.budget, self.progress)
         if artifact.format is Format.RAW and mode == PLAIN:
@@ -271,7 +271,7 @@ class _Job:
 
 
 def _key(job: _Job, provenance: Provenance) -> str:
-    """Digest of all that goes into the image, by content."""
+    """Digest of everything that goes into the image, by content."""
     inputs = {
         "files": sorted((entry.path_on_image, job.sha256(entry.source), entry.mode) for entry in job.files),
         "deferred": [entry.document() for entry in job.deferred],

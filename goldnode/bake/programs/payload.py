@@ -10,12 +10,12 @@ from typing import Any
 
 from goldnode.fetch.artifact import Deferred
 
-#: Where everything of ours stands on the image.
+#: Where everything of ours is on the image.
 LIB = "/usr/lib/goldnode"
 
 
 class Origin(StrEnum):
-    """How a program was come by."""
+    """Where a program came from."""
 
     RELEASE = "release"
     SOURCE = "source"
@@ -26,7 +26,7 @@ class Origin(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PayloadFile:
-    """A file of the image: where it goes, where it is now, its permissions there."""
+    """A file for the image: its path there, where it is now, its permissions."""
 
     path_on_image: str
     source: Path
@@ -45,7 +45,7 @@ class Provenance:
         module: Go module, or crate, with its version; empty for a release.
         sum: The module's ``h1:`` sum, or the sha256 of the crate or of what ``url`` gives.
         toolchain: What compiled it; empty for a release.
-        sha256: Of the program itself as it goes into the image; empty when deferred.
+        sha256: Of the program itself, as it goes into the image; empty when deferred.
         started: Whether it really ran here; false for another architecture and for what is deferred.
         crates: Of a crate, what it was built from: name, version and sha256 of each.
     """
@@ -62,7 +62,7 @@ class Provenance:
     crates: tuple[str, ...] = ()
 
     def document(self) -> dict[str, Any]:
-        """An entry of the manifest, without what is empty."""
+        """An entry of the manifest, without empty fields."""
         fields: Mapping[str, Any] = {name: getattr(self, name) for name in self.__slots__}
         return {
             name: str(value) if name == "origin" else value for name, value in fields.items() if value not in ("", ())
@@ -71,7 +71,7 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class NextVersion:
-    """A daemon that the image carries for an upgrade ahead.
+    """A daemon that the image carries for a future upgrade.
 
     Attributes:
         plan: The upgrade plan's name.

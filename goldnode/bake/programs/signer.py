@@ -22,25 +22,25 @@ from goldnode.progress import Progress
 from goldnode.run import run
 
 NAME = "goldnode-signer"
-#: What it answers to ``-version``; the same as in ``signer/main.go``.
+#: What it prints for ``-version``; the same as in ``signer/main.go``.
 VERSION = "1.0.0"
 SOURCE = REPOSITORY / "signer"
-#: How it is built; the module is the folder itself, so it has neither version nor sum.
+#: How it is built; the module is a local folder, so it has neither version nor sum.
 RECIPE = BuildSource(module="goldnode.invalid/signer", version=VERSION, sum="", package=".", toolchain="go1.25.5")
 
 
 def files() -> list[Path]:
-    """What decides the bytes: the sources without their tests, and the pins."""
+    """The files that decide the bytes: the sources without their tests, and the pins."""
     sources = [path for path in SOURCE.glob("*.go") if not path.name.endswith("_test.go")]
     return sorted([*sources, SOURCE / "go.mod", SOURCE / "go.sum"])
 
 
 def build(arch: str, *, go: Path, progress: Progress) -> Path:
-    """Have the signer, from the cache or freshly built.
+    """The signer, from the cache or freshly built.
 
     Raises:
         UnreachableError: Its modules, or its Go, cannot be obtained.
-        BakeError: It does not compile, or a module is not what its sum says.
+        BakeError: It does not compile, or a module does not match its sum.
     """
     inputs = [arch, RECIPE.toolchain, *((path.name, sha256_file(path)) for path in files())]
     home = cache() / "builds" / hashlib.sha256(json.dumps(inputs).encode()).hexdigest()

@@ -36,7 +36,7 @@ def go(progress: Progress) -> Path:
 
 
 def usable(version: str) -> bool:
-    """Whether `go version`'s answer is of a Go that can fetch the pinned toolchain."""
+    """Whether `go version` names a Go that can fetch the pinned toolchain."""
     match = re.search(r"\bgo(\d+)\.(\d+)", version)
     return match is not None and (int(match[1]), int(match[2])) >= OLDEST
 
@@ -72,5 +72,5 @@ def _pip(target: Path) -> None:
 
 
 def _command(home: Path) -> Path | None:
-    """The `go` with its tree around it; the wrapper scripts of the distribution are not it."""
+    """The `go` inside its own tree, not one of the distribution's wrapper scripts."""
     return next((path for path in sorted(home.glob("**/bin/go")) if (path.parent.parent / "pkg").is_dir()), None)

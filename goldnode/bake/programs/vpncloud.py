@@ -1,4 +1,4 @@
-"""VPNCloud out of its crate, for images that offer it as a mesh: fetched by its sha256, built with its own lock file.
+"""VPNCloud, built from its crate for images that offer it as a mesh: fetched by sha256, built with its own lock file.
 
 Where crates come from is the operator's own cargo setting.  ``requirements/vpncloud`` pins the crate;
 cargo fetches it from there and runs nothing; only bytes with that hash are unpacked, and their
@@ -28,12 +28,12 @@ from goldnode.run import CommandError, run
 NAME = "vpncloud"
 #: A cargo project that depends on the crate and is never built.
 PINS = REPOSITORY / "requirements" / NAME
-#: Goes up when this module builds differently from the same inputs.
+#: Increase this when this module builds different bytes from the same inputs.
 RECIPE = 1
-#: Beginnings of settings that say where crates come from and where they are kept: handed on as they are.
+#: Prefixes of the settings that say where crates come from and where they are kept: handed on unchanged.
 HOST_SETTINGS = ("CARGO_HOME", "CARGO_HTTP_", "CARGO_NET_", "CARGO_REGISTR", "CARGO_SOURCE_", "RUSTUP_")
 TRIPLES = {"amd64": "x86_64-unknown-linux-gnu", "arm64": "aarch64-unknown-linux-gnu"}
-#: Without "nat" it does not compile; the other features are of no use on a node.
+#: It does not compile without "nat"; the other features are useless on a node.
 FEATURES = ("--no-default-features", "--features", "nat")
 #: Seconds for whatever cargo does besides compiling.
 TIMEOUT = 600.0
@@ -41,14 +41,14 @@ TIMEOUT = 600.0
 
 @dataclass(frozen=True, slots=True)
 class CratePin:
-    """Which crate: its version, and the sha256 of its .crate file."""
+    """A crate's version, and the sha256 of its .crate file."""
 
     version: str
     sha256: str
 
     @property
     def answer(self) -> str:
-        """What the program says to ``--version``."""
+        """What the program prints for ``--version``."""
         return f"VpnCloud v{self.version}"
 
 
@@ -74,10 +74,10 @@ def pin() -> CratePin:
 
 
 def build(arch: str, progress: Progress) -> BuiltCrate:
-    """Have the program, from the cache or freshly built; two callers at once build it once.
+    """The program, from the cache or freshly built; concurrent callers build it once.
 
     Raises:
-        ArtifactError: A crate cannot be obtained, or is not what its pin says.
+        ArtifactError: A crate cannot be obtained, or does not match its pin.
         BakeError: It does not compile.
         HostError: There is no Rust or C compiler for ``arch``.
     """
@@ -95,7 +95,7 @@ def build(arch: str, progress: Progress) -> BuiltCrate:
 
 
 def rust_compiler(triple: str) -> str:
-    """All that the Rust compiler says of itself, because it decides the bytes.
+    """The Rust compiler's description of itself, because it decides the bytes.
 
     Raises:
         HostError: There is none, or it has no standard library for the target.
@@ -106,20 +106,22 @@ def rust_compiler(triple: str) -> str:
         if Path(library).is_dir():
             return run(["rustc", "--version", "--verbose"], cwd=PINS, env=env).stdout
     except (HostError, CommandError) as error:
-        raise HostError(f"{NAME} is built by rustc, which is not here", hint="apt-get install cargo rustc") from error
+        raise HostError(
+            f"{NAME} is built with rustc, which is not installed", hint="apt-get install cargo rustc"
+        ) from error
     raise HostError(f"rustc has no standard library for {triple}", hint=f"rustup target add {triple}")
 
 
 def settings(environ: Mapping[str, str]) -> dict[str, str]:
-    """The part of the caller's environment that says where crates and compilers are."""
+    """The variables of the caller's environment that say where crates and compilers are."""
     return {name: value for name, value in environ.items() if name.startswith(HOST_SETTINGS)}
 
 
 def environment(arch: str, source: Path, sources: list[Path]) -> dict[str, str]:
-    """What cargo is told, whatever its configuration on this host says.
+    """The environment of cargo, whatever its configuration on this host says.
 
     Args:
-        arch: Which machine the program is for.
+        arch: The machine that the program is for.
         source: The unpacked crate.
         sources: Folders with the unpacked crates it depends on; their names differ from host to host.
     """
@@ -186,7 +188,7 @@ def _crate(registry: Path, pinned: CratePin) -> Path:
     """The pinned .crate file in cargo's cache.
 
     Raises:
-        WrongBytesError: What is there is something else.
+        WrongBytesError: The file there does not match the pin.
     """
     for file in sorted((registry / "cache").glob(f"*/{NAME}-{pinned.version}.crate")):
         if sha256_file(file) == pinned.sha256:

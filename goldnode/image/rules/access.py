@@ -1,4 +1,4 @@
-"""Nobody gets in with what the image carries: no key, no password, no builder."""
+"""Nothing on the image lets anybody log in: no key, no password, no builder."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ absent(
     fix=f"userdel -r BUILDER in {CLEAN}",
 )
 def home_folders(image: Image) -> Iterator[Finding]:
-    """Any home folder; what lies in it is not told one by one."""
+    """Any home folder, without listing its content."""
     return (Finding(file.path, "is somebody's home") for file in image.root.match("/home/*"))
 
 
@@ -81,7 +81,7 @@ def root_locked(image: Image) -> Iterator[Finding]:
     fix="userdel USER, or add it to goldnode/image/allowed.py with its reason",
 )
 def users(image: Image) -> Iterator[Finding]:
-    """Names not on the list, and a second account with uid 0."""
+    """Users not on the list, and any second account with uid 0."""
     for name, _, uid, *_ in image.root.records("/etc/passwd", 3):
         if name not in USERS:
             yield Finding("/etc/passwd", f"has the unknown user {name}")
@@ -97,7 +97,7 @@ def users(image: Image) -> Iterator[Finding]:
     fix="delgroup GROUP, or add it to goldnode/image/allowed.py with its reason",
 )
 def groups(image: Image) -> Iterator[Finding]:
-    """Names not on the list; members of powerful groups."""
+    """Groups not on the list, and members of powerful groups."""
     for name, _, _, members, *_ in image.root.records("/etc/group", 4):
         if name not in GROUPS:
             yield Finding("/etc/group", f"has the unknown group {name}")
@@ -113,7 +113,7 @@ def groups(image: Image) -> Iterator[Finding]:
     fix="usermod --shell /usr/sbin/nologin USER",
 )
 def login_shells(image: Image) -> Iterator[Finding]:
-    """Shells outside the list of harmless ones."""
+    """Shells that are not on the list of harmless ones."""
     for name, *_, shell in image.root.records("/etc/passwd", 7):
         if name not in SHELL_USERS and shell not in LOGIN_SHELLS:
             yield Finding("/etc/passwd", f"{name} has the shell {shell or '(default)'}")

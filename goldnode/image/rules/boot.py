@@ -12,7 +12,7 @@ from goldnode.image.rule import Finding, Image, rule
 GRUB = "/boot/grub/grub.cfg"
 #: Seconds a menu may wait.
 LONGEST_TIMEOUT = 5
-#: Bytes that must be free before the filesystem grows: cloud-init and keys come first.
+#: Bytes that must be free, because cloud-init and keys are written before the filesystem grows.
 FREE_FLOOR = 64 << 20
 #: What GRUB loads: a kernel or an initrd, by path.
 LOAD = re.compile(r"(?:linux|initrd)\s+(?P<path>/\S+)")
@@ -27,7 +27,7 @@ DISK_NAME = re.compile(r"/dev/(?:[hsv]d[a-z]|nvme\d|xvd[a-z]|disk/by-(?:path|id)
     fix="apt-get purge linux-image-OLD; update-initramfs -c -k all",
 )
 def one_kernel(image: Image) -> Iterator[Finding]:
-    """The number of kernels, and what goes with each."""
+    """The number of kernels, and the initrd and modules of each."""
     kernels = [file.path.removeprefix("/boot/vmlinuz-") for file in image.root.regular("/boot/vmlinuz-*")]
     if len(kernels) != 1:
         yield Finding("/boot", f"holds {len(kernels)} kernels")
@@ -48,7 +48,7 @@ def one_kernel(image: Image) -> Iterator[Finding]:
     fix="grub-install --target=i386-pc DISK",
 )
 def boot_bios(image: Image) -> Iterator[Finding]:
-    """Code in the first sector, core image in its partition; the core needs no modules on the disk."""
+    """Code in the first sector, and the core image in its partition."""
     if not _is_amd64(image):
         return
     if b"GRUB" not in bytes(image.disk.data[:440]):
@@ -68,7 +68,7 @@ def boot_bios(image: Image) -> Iterator[Finding]:
     fix="put EFI/BOOT/BOOTX64.EFI (or BOOTAA64.EFI) onto the ESP",
 )
 def boot_uefi(image: Image) -> Iterator[Finding]:
-    """The removable-media path; FAT does not tell upper from lower case."""
+    """The removable-media path; FAT ignores case."""
     wanted = "/EFI/BOOT/BOOTX64.EFI" if _is_amd64(image) else "/EFI/BOOT/BOOTAA64.EFI"
     if wanted not in {file.path.upper() for file in image.esp if file.size}:
         yield Finding(f"esp:{wanted}", "is missing")

@@ -26,7 +26,7 @@ absent(
     fix=f"echo uninitialized > /etc/machine-id in {CLEAN}",
 )
 def machine_id(image: Image) -> Iterator[Finding]:
-    """An id on disk; a missing file counts too, because a read-only boot cannot make one."""
+    """An id on disk, or a missing file, because a read-only boot cannot make one."""
     if not image.root.get("/etc/machine-id"):
         yield Finding("/etc/machine-id", "is missing")
     if image.root.read("/etc/machine-id").strip() not in (b"", b"uninitialized"):
@@ -44,7 +44,7 @@ def machine_id(image: Image) -> Iterator[Finding]:
     fix=f"truncate -s 0 /etc/hostname in {CLEAN}",
 )
 def hostname(image: Image) -> Iterator[Finding]:
-    """Anything but an empty file or `localhost`."""
+    """Anything other than an empty file or `localhost`."""
     name = image.root.read("/etc/hostname").decode("utf-8", "replace").strip()
     if name not in ("", "localhost"):
         yield Finding("/etc/hostname", f"says {name!r}")
@@ -58,7 +58,7 @@ def hostname(image: Image) -> Iterator[Finding]:
     fix=f"write the default /etc/hosts in {CLEAN}",
 )
 def hosts(image: Image) -> Iterator[Finding]:
-    """Other addresses, or names of a machine."""
+    """Other addresses, or a machine's names."""
     for line in image.root.lines("/etc/hosts"):
         address, *names = line.split()
         if address not in LOOPBACK or not all(n.startswith(("localhost", "ip6-")) for n in names):
@@ -73,7 +73,7 @@ def hosts(image: Image) -> Iterator[Finding]:
     fix=f"rm -f /etc/resolv.conf, or link it, in {CLEAN}",
 )
 def resolv_conf(image: Image) -> Iterator[Finding]:
-    """A file with content, or a link to somewhere on the disk."""
+    """A file with content, or a link to a place on the disk."""
     file = image.root.get("/etc/resolv.conf")
     if file and file.kind is FileKind.LINK and "/run/" not in f"/{file.target}":
         yield Finding(file.path, f"links to {file.target}")

@@ -19,7 +19,7 @@ CLEAN = "packer/scripts/clean.sh"
     fix=f"find /var/log -type f -exec truncate -s 0 {{}} + in {CLEAN}",
 )
 def logs(image: Image) -> Iterator[Finding]:
-    """Files with content in /var/log, and rotated ones; the journal is a rule of its own."""
+    """Files with content in /var/log, and rotated ones; the journal has its own rule."""
     for file in image.root.match("/var/log/**"):
         rotated = file.kind is FileKind.FILE and file.path.endswith((".gz", ".xz", ".1", ".old"))
         if (file.size or rotated) and not file.path.startswith("/var/log/journal/"):
@@ -34,7 +34,7 @@ def logs(image: Image) -> Iterator[Finding]:
     fix=f"rm -rf /var/log/journal/* in {CLEAN}",
 )
 def journal(image: Image) -> Iterator[Finding]:
-    """Whatever is in /var/log/journal."""
+    """Anything in /var/log/journal."""
     return (Finding(file.path, "was left by journald") for file in image.root.match("/var/log/journal/*"))
 
 
@@ -46,7 +46,7 @@ def journal(image: Image) -> Iterator[Finding]:
     fix="SystemMaxUse= in /usr/lib/systemd/journald.conf.d/ (roles/common)",
 )
 def journal_bounded(image: Image) -> Iterator[Finding]:
-    """No SystemMaxUse in any of journald's files."""
+    """SystemMaxUse missing from all of journald's files."""
     files = image.root.regular(
         "/etc/systemd/journald.conf", "/etc/systemd/journald.conf.d/*.conf", "/usr/lib/systemd/journald.conf.d/*.conf"
     )
@@ -88,7 +88,7 @@ absent(
     fix=f"rm -rf /root/* in {CLEAN}",
 )
 def root_home(image: Image) -> Iterator[Finding]:
-    """Whatever is not hidden; hidden files have rules of their own."""
+    """Everything that is not hidden; hidden files have their own rules."""
     for file in image.root.match("/root/*"):
         if not file.path.startswith("/root/."):
             yield Finding(file.path, "was left by the builder")
@@ -144,5 +144,5 @@ absent(
     fix="bake again",
 )
 def lost_and_found(image: Image) -> Iterator[Finding]:
-    """Whatever e2fsck put there."""
+    """Anything that e2fsck put there."""
     return (Finding(file.path, "was recovered by e2fsck") for file in image.root.match("/lost+found/*"))

@@ -1,4 +1,4 @@
-"""Packages: all of them whole and as Debian made them, none of the means by which they came."""
+"""Packages: all complete and as Debian made them, without the tools and caches that installed them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PROXY = re.compile(
     re.IGNORECASE,
 )
 SOURCE = re.compile(r"^(?:deb(?:-src)?\s+(?:\[(?P<options>[^]]*)\]\s+)?|URIs:\s*)(?P<uri>\S+)")
-#: Debian's own servers, by whatever path the base was made.
+#: Debian's own servers, however the base was made.
 DEBIAN = re.compile(r"https?://(?:[a-z0-9-]+\.)*debian\.org/|mirror\+file:")
 
 
@@ -28,7 +28,7 @@ DEBIAN = re.compile(r"https?://(?:[a-z0-9-]+\.)*debian\.org/|mirror\+file:")
     fix="dpkg --configure -a; apt-get purge what is left",
 )
 def package_state(image: Image) -> Iterator[Finding]:
-    """Any state but `installed`, and dpkg's unfinished business."""
+    """Any state other than `installed`, and interrupted dpkg operations."""
     for package in packages(image.root):
         if package.state != "installed":
             yield Finding("/var/lib/dpkg/status", f"{package.name} is {package.state}")
@@ -44,7 +44,7 @@ def package_state(image: Image) -> Iterator[Finding]:
     fix="apt-get install --reinstall PACKAGE; put goldnode's settings into drop-ins",
 )
 def packaged_files(image: Image) -> Iterator[Finding]:
-    """Compare with /var/lib/dpkg/info/*.md5sums; configuration files are not in those lists."""
+    """Differences from /var/lib/dpkg/info/*.md5sums, which do not list configuration files."""
     diverted = set(image.root.lines("/var/lib/dpkg/diversions")[0::3])
     for sums in image.root.regular("/var/lib/dpkg/info/*.md5sums"):
         for line in image.root.lines(sums.path):
@@ -104,7 +104,7 @@ def apt_lists(image: Image) -> Iterator[Finding]:
     fix=f"apt-get clean; rm -f /var/cache/apt/*.bin in {CLEAN}",
 )
 def apt_caches(image: Image) -> Iterator[Finding]:
-    """Files with content in apt's and debconf's caches of the past."""
+    """Files with content in apt's and debconf's caches."""
     for file in image.root.regular("/var/cache/apt/**", "/var/cache/debconf/*-old", "/var/lib/dpkg/available*"):
         if file.size:
             yield Finding(file.path, f"holds {file.size} bytes")
@@ -126,7 +126,7 @@ absent(
     fix=f"rm /etc/dpkg/dpkg.cfg.d/*unsafe* in {CLEAN}",
 )
 def force_unsafe_io(image: Image) -> Iterator[Finding]:
-    """The option in any of dpkg's files."""
+    """The option in any of dpkg's configuration files."""
     for file in image.root.regular("/etc/dpkg/dpkg.cfg", "/etc/dpkg/dpkg.cfg.d/*"):
         if any("unsafe-io" in line for line in image.root.lines(file.path)):
             yield Finding(file.path, "switches safe writes off")
@@ -140,7 +140,7 @@ def force_unsafe_io(image: Image) -> Iterator[Finding]:
     fix=f"remove the setting in {CLEAN}",
 )
 def proxies(image: Image) -> Iterator[Finding]:
-    """In apt's, pip's, npm's and the environment's files."""
+    """Proxies in apt's, pip's, npm's and the environment's files."""
     for file in image.root.regular(
         "/etc/apt/apt.conf", "/etc/apt/apt.conf.d/*", "/etc/environment", "/etc/environment.d/*", "/etc/profile.d/*",
         "/etc/pip.conf", "/root/.pip/*", "/root/.npmrc", "/etc/npmrc", "/etc/systemd/system.conf.d/*",

@@ -36,7 +36,7 @@ def privileged_files(image: Image) -> Iterator[Finding]:
     fix="chmod o-w PATH",
 )
 def world_writable(image: Image) -> Iterator[Finding]:
-    """Files open to all; folders open to all without the sticky bit, or at an unusual place."""
+    """World-writable files; world-writable folders without the sticky bit, or in an unusual place."""
     for file in image.root:
         if file.mode & 0o002 and file.kind in (FileKind.FILE, FileKind.FOLDER, FileKind.FIFO, FileKind.SOCKET):
             sticky = file.kind is FileKind.FOLDER and file.mode & 0o1000
@@ -52,7 +52,7 @@ def world_writable(image: Image) -> Iterator[Finding]:
     fix="chown root:root PATH",
 )
 def unowned_files(image: Image) -> Iterator[Finding]:
-    """Owners and groups that /etc/passwd and /etc/group do not know."""
+    """Files whose owner or group is not in /etc/passwd or /etc/group."""
     uids = {uid for _, _, uid, *_ in image.root.records("/etc/passwd", 3)}
     gids = {gid for _, _, gid, *_ in image.root.records("/etc/group", 3)}
     for file in image.root:

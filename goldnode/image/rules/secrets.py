@@ -1,7 +1,7 @@
 """No secret lies anywhere in the raw bytes of the disk: not in a file, not in free space.
 
 Deleting a file leaves its blocks, and the journal keeps copies.  So these rules look at the disk
-and not at the tree; ``goldnode.image.secrets`` finds, this module reports.
+and not at the tree; ``goldnode.image.secrets`` finds secrets, this module reports them.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ UNIT_FOLDERS = (
     fix="./invoke bake; see packer/scripts/provision.sh",
 )
 def goldnode_installed(image: Image) -> Iterator[Finding]:
-    """Missing files, and a daemon that is neither there nor deferred."""
+    """Missing files, and a daemon that is neither present nor deferred."""
     yield from (Finding(path, "is missing") for path in INSTALLED if not image.root.follow(path))
     name = _daemon(image, FACTS).get("name")
     if name is None:
@@ -75,7 +75,7 @@ def role_units_off(image: Image) -> Iterator[Finding]:
     fix="disable UNIT in /usr/lib/systemd/system-preset/ (roles/common)",
 )
 def role_presets(image: Image) -> Iterator[Finding]:
-    """The first line that fits decides, files in order of their names; a file in /etc hides its namesake."""
+    """The first matching line decides, files in order of name; a file in /etc hides one of the same name."""
     verdicts = list(_presets(image.root))
     units = [file.path.rsplit("/", 1)[1] for file in image.root.regular(f"{UNITS}/goldnode-*")]
     for unit in filter(_is_role_unit, units):
@@ -92,7 +92,7 @@ def role_presets(image: Image) -> Iterator[Finding]:
     fix="systemctl disable UNIT, or add it to goldnode/image/allowed.py with its reason",
 )
 def enabled_units(image: Image) -> Iterator[Finding]:
-    """Links in .wants and .requires of /etc that are not on the list; role units have their own rule."""
+    """Links in /etc's .wants and .requires folders that are not on the list; role units have their own rule."""
     for path, unit in _links(image.root):
         if path.startswith("/etc/") and unit not in ENABLED and not _is_role_unit(unit):
             yield Finding(path, f"starts {unit} at boot")
@@ -113,7 +113,7 @@ def unit_files(image: Image) -> Iterator[Finding]:
 
 
 def _daemon(image: Image, path: str) -> dict[str, str]:
-    """What a document says of the daemon; nothing when it is missing, or says nothing."""
+    """The daemon's entry in a document; empty if it is missing."""
     try:
         return dict(json.loads(image.root.read(path))["daemon"])
     except (ValueError, KeyError, TypeError):
@@ -126,7 +126,7 @@ def _links(root: Tree) -> Iterator[tuple[str, str]]:
 
 
 def _is_role_unit(unit: str) -> bool:
-    """Whatever is goldnode's, but the one that reads user-data and decides."""
+    """Whether a unit is goldnode's, other than the one that reads user-data and decides."""
     return unit.startswith("goldnode-") and unit != CONFIGURE
 
 
