@@ -1,8 +1,8 @@
-"""An encrypted copy of a cluster's folder, for the place where precious things are kept.
+"""An encrypted copy of a cluster's folder, for safe keeping.
 
     "goldnode cluster backup 1" LF ‖ salt 16 ‖ ChaCha20-Poly1305 of the files as JSON
 
-The key is scrypt of a passphrase and the salt; the salt is fresh, so a key seals one backup only.
+The key is derived by scrypt from a passphrase and a fresh salt, so each key seals one backup only.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from goldnode.files import write_atomic
 from goldnode.protocol.wire import from_base64, to_base64
 
 MAGIC = b"goldnode cluster backup 1\n"
-#: Fewest characters of a passphrase.
+#: Minimum length of a passphrase, in characters.
 PASSPHRASE_CHARS = 12
 _SALT = 16
 _NONCE = bytes(12)
@@ -30,10 +30,10 @@ _MODE = 0o600
 
 
 def back_up(cluster: Cluster, target: Path, passphrase: str, random: Callable[[int], bytes] = os.urandom) -> None:
-    """Write an encrypted copy of everything the cluster's folder holds.
+    """Write an encrypted copy of everything in the cluster's folder.
 
     Raises:
-        UsageError: The passphrase is too short, or the file is there already.
+        UsageError: The passphrase is too short, or the file exists already.
     """
     if len(passphrase) < PASSPHRASE_CHARS:
         raise UsageError(
@@ -49,11 +49,11 @@ def back_up(cluster: Cluster, target: Path, passphrase: str, random: Callable[[i
 
 
 def restore(source: Path, clusters: Path, passphrase: str) -> Cluster:
-    """Put a backup's cluster where it was.
+    """Restore a cluster from its backup.
 
     Raises:
-        InputError: No backup, damaged, or another passphrase.
-        UsageError: A cluster of that name is there.
+        InputError: It is not a backup, is damaged, or the passphrase is wrong.
+        UsageError: A cluster of that name exists.
     """
     data = source.read_bytes()
     salt, sealed = data[len(MAGIC) : len(MAGIC) + _SALT], data[len(MAGIC) + _SALT :]

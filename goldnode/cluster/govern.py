@@ -1,8 +1,8 @@
 """The operator's decisions: invite, approve, forget, revoke, rotate.
 
 Each decision that members must learn is a new policy; revoking also changes the cluster's key, so
-that who is out reads nothing that is written afterwards.  Forgetting changes no key: it says farewell
-for a machine that is gone.  A decision is on disk before it leaves.
+that a removed node can read nothing written afterwards.  Forgetting changes no key: it says farewell
+on behalf of a machine that is gone.  A decision is on disk before it leaves.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from goldnode.protocol.wire import KEY
 
 @dataclass(frozen=True, slots=True)
 class InviteSpec:
-    """What an invite shall be: for which role, how many nodes, until when (unix seconds), with approval or not."""
+    """The invite to mint: for which role, how many nodes, until when (unix seconds), with approval or not."""
 
     role: str
     max: int
@@ -33,10 +33,10 @@ class InviteSpec:
 
 
 def invite(cluster: Cluster, spec: InviteSpec, random: Callable[[int], bytes] = os.urandom) -> Invite:
-    """Mint an invite and note it.
+    """Mint an invite and record it.
 
     Raises:
-        InputError: The role is no name, or the number is out of range.
+        InputError: The role is invalid, or the number is out of range.
     """
     view = cluster.view
     made = mint(
@@ -54,7 +54,7 @@ def invite(cluster: Cluster, spec: InviteSpec, random: Callable[[int], bytes] = 
 
 
 def unendorsed(cluster: Cluster) -> frozenset[str]:
-    """Members no policy names yet: a candidate could not tell them from a stolen invite once theirs are over."""
+    """Members that no policy names yet: once their invites expire, a candidate cannot tell them from invite thieves."""
     return frozenset(cluster.view.roster.members) - cluster.view.policy.approved
 
 
@@ -70,7 +70,7 @@ def approve(cluster: Cluster, nodes: Collection[str] = (), now: float | None = N
 
 
 def forget(cluster: Cluster, nodes: Collection[str], now: float | None = None) -> None:
-    """Write a policy that lets go of machines that are gone; one that writes again comes back by itself.
+    """Write a policy that forgets machines that are gone; one that writes again becomes a member again by itself.
 
     Raises:
         UsageError: One of them is revoked.
@@ -89,10 +89,10 @@ def forget(cluster: Cluster, nodes: Collection[str], now: float | None = None) -
 def revoke(
     cluster: Cluster, nodes: Collection[str], now: float | None = None, random: Callable[[int], bytes] = os.urandom
 ) -> list[Invite]:
-    """Put nodes out: a policy that names them, under a new cluster key that only the others get.
+    """Remove nodes: write a policy that names them, under a new cluster key that only the others get.
 
     Returns:
-        The invites nobody has used yet, minted again for the new key.
+        The unused invites, minted again for the new key.
 
     Raises:
         InputError: The policy's list of revoked nodes is full, and none of them can be dropped.
@@ -124,10 +124,10 @@ def rotate(
     now: float | None = None,
     random: Callable[[int], bytes] = os.urandom,
 ) -> list[Invite]:
-    """Change the cluster's key for everybody who remains.
+    """Change the cluster's key for all remaining members.
 
     Returns:
-        The invites nobody has used yet, minted again for the new key; the old lines are dead.
+        The unused invites, minted again for the new key; the old lines no longer work.
     """
     moment = time.time() if now is None else now
     left = _unused(cluster, moment)
@@ -137,10 +137,10 @@ def rotate(
 
 
 def find_node(cluster: Onlooker, text: str) -> str:
-    """The node ID of a member or candidate, by ID, by a unique beginning of it, or by moniker.
+    """The node ID of a member or candidate, given its ID, a unique prefix of it, or its moniker.
 
     Raises:
-        UsageError: None or several are meant.
+        UsageError: No node matches, or several do.
     """
     roster = cluster.view.roster
     known: dict[str, Peer] = {**roster.pending, **roster.peers}
@@ -149,17 +149,17 @@ def find_node(cluster: Onlooker, text: str) -> str:
         return text
     if len(meant) != 1:
         raise UsageError(
-            f"{text!r} means {len(meant)} nodes of cluster {cluster.settings.name}",
+            f"{text!r} matches {len(meant)} nodes of cluster {cluster.settings.name}",
             hint=f"./invoke cluster status {cluster.settings.name}",
         )
     return meant[0]
 
 
 def _still_needed(cluster: Cluster, leaving: Collection[str], now: float) -> frozenset[str]:
-    """The revoked nodes that the next policy must name again, beside those that leave now.
+    """The revoked nodes that the next policy must name again, in addition to those revoked now.
 
-    One can be dropped when everybody who stays holds a policy that named it, so that it is nobody's member any more,
-    and its invite is over, so that it cannot enrol again.
+    One can be dropped when all remaining members hold a policy that named it, so that none counts it as a member,
+    and when its invite has expired, so that it cannot enrol again.
     """
     staying = [peer for node, peer in cluster.view.roster.members.items() if node not in leaving]
     oldest = min((peer.announcement.policy[0] for peer in staying), default=cluster.view.cited[0])
@@ -201,13 +201,13 @@ def _decide(cluster: Cluster, policy: Policy, key: bytes, now: float | None) -> 
 
 
 def _approved(policy: Policy, remaining: Collection[str]) -> frozenset[str]:
-    """Whom the policy names: as many of the absent as fit beside those who are there."""
+    """The nodes that the policy approves: all present members, and as many of the absent as fit."""
     absent = sorted(policy.approved - set(remaining))
     return frozenset([*remaining, *absent[: max(0, limits.MEMBERS - len(remaining))]])
 
 
 def _unused(cluster: Cluster, now: float) -> list[InviteSpec]:
-    """What is left of each invite: places nobody enrolled for, while it is not over."""
+    """What is left of each invite that has not expired: the places nobody has enrolled for."""
     enrolled = [peer.invite for peer in cluster.view.roster.peers.values()]
     specs = []
     for minted in cluster.settings.minted:

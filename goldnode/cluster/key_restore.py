@@ -1,4 +1,4 @@
-"""Opening the backup of a consensus key: what it holds, and whether it is whole."""
+"""Opens the backup of a consensus key, and checks that it is whole."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def open_backup(cluster: Cluster, file: Path) -> KeyBackup:
     """Open a backup that was sealed to this cluster.
 
     Raises:
-        InputError: It is none, damaged, sealed to another cluster, or for another chain.
+        InputError: It is not a backup, is damaged, is sealed to another cluster, or is for another chain.
     """
     try:
         backup = key_backup.unseal(file.read_bytes(), cluster.backup_seed)
@@ -22,6 +22,6 @@ def open_backup(cluster: Cluster, file: Path) -> KeyBackup:
         raise InputError(f"{file}: {error.message}", hint="try another copy, or another cluster") from error
     wanted = cluster.settings.chain_id
     if wanted and backup.chain_id != wanted:
-        raise InputError(f"{file} holds a key for {backup.chain_id}, and this cluster is of {wanted}",
+        raise InputError(f"{file} holds a key for {backup.chain_id}, but this cluster runs {wanted}",
                          hint="name the cluster of that chain")  # fmt: skip
     return backup

@@ -1,10 +1,10 @@
-"""An operator key in a file: what somebody needs who may order some things of a cluster's nodes, and decide nothing.
+"""An operator key in a file: it lets its holder give some orders to a cluster's nodes, and decide nothing.
 
     {"version": 1, "cluster", "network", "chain_id", "rendezvous", "root", "epoch", "cluster_key", "seed", "grant"}
 
-It holds the epoch's key, because orders lie in the room; not the root's key, so whoever has the file can invite nobody,
-revoke nobody, and order nothing beyond its verbs.  After `cluster rotate` and `cluster revoke` it reads no room any
-more: that takes it back before its end.
+It holds the epoch's key, because orders lie in the room, but not the root's key: whoever has the file can invite
+nobody, revoke nobody, and order nothing beyond its verbs.  After `cluster rotate` or `cluster revoke` it can no longer
+read the room, which withdraws it before it expires.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ class Operator:
     Attributes:
         folder: `clusters/NAME`, or the operator's file.
         settings: Which cluster, and where its nodes meet.
-        view: What is known of it.
+        view: What is known about it.
         key: Signs the orders.
-        grant: The root's word on the key; empty for the root itself.
+        grant: The root's grant for the key; empty for the root itself.
     """
 
     folder: Path
@@ -57,7 +57,7 @@ class Operator:
 
 
 def owner(cluster: Cluster) -> Operator:
-    """The cluster's owner, who may order everything."""
+    """The cluster's owner, who may give every order."""
     return Operator(cluster.folder, cluster.settings, cluster.view, cluster.root)
 
 
@@ -72,7 +72,7 @@ def write(
     """Make an operator key and write it into a new file.
 
     Raises:
-        UsageError: The file exists, a verb is none, or the days are too many.
+        UsageError: The file exists, a verb is unknown, or the number of days is out of range.
     """
     if path.exists():
         raise UsageError(f"{path} already exists", hint="name a new file")
@@ -108,7 +108,7 @@ def read(path: Path) -> Operator:
     """Open an operator's file.
 
     Raises:
-        InputError: It is none, or damaged.
+        InputError: It is not an operator's file, or is damaged.
     """
     try:
         document = json.loads(path.read_bytes())
@@ -121,7 +121,9 @@ def read(path: Path) -> Operator:
         known = path.with_name(f"{path.name}.known")
         view = ClusterView(known, reader, document["epoch"], from_base64(document["cluster_key"], "cluster_key"))
     except (ValueError, KeyError, TypeError, RecursionError, ExchangeError) as error:
-        raise InputError(f"{path} is no operator's file: {error}", hint="./invoke cluster operator NAME") from error
+        raise InputError(f"{path} is not an operator's file: {error}", hint="./invoke cluster operator NAME") from error
     if grant.operator != public_of(key):
-        raise InputError(f"{path} holds another key than its grant names", hint="./invoke cluster operator NAME")
+        raise InputError(
+            f"{path} holds a different key from the one its grant names", hint="./invoke cluster operator NAME"
+        )
     return Operator(path, settings, view, key, grant.data)

@@ -1,7 +1,7 @@
-"""Give an order to a node, and wait for its answer.
+"""Gives an order to a node, and waits for its answer.
 
-The order goes to every rendezvous; the answer is taken from whichever shows it first.  While nobody answers, the
-order lives until its end and then not any more: nothing is carried out an hour after somebody gave up.
+The order goes to every rendezvous; the answer is taken from whichever shows it first.  An unanswered order expires:
+nothing is carried out an hour after somebody gave up.
 """
 
 from __future__ import annotations
@@ -35,24 +35,24 @@ from goldnode.protocol.record import verify_record
 from goldnode.protocol.seal import open_inside, room_key, room_of, wrapping_keys
 from goldnode.protocol.wire import hash_of, public_of
 
-#: Seconds that an order is good for when nobody says otherwise: a node that is not there now may be there soon.
+#: Seconds that an order is valid by default: a node that is away now may be back soon.
 LIFE = 120
-#: Seconds that one rendezvous is asked for news before the next one's turn.
+#: Seconds to wait for news at one rendezvous before the next one's turn.
 TURN = 5
 _MODE = 0o600
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """An order on its way.
+    """An order that has been sent.
 
     Attributes:
         node: The node's ID.
         name: Its name, for people.
-        digest: The order's own.
+        digest: The order's digest.
         node_key: The node's public key, which signs the answer.
         reply_secret: Opens the answer.
-        until: Unix seconds at which the order ends.
+        until: Unix seconds at which the order expires.
         within: Seconds that the node may take, once it has begun.
     """
 
@@ -73,10 +73,10 @@ def give(
     clock: Callable[[], float] = time.time,
     random: Callable[[int], bytes] = os.urandom,
 ) -> Sent:
-    """Write an order for a node and bring it to every rendezvous.
+    """Write an order for a node and put it at every rendezvous.
 
     Raises:
-        UsageError: No or several nodes are meant, or it takes no orders.
+        UsageError: The name matches no node or several, or the node takes no orders.
         ExchangeError: No rendezvous took it.
     """
     room.read(operator, clock)
@@ -123,9 +123,9 @@ def find(operator: Operator, node: str) -> Peer:
     peer = operator.view.roster.members.get(node_id)
     hint = f"./invoke cluster status {operator.settings.name}"
     if peer is None:
-        raise UsageError(f"{node} is no member of cluster {operator.settings.name}", hint=hint)
+        raise UsageError(f"{node} is not a member of cluster {operator.settings.name}", hint=hint)
     if not peer.announcement.facts.orders:
-        raise UsageError(f"{node} takes no orders: its image is of before there were any", hint="launch a new image")
+        raise UsageError(f"{node} takes no orders: its image is older than this feature", hint="launch a new image")
     return peer
 
 
@@ -145,7 +145,7 @@ def sentries(operator: Operator, clock: Callable[[], float] = time.time) -> list
 
 
 def answers(operator: Operator, sent: Sent, clock: Callable[[], float] = time.time) -> Iterator[OrderAnswer]:
-    """The node's answers as they come, the final one last.
+    """The node's answers as they arrive, the final one last.
 
     Raises:
         ExchangeError: None came in time.
@@ -174,13 +174,13 @@ def answers(operator: Operator, sent: Sent, clock: Callable[[], float] = time.ti
 
 
 def check(answer: OrderAnswer, name: str) -> None:
-    """See that an order was carried out.
+    """Check that an order was carried out.
 
     Raises:
-        UsageError: The node does not know the order, or not with such arguments.
-        ExchangeError: The order was not good for this node, at this time, from this key.
-        SafetyError: The node refuses it for what it is.
-        HostError: It was carried out, and the node was not well after it.
+        UsageError: The node does not know the order, or rejects its arguments.
+        ExchangeError: The order was not valid for this node, at this time, from this key.
+        SafetyError: The node refused it, because it would be unsafe.
+        HostError: It was carried out, and the node was unhealthy afterwards.
     """
     if answer.outcome is OrderOutcome.REFUSED:
         message = f"{name} refuses: {answer.said}"
@@ -222,7 +222,7 @@ def _put(operator: Operator, node_id: str, data: bytes, now: float) -> None:
 
 
 def _ask(operator: Operator, sent: Sent, endpoint: Endpoint, cursors: dict[str, str], now: float) -> OrderAnswer | None:
-    """What one rendezvous has to show of the answer."""
+    """The answer as one rendezvous shows it, if it does."""
     key = room_key(operator.view.cluster_key)
     after = cursors.get(endpoint.url, "")
     wait = TURN if after else 0

@@ -1,7 +1,7 @@
-"""The operator at the rendezvous: read the room as a member would, bring policies there.
+"""The operator at the rendezvous: reads the room as a member would, and publishes policies.
 
-Several rendezvous are read into one roster and all get the policy; one that does not answer is
-named and disturbs nothing.
+All rendezvous are read into one roster, and all get the policy; one that does not answer is
+named, and affects nothing else.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from goldnode.protocol.seal import room_key
 
 @dataclass(frozen=True, slots=True)
 class RoomView:
-    """What one reading of every rendezvous came to.
+    """The result of reading every rendezvous once.
 
     Attributes:
         answered: The URLs that answered.
         alarms: Everything that is wrong, in order.
-        alive: Node IDs whose record lies at one of them: they wrote or touched it within its time to live.
+        alive: Node IDs whose record is at one of them: written, or kept alive by a heartbeat, within its time to live.
     """
 
     answered: tuple[str, ...]
@@ -39,7 +39,7 @@ class RoomView:
 
 
 def read(cluster: Onlooker, clock: Callable[[], float] = time.time) -> RoomView:
-    """Read every rendezvous of the cluster, and bring our policy to those that show an older one."""
+    """Read every rendezvous of the cluster, and publish our policy to those that show an older one."""
     answered, alarms, alive = [], set(), set[str]()
     for url in endpoints(cluster):
         endpoint = Endpoint(url)
@@ -58,7 +58,7 @@ def endpoints(cluster: Onlooker) -> tuple[str, ...]:
     """Where the cluster meets: the settings' URLs, and those of the policy.
 
     Raises:
-        UsageError: Nobody has said where.
+        UsageError: No rendezvous is known.
     """
     urls = tuple(dict.fromkeys((*cluster.settings.rendezvous, *cluster.view.policy.endpoints)))
     if not urls:
@@ -71,13 +71,13 @@ def endpoints(cluster: Onlooker) -> tuple[str, ...]:
 
 
 def publish(cluster: Cluster) -> tuple[str, ...]:
-    """Bring the policy we hold to every rendezvous.
+    """Publish the policy we hold to every rendezvous.
 
     Returns:
         The URLs that took it.
 
     Raises:
-        ExchangeError: None did; the policy is kept, and every later command brings it again.
+        ExchangeError: None did; the policy is kept, and every later command tries again.
     """
     signed, took, error = cluster.view.signed, [], None
     for url in endpoints(cluster) if signed else ():
@@ -96,7 +96,7 @@ def publish(cluster: Cluster) -> tuple[str, ...]:
 
 
 def endorse(cluster: Cluster) -> None:
-    """Let the policy name the present members, so that the candidate believes them however old their invites are."""
+    """Let the policy name the present members, so that a candidate trusts them however old their invites are."""
     if not cluster.settings.rendezvous:
         return
     read(cluster)
@@ -106,7 +106,7 @@ def endorse(cluster: Cluster) -> None:
 
 
 def _read(cluster: Onlooker, endpoint: Endpoint, now: float) -> tuple[set[Alarm], set[str]]:
-    """What is wrong at one rendezvous, and whose records lie there."""
+    """What is wrong at one rendezvous, and whose records are there."""
     view = cluster.view
     key, room = room_key(view.cluster_key), view.room
     listing = endpoint.list(key, int(now * 1000), after="", wait=0, policy=view.fingerprint)

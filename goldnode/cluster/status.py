@@ -12,13 +12,13 @@ from goldnode.cluster.room import RoomView
 from goldnode.cluster.store import Cluster
 from goldnode.discovery.roster import Peer
 
-#: Digits of a node ID in the table; every task takes a beginning, and --json has the whole.
+#: Digits of a node ID in the table; every task accepts a prefix, and --json has the whole ID.
 SHORT = 10
 
 
 @dataclass(frozen=True, slots=True)
 class MemberRow:
-    """One node.
+    """One node of the table.
 
     Attributes:
         node_id: Its node ID.
@@ -44,7 +44,7 @@ class MemberRow:
 
 
 def rows(cluster: Cluster, now: float) -> list[MemberRow]:
-    """Members first, then who has left, then who waits; by role and name."""
+    """Members first, then nodes that have left, then candidates; by role and name."""
     roster = cluster.view.roster
     members = roster.members.values()
     listed = [(peer, "left" if peer.left else "member") for peer in roster.peers.values()]

@@ -4,9 +4,9 @@
     cluster.json      name, network, rendezvous, what was minted
     membership.json   the epoch's key, the policy, the roster (goldnode/discovery/cluster_view.py)
 
-All files are 0600.  The operator reads the room like a member that never writes.  A wrapped key in every
-policy is the operator's own, under a key that follows from the root, so that a copy restored from
-an old backup learns the present epoch's key from the present policy.
+All files are 0600.  The operator reads the room like a member that never writes.  Every policy holds a wrapped
+key for the operator, under a key derived from the root, so that a copy restored from an old backup learns the
+current epoch's key from the current policy.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _MODE = 0o600
 
 @dataclass(frozen=True, slots=True)
 class Minted:
-    """An invite that was handed out: enough to mint it again, none of its secrets."""
+    """An invite that was handed out: enough to mint it again, without its secrets."""
 
     invite: str
     role: str
@@ -46,18 +46,18 @@ class Minted:
 
     @classmethod
     def of(cls, grant: Grant) -> Minted:
-        """The note of a grant."""
+        """The record of a grant."""
         return cls(grant.invite, grant.role, grant.max, grant.not_after, grant.approve)
 
 
 @dataclass(frozen=True, slots=True)
 class Revoked:
-    """A revocation: enough to know when no list needs to hold it any more.
+    """A revocation: enough to know when no list needs to hold it any longer.
 
     Attributes:
         node: The node ID.
         version: The policy that revoked it.
-        not_after: When the invite it had is over, unix seconds.
+        not_after: When its invite expires, unix seconds.
     """
 
     node: str
@@ -67,15 +67,15 @@ class Revoked:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What cluster.json holds.
+    """The content of cluster.json.
 
     Attributes:
         name: The cluster's name for people.
         network: The network its nodes run.
         chain_id: That network's chain ID; empty to accept any.
         rendezvous: Where its nodes meet.
-        minted: Every invite of the present epoch.
-        revoked: Nodes whose revocation may be dropped from the policy one day.
+        minted: Every invite of the current epoch.
+        revoked: Nodes whose revocation may later be dropped from the policy.
     """
 
     name: str
@@ -91,7 +91,7 @@ class Onlooker(Protocol):
 
     @property
     def folder(self) -> Path:
-        """Where what is known is kept."""
+        """The folder with what is known."""
 
     @property
     def settings(self) -> Settings:
@@ -99,7 +99,7 @@ class Onlooker(Protocol):
 
     @property
     def view(self) -> ClusterView:
-        """What is known of it."""
+        """What is known about it."""
 
 
 class Cluster:
@@ -110,7 +110,7 @@ class Cluster:
 
     Raises:
         UsageError: There is no such cluster.
-        InputError: A file of it is damaged.
+        InputError: One of its files is damaged.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -134,7 +134,7 @@ class Cluster:
 
     @property
     def backup_seed(self) -> bytes:
-        """The secret half of what backups of keys are sealed to; it follows from the root, and is on no node."""
+        """The secret half of the key that backups are sealed to; derived from the root, and never on a node."""
         return derive(seed_of(self.root), b"", b"goldnode/v1/operator-key-backup")
 
     def keep(self, settings: Settings) -> None:
@@ -146,7 +146,7 @@ class Cluster:
         """Remember where the nodes meet; an empty list changes nothing.
 
         Raises:
-            InputError: One of them is no such URL.
+            InputError: One of them is not a rendezvous URL.
         """
         wanted = tuple(Endpoint(url).url for url in urls)
         if wanted and wanted != self.settings.rendezvous:
@@ -160,13 +160,13 @@ def create(
 
     Args:
         clusters: The folder of all clusters.
-        name: The new one's name; its folder is not there yet.
+        name: The new one's name; its folder must not exist yet.
         network: The network its nodes run.
         chain_id: That network's chain ID; empty to accept any.
         random: Gives that many random bytes.
 
     Raises:
-        UsageError: The name is no name, or taken.
+        UsageError: The name is invalid, or taken.
     """
     folder = clusters / name
     if not NAME_TEXT.fullmatch(name):
@@ -199,7 +199,7 @@ def _read_settings(path: Path) -> Settings:
     try:
         document = json.loads(path.read_bytes())
         if document.pop("version") != 1:
-            raise refuse("it is of another version")
+            raise refuse("it has an unknown version")
         minted = tuple(Minted(**item) for item in document.pop("minted"))
         revoked = tuple(Revoked(**item) for item in document.pop("revoked", ()))
         return Settings(**{**document, "rendezvous": tuple(document["rendezvous"])}, minted=minted, revoked=revoked)

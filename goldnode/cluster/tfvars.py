@@ -1,8 +1,8 @@
-"""Invites in a file for Terraform, for its owner's eyes only.
+"""Invites in a file for Terraform, readable by its owner only.
 
-On a command line, as `-var`, an invite stands in the shell's history and in everybody's list of
-processes.  The file keeps what it has: Terraform asks for an invite of every machine that it knows,
-also of those that have used theirs.
+On a command line, as `-var`, an invite would show in the shell's history and in everybody's process
+list.  Invites stay in the file: Terraform asks for one for every machine it knows, including those
+that have used theirs.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from typing import Any
 from goldnode.errors import InputError, UsageError
 from goldnode.files import write_json
 
-#: Terraform reads JSON from files of this name only; one that ends in .auto.tfvars.json without being told.
+#: Terraform reads JSON only from files with this suffix; it loads *.auto.tfvars.json by itself.
 ENDING = ".tfvars.json"
 
 
 def add(path: Path, rendezvous: Sequence[str], invites: Mapping[str, str]) -> None:
-    """Put invites, by their machines' names, into a file of variables; everything else in it stays.
+    """Add invites to a file of variables, by machine name; everything else in it is kept.
 
     Raises:
-        UsageError: The file's name is none that Terraform reads as JSON.
-        InputError: The file is no JSON object.
+        UsageError: Terraform would not read a file of that name as JSON.
+        InputError: The file is not a JSON object.
     """
     require_name(path)
     known = _read(path) if path.exists() else {}
@@ -34,7 +34,7 @@ def add(path: Path, rendezvous: Sequence[str], invites: Mapping[str, str]) -> No
 
 
 def require_name(path: Path) -> None:
-    """See that Terraform will read a file of this name.
+    """Check that Terraform will read a file of this name.
 
     Raises:
         UsageError: It will not.
@@ -49,5 +49,5 @@ def _read(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise InputError(f"{path} is not valid JSON: {error}", hint=f"rm {path}") from error
     if not isinstance(known, dict) or not isinstance(known.get("invites", {}), dict):
-        raise InputError(f"{path} holds no variables of Terraform", hint=f"rm {path}")
+        raise InputError(f"{path} does not hold Terraform variables", hint=f"rm {path}")
     return known

@@ -1,7 +1,7 @@
 """User-data that is ready to paste: a role's template from cloud-init/, filled and checked.
 
-The template decides what is said to the reader; this module gives it the values, and refuses to
-hand out a node.yaml that the node would refuse.
+The template decides the text; this module fills in the values, and refuses to
+hand out a node.yaml that the node would reject.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from goldnode.files import write_atomic
 from goldnode.paths import REPOSITORY
 
 TEMPLATES = REPOSITORY / "cloud-init"
-#: Most bytes of user-data: AWS takes 16 KiB, the least of the clouds we publish to.
+#: The most bytes of user-data: AWS takes 16 KiB, the least of the clouds we publish to.
 USER_DATA_BYTES = 16 * 1024
 
 
@@ -34,7 +34,7 @@ class NodeSpec:
     Attributes:
         name: Its name.
         role: Its role.
-        join: Its invite line; empty for a role that is in no cluster, and for a node that has joined.
+        join: Its invite line; empty for a role without a cluster, and for a node that has joined.
         extra: Further keys of its entry below ``nodes:``.
     """
 
@@ -46,14 +46,14 @@ class NodeSpec:
 
 @dataclass(frozen=True, slots=True)
 class UserData:
-    """What a machine's user-data says.
+    """The values in a machine's user-data.
 
     Attributes:
         cluster: The cluster's name, for the comment on top.
         network: The network's name.
         role: The machine's role; `multi-node` for several nodes.
-        nodes: Its nodes; none for a mere rendezvous.
-        rendezvous: Where it meets the others; none where nobody is met.
+        nodes: Its nodes; none for a rendezvous only.
+        rendezvous: Where it meets the others; empty if it meets nobody.
         genesis: The genesis file of a private network; empty for none.
         ssh_keys: Who may log in.
         extra: Further keys of node.yaml.
@@ -74,7 +74,7 @@ def render(machine: UserData, templates: Path = TEMPLATES) -> str:
 
     Raises:
         UsageError: The role has no template.
-        InputError: The node.yaml would be refused, or the whole is too large for a cloud.
+        InputError: The node.yaml would be rejected, or the user-data is too large for a cloud.
     """
     for node in machine.nodes:
         if not node_entry.NAME.fullmatch(node.name):
@@ -93,14 +93,16 @@ def render(machine: UserData, templates: Path = TEMPLATES) -> str:
         template = environment.get_template(f"{machine.role}.yaml.j2")
     except jinja2.TemplateNotFound as error:
         known = ", ".join(sorted(path.name.removesuffix(".yaml.j2") for path in templates.glob("*.yaml.j2")))
-        raise UsageError(f"no user-data for role {machine.role}", hint=f"roles with a template: {known}") from error
+        raise UsageError(
+            f"there is no user-data template for role {machine.role}", hint=f"roles with a template: {known}"
+        ) from error
     text = template.render(_values(machine))
     _check(text)
     return text
 
 
 def write(path: Path, text: str) -> None:
-    """Write user-data for its owner's eyes only: an invite is in it."""
+    """Write user-data, readable by its owner only: it holds an invite."""
     write_atomic(path, text, 0o600)
 
 
@@ -130,7 +132,7 @@ def _check(text: str) -> None:
     size = len(text.encode())
     if size > USER_DATA_BYTES:
         raise InputError(
-            f"the user-data has {size} bytes, clouds take {USER_DATA_BYTES}", hint="put fewer nodes on the machine"
+            f"the user-data has {size} bytes; clouds accept {USER_DATA_BYTES}", hint="put fewer nodes on the machine"
         )
     document = yaml.safe_load(text)
     written = {item["path"]: item for item in document["write_files"]}

@@ -1,4 +1,4 @@
-"""What a machine's serial console tells about its nodes: the only thing a fleet knows of its inside."""
+"""What a machine's serial console tells about its nodes: a fleet sees nothing else of the inside."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _FAULT = re.compile(r"goldnode\[\d+\]: (?:goldnode: )?(?!goldnode: try|try: )(?P
 
 @dataclass(frozen=True, slots=True)
 class ConsoleView:
-    """A node as its console tells it, since the machine's last start.
+    """A node as its machine's console describes it, since the last start.
 
     Attributes:
         name: Its name.
         role: Its role.
         node_id: Its ID.
-        state: In the node's own words; empty until it said something.
-        reason: What it waits for, or why it does not run.
+        state: In the node's own words; empty until it has said something.
+        reason: What it is waiting for, or why it does not run.
         peers: How many peers it had when it last said so.
         ready: Seconds from power-on to ready, by the machine's clock; None until then.
         starts: How often the machine was configured.
@@ -67,7 +67,7 @@ def read(text: str) -> dict[str, ConsoleView]:
 
 
 def fault(text: str) -> str:
-    """Why the machine could not become what its node.yaml says; empty when it could, or has not tried."""
+    """Why the machine could not become what its node.yaml says; empty if it could, or has not tried yet."""
     why = ""
     for line in text.splitlines():
         if _FAILED.search(line):

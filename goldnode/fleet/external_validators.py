@@ -1,7 +1,7 @@
-"""The external validators: three of the same chain, as processes, each on an address of its own.
+"""The external validators: three validators of the same chain, as processes, each with its own address.
 
-They know nothing of the fleet.  Sentries dial them as they would dial any network's peers, and
-what a sentry must not tell is looked for in *their* address books and lists of peers.
+They know nothing about the fleet.  Sentries dial them as they would dial any network's peers, and
+what a sentry must not reveal is searched for in *their* address books and lists of peers.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from goldnode.node.keys import signing_state
 from goldnode.node.keys.cometbft_keys import Key
 from goldnode.node.plan import daemon_config
 
-#: Where an external validator answers, in its home: no port, so whoever owns the folder may ask.
+#: The socket of an external validator, in its home: no port, so only the folder's owner may ask.
 RPC = "rpc.sock"
 
 
@@ -28,9 +28,9 @@ class ExternalValidator:
     """A validator outside the fleet.
 
     Attributes:
-        number: Which one, from 1.
-        node_key: Who it is to its peers.
-        key: What it signs with.
+        number: Its number, from 1.
+        node_key: Its identity to its peers.
+        key: Its consensus key.
     """
 
     number: int
@@ -39,7 +39,7 @@ class ExternalValidator:
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """Its name."""
         return f"external-{self.number}"
 
     @property
@@ -49,7 +49,7 @@ class ExternalValidator:
 
     @property
     def peer(self) -> str:
-        """How it is dialled."""
+        """Its peer address, `id@ip:port`."""
         return f"{self.node_key.node_id}@{self.address}:{EXTERNAL_P2P}"
 
 
@@ -71,7 +71,7 @@ def prepare(
         program: The network's daemon.
         genesis: The chain's genesis file.
         pace: Seconds between two blocks.
-        more: What it is told besides.
+        more: Additional settings.
     """
     config, data = home / "config", home / "data"
     write_atomic(config / "genesis.json", genesis)
@@ -86,7 +86,7 @@ def prepare(
 
 
 def settings(who: ExternalValidator, others: Sequence[str], program: Program, pace: int) -> dict[str, dict[str, Any]]:
-    """What its configuration says besides the defaults."""
+    """The settings that differ from the defaults."""
     return {
         "config.toml": {
             "moniker": who.name,

@@ -1,4 +1,4 @@
-"""A fleet that stands: switch its machines on and off, cut their cables, look at them and at the validators outside."""
+"""A running fleet: switch its machines on and off, unplug them, look at them and at the external validators."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ class Fleet:
     """A fleet in a folder.
 
     Attributes:
-        folder: Everything of it.
-        state: What it knows of itself; kept on disk by whoever changes it.
-        external_peers: How the external validators are dialled.
+        folder: All its files.
+        state: What is known about it; whoever changes it saves it.
+        external_peers: Peer addresses of the external validators.
     """
 
     folder: Path
@@ -59,16 +59,16 @@ class Fleet:
         """The fleet in a folder.
 
         Raises:
-            UsageError: There is none, or it does not run.
+            UsageError: There is none, or it is not running.
         """
         found = cls(folder, state.read(folder), tuple((folder / "external" / "peers").read_text().split()))
         if not found.namespace.stands():
-            raise UsageError(f"the fleet in {folder} does not run", hint="./invoke fleet up")
+            raise UsageError(f"the fleet in {folder} is not running", hint="./invoke fleet up")
         return found
 
     @property
     def namespace(self) -> Namespace:
-        """Where it stands."""
+        """The namespaces it runs in."""
         return Namespace(self.folder)
 
     def at(self, vm: VmSpec) -> Path:
@@ -76,17 +76,17 @@ class Fleet:
         return self.folder / "machines" / vm.name
 
     def keep(self, changed: FleetState) -> None:
-        """Remember a change."""
+        """Save a change."""
         self.state = changed
         state.write(self.folder, changed)
 
     def furnish(self, vm: VmSpec, keys: Mapping[str, Key], more: Mapping[str, Any] | None = None) -> None:
-        """Make a machine: disk, user-data on a CD, a volume with its keys, a cable. It is off.
+        """Make a machine: a disk, user-data on a CD, a volume with its keys, a network cable; it is off.
 
         Args:
             vm: The machine.
             keys: Consensus keys, by node; only those of this machine's nodes go to it.
-            more: What its node.yaml says besides.
+            more: Additional keys of its node.yaml.
         """
         invites = {node.name: self.invite(node) for node in vm.nodes}
         self._make(vm, self.folder / "image.qcow2", self.user_data(vm, invites, more))
@@ -94,7 +94,7 @@ class Fleet:
             make_volume(self.at(vm) / VOLUME, {name: keys[name] for name in vm.validators})
 
     def succeed(self, name: str, image: Path) -> VmSpec:
-        """Put a machine of another image, with the volume and without an invite, in one's place; it is off.
+        """Replace a machine by one of another image, with the volume and without an invite; it is off.
 
         Args:
             name: The machine whose nodes move; it is switched off for good.
@@ -111,7 +111,7 @@ class Fleet:
         return vm
 
     def _make(self, vm: VmSpec, image: Path, text: str) -> None:
-        """Disk, CD and cable of a machine."""
+        """Make a machine's disk, CD and network cable."""
         folder = self.at(vm)
         folder.mkdir(parents=True)
         machine.overlay(image, folder / "disk.qcow2")
@@ -140,7 +140,7 @@ class Fleet:
         )
 
     def _extra(self, vm: VmSpec) -> dict[str, Any]:
-        """What its node.yaml says besides."""
+        """Additional keys of its node.yaml."""
         usual = extra(vm, self.state.spec, self.external_peers, self.state.pace)
         if not self.state.spec.history or vm.role != "sentry":
             return usual
@@ -148,7 +148,7 @@ class Fleet:
         return {**usual, **more, "config": {**usual["config"], **more["config"]}}
 
     def invite(self, node: Node) -> str:
-        """An invite for one node of that role, into its cluster."""
+        """An invite for one node of that role into its cluster."""
         cluster = Cluster(self.folder / "clusters" / node.cluster)
         return write_invite(govern.invite(cluster, govern.InviteSpec(node.role, 1, int(time.time()) + INVITE)))
 
@@ -156,7 +156,7 @@ class Fleet:
         """Switch a machine on.
 
         Raises:
-            HostError: It is on.
+            HostError: It is on already.
         """
         vm = self.state.vm(name)
         qemu = machine.QemuSpec(
@@ -181,44 +181,44 @@ class Fleet:
         self.keep(self.state.off(name))
 
     def reset(self, name: str) -> None:
-        """Press a machine's reset button; its console goes on."""
+        """Press a machine's reset button; its console log continues."""
         monitor.tell(self.at(self.state.vm(name)), "system_reset")
         self.keep(self.state.on(name, time.time()))
 
     def destroy(self, name: str) -> None:
-        """Switch a machine off for good; its disk stays in the folder, and nobody uses it again."""
+        """Switch a machine off for good; its disk stays in the folder, unused."""
         vm = self.state.vm(name)
         self.power_off(name)
         self.namespace.run(["ip", "link", "delete", vm.tap])
         self.keep(replace(self.state, vms=tuple(each for each in self.state.vms if each.name != name)))
 
     def ssh(self, vm: VmSpec, identity: Path | None, *command: str) -> list[str]:
-        """The command line that logs in to a machine, from where its network is.
+        """The command line that logs in to a machine, from inside its network.
 
         Args:
-            vm: A machine that the fleet's key opens.
+            vm: A machine that allows login with the fleet's key.
             identity: The private key; None for what ssh finds by itself.
             command: What to run there; none for a shell.
         """
         own = ["-i", str(identity), "-o", "IdentitiesOnly=yes"] if identity else []
-        # A machine of the fleet lives for minutes on a network nobody else is on: its host key is news every time.
+        # A machine of the fleet lives for minutes on a network of its own: its host key is new every time.
         trust = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
         enter = ["nsenter", "--target", str(self.namespace.pid()), "--user", "--preserve-credentials", "--net", "--"]
         return [*enter, "ssh", *own, *trust, f"root@{vm.address}", *command]
 
     def start_rendezvous(self) -> None:
-        """Have a meeting place at the usual address."""
+        """Start a rendezvous at the usual address."""
         argv = ["-m", "goldnode.rendezvous", "--listen", f"{NETWORK}.1:8700"]
         argv += ["--database", str((self.folder / "rendezvous.sqlite").resolve())]
         log = self.folder / "rendezvous.log"
         self.namespace.start("rendezvous", [sys.executable, *argv], cwd=REPOSITORY, log=log)
 
     def console(self, name: str) -> str:
-        """What a machine said on its console."""
+        """A machine's console log."""
         return machine.read_console(self.at(self.state.vm(name)) / "console.log")
 
     def seen(self) -> dict[str, consoles.ConsoleView]:
-        """What the consoles tell of every node; a node that said nothing yet is absent."""
+        """Every node as the consoles describe it; a node that has not said anything yet is absent."""
         found: dict[str, consoles.ConsoleView] = {}
         for vm in self.state.vms:
             text = self.console(vm.name)
@@ -238,7 +238,7 @@ class Fleet:
 
 
 def share(image: Path, target: Path) -> None:
-    """The image under a name of the fleet's: a later bake must not change the ground under running disks."""
+    """The image under a name of the fleet's own: a later bake must not replace it under running disks."""
     try:
         os.link(image, target)
     except OSError:
@@ -246,21 +246,21 @@ def share(image: Path, target: Path) -> None:
 
 
 def make_volume(target: Path, keys: Mapping[str, Key]) -> Path:
-    """Write a volume that brings consensus keys: each with its signing state, and a record that it was never used.
+    """Write a volume with consensus keys: each with its signing state, and a note that it was never used.
 
     User-data must not carry a key, and a key must be in the genesis before its machine exists: so the
     fleet does what an operator does with a cloud volume, by the node's own code.
 
     Args:
         target: The qcow2 file.
-        keys: Key of each node, by name; none of them ever signed.
+        keys: Each node's key, by name; none of them has ever signed.
     """
     with tempfile.TemporaryDirectory(prefix="goldnode-volume-", dir=target.parent) as name:
         layout = Layout(Path(name))
         for node, key in keys.items():
             archive.bring_unused(layout.node(node), key)
         raw = Path(name) / "volume.raw"
-        # Whoever we are here, the files are root's there.
+        # Whoever runs this, the files belong to root there.
         as_root = () if os.geteuid() == 0 else ("unshare", "--map-root-user")
         run([*as_root, "mke2fs", "-q", "-t", "ext4", "-L", LABEL, "-m", "0", "-d", layout.nodes, raw, VOLUME_SIZE])
         run(["qemu-img", "convert", "-O", "qcow2", raw, target])

@@ -1,7 +1,7 @@
-"""The first block of a private chain: which validators it begins with, each known by its public key.
+"""The genesis of a private chain: the validators it starts with, each given by its public key.
 
 A CometBFT chain needs no more than a document.  A Cosmos SDK chain's validators are accounts that
-bond something, so there the daemon's own genesis commands are used, in a home that is thrown away.
+bond tokens, so there the daemon's own genesis commands are used, in a temporary home.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from goldnode.fleet.program import Program
 from goldnode.node.keys.cometbft_keys import Key
 from goldnode.run import run
 
-#: What one unit of voting power bonds on an SDK chain (its power reduction).
+#: Tokens bonded for one unit of voting power on an SDK chain (its power reduction).
 BOND = 1_000_000
 DENOMINATION = "stake"
 #: Blocks over which an SDK chain counts missed ones: cutting a validator off for minutes must not jail it.
@@ -29,7 +29,7 @@ PATIENT_WINDOW = "10000"
 
 @dataclass(frozen=True, slots=True)
 class Validator:
-    """A validator the chain begins with.
+    """A validator that the chain starts with.
 
     Attributes:
         name: For people.
@@ -56,10 +56,10 @@ def genesis(
 
     Args:
         program: The network's daemon.
-        validators: Who signs from the first block on.
-        now: When the chain begins.
-        change: Told the document of an SDK chain, to alter it.
-        keyring: A home that gets the accounts' keys, for who wants to vote; nobody does when None.
+        validators: The validators that sign from the first block on.
+        now: When the chain starts.
+        change: Alters the document of an SDK chain.
+        keyring: A home that gets the accounts' keys, so that they can vote; None if nobody will.
     """
     if program.network.daemon.family is Family.COMETBFT:
         return plain(program.network.chain_id, validators, now)
@@ -67,7 +67,7 @@ def genesis(
 
 
 def plain(chain_id: str, validators: Sequence[Validator], now: datetime) -> bytes:
-    """A genesis of CometBFT alone; its consensus parameters are the daemon's defaults."""
+    """A genesis for plain CometBFT, with the daemon's default consensus parameters."""
     entries = []
     for each in validators:
         public = each.key.validator_document()
@@ -87,7 +87,7 @@ def plain(chain_id: str, validators: Sequence[Validator], now: datetime) -> byte
 def _of_accounts(
     program: Program, validators: Sequence[Validator], now: datetime, change: Change | None, keyring: Path | None
 ) -> bytes:
-    """A genesis of a Cosmos SDK chain: one account and one self-bond per validator."""
+    """A genesis for a Cosmos SDK chain: one account and one self-bond per validator."""
     with tempfile.TemporaryDirectory(prefix="goldnode-genesis-") as name:
         home = Path(name)
         maker = _Maker(program, home)
@@ -111,17 +111,17 @@ def _of_accounts(
 
 @dataclass(frozen=True, slots=True)
 class _Maker:
-    """The daemon at work in a home that is thrown away."""
+    """Runs the daemon's genesis commands in a temporary home."""
 
     program: Program
     home: Path
 
     def do(self, *words: str) -> None:
-        """Run one of its commands."""
+        """Run one command."""
         run([self.program.binary, *words, "--home", self.home], env=self.program.environment(self.home), timeout=120)
 
     def add(self, each: Validator) -> None:
-        """Give a validator an account, and have it bond its power."""
+        """Give a validator an account, and bond its power."""
         test = ("--keyring-backend", "test")
         bond = each.power * BOND
         public = {"@type": "/cosmos.crypto.ed25519.PubKey", "key": each.key.validator_document()["pub_key"]["value"]}

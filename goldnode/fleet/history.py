@@ -1,6 +1,6 @@
-"""A chain with a past, for a fleet that must catch up: old blocks that nobody keeps, snapshots of recent state.
+"""A chain with history, for a fleet that must catch up: pruned early blocks, snapshots of recent state.
 
-The external validators run by themselves first, prune what they made, take snapshots, and serve RPC on the fleet's
+The external validators first run alone, prune their blocks, take snapshots, and serve RPC on the fleet's
 network, as the public servers of a real chain do.
 """
 
@@ -23,24 +23,24 @@ from goldnode.node.plan import daemon_config
 BLOCKS, KEPT = 400, 300
 #: Blocks from snapshot to snapshot, and how many are kept: one is there for as long as a slow machine fetches it.
 EVERY, SNAPSHOTS = 20, 5
-#: How the chain makes its past: as quickly as three validators on one machine can.
+#: How the chain makes its history: as quickly as three validators on one machine can.
 QUICK = {"consensus.timeout_commit": "100ms", "consensus.peer_gossip_sleep_duration": "20ms"}
 RPC_PORT = 26657
 LOOK = 0.5
 
 
 def shorten(document: dict[str, Any]) -> None:
-    """Let blocks of this genesis be thrown away soon: they are kept for as long as evidence may refer to them."""
+    """Allow early pruning: a chain keeps blocks for as long as evidence may refer to them."""
     document["consensus"]["params"]["evidence"]["max_age_num_blocks"] = str(KEPT)
 
 
 def settings(who: ExternalValidator, socket: str, kept: int = KEPT) -> dict[str, dict[str, Any]]:
-    """What an external validator does besides.
+    """Additional settings of an external validator.
 
     Args:
-        who: Which one.
-        socket: Where it answers in any case.
-        kept: How many blocks it keeps; 0 for all of them.
+        who: The validator.
+        socket: Where it always answers.
+        kept: How many blocks it keeps; 0 for all.
     """
     return {
         "config.toml": {**serving(who, socket)["config.toml"], **QUICK},
@@ -56,12 +56,12 @@ def settings(who: ExternalValidator, socket: str, kept: int = KEPT) -> dict[str,
 
 
 def serving(who: ExternalValidator, socket: str) -> dict[str, dict[str, Any]]:
-    """What makes it answer on the fleet's network, as public servers do."""
+    """The setting that makes it answer on the fleet's network, as public servers do."""
     return {"config.toml": {"rpc.laddr": f"unix://{socket},tcp://{who.address}:{RPC_PORT}"}}
 
 
 def slow_down(config: Path, pace: int) -> None:
-    """Let an external validator that is stopped make blocks at the fleet's pace from its next start on.
+    """Make a stopped external validator produce blocks at the fleet's pace from its next start on.
 
     Args:
         config: Its config.toml.
@@ -72,7 +72,7 @@ def slow_down(config: Path, pace: int) -> None:
 
 
 def of_a_sentry(addresses: Sequence[str]) -> dict[str, Any]:
-    """What a sentry's node.yaml says besides: whom to trust, and to take snapshots as often as they do.
+    """Additional keys of a sentry's node.yaml: whom to trust, and to take snapshots as often as they do.
 
     Args:
         addresses: Where the external validators are.
@@ -86,17 +86,17 @@ def of_a_sentry(addresses: Sequence[str]) -> dict[str, Any]:
 def wait(
     rpc: ExternalRpc, timeout: float, note: Callable[[str], None], blocks: int = BLOCKS, *, pruned: bool = True
 ) -> None:
-    """Wait until the chain has a past, and has lost its first blocks.
+    """Wait until the chain has a history, and has pruned its first blocks.
 
     Args:
-        rpc: Who is asked.
-        timeout: Seconds it has.
-        note: Told how far it is.
-        blocks: How many blocks make a past.
-        pruned: Its first blocks must be gone.
+        rpc: The external validator to ask.
+        timeout: Seconds to wait.
+        note: Receives progress.
+        blocks: The number of blocks that make a history.
+        pruned: Whether its first blocks must be gone.
 
     Raises:
-        HostError: It does not get there.
+        HostError: It takes too long.
     """
     end, said = time.monotonic() + timeout, "nothing"
     while time.monotonic() < end:

@@ -1,4 +1,4 @@
-"""QEMU's own monitor: pull a machine's cable, press its reset button."""
+"""QEMU's monitor: unplug a machine's network cable, press its reset button."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from goldnode.errors import HostError
 from goldnode.fleet.namespace import connected
 
 SOCKET = "monitor.sock"
-#: What makes QEMU listen there, started in the machine's folder.
+#: QEMU's arguments for it, when started in the machine's folder.
 ARGUMENTS = ("-qmp", f"unix:{SOCKET},server=on,wait=off")
 
 
 def tell(folder: Path, command: str, **arguments: Any) -> None:
-    """Give QEMU one command.
+    """Send QEMU one command.
 
     Args:
         folder: The machine's folder.
-        command: As QMP has it.
+        command: Its QMP name.
         arguments: Its arguments.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Moving a node of the fleet to a machine of another image, as its operator does: docs/operations.md, performed.
+"""Moves a node of the fleet to a machine of another image, as an operator would by docs/operations.md.
 
 The volume goes along; the old machine never starts again.
 """
@@ -19,20 +19,20 @@ STOPPING = 180.0
 
 
 def move(fleet: Fleet, name: str, image: Path, identity: Path | None, progress: Progress, timeout: float) -> VmSpec:
-    """Hand a machine's nodes over to a new machine, and wait until they are ready there.
+    """Hand over a machine's nodes to a new machine, and wait until they are ready there.
 
     Args:
-        fleet: The fleet, made with a key that opens validators.
+        fleet: The fleet, made with a key that may log in to validators.
         name: The machine.
         image: A sealed image of the same network.
         identity: The private key; None for what ssh finds by itself.
-        progress: Told how far it is.
+        progress: Receives progress.
         timeout: Seconds for the new machine to get ready.
 
     Raises:
-        UsageError: Nobody may log in there, or the machine has no volume.
-        SafetyError: A node was not handed over, and the old machine stays; what it handed over before that one
-            comes back by ``goldnode handover --cancel NAME`` there.
+        UsageError: The machine allows no login, or has no volume.
+        SafetyError: A node was not handed over, and the old machine stays; ``goldnode handover --cancel NAME`` there
+        takes back the nodes that were handed over before.
     """
     old = fleet.state.vm(name)
     if not old.validators:

@@ -1,9 +1,9 @@
-"""Where a fleet stands: user, network and PID namespaces of its own, with one bridge in them.
+"""A fleet's own user, network and PID namespaces, with one bridge in them.
 
 Inside, the machines, the rendezvous and the external validators have real addresses on a real network, and no
-packet of theirs leaves it.  Nothing needs root: a user namespace maps the caller to root within.
-The whole is known by the socket of its first process (``namespace_init.py``), never by a number that some
-other process may have by now.
+packet of theirs leaves it.  Nothing needs root: a user namespace maps the caller to root inside.
+The namespaces are identified by the socket of their first process (``namespace_init.py``), never by a
+process ID, which another process may have by now.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from goldnode.errors import HostError
 from goldnode.fleet import namespace_init
 from goldnode.run import CommandError, Completed, clean_env, detach
 
-#: The first process is its namespace's only way in and out.
+#: The socket of the first process: the only way in and out of its namespaces.
 NAMESPACES = ("unshare", "--user", "--map-root-user", "--net", "--pid", "--fork", "--kill-child=KILL")
 TIMEOUT = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Namespace:
-    """The namespaces of the fleet in ``folder``, whether it stands or not."""
+    """The namespaces of the fleet in ``folder``, whether they exist or not."""
 
     folder: Path
 
     def make(self) -> None:
-        """Make the namespaces; they outlive us.
+        """Create the namespaces; they outlive us.
 
         Raises:
             HostError: This machine does not allow them.
@@ -63,11 +63,11 @@ class Namespace:
             return False
 
     def end(self) -> None:
-        """Kill everything in it; nothing happens when there is nothing."""
+        """Kill everything in them, if anything is there."""
         try:
             with self._call() as caller:
                 handle = os.pidfd_open(_peer(caller))
-                # Asked again after the handle is ours: it holds that very process, or nothing.
+                # Asked again once we hold the handle: it refers to that very process, or to none.
                 alive = self.stands()
         except OSError:
             return
@@ -81,27 +81,27 @@ class Namespace:
             os.close(handle)
 
     def pid(self) -> int:
-        """The first process, as this machine numbers it; for ``nsenter``."""
+        """The first process's ID on this machine, for ``nsenter``."""
         with self._call() as caller:
             return _peer(caller)
 
     def start(
         self, name: str, argv: Sequence[str | Path], *, cwd: Path, log: Path, env: Mapping[str, str] | None = None
     ) -> None:
-        """Start a program in it that goes on.
+        """Start a program inside that keeps running.
 
         Raises:
-            HostError: It cannot be started, or one of that name runs.
+            HostError: It cannot be started, or one of that name is running.
         """
         what = {"name": name, "argv": [str(word) for word in argv], "cwd": str(cwd.resolve())}
         self._ask({"do": "start", "what": {**what, "log": str(log.resolve()), "env": clean_env(env)}})
 
     def stop(self, name: str) -> None:
-        """End a program: politely, then firmly."""
+        """End a program: first SIGTERM, then SIGKILL."""
         self._ask({"do": "stop", "name": name})
 
     def run(self, argv: Sequence[str | Path], *, timeout: float = 60.0, check: bool = True) -> Completed:
-        """Run a program in it to its end.
+        """Run a program inside to its end.
 
         Raises:
             CommandError: It failed (``check``).
@@ -115,7 +115,7 @@ class Namespace:
         return done
 
     def programs(self) -> dict[str, int | None]:
-        """What was started: name → exit code, None while it runs."""
+        """The programs started: name → exit code, None while running."""
         return self._ask({"do": "list"})
 
     def _ask(self, request: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""The first process of the fleet's namespaces: starts everything else in them, and ends with all of it.
+"""The first process of the fleet's namespaces: starts everything else in them, and takes it all down with it.
 
-    python3 -I first.py FOLDER
+    python3 -I namespace_init.py FOLDER
 
 The kernel kills every process of a PID namespace when its first one ends, so nothing of a fleet
 can be left over, however it ends: told to, killed, or because FOLDER was deleted.  Requests come
@@ -28,13 +28,13 @@ GRACE = 10.0
 
 
 class NamespaceInit:
-    """What runs, by name."""
+    """The running programs, by name."""
 
     def __init__(self) -> None:
         self._programs: dict[str, subprocess.Popen[bytes]] = {}
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Do one request."""
+        """Carry out one request."""
         if request["do"] == "start":
             return self._start(**request["what"])
         if request["do"] == "stop":
@@ -87,7 +87,7 @@ def _serve(first: NamespaceInit, caller: socket.socket) -> None:
 
 
 def main(folder: Path) -> None:
-    """Serve until killed, or until the folder is gone."""
+    """Serve until killed, or until the folder is deleted."""
     os.chdir(folder)
     first, path = NamespaceInit(), Path(SOCKET)
     path.unlink(missing_ok=True)

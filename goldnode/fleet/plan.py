@@ -19,35 +19,35 @@ from goldnode.vm.accel import Accelerator
 #: The fleet's network; it exists in the fleet's namespace only.
 NETWORK = "10.77.66"
 RENDEZVOUS = f"http://{NETWORK}.1:8700"
-#: The cluster of a node of which nothing else is said.
+#: The cluster of a node by default.
 CLUSTER = "fleet"
-#: Validators outside the fleet: the hidden ones together are as strong as each of them.
+#: The number of external validators; each has as much voting power as all hidden ones together.
 EXTERNAL = 3
 EXTERNAL_P2P = 26656
 #: The last part of the first machine's address.
 FIRST_NUMBER = 11
 MOST_SENTRIES = 16
-#: Seconds between two blocks, whatever the network file says, of a fleet that its host carries easily.
+#: Seconds between blocks, whatever the network file says, in a fleet that its host runs easily.
 PACE = 2
 #: The label that a volume with keys carries; node.yaml names it.
 VOLUME = "LABEL=goldnode-data"
-#: MiB of a machine: the least, and what is usual; each further node of a machine adds 64.
+#: MiB of a machine's memory: the minimum, and the default; each further node of a machine adds 64.
 LEAST_MEMORY, MEMORY = 512, 640
 
 
 @dataclass(frozen=True, slots=True)
 class FleetSpec:
-    """What fleet to make.
+    """The fleet to make.
 
     Attributes:
         network: Name of a private network.
-        sentries: How many.
+        sentries: The number of sentries.
         mesh: What carries the private network.
-        multi_node: Nodes of one further machine, validators all; 0 for no such machine.
+        multi_node: Nodes, all validators, of one further machine; 0 for no such machine.
         memory: MiB of each machine.
         ssh_key: Public key that may log in to the sentries; a validator stays closed.
-        open_validators: The key may log in to validators too, as an operator's who works on one.
-        history: The chain begins first, and has lost its first blocks before the machines boot.
+        open_validators: Whether the key may log in to validators too, as when an operator works on one.
+        history: Whether the chain starts first, and has pruned its first blocks before the machines boot.
     """
 
     network: str = "localnet"
@@ -101,12 +101,12 @@ class VmSpec:
 
     @property
     def identity(self) -> str:
-        """Its firmware's UUID: the same at every start, because a node's keys are bound to it."""
+        """Its firmware's UUID, the same at every start, because a node's keys are bound to it."""
         return str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{self.name}.{self.number}.fleet.goldnode"))
 
     @property
     def tap(self) -> str:
-        """Its end of the cable, on the bridge."""
+        """The bridge's end of its cable."""
         return f"tap{self.number}"
 
     @property
@@ -116,7 +116,7 @@ class VmSpec:
 
     @property
     def network_config(self) -> str:
-        """cloud-init's network configuration: one fixed address, no way out."""
+        """The network configuration for cloud-init: one fixed address, no gateway."""
         return f"version: 2\nethernets:\n  eth0:\n    addresses: [{self.address}/24]\n"
 
 
@@ -141,24 +141,24 @@ def vms(spec: FleetSpec) -> tuple[VmSpec, ...]:
 
 
 def successor(vm: VmSpec, taken: tuple[VmSpec, ...]) -> VmSpec:
-    """A new machine for the nodes of another: its name, address and firmware are nobody's yet."""
+    """A new machine for the nodes of another: with an unused name, address and firmware UUID."""
     number = max(each.number for each in taken) + 1
     return VmSpec(f"{vm.nodes[0].name}-on-{number}", vm.role, number, vm.nodes)
 
 
 def pace_of(planned: Sequence[VmSpec], accelerator: Accelerator) -> int:
-    """Seconds between two blocks, such that all nodes keep up with the external validators.
+    """Seconds between blocks, such that all nodes keep up with the external validators.
 
-    Without KVM a machine carries one node at the usual pace; each further one has the chain wait a second more.
+    Without KVM a machine runs one node at the usual pace; each further node slows the chain by a second.
     """
     most = max(len(vm.nodes) for vm in planned)
     return PACE if accelerator is Accelerator.KVM else PACE + most - 1
 
 
 def timing(pace: int) -> dict[str, str]:
-    """How long consensus waits, in a chain of that pace: for external validators and fleet alike.
+    """Consensus timeouts for a chain of that pace, for the external validators and the fleet alike.
 
-    Who waits less than the others gives a height up before its proposal comes, and votes for nothing.
+    A validator that waits less than the others gives up on a height before its proposal comes, and votes nil.
     The proportions are CometBFT's own: at 2 s, these are its defaults but for the commit.
     """
     return {
@@ -170,13 +170,13 @@ def timing(pace: int) -> dict[str, str]:
 
 
 def extra(vm: VmSpec, spec: FleetSpec, external: tuple[str, ...], pace: int = PACE) -> dict[str, Any]:
-    """What a machine's node.yaml says besides role, name and invite.
+    """A machine's keys of node.yaml other than role, name and invite.
 
     Args:
         vm: The machine.
         spec: The fleet.
         external: The external validators' peers, `id@ip:port`.
-        pace: The chain's seconds between two blocks.
+        pace: Seconds between blocks.
     """
     more: dict[str, Any] = {"config": {"config.toml": timing(pace)}}
     if spec.mesh is not MeshKind.WIREGUARD:
@@ -193,12 +193,12 @@ def extra(vm: VmSpec, spec: FleetSpec, external: tuple[str, ...], pace: int = PA
 
 
 def own_extra(vm: VmSpec, node: Node, external: tuple[str, ...]) -> dict[str, Any]:
-    """What a node's entry below ``nodes:`` says besides name, role and invite."""
+    """A node's keys below ``nodes:`` other than name, role and invite."""
     return {"peers": list(external)} if vm.role == MULTI_NODE and node.role == "sentry" else {}
 
 
 def powers(hidden: int) -> tuple[int, int]:
-    """Voting power of each hidden validator and of each external one.
+    """The voting power of each hidden validator and of each external one.
 
     The external validators alone must stay above two thirds, so that the chain goes on without the hidden ones:
     with one hidden validator all are equal, with more the external ones grow with them.

@@ -15,12 +15,12 @@ from goldnode.progress import Progress
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A daemon with what it needs.
+    """A daemon and what it needs.
 
     Attributes:
         network: Its network.
         binary: The program.
-        env: What it needs in its environment.
+        env: Its environment.
         defaults: Its own configuration files, by name.
     """
 
@@ -30,27 +30,27 @@ class Program:
     defaults: Mapping[str, str]
 
     def environment(self, home: Path) -> dict[str, str]:
-        """What it needs in its environment, and a home directory.
+        """Its environment, with a home directory.
 
-        Whatever ``--home`` says, each command of an SDK daemon leaves a ``client.toml`` in the caller's home directory,
-        and reads the one that lies there.
+        Whatever ``--home`` says, each command of an SDK daemon reads ``client.toml`` in the caller's home directory or
+        writes one there.
 
         Args:
-            home: Where that goes instead.
+            home: The directory to use instead.
         """
         return {**self.env, "HOME": str(home.resolve())}
 
 
 def program(network: Network, progress: Progress) -> Program:
-    """Have the daemon of a private network on this machine.
+    """Get the daemon of a private network for this machine.
 
     Raises:
-        UsageError: The network has one genesis of its own, so no fleet can begin its chain.
+        UsageError: The network has a genesis already, so no fleet can start its chain.
         ArtifactError: It cannot be obtained.
     """
     if not network.private:
         raise UsageError(
-            f"{network.name} is a real chain; a fleet begins a chain of its own",
+            f"{network.name} is a real chain; a fleet starts a new chain",
             hint="./invoke fleet up --network localnet",
         )
     payload = obtain(network, architecture(), artifacts_dir=None, strict=True, progress=progress)

@@ -1,4 +1,4 @@
-"""Questions to the external validators: what the chain says, seen from outside the fleet."""
+"""Queries the external validators: the chain as seen from outside the fleet."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from goldnode.errors import HostError
 from goldnode.fleet.namespace import connected
 
-#: The flag of a signature that is for the block, as CometBFT writes it.
+#: CometBFT's flag of a signature that is for the block.
 FOR_THE_BLOCK = 2
 
 
@@ -26,10 +26,10 @@ class ExternalRpc:
     socket: Path
 
     def ask(self, method: str) -> dict[str, Any]:
-        """One answer.
+        """Make one call.
 
         Raises:
-            HostError: Nobody answers, or it refuses.
+            HostError: It does not answer, or refuses.
         """
         try:
             with connected(self.socket) as caller:
@@ -50,7 +50,7 @@ class ExternalRpc:
         return int(self.ask("status")["sync_info"]["latest_block_height"])
 
     def signers(self, height: int | None = None) -> frozenset[str]:
-        """Addresses of whoever signed the block before this one (the latest when None), as the chain has it."""
+        """Addresses of the validators that signed the block before this one (the latest if None)."""
         block = self.ask("block" + (f"?height={height}" if height else ""))["block"]
         signatures = (block["last_commit"] or {}).get("signatures", [])
         return frozenset(each["validator_address"] for each in signatures if each["block_id_flag"] == FOR_THE_BLOCK)
@@ -60,7 +60,7 @@ class ExternalRpc:
         return frozenset(peer["node_info"]["id"] for peer in self.ask("net_info")["peers"])
 
     def heights(self) -> dict[str, int]:
-        """At which height each of its peers works, by ID."""
+        """The height of each of its peers, by ID."""
         found = {}
         for peer in self.ask("dump_consensus_state")["peers"]:
             state = peer["peer_state"]

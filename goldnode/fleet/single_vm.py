@@ -1,7 +1,7 @@
-"""One machine at a time, in namespaces of its own: for boot tests and for measuring a boot.
+"""A single machine in its own namespaces: for boot tests and for measuring a boot.
 
-QEMU's user network gives the guest DHCP and leads it to loopback of the namespace, where a
-rendezvous and whatever serves user-data listen.  No packet leaves the namespace.
+QEMU's user network gives the guest DHCP and access to the namespace's loopback, where a
+rendezvous and a user-data server listen.  No packet leaves the namespace.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from goldnode.vm import machine
 from goldnode.vm.accel import Acceleration
 from goldnode.vm.machine import Nic, QemuSpec
 
-#: Where a guest finds the namespace's loopback.
+#: The namespace's loopback, as a guest sees it.
 HOST = "10.0.2.2"
 RENDEZVOUS = f"http://{HOST}:8700"
-#: Seconds from power-on to whatever is waited for; a single machine takes 40 without KVM.
+#: Seconds to wait, from power-on; a single machine takes 40 without KVM.
 TIMEOUT = 400.0
-#: A guest's forwarded port is so much higher inside the namespace.
+#: A guest's forwarded port has this added inside the namespace.
 FORWARD = 10000
 POLL = 0.1
 
@@ -35,8 +35,8 @@ class Sandbox:
     """A place for machines.
 
     Attributes:
-        folder: Everything of it.
-        acceleration: What QEMU runs with.
+        folder: All its files.
+        acceleration: QEMU's accelerator.
     """
 
     folder: Path
@@ -55,7 +55,7 @@ class Sandbox:
         self.serve("rendezvous", "goldnode.rendezvous", "--listen", "127.0.0.1:8700", "--database", database)
 
     def serve(self, name: str, module: str, *arguments: str) -> None:
-        """Run a module of this repository, or of Python's library, inside."""
+        """Run a Python module, of this repository or the standard library, inside."""
         argv = [sys.executable, "-m", module, *arguments]
         self.namespace.start(name, argv, cwd=REPOSITORY, log=self.folder / f"{name}.log")
 
@@ -64,9 +64,9 @@ class Sandbox:
 
         Args:
             name: Its name.
-            image: What its disk reads from, when the disk is not there yet.
-            spec: The machine; console and network are ours.
-            ports: TCP ports of the guest that lead into it from the namespace.
+            image: Its disk's backing image, if the disk does not exist yet.
+            spec: The machine; console and network are set here.
+            ports: TCP ports of the guest to forward from the namespace.
         """
         folder = self.folder / name
         folder.mkdir(exist_ok=True)
@@ -84,13 +84,13 @@ class Sandbox:
 
 @dataclass(frozen=True, slots=True)
 class SandboxVm:
-    """A machine that was switched on.
+    """A machine that has been switched on.
 
     Attributes:
-        sandbox: Where.
+        sandbox: Its sandbox.
         name: Its name.
-        log: What records its console.
-        started: When, on the monotonic clock.
+        log: Its console log.
+        started: When it was switched on, on the monotonic clock.
     """
 
     sandbox: Sandbox
@@ -100,17 +100,17 @@ class SandboxVm:
 
     @property
     def console(self) -> str:
-        """What it said so far."""
+        """The console output so far."""
         return machine.read_console(self.log)
 
     def wait_for(self, pattern: str, times: int = 1) -> str:
-        """Wait until the console matches that often.
+        """Wait until the console matches that many times.
 
         Returns:
-            The last match's first group, or all of it.
+            The last match's first group, or the whole match.
 
         Raises:
-            HostError: It did not in time, or the machine ended; shows the last lines.
+            HostError: It did not match in time, or the machine ended; shows the last lines.
         """
         end = time.monotonic() + TIMEOUT
         while len(found := list(re.finditer(pattern, self.console))) < times:

@@ -1,4 +1,4 @@
-"""What a fleet knows of itself on disk: enough for a later command to find and understand it."""
+"""A fleet's state on disk: enough for a later command to find and understand it."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class FleetState:
     """A fleet.
 
     Attributes:
-        spec: What was asked for.
-        validators: Address of each hidden validator, by the node's name.
-        accelerator: What QEMU runs with, `kvm` or `tcg`.
+        spec: The specification.
+        validators: Consensus address of each hidden validator, by the node's name.
+        accelerator: QEMU's accelerator, `kvm` or `tcg`.
         cpu: QEMU's processor model.
-        pace: Seconds between two blocks of its chain.
+        pace: Seconds between blocks of its chain.
         vms: Its machines.
         powered_on: When each machine was switched on, unix seconds, by name; absent while it is off.
         ready: Seconds from switching on to ready, by this machine's clock, by node.
@@ -54,26 +54,26 @@ class FleetState:
         raise UsageError(f"the fleet has no machine {name}", hint=f"one of {names}")
 
     def on(self, name: str, now: float) -> FleetState:
-        """This fleet, with a machine switched on now."""
+        """This state, with a machine switched on now."""
         nodes = {node.name for node in self.vm(name).nodes}
         ready = {node: seconds for node, seconds in self.ready.items() if node not in nodes}
         return replace(self, powered_on={**self.powered_on, name: now}, ready=ready)
 
     def off(self, name: str) -> FleetState:
-        """This fleet, with a machine switched off."""
+        """This state, with a machine switched off."""
         return replace(self, powered_on={each: at for each, at in self.powered_on.items() if each != name})
 
 
 def write(folder: Path, state: FleetState) -> None:
-    """Keep it."""
+    """Save it."""
     write_json(folder / FILE, {"version": VERSION, **asdict(state)}, 0o600)
 
 
 def read(folder: Path) -> FleetState:
-    """Find it again.
+    """Load it.
 
     Raises:
-        UsageError: No fleet was made there, or its file is damaged.
+        UsageError: There is no fleet, or its file is damaged.
     """
     try:
         document: dict[str, Any] = json.loads((folder / FILE).read_text())

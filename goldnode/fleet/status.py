@@ -1,4 +1,4 @@
-"""How a fleet does: its nodes from their consoles, the chain from the external validators."""
+"""A fleet's status: its nodes from their consoles, the chain from the external validators."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from goldnode.fleet.fleet import Fleet
 from goldnode.fleet.state import FleetState
 from goldnode.fleet.up import observe
 
-#: The role of a line that is about an external validator.
+#: The role shown for an external validator.
 EXTERNAL_ROLE = "external"
 
 
@@ -29,12 +29,12 @@ class FleetRow:
         role: Its role; `external` for the validators outside.
         node_id: Its ID; empty while unknown.
         state: In its own words.
-        height: The height it has reached as the external validators see it; None where they cannot tell.
-        peers: How many peers it last said it has.
-        signing: Its signature is in the chain's last commit; None for what has no key.
+        height: The height it has reached, as the external validators see it; None if they cannot tell.
+        peers: The number of peers it last reported.
+        signing: Whether its signature is in the chain's last commit; None for a node without a key.
         ready: Seconds from power-on to ready by this machine's clock; None until then.
-        own_ready: The same by the node's own clock, as its console prints it.
-        reason: What it waits for, or why it does not run.
+        own_ready: The same by the node's own clock, as printed on its console.
+        reason: What it is waiting for, or why it does not run.
     """
 
     name: str
@@ -91,7 +91,7 @@ def document(fleet: Fleet, found: list[FleetRow]) -> dict[str, Any]:
 
 
 def screen(state: FleetState, found: list[FleetRow]) -> Group:
-    """The same for people: a table as wide as the narrowest terminal, and below it who waits for what."""
+    """The same for people: a table that fits the narrowest terminal, and below it what nodes are waiting for."""
     title = f"{state.spec.network} by {state.accelerator}, mesh {state.spec.mesh}"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
     table.add_column("name", overflow="fold")
@@ -112,7 +112,7 @@ def screen(state: FleetState, found: list[FleetRow]) -> Group:
 
 
 def _chain(fleet: Fleet) -> tuple[frozenset[str], dict[str, int]]:
-    """Who signed last, and at which height the external validators' peers are; nothing while they are silent."""
+    """Who signed last, and the heights of the external validators' peers; empty while they are silent."""
     signers: frozenset[str] = frozenset()
     heights: dict[str, int] = {}
     for rpc in fleet.externals():

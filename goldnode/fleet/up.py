@@ -1,6 +1,6 @@
-"""How a fleet begins: image, chain, namespaces, external validators, rendezvous, machines; and how it ends.
+"""How a fleet starts (image, chain, namespaces, external validators, rendezvous, machines) and how it ends.
 
-Whatever goes wrong before it stands, nothing of it is left running.
+Whatever goes wrong before it is up, nothing is left running.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from goldnode.node.plan import daemon_config
 from goldnode.progress import Progress
 from goldnode.vm import accel
 
-#: Seconds all machines together have until ready; four at once take about 150 without KVM.
+#: Seconds for all machines together to get ready; four at once take about 150 without KVM.
 TIMEOUT = 900.0
-#: What an external validator is told besides, from who it is and where it answers.
+#: Additional settings of an external validator, given itself and its socket.
 More = Callable[[ExternalValidator, str], daemon_config.Settings]
 POLL = 1.0
 
@@ -48,29 +48,29 @@ def up(
     acceleration: accel.AccelMode = accel.AccelMode.AUTO,
     planned: Sequence[VmSpec] = (),
 ) -> Fleet:
-    """Start a fleet; it goes on when we end.
+    """Start a fleet; it keeps running when we end.
 
     Args:
-        spec: What fleet.
-        folder: Where it lives; what an earlier fleet left there is deleted.
-        progress: Told how far it is.
-        image: A sealed image of the network; None bakes it, which is instant when nothing changed.
+        spec: The fleet to start.
+        folder: Its folder; what an earlier fleet left there is deleted.
+        progress: Receives progress.
+        image: A sealed image of the network; None bakes it, which is instant if nothing has changed.
         acceleration: `auto`, `kvm` or `tcg`.
-        planned: The machines, where they are others than the spec makes.
+        planned: The machines, if they differ from those of the spec.
 
     Raises:
-        UsageError: A fleet runs there, or the spec makes no sense.
+        UsageError: A fleet is running there, or the spec is invalid.
         HostError: This machine lacks something.
     """
     planned = tuple(planned) or vms(spec)
     namespace = Namespace(folder)
     if namespace.stands():
-        raise UsageError(f"a fleet runs in {folder}", hint="./invoke fleet down")
+        raise UsageError(f"a fleet is running in {folder}", hint="./invoke fleet down")
     network = networks.load(spec.network)
     daemon = program(network, progress)
     if spec.history and network.daemon.family is not Family.COSMOS_SDK:
         raise UsageError(
-            f"{spec.network} takes no snapshots of its state, so nobody could catch up with its past",
+            f"{spec.network} takes no snapshots of its state, so nobody could catch up with its history",
             hint="./invoke fleet up --network localwasm --with-history",
         )
     image = image or golden.bake(golden.BakeOptions(network.with_mesh(spec.mesh), accel=acceleration), progress).image
@@ -88,7 +88,7 @@ def up(
                 store.create(folder / "clusters", cluster, spec.network).meet_at([RENDEZVOUS])
             fleet.start_rendezvous()
         if spec.history:
-            with progress.step("a past for the chain") as step:
+            with progress.step("history for the chain") as step:
                 start_external(fleet, daemon)
                 history.wait(fleet.external(), TIMEOUT, step.note)
                 rest(fleet)
@@ -100,7 +100,7 @@ def up(
             for vm in planned:
                 fleet.power_on(vm.name)
         with progress.step("power-on to ready") as step:
-            # The chain begins when its machines are there: before, it would only run away from them.
+            # The chain starts once its machines are there: earlier, it would only run ahead of them.
             _wait_configured(fleet, TIMEOUT)
             if not spec.history:
                 start_external(fleet, daemon)
@@ -115,12 +115,12 @@ def _tell_nobody(_: str) -> None: ...
 
 
 def wait_ready(fleet: Fleet, timeout: float, note: Callable[[str], None] = _tell_nobody) -> tuple[str, ...]:
-    """Wait until every node is ready, refuses, or its time is up.
+    """Wait until every node is ready or refuses, or the time is up.
 
     Args:
         fleet: The fleet.
-        timeout: Seconds since now.
-        note: Told how many are ready, in words.
+        timeout: Seconds from now.
+        note: Receives the number that is ready, in words.
 
     Returns:
         Names of the nodes that are not ready.
@@ -138,7 +138,7 @@ def wait_ready(fleet: Fleet, timeout: float, note: Callable[[str], None] = _tell
 
 
 def observe(fleet: Fleet) -> set[str]:
-    """Note which nodes have become ready; the names of the others."""
+    """Record which nodes have become ready; returns the names of the others."""
     seen, now, ready = fleet.seen(), time.time(), dict(fleet.state.ready)
     waiting = set()
     for vm in fleet.state.vms:
@@ -154,10 +154,10 @@ def observe(fleet: Fleet) -> set[str]:
 
 
 def down(folder: Path) -> bool:
-    """End a fleet: every process of it, at once; its files stay for whoever wants to read them.
+    """End a fleet: kill all its processes at once; its files stay.
 
     Returns:
-        Whether one ran.
+        Whether one was running.
     """
     namespace = Namespace(folder)
     stood = namespace.stands()
@@ -166,14 +166,14 @@ def down(folder: Path) -> bool:
 
 
 def forget(folder: Path) -> None:
-    """Delete what an ended fleet left, if it was one.
+    """Delete the files of a fleet that has ended.
 
     Raises:
-        UsageError: Something else is in that folder.
+        UsageError: The folder holds something else.
     """
     if folder.exists() and any(folder.iterdir()):
         if not (folder / state.FILE).exists() and not (folder / "first.log").exists():
-            raise UsageError(f"{folder} is not empty, and holds no fleet")
+            raise UsageError(f"{folder} is not empty and does not hold a fleet")
         shutil.rmtree(folder)
 
 
@@ -186,13 +186,13 @@ def _bridge(namespace: Namespace) -> None:
 
 
 def prepare_outside(fleet: Fleet, daemon: Program, keys: Mapping[str, Key], more: More | None = None) -> None:
-    """Make what is outside of the machines: a network, a genesis, the homes of three validators. None of them runs.
+    """Make everything outside the machines: a network, a genesis, the homes of three validators; start none of them.
 
     Args:
-        fleet: The fleet; told how the external validators are dialled.
-        daemon: What they run.
-        keys: The fleet's own validators, which the chain begins with, too.
-        more: What an external validator is told besides.
+        fleet: The fleet; gets the external validators' peer addresses.
+        daemon: The program they run.
+        keys: The fleet's own validators, which the chain starts with too.
+        more: Additional settings of an external validator.
     """
     fleet.namespace.make()
     _bridge(fleet.namespace)
@@ -220,7 +220,7 @@ def start_external(fleet: Fleet, daemon: Program) -> None:
 
 
 def rest(fleet: Fleet) -> None:
-    """Stop the external validators, which made a past quickly; started again, they go on at the fleet's pace."""
+    """Stop the external validators, which made a history quickly; restarted, they run at the fleet's pace."""
     for number in range(1, EXTERNAL + 1):
         fleet.namespace.stop(f"external-{number}")
         home = fleet.folder / "external" / str(number)
@@ -229,7 +229,7 @@ def rest(fleet: Fleet) -> None:
 
 
 def _wait_configured(fleet: Fleet, timeout: float) -> None:
-    """Wait until every machine has said something of its nodes, or ended."""
+    """Wait until every machine has said something about its nodes, or ended."""
     end = time.monotonic() + timeout
     while time.monotonic() < end:
         seen, running = fleet.seen(), fleet.namespace.programs()

@@ -22,13 +22,13 @@ VERSION = 1
 RELEASE = "release.json"
 SUMS = "SHA256SUMS"
 SIGNATURE = "SHA256SUMS.sig"
-#: Files that stand outside release.json, because they come after it.
+#: Files that are not listed in release.json, because they are made after it.
 OUTER = (RELEASE, SUMS, SIGNATURE)
 SCHEMA = Path(__file__).with_name("release.schema.json")
 
 
 class FileRole(StrEnum):
-    """What a file of a release is; the value stands in release.json, with the file's ending."""
+    """The role of a file in a release, as in release.json, with the file's suffix."""
 
     RAW = "disk-raw-zst"
     QCOW2 = "disk-qcow2"
@@ -41,7 +41,7 @@ class FileRole(StrEnum):
 
     @property
     def ending(self) -> str:
-        """What its file name ends with, after the release's name."""
+        """What follows the release's name in its file name."""
         return _ENDINGS[self]
 
 
@@ -59,7 +59,7 @@ _ENDINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """One file of a release: what it is, its name, bytes and SHA-256."""
+    """One file of a release: its role, name, size in bytes and SHA-256."""
 
     role: FileRole
     name: str
@@ -74,7 +74,7 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """What release.json says.
+    """The content of release.json.
 
     Attributes:
         network: The network's name.
@@ -84,7 +84,7 @@ class Release:
         disk_size: Bytes of the raw disk.
         disk_sha256: SHA-256 of the raw disk.
         tree_sha256: File-tree digest.
-        files: Every file but the outer ones.
+        files: Every file except the outer ones.
     """
 
     network: str
@@ -98,11 +98,11 @@ class Release:
 
     @property
     def name(self) -> str:
-        """What all files begin with, as `localnet-1.2.0-amd64`."""
+        """The prefix of all files, such as `localnet-1.2.0-amd64`."""
         return release_name(self.network, self.version, self.arch)
 
     def file(self, role: FileRole) -> Bound:
-        """The file that has a role; a valid release has one of each."""
+        """The file with this role; a valid release has one for each."""
         return next(each for each in self.files if each.role is role)
 
     def document(self) -> dict[str, Any]:
@@ -122,7 +122,7 @@ class Release:
 
 
 def release_name(network: str, version: str, arch: str) -> str:
-    """What a release and its files are called."""
+    """The name of a release and prefix of its files."""
     return f"{network}-{version}-{arch}"
 
 
@@ -130,7 +130,7 @@ def read(folder: Path) -> Release:
     """Read a release's release.json.
 
     Raises:
-        ImageError: It is missing, or says something else than the schema allows.
+        ImageError: It is missing, or does not match the schema.
     """
     path = folder / RELEASE
     try:

@@ -1,7 +1,7 @@
-"""A disk image as EBS direct wants it: blocks of 512 KiB, of which only those that matter.
+"""A disk image as EBS direct wants it: only the necessary blocks of 512 KiB.
 
-A new snapshot reads as zeros, a child of another snapshot as its parent: what is sent is what
-differs from that.  Everything streams, so an image larger than the memory or the free disk passes.
+A new snapshot reads as zeros, a child of another snapshot as its parent: only the difference is
+sent.  Everything is streamed, so an image may be larger than memory or free disk space.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from typing import IO
 
 import zstandard
 
-#: Bytes; what StartSnapshot answers for every snapshot today.
+#: Bytes; today StartSnapshot returns this for every snapshot.
 BLOCK_SIZE = 512 * 1024
 GIB = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One block of a disk: its place, counted in blocks, and its 512 KiB."""
+    """One block of a disk: its index and its 512 KiB."""
 
     index: int
     data: bytes
@@ -36,7 +36,7 @@ class Block:
 
 @contextlib.contextmanager
 def open_raw(path: Path | None) -> Iterator[IO[bytes]]:
-    """The raw content of a `.raw.zst`; of None, a disk without content."""
+    """The raw content of a `.raw.zst`; an empty disk for None."""
     if path is None:
         yield io.BytesIO()
         return
@@ -45,7 +45,7 @@ def open_raw(path: Path | None) -> Iterator[IO[bytes]]:
 
 
 def changed_blocks(disk: IO[bytes], parent: IO[bytes]) -> Iterator[Block]:
-    """What must be written so that a copy of ``parent`` becomes ``disk``; beyond its end either reads as zeros."""
+    """The blocks to write to turn a copy of ``parent`` into ``disk``; past the end, either reads as zeros."""
     index = 0
     while True:
         ours, theirs = disk.read(BLOCK_SIZE), parent.read(BLOCK_SIZE)

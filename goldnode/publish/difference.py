@@ -1,4 +1,4 @@
-"""What changed between two images, for a person who has to say yes: as text, or Markdown for a pull request."""
+"""What changed between two images, for a person who has to approve it: as text, or Markdown for a pull request."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from goldnode.publish.inventory import SECTIONS, Inventory
 
-#: Lines of one section that are printed; the rest is counted.
+#: Lines printed for one section; the rest is only counted.
 SHOWN = 200
 
 
@@ -35,11 +35,11 @@ class NameChange:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """All changes from one image to another, by section; sections without any are left out.
+    """All changes from one image to another, by section; sections without changes are omitted.
 
     Attributes:
-        old: Name of the one.
-        new: Name of the other.
+        old: Name of the old image.
+        new: Name of the new image.
         sections: Changes by section.
     """
 
@@ -57,7 +57,7 @@ class Difference:
         )
 
     def markdown(self) -> str:
-        """For a pull request: one folding block per section."""
+        """For a pull request: one collapsible block per section."""
         if not self.sections:
             return f"`{self.old}` and `{self.new}` hold the same.\n"
         head = f"### `{self.old}` → `{self.new}`\n"

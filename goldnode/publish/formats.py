@@ -1,6 +1,6 @@
-"""The disk in the forms that places take it in: raw.zst for EBS direct and `dd`, tar.gz for Google.
+"""The disk in the formats that targets accept: raw.zst for EBS direct and `dd`, tar.gz for Google.
 
-The qcow2 is the bake's own file.  What is written here is the same for the same disk.
+The qcow2 is the bake's own file.  The same disk always gives the same bytes here.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from goldnode.run import run
 
 #: zstd's; 10 costs a sixth of the time of 19, and 360 MB instead of 320 (reference/baking.md, section 12).
 LEVEL = 10
-#: What Google's import asks the only member of its archive to be called.
+#: The name that Google's import requires for the only member of the archive.
 GCP_MEMBER = "disk.raw"
 
 
@@ -61,7 +61,7 @@ def gcp_sha256(path: Path) -> str:
     """SHA-256 of the raw disk inside Google's archive.
 
     Raises:
-        tarfile.TarError: It is no such archive.
+        tarfile.TarError: It is not such an archive.
     """
     with tarfile.open(path, "r:gz") as archive:
         member = archive.extractfile(GCP_MEMBER)

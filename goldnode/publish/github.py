@@ -1,6 +1,6 @@
 """A release on GitHub: a draft until every asset has been read back, then published.
 
-A small client of our own over plain HTTPS: seven calls, of which only some may be repeated
+A small client over plain HTTPS: seven calls, of which only some may be repeated
 blindly, and redirects that must not carry the token along.
 """
 
@@ -23,18 +23,18 @@ from goldnode.files import CHUNK
 
 T = TypeVar("T")
 API = "https://api.github.com"
-#: Tries of one operation, and seconds before the second one; each wait is twice the last.
+#: Attempts at one operation, and seconds before the second; each wait is twice the last.
 ATTEMPTS = 6
 FIRST_WAIT = 1.0
 _FORBIDDEN = 403
-#: Answers that mean: try again later.
+#: HTTP statuses that mean: try again later.
 _LATER = (_FORBIDDEN, 408, 429, 500, 502, 503, 504)
 _REDIRECTS = (301, 302, 303, 307, 308)
 _PAGE = 100
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Redirects are followed by us, without the token: asset downloads lead to another host."""
+    """Does not follow redirects: we do, without the token, because asset downloads lead to another host."""
 
     def redirect_request(self, *_: Any) -> None:
         return None
@@ -45,15 +45,15 @@ _OPENER = urllib.request.build_opener(_NoRedirect)
 
 @dataclass(slots=True)
 class GithubRelease:
-    """One release's place on GitHub.
+    """One release on GitHub.
 
     Attributes:
         repository: As `owner/name`.
-        tag: Made on ``commit`` when it does not exist.
+        tag: Created at ``commit`` if it does not exist.
         commit: What the tag names.
         title: The release's title.
-        token: May write the repository's contents.
-        api: Address of the API, without a slash at the end.
+        token: A token that may write the repository's contents.
+        api: Address of the API, without a trailing slash.
         timeout: Seconds without a byte.
         sleep: Waits that many seconds.
     """
@@ -74,11 +74,11 @@ class GithubRelease:
         return f"github.com/{self.repository} {self.tag}"
 
     def prepare(self) -> None:
-        """Find the release, published or draft, or make a draft."""
+        """Find the release, published or draft, or create a draft."""
         self._release = self._again(self._find_or_create)
 
     def sha256(self, name: str) -> str | None:
-        """SHA-256 of an asset, read whole; None when there is none, or it was sent only in part."""
+        """SHA-256 of an asset, downloaded whole; None if there is none, or it was only partly uploaded."""
 
         def read() -> str | None:
             asset = self._asset(name)
@@ -87,7 +87,7 @@ class GithubRelease:
         return self._again(read)
 
     def put(self, path: Path) -> None:
-        """Send a file, unless an earlier try, whose answer was lost, has done so."""
+        """Upload a file, unless an earlier attempt, whose answer was lost, has done so."""
 
         def send() -> None:
             if self._asset(path.name) is not None:
@@ -100,7 +100,7 @@ class GithubRelease:
         self._again(send)
 
     def finish(self) -> str:
-        """Turn the draft into a release that everybody sees."""
+        """Turn the draft into a public release."""
         address = f"/repos/{self.repository}/releases/{self._release['id']}"
         return str(self._again(lambda: self._json("PATCH", address, {"draft": False}))["html_url"])
 
@@ -113,7 +113,7 @@ class GithubRelease:
         return made
 
     def _asset(self, name: str) -> dict[str, Any] | None:
-        """A finished asset; one that broke off (`starter`) is removed, because it holds the name."""
+        """A finished asset; an interrupted one (`starter`) is deleted, because it occupies the name."""
         for asset in self._pages(f"/repos/{self.repository}/releases/{self._release['id']}/assets"):
             if asset["name"] == name:
                 if asset["state"] == "uploaded":
@@ -150,7 +150,7 @@ class GithubRelease:
     def _call(
         self, method: str, address: str, data: bytes | IO[bytes] | None = None, headers: Mapping[str, str] | None = None
     ) -> Any:
-        """One request with the token; redirects come back as they are.
+        """Make one request with the token; redirects are returned, not followed.
 
         Raises:
             urllib.error.HTTPError: GitHub refused.
@@ -171,7 +171,7 @@ class GithubRelease:
             raise
 
     def _again(self, operation: Callable[[], T]) -> T:
-        """Try an operation until it works; operations look first at what an earlier try has done."""
+        """Retry an operation until it works; operations first look at what an earlier attempt has done."""
         attempt = 0
         while True:
             attempt += 1
@@ -180,7 +180,7 @@ class GithubRelease:
                 return operation()
             except urllib.error.HTTPError as refused:
                 with refused:
-                    # GitHub throttles with 403 too, and then says when to come back.
+                    # GitHub throttles with 403 too, and then says when to retry.
                     later = refused.code in _LATER and (refused.code != _FORBIDDEN or "Retry-After" in refused.headers)
                     if last or not later:
                         said = refused.read().decode("utf-8", "replace")[:200]

@@ -1,4 +1,4 @@
-"""Which modules a Go program was built from, read from the program itself.
+"""The modules that a Go program was built from, read from the program itself.
 
 Go writes it into every binary; ``go version -m`` prints it, but an operator who downloads releases
 has no Go.  The format is that of Go 1.18 and later (debug/buildinfo in Go's own library).
@@ -13,7 +13,7 @@ _ALIGN = 16
 _INLINE = 0x2
 #: Where the strings begin, counted from the magic.
 _STRINGS = 32
-#: Marks before and after the module text.
+#: Markers before and after the module text.
 _SENTINEL = 16
 
 
@@ -33,7 +33,7 @@ class GoBuild:
     Attributes:
         go: Toolchain, as `go1.25.5`.
         main: The main module.
-        modules: What was linked in; a replaced module appears as what replaced it.
+        modules: The modules linked in; a replaced module appears as its replacement.
     """
 
     go: str
@@ -42,7 +42,7 @@ class GoBuild:
 
 
 def read(program: bytes) -> GoBuild | None:
-    """Read the build information of a program; None when it is not Go's, or older than Go 1.18."""
+    """Read the build information of a program; None if it is not a Go program, or was built before Go 1.18."""
     at = program.find(_MAGIC)
     while at >= 0 and at % _ALIGN:
         at = program.find(_MAGIC, at + 1)
@@ -69,7 +69,7 @@ def _parse(go: str, text: str) -> GoBuild:
 
 
 def _string(data: bytes, at: int) -> tuple[bytes, int]:
-    """A string with its length before it, in seven bits per byte; also where the next thing begins."""
+    """A string with its length before it (a varint), and the offset of what follows."""
     length = shift = 0
     while True:
         byte = data[at]

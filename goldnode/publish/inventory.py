@@ -1,4 +1,4 @@
-"""What is on an image, as plain text by name, so that two images can be compared without either of them.
+"""What is on an image, as plain text by name, so that two images can be compared without having them.
 
 One JSON document per release: packages, files, units, ports, users and the daemon.  Its ``files``
 section is the canonical file-tree text cut at the first space, so the tree digest can be computed
@@ -24,7 +24,7 @@ from goldnode.image.rule import Image
 from goldnode.image.tree import FileKind, Tree
 
 VERSION = 1
-#: In the order in which people read a difference.
+#: In the order in which a difference is shown.
 SECTIONS = ("daemon", "packages", "units", "ports", "users", "files")
 _UNITS = "/usr/lib/systemd/system/*.service", "/usr/lib/systemd/system/*.socket", "/usr/lib/systemd/system/*.timer"
 _STARTED = "/etc/systemd/system/*.wants/*", "/etc/systemd/system/*.requires/*", "/usr/lib/systemd/system/*.wants/*"
@@ -36,7 +36,7 @@ class Inventory:
 
     Attributes:
         name: Of the image, for people.
-        sections: ``SECTIONS``, each a mapping of names to what is known of them.
+        sections: ``SECTIONS``, each a mapping of names to what is known about them.
     """
 
     name: str
@@ -53,12 +53,12 @@ class Inventory:
 
 
 def take(image: Image, daemon: Mapping[str, Any], name: str) -> Inventory:
-    """Look through an opened image.
+    """Take the inventory of an open image.
 
     Args:
         image: The disk.
         daemon: What the manifest says about the daemon's origin.
-        name: What people call the image.
+        name: The image's name for people.
     """
     files = (line.partition(" ") for line in digest.canonical(image.root, image.esp).splitlines()[1:])
     return Inventory(
@@ -75,7 +75,7 @@ def take(image: Image, daemon: Mapping[str, Any], name: str) -> Inventory:
 
 
 def daemons(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """What a manifest says of the daemon, and of its versions for upgrades ahead."""
+    """What a manifest says about the daemon, and about its versions for future upgrades."""
     following = {
         f"next {entry['version']}": f"{entry['plan']} at height {entry['height']}, sha256 {entry['sha256']}"
         for entry in manifest.get("next_versions", ())
@@ -84,7 +84,7 @@ def daemons(manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def of_image(path: Path) -> Inventory:
-    """The inventory of an image with its manifest beside it, or without one."""
+    """The inventory of an image, with or without a manifest beside it."""
     manifest = path.with_name(path.name.removesuffix(".qcow2") + ".manifest.json")
     daemon = daemons(json.loads(manifest.read_text())) if manifest.is_file() else {}
     with open_image(path) as image:
@@ -92,10 +92,10 @@ def of_image(path: Path) -> Inventory:
 
 
 def read(path: Path) -> Inventory:
-    """Read the JSON form back.
+    """Read the JSON form.
 
     Raises:
-        ImageError: It is no inventory.
+        ImageError: It is not an inventory.
     """
     try:
         document = json.loads(path.read_text())
@@ -107,7 +107,7 @@ def read(path: Path) -> Inventory:
 
 
 def _units(root: Tree) -> Iterator[tuple[str, str]]:
-    """Every unit Debian or we installed: whether it starts at boot."""
+    """Every unit that Debian or goldnode installed, and whether it starts at boot."""
     started = {file.path.rpartition("/")[2] for file in root.match(*_STARTED)}
     masked = {
         file.path.rpartition("/")[2]
@@ -120,7 +120,7 @@ def _units(root: Tree) -> Iterator[tuple[str, str]]:
 
 
 def _ports(root: Tree) -> Iterator[tuple[str, str]]:
-    """Every port a role opens once it is turned on."""
+    """Every port that a role opens once it is turned on."""
     for file in root.match("/usr/lib/goldnode/roles/*/role.yaml"):
         role = yaml.safe_load(root.read(file.path))
         for port in role.get("ports") or []:

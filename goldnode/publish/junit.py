@@ -1,4 +1,4 @@
-"""The test report of a release: JUnit, the hygiene rules as one suite, then whatever other suites were run."""
+"""The test report of a release: JUnit with the hygiene rules as one suite, then any other suites that were run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _BAD = ("failure", "error")
 
 
 def write(report: HygieneReport, others: Sequence[Path], target: Path) -> None:
-    """Write one report from the hygiene check and other JUnit files.
+    """Merge the hygiene check and other JUnit files into one report.
 
     Raises:
         ImageError: One of the other files is not a JUnit report.

@@ -1,8 +1,8 @@
-"""What a publication has done so far, on disk before it is done in the cloud.
+"""What a publication has done so far, on disk before it happens in the cloud.
 
-A publication is a row of steps.  Each is looked for in the cloud, announced here, done, and noted
+A publication is a series of steps.  Each is looked up in the cloud, announced here, done, and recorded
 here with its result; the file is append-only JSON lines, each on disk before the next call leaves
-this machine.  So a publisher that was killed anywhere goes on where it was, a second run does
+this machine.  So a publisher that is killed anywhere resumes where it was, a second run does
 nothing, and a run whose ledger was lost (another CI machine) adopts what it finds.
 """
 
@@ -25,14 +25,14 @@ def _nothing() -> Facts | None:
 
 
 class Ledger:
-    """The steps of one release's publication to one kind of place; safe to share between threads.
+    """The steps of publishing one release to one kind of target; safe to share between threads.
 
     Args:
-        path: The file; made when absent.  A last line torn by a crash is dropped.
+        path: The file, created if absent.  A last line cut short by a crash is dropped.
         release: sha256 of the release.json it is about.
 
     Raises:
-        PublishError: The file is about another release, or is no ledger.
+        PublishError: The file is about another release, or is not a ledger.
     """
 
     def __init__(self, path: Path, release: str) -> None:
@@ -54,12 +54,12 @@ class Ledger:
             )
 
     def once(self, step: str, act: Callable[[], Facts], *, find: Callable[[], Facts | None] = _nothing) -> Facts:
-        """Make sure that a step is done, exactly once, and say with what result.
+        """Make sure that a step is done exactly once, and return its result.
 
         Args:
             step: Its name, as `eu-west-1/image`.
-            act: Does it; called only when neither the ledger nor the cloud knows a result.
-            find: Looks in the place itself for what an earlier run has done there.
+            act: Does it; called only if neither the ledger nor the cloud has a result.
+            find: Looks in the target itself for what an earlier run has done there.
         """
         if (known := self.result(step)) is not None:
             return known
@@ -71,16 +71,16 @@ class Ledger:
         return facts
 
     def result(self, step: str) -> Facts | None:
-        """What a step gave; None when it is not done."""
+        """The result of a step; None if it is not done."""
         with self._lock:
             return self._done.get(step)
 
     def forget(self, step: str) -> None:
-        """A result turned out to be no good: the step, and what was marked under it, is to be done again."""
+        """Discard a bad result: the step, and what was marked under it, is to be done again."""
         self._append({"forget": step})
 
     def mark(self, step: str, numbers: Iterable[int]) -> None:
-        """Note parts of a long step (indices of blocks) that are done."""
+        """Record parts of a long step (indices of blocks) as done."""
         self._append({"mark": step, "numbers": sorted(numbers)})
 
     def marked(self, step: str) -> frozenset[int]:
@@ -89,7 +89,7 @@ class Ledger:
             return frozenset(self._marks.get(step, ()))
 
     def _load(self) -> int:
-        """Read what is there; returns the length of its whole lines."""
+        """Read the file; returns the length of its complete lines."""
         if not self.path.exists():
             return 0
         whole = 0
@@ -125,4 +125,4 @@ class Ledger:
             self._done.pop(record["forget"], None)
             self._marks.pop(record["forget"], None)
         elif not {"begin", "ledger"} & set(record):
-            raise ValueError(f"not a record of a ledger: {record}")
+            raise ValueError(f"not a ledger record: {record}")

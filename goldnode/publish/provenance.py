@@ -2,7 +2,7 @@
 
 It binds the release's files (subjects) to the commit and everything else that went in (resolved
 dependencies).  The signature over SHA256SUMS covers it; in GitHub Actions the platform attests the
-same files once more, with a key that is not ours.
+same files again, with a key that is not ours.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def statement(manifest: Mapping[str, Any], version: str, files: Sequence[Bound],
         manifest: The image's manifest.
         version: The release's version.
         files: The release's files.
-        builder: Who built, a URI: the workflow's, or the machine's name.
+        builder: Who built it, as a URI: the workflow's, or the machine's name.
     """
     return {
         "_type": STATEMENT,
@@ -45,7 +45,7 @@ def statement(manifest: Mapping[str, Any], version: str, files: Sequence[Bound],
 
 
 def _dependencies(manifest: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """The commit, the base disk, the pins of its programs and the genesis: whatever has a digest."""
+    """The commit, the base disk, the pins of the programs and the genesis: everything that has a digest."""
     yield {"uri": "git:HEAD", "digest": {"gitCommit": manifest["source"]["commit"]}}
     yield {"uri": f"debian:{manifest['base']['suite']}", "digest": {"sha256": manifest["base"]["disk_sha256"]}}
     daemon, genesis = manifest["daemon"], manifest["genesis"]

@@ -3,7 +3,7 @@
     out/release/localnet-1.2.0-amd64/
         localnet-1.2.0-amd64.raw.zst  .qcow2  .gcp.tar.gz         the same disk, three times
         ….manifest.json  .inventory.json  .sbom.cdx.json          what is in it, and from where
-        ….tests.xml  .provenance.json                             what was asked of it, and where it came from
+        ….tests.xml  .provenance.json                             which tests it passed, and how it was made
         release.json  SHA256SUMS  SHA256SUMS.sig                  what binds it all
 
 The folder appears under its name only when it is complete and has passed ``verify``.
@@ -39,16 +39,16 @@ NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+~_-]*")
 
 @dataclass(frozen=True, slots=True)
 class ReleaseOptions:
-    """What is to be released.
+    """What to release.
 
     Attributes:
         image: A sealed qcow2.
         manifest: Its manifest.
         version: The release's version, as `1.2.0`.
         key: SSH key to sign with.
-        builder: Who built, a URI.
+        builder: Who built it, as a URI.
         reports: JUnit files of the tests that were run on the image.
-        out: Folder in which the release's folder is made.
+        out: Folder for the release's folder.
     """
 
     image: Path
@@ -61,18 +61,18 @@ class ReleaseOptions:
 
 
 def require_possible(name: str, key: Path, out: Path) -> Path:
-    """See, before minutes are spent, that a release could be finished: a new, valid name, and a key that signs.
+    """Check, before spending minutes, that a release can be finished: a new, valid name, and a key that signs.
 
     Returns:
         The folder it will have.
 
     Raises:
-        InputError: There is a release of that name already, or the version is no version.
+        InputError: There is a release of that name already, or the version is invalid.
         HostError: The key cannot be used.
     """
     final = out / name
     if not NAME.fullmatch(name):
-        raise InputError(f"{name} cannot be the name of a release", hint="--version 1.2.0")
+        raise InputError(f"{name} is not a valid name for a release", hint="--version 1.2.0")
     if final.exists():
         raise InputError(f"{final} exists already: a version is released once", hint=f"./invoke verify {final}")
     with tempfile.TemporaryDirectory() as scratch:
@@ -91,7 +91,7 @@ def make(options: ReleaseOptions, progress: Progress) -> Path:
     Raises:
         ImageError: The image may not be released, failed a test, breaks a rule, or does not match its manifest.
         HostError: The key cannot be used, or a tool is missing.
-        InputError: There is a release of that name already, or the version is no version.
+        InputError: There is a release of that name already, or the version is invalid.
     """
     manifest = json.loads(options.manifest.read_text())
     require_releasable(manifest)
@@ -115,14 +115,14 @@ def make(options: ReleaseOptions, progress: Progress) -> Path:
 
 
 def _refuse_failed(reports: Sequence[Path]) -> None:
-    """Stop before anything is compressed: one failed test, and there is no release."""
+    """Stop before anything is compressed: one failed test prevents the release."""
     failed = [f"  {name} ({path.name})" for path in reports for name in junit.failures(path)]
     if failed:
         raise ImageError("the image failed tests:\n" + "\n".join(failed), hint="./invoke test --tier boot")
 
 
 def _fill(options: ReleaseOptions, manifest: Mapping[str, Any], folder: Path, name: str, progress: Progress) -> None:
-    """Write everything that is made from the image."""
+    """Write all files made from the image."""
 
     def path(role: FileRole) -> Path:
         return folder / (name + role.ending)

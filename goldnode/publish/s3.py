@@ -1,4 +1,4 @@
-"""A release in an S3 bucket, Amazon's or anybody else's that speaks the same."""
+"""A release in an S3 bucket, Amazon's or that of any compatible service."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from goldnode.errors import PublishError
 from goldnode.files import CHUNK
 from goldnode.publish.aws.clients import Clients, aws_errors, error_code
 
-#: What S3 and its imitators answer to a question about a key that is not there.
+#: Error codes of S3 and compatible services for a missing key.
 _ABSENT = ("404", "NoSuchKey", "NotFound")
 
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """One release's place in a bucket.
+    """One release in a bucket.
 
     Attributes:
         clients: How S3 is called.
-        region: Of the bucket.
-        bucket: Its name; it exists already, because its policy is the operator's business.
-        prefix: What the keys begin with, as `localnet/1.2.0/amd64/`.
+        region: The bucket's region.
+        bucket: Its name; it must exist, because its policy is up to the operator.
+        prefix: The prefix of all keys, such as `localnet/1.2.0/amd64/`.
     """
 
     clients: Clients
@@ -38,10 +38,10 @@ class Bucket:
         return f"s3://{self.bucket}/{self.prefix}"
 
     def prepare(self) -> None:
-        """See whether the bucket is there.
+        """Check that the bucket exists.
 
         Raises:
-            PublishError: It is not, or we may not use it.
+            PublishError: It does not exist, or we may not use it.
         """
         with aws_errors(f"looking for the bucket {self.bucket}"):
             try:
@@ -53,7 +53,7 @@ class Bucket:
                 raise PublishError(f"there is no bucket {self.bucket}", hint=hint) from refused
 
     def sha256(self, name: str) -> str | None:
-        """SHA-256 of an object, read whole; None when there is none."""
+        """SHA-256 of an object, downloaded whole; None if there is none."""
         with aws_errors(f"reading {self.name}{name}"):
             try:
                 answer = self.clients.s3(self.region).get_object(Bucket=self.bucket, Key=self.prefix + name)
@@ -67,12 +67,12 @@ class Bucket:
             return digest.hexdigest()
 
     def put(self, path: Path) -> None:
-        """Send a file, in parts when it is large, each with its own SHA-256."""
+        """Upload a file, in parts if it is large, each with its own SHA-256."""
         with aws_errors(f"sending {path.name} to {self.name}"):
             self.clients.s3(self.region).upload_file(
                 str(path), self.bucket, self.prefix + path.name, ExtraArgs={"ChecksumAlgorithm": "SHA256"}
             )
 
     def finish(self) -> str:
-        """Objects are visible as the bucket's policy says."""
+        """Return the address; the bucket's policy decides who sees the objects."""
         return self.name

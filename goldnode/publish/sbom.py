@@ -1,7 +1,7 @@
 """The software bill of materials, CycloneDX 1.6: every Debian package, and everything dpkg does not know.
 
-An SBOM made from a package database alone is blind to what scripts drop onto the disk, which here
-is the very thing the image is for: the daemon.  So every program and library that no package owns
+An SBOM made from a package database alone misses what scripts put on the disk, which here
+is the image's whole purpose: the daemon.  So every program and library that no package owns
 is listed by its hash, a program with the Go modules or crates it was built from; and ``cross_check``
 compares the document with the disk again, in both directions.
 """
@@ -20,7 +20,7 @@ from goldnode.publish import gobinary
 SPEC = "1.6"
 DAEMON = "/usr/lib/goldnode/bin/"
 _OURS = "/usr/lib/goldnode/"
-#: Packages' own scripts, which their lists do not name.
+#: Packages' own scripts, which their file lists do not name.
 _SCRIPTS = "/var/lib/dpkg/info/"
 _EXECUTABLE = 0o111
 _ELF = b"\x7fELF"
@@ -29,16 +29,16 @@ _DISTRO = "debian-13"
 
 
 def compose(root: Tree, manifest: Mapping[str, Any], name: str, version: str) -> dict[str, Any]:
-    """Write the bill of an image.
+    """Compose the bill of materials of an image.
 
     Args:
         root: Its files.
-        manifest: Its manifest: the daemon's name and version, the tree digest it is bound to.
-        name: What is released, as `localnet-1.2.0-amd64`.
+        manifest: Its manifest: the daemon's name and version, and the tree digest to bind to.
+        name: The release's name, such as `localnet-1.2.0-amd64`.
         version: The release's version.
 
     Returns:
-        The document; the same files give the same document.
+        The document, the same for the same files.
     """
     components = [_package(package) for package in installed(root).values()]
     dependencies: list[dict[str, Any]] = []
@@ -70,7 +70,7 @@ def compose(root: Tree, manifest: Mapping[str, Any], name: str, version: str) ->
 
 
 def unowned(root: Tree) -> Iterator[File]:
-    """Programs and libraries that no Debian package brought, and all of goldnode's own files."""
+    """Programs and libraries that no Debian package owns, and all of goldnode's own files."""
     owned = set(_owned(root))
     for file in root:
         if file.kind is not FileKind.FILE or file.path in owned or file.path.startswith(_SCRIPTS):
@@ -80,7 +80,7 @@ def unowned(root: Tree) -> Iterator[File]:
 
 
 def cross_check(root: Tree, bill: Mapping[str, Any]) -> list[str]:
-    """Compare a bill with the disk, in both directions; returns every difference as a clause."""
+    """Compare the document with the disk, in both directions; returns every difference as a clause."""
     listed = {_file_of(each): each for each in bill["components"] if _file_of(each)}
     packages = {each["purl"] for each in bill["components"] if each.get("purl", "").startswith("pkg:deb/")}
     held = {_purl(package) for package in installed(root).values()}
@@ -106,7 +106,7 @@ def _purl(package: Package) -> str:
 
 
 def _program(root: Tree, file: File, manifest: Mapping[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """The component of one file, and those of the Go modules or crates inside it."""
+    """The component for one file, and those for the Go modules or crates inside it."""
     component: dict[str, Any] = {
         "type": "file",
         "bom-ref": f"file:{file.path}",
@@ -146,13 +146,13 @@ def _crate(name: str, version: str, sha256: str) -> dict[str, Any]:
 
 
 def _file_of(component: Mapping[str, Any]) -> str:
-    """Path of the file a component stands for; empty for packages and modules."""
+    """Path of the file that a component describes; empty for packages and modules."""
     properties = {each["name"]: each["value"] for each in component.get("properties", [])}
     return str(properties.get("goldnode:path", ""))
 
 
 def _owned(root: Tree) -> Iterator[str]:
-    """Every path that dpkg's lists name, where it really lies (/bin is a link to /usr/bin)."""
+    """Every path in dpkg's lists, resolved to where it really is (/bin is a link to /usr/bin)."""
     folders: dict[str, str] = {}
     for index in root.match("/var/lib/dpkg/info/*.list"):
         for line in root.read(index.path).decode("utf-8", "replace").splitlines():

@@ -1,4 +1,4 @@
-"""Signatures as OpenSSH makes them (``ssh-keygen -Y``): a key that operators have, and no new trust to set up."""
+"""OpenSSH signatures (``ssh-keygen -Y``): with a key that operators already have, and no new trust to set up."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from pathlib import Path
 from goldnode.errors import HostError, ImageError
 from goldnode.run import CommandError, run
 
-#: Signatures made for something else never count here.
+#: The namespace: signatures made for another purpose never count here.
 NAMESPACE = "goldnode-release"
 _BEGIN, _END = "-----BEGIN SSH SIGNATURE-----", "-----END SSH SIGNATURE-----"
-#: Magic and version.  OpenSSH takes version 0 for 1, and the version is not part of what is signed.
+#: Magic and version.  OpenSSH accepts version 0 as 1, and the version is not signed.
 _HEADER = b"SSHSIG\0\0\0\1"
 #: Characters per line of the armour, as ssh-keygen wraps it.
 _WIDTH = 70
 
 
 def sign(file: Path, key: Path) -> Path:
-    """Sign a file; returns the signature beside it.
+    """Sign a file; returns the path of the signature beside it.
 
     Args:
         file: What to sign.
-        key: A private key, or the public half of one that ssh-agent holds.
+        key: A private key, or the public half of one in ssh-agent.
 
     Raises:
         HostError: The key cannot be used.
@@ -44,7 +44,7 @@ def sign(file: Path, key: Path) -> Path:
 
 
 def _agent() -> dict[str, str]:
-    """How to reach the operator's ssh-agent, where there is one."""
+    """How to reach the operator's ssh-agent, if there is one."""
     return {name: os.environ[name] for name in ("SSH_AUTH_SOCK",) if name in os.environ}
 
 
@@ -57,15 +57,15 @@ def check(file: Path, signature: Path, signers: Path | None) -> str:
         signers: Whom to trust, in OpenSSH's ``allowed_signers`` format; None accepts any key.
 
     Returns:
-        Who signed: the name from ``signers``, or the key's fingerprint when nobody said whom to trust.
+        Who signed: the name from ``signers``, or the key's fingerprint without ``signers``.
 
     Raises:
-        ImageError: The signature is not that of the file, or of nobody who is trusted.
+        ImageError: The signature is not valid for the file, or nobody trusted made it.
     """
     _check_armour(signature)
     text = file.read_text(errors="surrogateescape")
     with tempfile.TemporaryDirectory(prefix="goldnode-verify.") as scratch:
-        # ssh-keygen reports on names it is given; a copy keeps odd ones out of its argument list.
+        # ssh-keygen quotes the names it is given; a copy keeps odd ones out of its argument list.
         copy = Path(scratch) / "signature"
         shutil.copyfile(signature, copy)
         common = ["-n", NAMESPACE, "-s", str(copy)]
@@ -85,7 +85,7 @@ def check(file: Path, signature: Path, signers: Path | None) -> str:
 
 
 def _check_armour(signature: Path) -> None:
-    """Refuse armour that decodes, but is not what ssh-keygen writes: one signature has one form."""
+    """Refuse armour that decodes but differs from what ssh-keygen writes: a signature has one form."""
     try:
         lines = signature.read_text("ascii").split("\n")
         blob = base64.b64decode("".join(lines[1:-2]), validate=True)

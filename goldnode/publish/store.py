@@ -1,8 +1,8 @@
-"""A release as files in some place: each sent once, read back whole, and then made visible.
+"""A release as files in some store: each uploaded once, read back whole, and then made visible.
 
-What differs between places stands behind ``ReleaseStore``; the order, the ledger and the comparison are
-the same everywhere.  A file that is there already is kept when it is the right one, and refused
-when it is not: a published version never changes.
+``ReleaseStore`` hides what differs between stores; the order, the ledger and the comparison are
+the same everywhere.  A file that is there already is kept if it is the right one, and refused
+if it is not: a published version never changes.
 """
 
 from __future__ import annotations
@@ -19,41 +19,41 @@ from goldnode.publish.ledger import Facts, Ledger
 
 
 class ReleaseStore(Protocol):
-    """A place that holds files by name."""
+    """A store that holds files by name."""
 
     @property
     def name(self) -> str:
         """The place, as people write it."""
 
     def prepare(self) -> None:
-        """Make the place ready to take files; nothing happens when it is."""
+        """Make the store ready to take files, unless it is."""
 
     def sha256(self, name: str) -> str | None:
-        """SHA-256 of what the place gives for a name, read whole; None when it has no such file."""
+        """SHA-256 of what the store returns for a name, read whole; None if it has no such file."""
 
     def put(self, path: Path) -> None:
-        """Send a file under its own name."""
+        """Upload a file under its own name."""
 
     def finish(self) -> str:
-        """Make the files visible to the world; returns the address to tell people."""
+        """Make the files public; returns the address to announce."""
 
 
 def publish_files(folder: Path, store: ReleaseStore, ledger: Ledger, progress: Progress) -> str:
-    """Send every file of a release, read all of them back, then make them visible.
+    """Upload every file of a release, read all of them back, then make them visible.
 
     Args:
         folder: A verified release.
-        store: Where to.
-        ledger: What was done already.
-        progress: Who watches.
+        store: Where to publish.
+        ledger: What has been done already.
+        progress: Receives progress.
 
     Returns:
-        The address to tell people.
+        The address to announce.
 
     Raises:
-        PublishError: The place refused, or holds something else than was sent.
+        PublishError: The store refused, or holds something other than what was sent.
     """
-    # release.json goes last: whoever finds it finds everything that it binds.
+    # release.json goes last: whoever finds it finds everything that it lists.
     files = sorted((path for path in folder.iterdir()), key=lambda path: (path.name == RELEASE, path.name))
     digests = {path: sha256_file(path) for path in files}
     store.prepare()

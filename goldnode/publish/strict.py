@@ -1,4 +1,4 @@
-"""What a release refuses: anything deferred, anything without a pin, anything that is in no commit."""
+"""What a release refuses: anything deferred, unpinned or uncommitted."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from goldnode.errors import ImageError
 
 
 def reasons(manifest: Mapping[str, Any]) -> list[str]:
-    """Why an image may not be released, each by name; empty when it may."""
+    """Why an image may not be released, each by name; empty if it may."""
     faults = [f"{each['name']} is deferred to the first boot ({each['url']})" for each in manifest["deferred"]]
     faults += _unknown_source(manifest["source"])
     daemon = manifest["daemon"]
-    # A JVM network's pins are the SHA-256 of every jar, in a file of the commit.
+    # A JVM network's pins are the SHA-256 of every jar, in a committed file.
     if daemon["origin"] != "jars" and not daemon.get("sum"):
         faults.append(f"the daemon {daemon['name']} {daemon['version']} has no pin")
     genesis = manifest["genesis"]
@@ -25,32 +25,32 @@ def reasons(manifest: Mapping[str, Any]) -> list[str]:
 
 
 def require_releasable(manifest: Mapping[str, Any]) -> None:
-    """Stop a release that could not be made again.
+    """Stop a release that could not be reproduced.
 
     Raises:
-        ImageError: Names everything that stands in the way.
+        ImageError: The message names every reason.
     """
     _refuse(manifest["network"], reasons(manifest))
 
 
 def require_committed(network: str, source: Mapping[str, Any]) -> None:
-    """Stop a release before its bake, when the bake would be of something that is in no commit.
+    """Stop a release before its bake if the bake would include uncommitted changes.
 
     Args:
         network: The network's name.
-        source: What a manifest made now would say of its source.
+        source: The source that a manifest made now would name.
 
     Raises:
-        ImageError: It would.
+        ImageError: It would include some.
     """
     _refuse(network, _unknown_source(source))
 
 
 def require_fresh(manifest: Mapping[str, Any], now: datetime) -> None:
-    """Stop a release whose Debian packages are not today's: what Debian has mended since would be missing.
+    """Stop a release whose Debian packages are not recent: later security fixes would be missing.
 
     Raises:
-        ImageError: They are more than a day old, or nobody knows how old they are.
+        ImageError: They are more than a day old, or their age is unknown.
     """
     made = manifest["base"].get("made")
     if made is None:

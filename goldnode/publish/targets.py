@@ -1,4 +1,4 @@
-"""``publish --to``: which places there are, and what each needs to know about a release."""
+"""``publish --to``: the targets, and what each needs to know about a release."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from goldnode.publish.store import ReleaseStore, publish_files
 
 
 class Target(StrEnum):
-    """A place a release can be published to."""
+    """Where a release can be published."""
 
     AWS = "aws"
     S3 = "s3"
@@ -34,13 +34,13 @@ class Target(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """What the operator says about the places; each needs only its own.
+    """The operator's settings for the targets; each needs only its own.
 
     Attributes:
         regions: AWS regions, the home region first.
         bucket: S3 bucket.
         repository: GitHub's `owner/name`.
-        parent: Folder of an earlier release that is published in the same home region.
+        parent: Folder of an earlier release published in the same home region.
         deprecate_days: Days until the image is deprecated on AWS.
     """
 
@@ -52,19 +52,19 @@ class Where:
 
 
 def ledger_path(folder: Path, target: str) -> Path:
-    """Where the ledger of a release lies: beside its folder, because nothing may be added inside."""
+    """The path of a release's ledger: beside its folder, because nothing may be added inside."""
     return folder.parent / f"{folder.name}.ledger" / f"{target}.jsonl"
 
 
 def publish_to(target: Target, folder: Path, where: Where, now: dt.datetime, progress: Progress) -> dict[str, str]:
-    """Publish a verified release to one place.
+    """Publish a verified release to one target.
 
     Returns:
-        What to tell people: an image per region, or an address.
+        What to announce: an image per region, or an address.
 
     Raises:
-        UsageError: The operator has not said all that this place needs.
-        PublishError: The place refused, or holds something else than was sent.
+        UsageError: A setting that this target needs is missing.
+        PublishError: The target refused, or holds something other than what was sent.
     """
     release = binding.read(folder)
     path = ledger_path(folder, target)

@@ -1,4 +1,4 @@
-"""Check a release, or an image with its manifest, offline and before the first boot.
+"""Checks a release, or an image with its manifest, offline and before the first boot.
 
 The links of the chain are checked from the outside in, and all faults are reported at once: the
 signature over SHA256SUMS, the sums of every file, release.json against the files, then what the
@@ -25,13 +25,13 @@ from goldnode.publish.binding import OUTER, RELEASE, SIGNATURE, SUMS, FileRole, 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What held.
+    """The result of a verification that succeeded.
 
     Attributes:
-        name: Of the release or image.
+        name: The release's or image's name.
         signer: Name of a trusted signer, or a key's fingerprint; empty for a bare image.
-        trusted: Whether the verifier said whom to trust.
-        links: The links that were checked, a sentence each.
+        trusted: Whether the caller said whom to trust.
+        links: The links that were checked, one sentence each.
     """
 
     name: str
@@ -48,7 +48,7 @@ def verify(path: Path, signers: Path | None) -> Verified:
         signers: Whom to trust, in OpenSSH's ``allowed_signers`` format; None accepts any key.
 
     Raises:
-        ImageError: Something is not what it must be; names every file and link.
+        ImageError: Something does not match; the message names every file and link.
         UsageError: There is nothing at ``path``.
     """
     if path.is_dir():
@@ -59,7 +59,7 @@ def verify(path: Path, signers: Path | None) -> Verified:
 
 
 def _verify_release(folder: Path, signers: Path | None) -> Verified:
-    """Two rounds: only files that are the right bytes are worth reading."""
+    """Check in two rounds: only files with the right bytes are worth reading."""
     faults, signer = _outer_faults(folder, signers)
     if not faults:
         release = binding.read(folder)
@@ -95,11 +95,11 @@ def _verify_image(image: Path) -> Verified:
 def _raise(path: Path, faults: list[str]) -> None:
     if faults:
         lines = "\n".join(f"  {fault}" for fault in faults)
-        raise ImageError(f"{path} is not what it claims to be:\n{lines}", hint="do not boot it; get it again")
+        raise ImageError(f"{path} is not what it claims to be:\n{lines}", hint="do not boot it; download it again")
 
 
 def _outer_faults(folder: Path, signers: Path | None) -> tuple[list[str], str]:
-    """The signature and SHA256SUMS against the folder; also who signed."""
+    """Check the signature and SHA256SUMS against the folder; returns the faults and who signed."""
     faults = [f"{name} is missing" for name in OUTER if not (folder / name).is_file()]
     if faults:
         return faults, ""
@@ -127,7 +127,7 @@ def _sum_faults(folder: Path) -> Iterator[str]:
 
 
 def _file_faults(folder: Path, release: Release) -> Iterator[str]:
-    """release.json against the folder."""
+    """Check release.json against the folder."""
     if release.name != folder.name:
         yield f"{RELEASE} is that of {release.name}, in a folder called {folder.name}"
     listed = {each.name for each in release.files} | set(OUTER)
@@ -142,7 +142,7 @@ def _file_faults(folder: Path, release: Release) -> Iterator[str]:
 
 
 def _contents(folder: Path, release: Release) -> list[str]:
-    """Faults of the contents; what is signed by somebody may still be nonsense."""
+    """Faults in the contents, which may be nonsense even if they are signed."""
     try:
         return list(_content_faults(folder, release))
     except (KeyError, IndexError, TypeError, AttributeError) as broken:
@@ -150,7 +150,7 @@ def _contents(folder: Path, release: Release) -> list[str]:
 
 
 def _content_faults(folder: Path, release: Release) -> Iterator[str]:
-    """What the files say about each other."""
+    """Check what the files say about each other."""
 
     def path(role: FileRole) -> Path:
         return folder / release.file(role).name
@@ -190,7 +190,7 @@ def _disk_faults(release: Release, path: Callable[[FileRole], Path]) -> Iterator
 
 
 def _sbom_faults(bill: Any, held: inventory.Inventory, name: str, release: Release) -> Iterator[str]:
-    """The bill lists exactly the packages of the inventory, and is bound to the same tree."""
+    """Check that the SBOM lists exactly the packages of the inventory, and is bound to the same tree."""
     properties = bill["metadata"]["component"]["properties"]
     yield from _compare(name, ("file-tree digest", properties[0]["value"], release.tree_sha256))
     listed = {

@@ -17,9 +17,9 @@ from goldnode.rendezvous.address import parse_proxies
 from goldnode.rendezvous.config import Config
 from goldnode.rendezvous.server import Options, serve
 
-#: Where it listens when nobody says otherwise: every address, IPv4 and IPv6.
+#: Where it listens by default: every address, IPv4 and IPv6.
 LISTEN = "[::]:8700"
-#: New objects before the collector looks at them; how often older ones are looked at.
+#: Thresholds of the garbage collector: new objects per run, and how often older ones are examined.
 GC_THRESHOLD = (50_000, 20, 50)
 
 
@@ -36,10 +36,10 @@ def parse_listen(text: str) -> tuple[str, int]:
 
 
 def run(listen: str, database: Path, config: Config) -> None:
-    """Serve until Ctrl-C or SIGTERM, saying on standard output where, how to stop, and what was raised.
+    """Serve until Ctrl-C or SIGTERM; prints on standard output where, how to stop, and which limits were raised.
 
     Raises:
-        UsageError: `listen` is no address.
+        UsageError: `listen` is not an address.
         HostError: The address or the database cannot be used.
     """
     host, port = parse_listen(listen)
@@ -50,19 +50,19 @@ def run(listen: str, database: Path, config: Config) -> None:
         lines += [f"believes X-Forwarded-For from {network}" for network in config.proxies]
         print("\n".join([*lines, "stop it with Ctrl-C"]), flush=True)
 
-    gc.freeze()  # what is here now stays; and thousands of connections are not to be searched for garbage every moment
+    gc.freeze()  # what is here now stays, and thousands of connections should not be searched for garbage all the time
     gc.set_threshold(*GC_THRESHOLD)
     asyncio.run(serve(Options(host, port, database, config), ready))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Parse the command line and serve; the exit code is the error's class (goldnode/errors.py)."""
+    """Parse the command line and serve; the exit code is that of the error's class (goldnode/errors.py)."""
     parser = argparse.ArgumentParser(prog="goldnode.rendezvous", description=__doc__)
     parser.add_argument("--listen", default=LISTEN, metavar="HOST:PORT")
     parser.add_argument("--database", type=Path, required=True, help="file to keep records in; it may be deleted")
-    parser.add_argument("--address-rate", type=float, default=limits.ADDRESS_RATE, help="requests/s of one address")
+    parser.add_argument("--address-rate", type=float, default=limits.ADDRESS_RATE, help="requests/s from one address")
     parser.add_argument(
-        "--room-rate", type=float, default=limits.ROOM_RATE, help="requests/s of one address to one room"
+        "--room-rate", type=float, default=limits.ROOM_RATE, help="requests/s from one address to one room"
     )
     parser.add_argument("--new-rooms", type=float, default=limits.NEW_ROOMS_PER_HOUR, help="per hour and address")
     parser.add_argument("--address-connections", type=int, default=limits.ADDRESS_CONNECTIONS, help="at once")

@@ -1,7 +1,7 @@
-"""Whose request this is, for rate limits: the peer, unless the peer is a proxy that was named.
+"""Whose request this is, for rate limits: the peer's, unless the peer is a trusted proxy.
 
-``X-Forwarded-For`` is written by whoever likes to; it is read only when it comes from a proxy
-listed with ``--trusted-proxy``, and then from the right, past every proxy that is listed too.
+Anybody can write ``X-Forwarded-For``; it is read only when it comes from a proxy listed
+with ``--trusted-proxy``, and then from the right, past every proxy that is listed too.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from goldnode.errors import UsageError
 Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
 
-#: One household or machine holds a whole /64 of IPv6; counting single addresses would count nothing.
+#: One household or machine has a whole IPv6 /64; counting single addresses would be pointless.
 IPV6_PREFIX = 64
 
 
@@ -23,7 +23,7 @@ def parse_proxies(cidrs: Iterable[str]) -> tuple[Network, ...]:
     """The networks of trusted proxies.
 
     Raises:
-        UsageError: One of them is no CIDR.
+        UsageError: One of them is not a CIDR.
     """
     try:
         return tuple(ip_network(cidr) for cidr in cidrs)
@@ -32,15 +32,15 @@ def parse_proxies(cidrs: Iterable[str]) -> tuple[Network, ...]:
 
 
 def client_address(peer: str, forwarded: Sequence[str], proxies: Sequence[Network]) -> str:
-    """The client's address as far as it can be known.
+    """The client's address, as far as it can be known.
 
     Args:
         peer: Address of the other end of the connection.
         forwarded: The ``X-Forwarded-For`` headers, in order.
-        proxies: Networks whose word on ``X-Forwarded-For`` counts.
+        proxies: Networks whose ``X-Forwarded-For`` is trusted.
 
     Returns:
-        An IP address in canonical form, IPv4 as IPv4; ``peer`` as it is when it is none (a unix socket).
+        An IP address in canonical form, IPv4 as IPv4; ``peer`` unchanged if it is not one (a unix socket).
     """
     current = _parse(peer)
     if current is None:

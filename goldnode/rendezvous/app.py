@@ -1,4 +1,4 @@
-"""The server as a bare ASGI application: from bytes to a call, and from whatever happened to an answer.
+"""The server as a bare ASGI application: turns bytes into a call, and the result into an answer.
 
     PUT DELETE /v1/rooms/{room}/slots/{slot}       POST …/touch
     GET        /v1/rooms/{room}                    list and long-poll
@@ -6,7 +6,7 @@
     GET        /v1/caps  /healthz  /readyz  /metrics
 
 Each request passes the same checks in the same order: its address's rate, its sizes, its path,
-then those of the call (calls.py).  What a check refuses has changed nothing.
+then those of the call (calls.py).  A refused request has changed nothing.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 Handler = Callable[..., Awaitable[Reply]]
 
-#: What a supervisor asks, and asks often: not counted against its address.
+#: What a supervisor asks often: not counted against its address.
 _SUPERVISION = ("/healthz", "/readyz")
 
 
@@ -50,7 +50,7 @@ class Route:
         name: What metrics call it.
         pattern: Matches the whole path; its groups are the call's arguments.
         handlers: By method.
-        query: Whether it knows a query.
+        query: Whether it accepts a query.
     """
 
     name: str
@@ -64,7 +64,7 @@ class App:
 
     Args:
         store: Where rooms are kept.
-        notifier: Who waits for news; closed when the server is about to end.
+        notifier: Who waits for news; closed when the server is about to stop.
         config: Rates and proxies.
         clock: Unix seconds.
     """
@@ -91,7 +91,7 @@ class App:
             route, handler, ids = self._find(request)
             name = route.name
             answer = handler(request, receive, *ids)
-            del request  # thousands may wait in there
+            del request  # thousands may be waiting in here
             reply = await answer
             self._outgoing.check(len(reply.body), bucket(address))
         except ClientGoneError:
@@ -105,12 +105,12 @@ class App:
             await deliver(reply, send, self._store.generation)
 
     async def sweep(self) -> None:
-        """Forget what ran out of time; call it every few seconds.
+        """Delete what has expired; call it every few seconds.
 
         While somebody wants to know whether the server is ready, or the last write failed, it is proven too that
         the disk takes what is written.
         """
-        with contextlib.suppress(StoreError):  # the store has said it, and /readyz goes on saying it
+        with contextlib.suppress(StoreError):  # the store has logged it, and /readyz keeps reporting it
             self._stats = await self._store.sweep(self._clock())
             if self._asked_ready or self._store.fault is not None:
                 self._asked_ready = False
@@ -155,7 +155,7 @@ class App:
 
     async def _readyz(self, _: Request, __: Receive) -> Reply:
         if self._notifier.closed:
-            raise unavailable("the server is about to end")
+            raise unavailable("the server is about to stop")
         self._asked_ready = True
         if self._store.fault is not None:
             raise unavailable(self._store.fault.message)
@@ -175,6 +175,6 @@ class App:
 def _as_refusal(error: Exception) -> ExchangeError:
     if isinstance(error, ExchangeError):
         return error
-    if not isinstance(error, StoreError):  # the store says its own, once
+    if not isinstance(error, StoreError):  # the store logs its own, once
         log.error("a request failed", exc_info=error)
     return unavailable("the request could not be completed; the server's log says why")

@@ -1,8 +1,8 @@
-"""What each call of the protocol does, once it is known which one it is.
+"""What each call of the protocol does.
 
-A room's call passes three more checks before it means anything: the room's signature, the rate of
-its address in this room, and the slot's signature.  The rate is counted behind the first, and by
-address, so that neither strangers nor who replays a member's requests can use it up.
+A room's call passes three more checks before it takes effect: the room's signature, the rate of
+its address in this room, and the slot's signature.  The rate is counted after the first, and by
+address, so that neither strangers nor somebody who replays a member's requests can use it up.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ class SlotCall:
     """How one of the calls on a slot differs from the others.
 
     Attributes:
-        field: The body's one key.
+        field: The body's only key.
         verify: Checks the structure against the slot.
-        rule: Decides what it does to what lies there.
+        rule: Decides how it changes the slot's content.
     """
 
     field: str
@@ -60,7 +60,7 @@ class Calls:
         rooms: Where everything is kept.
         config: The rates, for `/v1/caps` and the rooms' limiter.
         metrics: Counts watchers that were notified.
-        outgoing: What is on its way; a listing that may not join it is not made.
+        outgoing: The answers being sent; a listing that would exceed its limits is not made.
         clock: Unix seconds.
     """
 
@@ -88,7 +88,7 @@ class Calls:
         """List a room, or wait for news of it."""
         _, now = await self._signed(request, receive, room)
         query, reader = parse_list_query(request.query), bucket(request.address)
-        del request  # thousands may wait here, and it is not needed any more
+        del request  # thousands may wait here, and it is no longer needed
         watch = Watch(room, query.revision(self._rooms.store.generation), query.policy)
         if self._outgoing.may_refuse(reader):
             self._outgoing.check(await self._rooms.store.size(room, watch.after), reader)
@@ -124,7 +124,7 @@ class Calls:
         return json_reply(201 if written.created else 200, {"version": policy.version, "time": _ms(now)})
 
     async def caps(self, request: Request, _: Receive) -> Reply:
-        """Say what is spoken here, within which limits, and who seems to ask."""
+        """Return the versions and limits, and the address that seems to ask."""
         document = {
             "versions": [limits.VERSION],
             "incarnation": self._rooms.store.generation,
@@ -135,7 +135,7 @@ class Calls:
         return json_reply(200, document)
 
     async def _signed(self, request: Request, receive: Receive, room: str) -> tuple[bytes, float]:
-        """The body of a request that comes from the room and within its rate, and the time it is judged at."""
+        """The body of a request that is signed by the room and within its rate, and the time used for the checks."""
         body = await read_body(receive, limits.BODY_BYTES)
         now = self._clock()
         verify_request(
@@ -146,7 +146,7 @@ class Calls:
             raise RefusalError("this request was answered before", Code.REPLAYED)
         wait = self._room_limiter.take(f"{room} {bucket(request.address)}", now)
         if wait:
-            raise RefusalError("this address asks the room too often", Code.ROOM_RATE, retry=wait)
+            raise RefusalError("this address sends too many requests to the room", Code.ROOM_RATE, retry=wait)
         return body, now
 
 

@@ -1,4 +1,4 @@
-"""How one server differs from another: limits raised by flag, proxies it trusts, sizes."""
+"""A server's settings: limits raised by flag, trusted proxies, sizes."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ HOUR = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What the application is told at the start.
+    """The application's settings.
 
     Attributes:
         address_rate: Requests per second from one address.
         room_rate: Requests per second from one address to one room.
         new_rooms: New rooms and policies per hour from one address.
-        address_connections: Connections of one address at once.
-        proxies: Networks whose `X-Forwarded-For` is believed.
+        address_connections: Simultaneous connections from one address.
+        proxies: Networks whose `X-Forwarded-For` is trusted.
 
     Raises:
         UsageError: A rate is not above 0.
@@ -47,7 +47,7 @@ class Config:
         )
 
     def raised(self) -> tuple[str, ...]:
-        """A sentence for each limit that is not the protocol's."""
+        """A sentence for each limit that differs from the protocol's."""
         found = (
             (self.address_rate, limits.ADDRESS_RATE, "requests/s per address"),
             (self.room_rate, limits.ROOM_RATE, "requests/s per address and room"),
@@ -57,7 +57,7 @@ class Config:
         return tuple(f"{value:g} {what} (protocol: {usual})" for value, usual, what in found if value != usual)
 
     def limits(self) -> dict[str, float]:
-        """The numbers of the protocol by name, with this server's rates in their place."""
+        """The protocol's limits by name, with this server's own rates."""
         usual: dict[str, float] = {
             name: value for name, value in vars(limits).items() if name.isupper() and isinstance(value, int)
         }

@@ -1,8 +1,8 @@
-"""How many connections may be open: in all, and of one address, so that nobody shuts the others out.
+"""Limits open connections, in all and per address, so that nobody shuts the others out.
 
-Each connection costs memory and a file.  One address gets a small share of them.  When many
-addresses together hold all of them, whoever comes takes the place of the oldest connection of the
-address that has most, unless it has as many itself.
+Each connection costs memory and a file descriptor.  One address gets a small share.  When many
+addresses together hold all connections, a newcomer replaces the oldest connection of the address
+that has most, unless its own has as many.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from goldnode.rendezvous.address import Network, bucket, client_address, is_with
 
 #: Connections in all.
 TOTAL = 10_000
-#: Files the process needs beside connections: the store, its lock, the log, and what a library opens.
+#: File descriptors needed for other purposes: the store, its lock, the log, and libraries.
 FILES_OF_OUR_OWN = 64
-#: Connections taken from the kernel in one go, and how many such goes asyncio is ahead of the first one's end.
+#: Connections accepted from the kernel at once, and how many such batches asyncio may be ahead.
 ACCEPTED_AT_ONCE = 16
 _AHEAD = 6
 
@@ -25,19 +25,19 @@ _PROXY = "proxy "
 
 
 class Connection(Protocol):
-    """What can be dropped."""
+    """A connection that can be dropped."""
 
     def drop(self) -> None:
-        """End it at once."""
+        """Close it at once."""
 
 
 class Connections:
     """The open connections of one server.
 
     Args:
-        total: Most there may be.
-        per_address: Most of one address; IPv6 counts by /64.
-        proxies: Trusted proxies, which speak for many and have no limit of their own.
+        total: The most in all.
+        per_address: The most from one address; IPv6 counts by /64.
+        proxies: Trusted proxies, which stand for many clients and have no limit of their own.
     """
 
     def __init__(
@@ -56,10 +56,10 @@ class Connections:
 
         Args:
             peer: The address it comes from.
-            connection: Itself; must `leave` when it ends.
+            connection: The connection; it must `leave` when it ends.
 
         Returns:
-            False when there is no place for it; it is not counted then.
+            False if there is no room for it; then it is not counted.
         """
         who = self._who(peer)
         own = len(self._open.get(who, ()))
@@ -72,7 +72,7 @@ class Connections:
         return True
 
     def leave(self, peer: str, connection: Connection) -> None:
-        """Forget a connection that ended; one that was never let in is no mistake."""
+        """Forget a connection that has ended; one that was never admitted is ignored."""
         who = self._who(peer)
         mine = self._open.get(who)
         if mine is None or connection not in mine:
@@ -98,7 +98,7 @@ class Connections:
 
 
 def within_files(total: int, files: int) -> int:
-    """As many connections as the process may open files for.
+    """The number of connections that the process may open files for.
 
     Args:
         total: Connections wanted.

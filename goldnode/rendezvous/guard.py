@@ -1,9 +1,9 @@
 """uvicorn's HTTP protocol, made safe to leave open to the world.
 
-An answer's head and body leave in one piece, which halves what the kernel and the reader have to
-do for it.  uvicorn gives no time limit to a client that never finishes its headers, or never reads its
-answer, and answers broken HTTP in plain text.  This subclass closes those three holes and lets
-everything else be; it uses only what is the same from uvicorn 0.17 (Debian 12) to today's.
+An answer's head and body are sent in one piece, which halves the work of the kernel and the reader.
+uvicorn sets no time limit for a client that never finishes its headers, or never reads its
+answer, and answers broken HTTP in plain text.  This subclass closes those three holes and leaves
+everything else alone; it uses only what is the same from uvicorn 0.17 (Debian 12) to today's.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from goldnode.rendezvous.problem import problem
 IDLE_SECONDS = 20
 #: Seconds an answer may wait for a client that does not read.
 STALL_SECONDS = 10
-#: How an answer begins, and one that is followed by another head.
+#: The start of a final answer, and of an interim one, which another head follows.
 _HEAD, _INTERIM = b"HTTP/1.1 ", b"HTTP/1.1 1"
 
 
@@ -41,13 +41,13 @@ class LightEvent:
         return self._is_set
 
     def set(self) -> None:
-        """Let the waiter go on."""
+        """Wake the waiter."""
         self._is_set = True
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
     def clear(self) -> None:
-        """Let the next one wait."""
+        """Make the next one wait."""
         self._is_set = False
 
     async def wait(self) -> bool:
@@ -62,7 +62,7 @@ class LightEvent:
 
 
 class JoiningTransport:
-    """A connection's transport that keeps an answer's head until the first of its body comes.
+    """A connection's transport that holds back an answer's head until the first part of its body comes.
 
     Args:
         transport: The connection's own.
@@ -88,7 +88,7 @@ class JoiningTransport:
         self._transport.close()
 
     def __getattr__(self, name: str) -> Any:
-        """Everything else is the connection's own."""
+        """Pass everything else on to the connection's transport."""
         return getattr(self._transport, name)
 
 
@@ -104,11 +104,11 @@ class GuardedProtocol(H11Protocol):
 
     @classmethod
     def among(cls, connections: Connections) -> type[Self]:
-        """This protocol for one server, which counts its connections there."""
+        """This protocol for one server, whose connections it counts."""
         return type(cls.__name__, (cls,), {"all_open": connections})
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Start the clock, or drop the connection unheard when there are too many."""
+        """Start the clock, or drop the connection at once if there are too many."""
         super().connection_made(transport)
         self.transport = JoiningTransport(transport)  # type: ignore[assignment]
         self.flow._is_writable_event = LightEvent(is_set=True)  # type: ignore[assignment]  # noqa: SLF001 - memory
@@ -119,18 +119,18 @@ class GuardedProtocol(H11Protocol):
             transport.abort()
 
     def handle_events(self) -> None:
-        """Read what has come; a new request waits with little memory."""
+        """Read what has arrived; a waiting request takes little memory."""
         before = self.cycle
         super().handle_events()
         if self.cycle is not before:
             self.cycle.message_event = LightEvent(is_set=self.cycle.message_event.is_set())  # type: ignore[assignment]
 
     def drop(self) -> None:
-        """End at once: somebody else gets the place."""
+        """Close at once: another connection takes the place."""
         self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop every clock, and give the place free."""
+        """Stop every clock, and release the place."""
         self.all_open.leave(self._peer, self)
         for timer in (self._idle, self._stall):
             if timer is not None:
@@ -138,25 +138,25 @@ class GuardedProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def on_response_complete(self) -> None:
-        """Start the clock for the next request, or for the rest of this answer to leave."""
+        """Start the clock for the next request, or for sending the rest of this answer."""
         if self._idle is not None:
             self._idle.cancel()
         self._idle = self.loop.call_later(IDLE_SECONDS, self._abort_if_idle)
         super().on_response_complete()
 
     def pause_writing(self) -> None:
-        """The client does not read: give it a little time."""
+        """The client does not read: start its deadline."""
         self._stall = self.loop.call_later(STALL_SECONDS, self.transport.abort)
         super().pause_writing()
 
     def resume_writing(self) -> None:
-        """It reads again."""
+        """The client reads again: stop the deadline."""
         if self._stall is not None:
             self._stall.cancel()
         super().resume_writing()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP at all like every other mistake, unless an answer is on its way already."""
+        """Answer invalid HTTP like every other mistake, unless an answer is being sent already."""
         if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             self.transport.abort()
             return

@@ -1,7 +1,7 @@
-"""What one address may use: requests, by token buckets in bounded memory, and answers on their way to it.
+"""What one address may use: requests, by token buckets in bounded memory, and answers being sent to it.
 
-A large answer is refused before it is made: making it costs the server more than asking for it costs the
-client, so who never reads must not be able to have it made over and over.
+A large answer is refused before it is made: making it costs the server more than requesting it costs the
+client, so a client that never reads must not be able to have it made over and over.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from dataclasses import dataclass
 from goldnode.rendezvous.problem import unavailable
 from goldnode.rendezvous.reply import PIECE
 
-#: Buckets kept per limiter; beyond that the one unused for longest is forgotten, which only ever refills it.
+#: Buckets kept per limiter; beyond that the least recently used is forgotten, which only refills it.
 MAX_BUCKETS = 50_000
-#: Bytes of large answers on their way at once, in all and to one address; small ones pass in any case.
+#: Bytes of large answers being sent at once, in all and to one address; small ones always pass.
 OUTGOING_BYTES = 64 << 20
 OUTGOING_BYTES_PER_ADDRESS = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """How fast, and how much at once.
+    """A rate limit.
 
     Attributes:
-        per_second: Tokens that come back each second.
-        burst: Tokens a full bucket holds.
+        per_second: Tokens refilled each second.
+        burst: Tokens in a full bucket.
     """
 
     per_second: float
@@ -43,7 +43,7 @@ class Limiter:
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def __len__(self) -> int:
-        """How many keys are remembered."""
+        """The number of keys remembered."""
         return len(self._buckets)
 
     def take(self, key: str, now: float) -> float:
@@ -54,7 +54,7 @@ class Limiter:
             now: Unix seconds; a clock that was set back only delays the refill.
 
         Returns:
-            0.0 when there was one, else the seconds until there will be.
+            0.0 if there was one, else the seconds until there will be.
         """
         tokens, at = self._buckets.pop(key, (self.rate.burst, now))
         tokens = min(self.rate.burst, tokens + max(0.0, now - at) * self.rate.per_second)
@@ -66,21 +66,21 @@ class Limiter:
 
 
 class Outgoing:
-    """The answers of one server that are on their way."""
+    """The answers that one server is sending."""
 
     def __init__(self) -> None:
         self.size = 0
         self._to: Counter[str] = Counter()
 
     def may_refuse(self, to: str) -> bool:
-        """Whether a listing could be refused, so that its size matters: no room's is half of what may be on its way."""
+        """Whether a listing could be refused, so that its size matters: no room's is half of the limit."""
         return self._to[to] > 0 or self.size > OUTGOING_BYTES // 2
 
     def check(self, size: int, to: str) -> None:
-        """Refuse a large answer while too much is on its way already.
+        """Refuse a large answer while too much is being sent already.
 
         Args:
-            size: Bytes it has, or will have at least.
+            size: Its size in bytes, or a lower bound.
             to: The address, or network, that asks.
 
         Raises:
@@ -95,7 +95,7 @@ class Outgoing:
 
     @contextlib.contextmanager
     def counted(self, size: int, to: str) -> Iterator[None]:
-        """Count an answer as on its way to an address while the block runs."""
+        """Count an answer as being sent to an address while the block runs."""
         self.size += size
         self._to[to] += size
         try:

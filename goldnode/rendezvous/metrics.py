@@ -1,4 +1,4 @@
-"""What Prometheus may know: counts and sizes, never a room, a slot or an address."""
+"""Metrics for Prometheus: counts and sizes, never a room, a slot or an address."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Metrics:
     notified: int = 0
 
     def render(self, gauges: Mapping[str, float]) -> str:
-        """The text format; ``gauges`` are the sizes of this moment, by name without the prefix."""
+        """The text format; ``gauges`` are the current sizes, by name without the prefix."""
         lines = ["# TYPE goldnode_rendezvous_requests_total counter"]
         lines += [
             f'goldnode_rendezvous_requests_total{{call="{call}",outcome="{outcome}"}} {count}'

@@ -1,7 +1,7 @@
-"""Who waits for news of which room: one future per watcher, nothing buffered for anybody.
+"""Who waits for news of which room: one future per watcher, nothing buffered.
 
 A watcher that is notified lists the room from its own cursor, so a slow one costs no memory and
-misses nothing: it sees each slot's latest content, or is told to begin anew.
+misses nothing: it sees each slot's latest content, or is told to start over.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ class Notifier:
         self.closed = False
 
     def __len__(self) -> int:
-        """How many watchers there are; one that waits for two rooms counts twice."""
+        """The number of watchers; one that waits for two rooms counts twice."""
         return sum(map(len, self._rooms.values()))
 
     def join(self, rooms: Sequence[str]) -> asyncio.Future[int]:
-        """A future for the revision of the next news in any of the rooms; done already when the notifier is closed."""
+        """A future for the revision of the next news in any of the rooms; already done if the notifier is closed."""
         future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         if self.closed:
             future.set_result(0)
@@ -47,7 +47,7 @@ class Notifier:
                 future.set_result(rev)
 
     def close(self) -> None:
-        """Wake everybody, and let nobody wait any more: the server is about to end."""
+        """Wake everybody, and let nobody wait any longer: the server is about to stop."""
         self.closed = True
         for room in list(self._rooms):
             self.notify(room, 0)

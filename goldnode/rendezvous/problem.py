@@ -1,8 +1,8 @@
-"""How a refusal looks on the wire: `application/problem+json`, a stable code, and what to do.
+"""A refusal on the wire: `application/problem+json`, a stable code, and what to do.
 
 The codes and their status are the protocol's (goldnode/protocol/codes.py); the sentences here are for the
-person who reads a log.  Every refusal carries the server's time, so that a wrong clock can be
-seen from any of them.
+person who reads a log.  Every refusal carries the server's time, so that any of them reveals
+a wrong clock.
 """
 
 from __future__ import annotations
@@ -50,14 +50,14 @@ UNAVAILABLE_SECONDS = 2.0
 
 
 class RefusalError(ExchangeError):
-    """A refusal of the server's own making.
+    """A refusal that the server itself decides.
 
     Args:
-        detail: One sentence on this very request.
+        detail: One sentence about this request.
         code: The protocol's code.
-        retry: Seconds after which it may go better; 0 when waiting does not help.
-        seq: What lies in the slot, where that helps.
-        allow: The methods the path knows.
+        retry: Seconds after which it may succeed; 0 if waiting does not help.
+        seq: The number in the slot, where that helps.
+        allow: The methods the path accepts.
     """
 
     def __init__(self, detail: str, code: Code, *, retry: float = 0.0, seq: int | None = None, allow: str = "") -> None:
@@ -66,7 +66,7 @@ class RefusalError(ExchangeError):
 
 
 def unavailable(detail: str) -> RefusalError:
-    """The server is short of something, or about to end."""
+    """The error for a server that is short of something, or about to stop."""
     return RefusalError(detail, Code.UNAVAILABLE, retry=UNAVAILABLE_SECONDS)
 
 
@@ -92,5 +92,5 @@ def problem(error: ExchangeError, now_ms: int) -> Reply:
         if error.allow:
             headers.append((b"allow", error.allow.encode()))
     if code in (Code.TOO_LARGE, Code.SLOW):
-        headers.append((b"connection", b"close"))  # the rest of the body is still on its way
+        headers.append((b"connection", b"close"))  # the rest of the body is still to come
     return Reply(STATUS[code], json.dumps(document).encode(), b"application/problem+json", tuple(headers))

@@ -1,4 +1,4 @@
-"""An answer, and how it leaves: in pieces, so that a slow reader holds little memory."""
+"""An answer, and how it is sent: in pieces, so that a slow reader takes little memory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from goldnode.protocol.request import SERVER
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
-#: Bytes handed to the connection at once; the next piece waits until most of it has left.
+#: Bytes handed to the connection at once; the next piece waits until most of them are sent.
 PIECE = 32 * 1024
 
 
@@ -32,7 +32,7 @@ class Reply:
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
     def all_headers(self) -> list[tuple[bytes, bytes]]:
-        """Every header there is to send, except the date."""
+        """All headers to send, except the date."""
         return [
             (b"content-type", self.content_type),
             (b"content-length", b"%d" % len(self.body)),

@@ -20,10 +20,10 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 
 #: Seconds a body may take to arrive.
 BODY_SECONDS = 10.0
-#: Bytes of an oversized body that are read and thrown away, so that its sender lives to read the refusal.
+#: Bytes of an oversized body that are read and discarded, so that its sender gets to read the refusal.
 DISCARDED_BYTES = 1 << 20
 
-#: The headers the protocol reads; others are not looked at.
+#: The headers that the protocol uses; others are ignored.
 _OURS = {name.encode(): name for name in (ROOM_KEY, TIME, PROOF, SERVER, IF_MATCH, IF_NONE_MATCH)}
 _WAIT = re.compile(r"[0-9]{1,2}")
 _REVISION = re.compile(r"[0-9]{1,18}")
@@ -39,9 +39,9 @@ class Request:
 
     Attributes:
         method: Upper case.
-        path: As sent, percent-encoding and all.
+        path: As sent, including percent-encoding.
         query: As sent; empty for none.
-        headers: Those the protocol reads, by lower-case name; none stands twice.
+        headers: Those that the protocol uses, by lower-case name; none appears twice.
         address: The client's.
     """
 
@@ -53,19 +53,19 @@ class Request:
 
     @property
     def target(self) -> str:
-        """Path and query as they were signed."""
+        """Path and query, as signed."""
         return f"{self.path}?{self.query}" if self.query else self.path
 
 
 def read_address(scope: Mapping[str, Any], proxies: Sequence[Network]) -> str:
-    """Who asks, as far as can be known."""
+    """The client's address, as far as it can be known."""
     forwarded = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
     client = scope.get("client")
     return client_address(client[0] if client else "", forwarded, proxies)
 
 
 def read_head(scope: Mapping[str, Any], address: str) -> Request:
-    """The head of a request from its ASGI scope.
+    """Read the head of a request from its ASGI scope.
 
     Raises:
         ExchangeError: `malformed`.
@@ -85,11 +85,11 @@ def read_head(scope: Mapping[str, Any], address: str) -> Request:
 
 
 async def read_body(receive: Receive, limit: int) -> bytes:
-    """The whole body.
+    """Read the whole body.
 
     Args:
         receive: ASGI's.
-        limit: Most bytes it may have.
+        limit: The most bytes it may have.
 
     Raises:
         RefusalError: `too-large` or `slow`.
@@ -128,7 +128,7 @@ class ListQuery:
     policy: str = ""
 
     def revision(self, generation: str) -> int | None:
-        """The cursor's revision, or None when it is from another life of the store or no cursor of ours."""
+        """The cursor's revision; None if it is from another generation of the store, or not one of ours."""
         life, _, revision = self.after.rpartition(".")
         return int(revision) if life == generation and _REVISION.fullmatch(revision) else None
 
@@ -150,7 +150,7 @@ def parse_list_query(query: str) -> ListQuery:
     if len(after) > limits.CURSOR_CHARS:
         raise refuse(f"the cursor has more than {limits.CURSOR_CHARS} characters")
     if not _WAIT.fullmatch(wait) or int(wait) > limits.WAIT_MAX:
-        raise refuse(f"wait is not within 0 and {limits.WAIT_MAX}")
+        raise refuse(f"wait is not between 0 and {limits.WAIT_MAX}")
     if policy and not HASH_TEXT.fullmatch(policy):
         raise refuse("policy is not a fingerprint of 64 hex digits")
     return ListQuery(after, int(wait), policy)

@@ -1,7 +1,7 @@
 """Rooms and policies over any store: decide by the rules, then compare and swap.
 
-Everything here is one process on one event loop.  The store settles who wins a race; what it
-cannot settle, how many slots a room has, is held by counting the writes that are under way.
+Everything here runs in one process on one event loop.  The store decides who wins a race; what it
+cannot decide, the limit on a room's slots, is enforced by counting the writes under way.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from goldnode.rendezvous.problem import RefusalError, unavailable
 from goldnode.rendezvous.rules import Change
 from goldnode.rendezvous.storage.store import Listing, Row, SlotKind, Store
 
-#: Times a write is decided anew because somebody else was faster.
+#: How often a write is retried because somebody else was faster.
 ATTEMPTS = 8
 #: Encoded answers kept for watchers that are notified together.
 MEMO = 32
-#: How full the store may be before it takes no new room, and no new slot: what is there goes on until the end.
+#: How full the store may be before it accepts no new room, and no new slot; existing slots can be written to the end.
 FULL_FOR_ROOMS, FULL_FOR_SLOTS = 0.8, 0.9
 
 Rule = Callable[[Row | None], Change | None]
@@ -40,7 +40,7 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """What a reader wants to know.
+    """What a reader watches.
 
     Attributes:
         room: Room id.
@@ -54,12 +54,12 @@ class Watch:
 
     @property
     def places(self) -> tuple[str, ...]:
-        """The store's rooms this is about."""
+        """The store's rooms to watch."""
         return (self.room, policy_room(self.fingerprint)) if self.fingerprint else (self.room,)
 
 
 def policy_room(fingerprint: str) -> str:
-    """Where a root's policy lies in the store: no room's id looks like this."""
+    """The place of a root's policy in the store; no room's id looks like this."""
     return f"policy:{fingerprint}"
 
 
@@ -68,7 +68,7 @@ class Rooms:
 
     Args:
         store: Where they are kept.
-        new_rooms: Counts rooms that come into being, per address.
+        new_rooms: Limits new rooms per address.
     """
 
     def __init__(self, store: Store, new_rooms: Limiter) -> None:
@@ -84,7 +84,7 @@ class Rooms:
         Args:
             room: Room id, or a policy's place.
             slot: Slot id.
-            rule: Decides on what lies there; called again when somebody else was faster.
+            rule: Decides on the slot's content; called again if somebody else was faster.
             client: Whom a new room is counted for.
             now: Unix seconds.
 
@@ -105,12 +105,12 @@ class Rooms:
         raise unavailable("others keep writing this slot")
 
     async def read(self, place: str, slot: str, now: float) -> Row | None:
-        """One slot, unless its time is over."""
+        """One slot, unless it has expired."""
         row = await self.store.get(place, slot)
         return row if row is not None and row.value.expires > now else None
 
     async def changes(self, watch: Watch, now: float) -> bytes | None:
-        """The answer to a reader as JSON; None when there is no news for it."""
+        """The answer to a reader as JSON; None if there is no news for it."""
         listing = await self.store.list(watch.room, watch.after)
         policy = await self._policy(watch, now, reset=listing.reset)
         if not (listing.reset or listing.rows or policy):
@@ -118,7 +118,7 @@ class Rooms:
         return self._encode(listing, policy, now)
 
     async def nothing(self, watch: Watch, now: float) -> bytes:
-        """The answer to a reader that waited in vain, with a cursor of now."""
+        """The answer to a reader that waited in vain, with the current cursor."""
         listing = await self.store.list(watch.room, watch.after)
         return self._encode(listing, await self._policy(watch, now, reset=listing.reset), now)
 
@@ -141,7 +141,7 @@ class Rooms:
         if taken >= limits.SLOTS:
             raise RefusalError(f"the room has {limits.SLOTS} slots, all taken", Code.ROOM_FULL)
         if self.store.fullness() >= (FULL_FOR_SLOTS if taken else FULL_FOR_ROOMS):
-            raise RefusalError("only who is here already can still write", Code.STORE_FULL)
+            raise RefusalError("only members that are here already can still write", Code.STORE_FULL)
         wait = 0.0 if taken else self._new_rooms.take(client, now)
         if wait:
             raise RefusalError("this address made too many rooms", Code.NEW_ROOMS, retry=wait)
@@ -158,7 +158,7 @@ class Rooms:
             self._recounting.clear()
 
     async def _taken(self, room: str, now: float) -> int:
-        """Slots that are taken or being filled.
+        """The number of slots taken or being filled.
 
         What was just committed counts twice until its writer goes on: a room that looks full while somebody
         writes is counted again when they have.
@@ -172,7 +172,7 @@ class Rooms:
             await recount
 
     async def _policy(self, watch: Watch, now: float, *, reset: bool) -> Row | None:
-        """The watched policy, if the reader does not know it yet."""
+        """The watched policy, if the reader does not have it yet."""
         if not watch.fingerprint:
             return None
         row = await self.read(policy_room(watch.fingerprint), watch.fingerprint, now)

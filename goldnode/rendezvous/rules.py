@@ -1,7 +1,7 @@
-"""What may replace what in a slot: pure decisions over what lies there and what has come.
+"""What may replace what in a slot: pure decisions on its content and what arrives.
 
-Signatures have been checked before.  A slot that ran out of time is empty here.  The same bytes
-again are no fault and no change: a client that lost the answer repeats itself
+Signatures have been checked before.  An expired slot counts as empty here.  The same bytes
+again are neither an error nor a change: a client that lost the answer repeats itself
 (docs/rendezvous-protocol.md, section 3).
 """
 
@@ -27,7 +27,7 @@ class Change:
 
     Attributes:
         value: The slot's new content.
-        notify: Whether watchers care.
+        notify: Whether watchers are notified.
     """
 
     value: Value
@@ -36,10 +36,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What the client wants of the slot before it is changed.
+    """The client's precondition for changing the slot.
 
     Attributes:
-        match: The revision that must lie there; None for any.
+        match: The revision that the slot must have; None for any.
         absent: The slot must be empty.
     """
 
@@ -47,7 +47,7 @@ class Condition:
     absent: bool = False
 
     def check(self, there: Row | None) -> None:
-        """Refuse (`precondition`) when the slot is otherwise."""
+        """Refuse (`precondition`) if the slot does not meet it."""
         if self.absent and there is not None:
             raise RefusalError("the slot is not empty", Code.PRECONDITION)
         if self.match is not None and (there is None or there.notify_rev != self.match):
@@ -72,7 +72,7 @@ def parse_condition(if_match: str | None, if_none_match: str | None) -> Conditio
 
 
 def put_record(there: Row | None, record: Record, condition: Condition, now: float) -> Change | None:
-    """Decide on a record; None when it lies there already.
+    """Decide on a record; None if it is there already.
 
     Raises:
         RefusalError: `precondition` or `stale`.
@@ -86,7 +86,7 @@ def put_record(there: Row | None, record: Record, condition: Condition, now: flo
 
 
 def put_tombstone(there: Row | None, tombstone: Tombstone, condition: Condition, now: float) -> Change | None:
-    """Decide on a farewell; None when it lies there already.
+    """Decide on a tombstone; None if it is there already.
 
     Raises:
         RefusalError: `precondition` or `stale`.
@@ -100,7 +100,7 @@ def put_tombstone(there: Row | None, tombstone: Tombstone, condition: Condition,
 
 
 def heartbeat(there: Row | None, heartbeat: Heartbeat, condition: Condition, now: float) -> Change | None:
-    """Decide on a heartbeat; None when it was accepted before.
+    """Decide on a heartbeat; None if it was accepted before.
 
     Raises:
         RefusalError: `no-record`, `precondition` or `stale`.
@@ -119,7 +119,7 @@ def heartbeat(there: Row | None, heartbeat: Heartbeat, condition: Condition, now
 
 
 def put_policy(there: Row | None, policy: SignedPolicy, now: float) -> Change:
-    """Decide on a policy; the same again is kept longer.
+    """Decide on a policy; the same one again is kept longer.
 
     Raises:
         RefusalError: `stale`.

@@ -1,4 +1,4 @@
-"""The application on uvicorn: one socket, one store file, and an orderly end."""
+"""Runs the application on uvicorn: one socket, one store file, and an orderly shutdown."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ from goldnode.rendezvous.storage.sqlite import MAX_BYTES, SqliteStore, set_aside
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two rounds of forgetting what ran out of time.
+#: Seconds between sweeps of expired slots.
 SWEEP_SECONDS = 5.0
-#: Seconds before a server whose store was damaged begins anew: a disk that goes on failing is not to be hammered.
+#: Seconds before a server restarts after its store was damaged, so as not to hammer a failing disk.
 PAUSE_SECONDS = 1.0
-#: Connections the kernel holds for us while we are busy: a whole fleet may come back at once.
+#: Connections that the kernel queues while we are busy: many clusters may come back at once.
 BACKLOG = 4096
-#: Bytes the kernel holds for one client that does not read; its own choice would be megabytes.
+#: Bytes that the kernel buffers for a client that does not read; its default would be megabytes.
 SEND_BUFFER = 128 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to run.
+    """How to run the server.
 
     Attributes:
         host: Address to listen on; `::` is every address of both families.
@@ -57,11 +57,11 @@ class Options:
 
 
 class _Stop:
-    """What ends the server in good order, from whichever store it serves by now.
+    """Stops the server in good order, whichever store it serves.
 
     Attributes:
-        asked: It was called; from a signal handler or another thread, perhaps.
-        server: What serves now.
+        asked: Whether it was called, perhaps from a signal handler or another thread.
+        server: The server that is running now.
     """
 
     def __init__(self) -> None:
@@ -69,14 +69,14 @@ class _Stop:
         self.server: _Server | None = None
 
     def __call__(self) -> None:
-        """End."""
+        """Stop the server."""
         self.asked = True
         if self.server is not None:
             self.server.end()
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server; whoever waits for news is answered before it ends."""
+    """uvicorn's server; waiting clients are answered before it stops."""
 
     def __init__(self, config: uvicorn.Config, notifier: Notifier, stop: _Stop) -> None:
         super().__init__(config)
@@ -84,18 +84,18 @@ class _Server(uvicorn.Server):
         self._loop = asyncio.get_running_loop()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Take connections; asyncio has just shortened the kernel's queue to what it takes in one go."""
+        """Accept connections; restores the kernel's queue, which asyncio has just shortened to one batch."""
         await super().startup(sockets)
         for listener in sockets or ():
             listener.listen(BACKLOG)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
-        """End, and at the second Ctrl-C at once.  Unlike uvicorn's own, does not raise the signal again."""
+        """Stop, at the second Ctrl-C at once.  Unlike uvicorn's own, does not raise the signal again."""
         self.force_exit = self.should_exit and sig == signal.SIGINT
         self._stop()
 
     def end(self) -> None:
-        """End in good order; may be called from a signal handler or another thread."""
+        """Stop in good order; may be called from a signal handler or another thread."""
         self.should_exit = True
         self._loop.call_soon_threadsafe(self._notifier.close)
 
@@ -103,11 +103,11 @@ class _Server(uvicorn.Server):
 async def serve(options: Options, ready: Callable[[str, Callable[[], None]], None]) -> None:
     """Run until a signal, or the function given to ``ready``, says stop.
 
-    A store that turns out to be damaged is set aside, and the server begins anew on the same address.
+    A store that turns out to be damaged is set aside, and the server restarts on the same address.
 
     Args:
-        options: How.
-        ready: Called once connections are taken, with the server's URL and what ends it.
+        options: How to run.
+        ready: Called once connections are accepted, with the server's URL and a function that stops it.
 
     Raises:
         HostError: The address or the file cannot be used.
@@ -120,13 +120,13 @@ async def serve(options: Options, ready: Callable[[str, Callable[[], None]], Non
         while await _serve_store(options, listener, limit, stop, told):
             await asyncio.sleep(PAUSE_SECONDS)
             set_aside(options.database)
-            told = partial(bool)  # who wanted to know where the server is, and what ends it, has been told
+            told = partial(bool)  # the caller of ``ready`` has been told already
 
 
 async def _serve_store(
     options: Options, listener: socket.socket, limit: int, stop: _Stop, ready: Callable[[], object]
 ) -> bool:
-    """Serve from one store; whether it ended because that is damaged."""
+    """Serve from one store; returns whether it stopped because that is damaged."""
     notifier, damaged, config = Notifier(), asyncio.Event(), options.config
     connections = Connections(limit, config.address_connections, config.proxies)
     name = secrets.token_hex(16)
@@ -153,14 +153,14 @@ def _uvicorn_config(app: App, connections: Connections) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=GuardedProtocol.among(connections), ws="none", loop="asyncio", lifespan="off", interface="asgi3",
-        proxy_headers=False,  # believed only from --trusted-proxy: address.py
+        proxy_headers=False,  # trusted only from --trusted-proxy: address.py
         access_log=False, log_config=None, server_header=False, date_header=False,
         timeout_keep_alive=IDLE_SECONDS, backlog=ACCEPTED_AT_ONCE,
     )  # fmt: skip
 
 
 def _connection_limit() -> int:
-    """Connections there may be: each is a file, and the usual soft limit of 1,024 would end long before our own."""
+    """The limit on connections: each is a file, and the usual soft limit of 1,024 is far below our own."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     limit = within_files(TOTAL, hard)
@@ -185,7 +185,7 @@ def _listening(options: Options) -> Iterator[socket.socket]:
 
 @contextlib.contextmanager
 def _alone(database: Path) -> Iterator[None]:
-    """Hold the store for this process: watchers of another one would never hear of our writes."""
+    """Lock the store for this process: another's watchers would never hear of our writes."""
     database.parent.mkdir(parents=True, exist_ok=True)
     with database.with_name(f"{database.name}.lock").open("a") as lock:
         try:

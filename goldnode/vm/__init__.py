@@ -1,1 +1,1 @@
-"""QEMU machines on this machine: what they are started with, and what accelerates them."""
+"""QEMU virtual machines on this host: how they are started, and what accelerates them."""

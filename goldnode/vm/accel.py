@@ -1,6 +1,6 @@
 """Which accelerator QEMU really has here: probed, never inferred from ``/dev/kvm``.
 
-On some hosts the device opens and no kernel ever starts (nested virtualisation that is switched
+On some hosts the device opens but no kernel ever starts (nested virtualisation that is switched
 off half way), and Packer would silently fall back, or hang until its time is up.  So a kernel is
 started, and has to speak within a few seconds.  The answer holds until this machine reboots, so it
 is remembered under its boot id.
@@ -20,7 +20,7 @@ from goldnode import files, paths
 from goldnode.errors import HostError
 from goldnode.run import spawn
 
-#: Seconds for the first words of a kernel under KVM; measured 0.6 on a slow host.
+#: Seconds until a kernel's first output under KVM; measured 0.6 on a slow host.
 TIMEOUT = 6.0
 
 
@@ -32,7 +32,7 @@ class Accelerator(StrEnum):
 
 
 class AccelMode(StrEnum):
-    """What a person may ask for."""
+    """The accelerator that a person may ask for."""
 
     AUTO = "auto"
     KVM = "kvm"
@@ -41,10 +41,10 @@ class AccelMode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Acceleration:
-    """What was found, and why: both go into the manifest.
+    """The accelerator found, and why: both go into the manifest.
 
     Attributes:
-        accelerator: What QEMU is told.
+        accelerator: Passed to QEMU.
         cpu: QEMU's ``-cpu``; the default model is too old for Debian 13's x86-64-v2 programs.
         reason: One clause for people.
     """
@@ -75,7 +75,7 @@ def choose(mode: AccelMode, kernel: Path | None = None) -> Acceleration:
 
 
 def remembered() -> str:
-    """What the last probe on this machine found, for people; empty when there was none since it started."""
+    """What the last probe on this machine found, for people; empty if there was none since it booted."""
     known = _memory()
     return f"{Accelerator.KVM if known['works'] else Accelerator.TCG} ({known['reason']})" if known else ""
 

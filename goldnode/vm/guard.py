@@ -1,6 +1,6 @@
-"""Runs one program and makes sure that nothing of it survives us, even if we are killed with SIGKILL.
+"""Runs one program and makes sure that none of its processes survives us, even if we are killed with SIGKILL.
 
-Packer starts plugins, a plugin starts QEMU, and each leads its own life when the one above it dies.
+Packer starts plugins, a plugin starts QEMU, and each keeps running when the one above it dies.
 Two small processes stand between, the watch and the keeper, which the watch forks:
 
 - The watch looks at its standard input; when that closes (whoever started us is gone), or on
@@ -9,7 +9,7 @@ Two small processes stand between, the watch and the keeper, which the watch for
 - Both adopt orphans (``PR_SET_CHILD_SUBREAPER``), and when the one below them has ended, they kill
   every descendant until there is none.
 
-So whichever of the two is killed with SIGKILL, the other clears away.  The same happens when the
+So whichever of the two is killed with SIGKILL, the other cleans up.  The same happens when the
 program itself dies and leaves something behind.
 
 Used as ``python3 -I guard.py PROGRAM ARGUMENT...`` with a pipe as standard input; exits with the
@@ -29,7 +29,7 @@ import time
 from pathlib import Path
 
 PR_SET_CHILD_SUBREAPER = 36
-#: Seconds the program has to clean up; with one more for the keeper below the grace `run.stop_group` gives *us*.
+#: Seconds the program has to clean up; with one more for the keeper, less than the grace `run.stop_group` gives *us*.
 GRACE = 3.0
 
 
@@ -43,7 +43,7 @@ def main(argv: list[str]) -> int:
     theirs, ours = os.pipe()
     keeper = os.fork()
     if not keeper:
-        os.setsid()  # Whoever kills our group with SIGKILL leaves the keeper.
+        os.setsid()  # A SIGKILL to our process group does not reach the keeper.
         os.dup2(theirs, 0)
         os.close(ours)
         return keep(argv)
@@ -58,9 +58,9 @@ def main(argv: list[str]) -> int:
 
 
 def keep(argv: list[str]) -> int:
-    """Start the program, and end it when somebody wants that; returns its exit code."""
+    """Start the program, and end it when asked to; returns its exit code."""
     adopt_orphans()
-    # Whoever was started by nohup or a script's `&` ignores SIGINT, and so would all that it starts.
+    # A process started by nohup or a script's `&` ignores SIGINT, and so would everything that it starts.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     program = subprocess.Popen(argv, stdin=subprocess.DEVNULL, start_new_session=True)
     ended = os.pidfd_open(program.pid)
@@ -73,12 +73,12 @@ def keep(argv: list[str]) -> int:
 
 
 def adopt_orphans() -> None:
-    """Become the parent of every descendant whose own is gone (prctl(2); a fork does not inherit this)."""
+    """Become the parent of every orphaned descendant (prctl(2); a fork does not inherit this)."""
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def wanted_to_end(ended: int) -> bool:
-    """Wait until the process behind a pidfd has ended, or standard input has, or a signal comes.
+    """Wait until the process behind a pidfd ends, standard input closes, or a signal arrives.
 
     Returns:
         Whether the process still runs.
@@ -92,14 +92,14 @@ def wanted_to_end(ended: int) -> bool:
 
 
 def exit_code(code: int) -> int:
-    """As a shell has it: 128 + signal."""
+    """The exit code as a shell reports it: 128 + signal."""
     return code if code >= 0 else 128 - code
 
 
 def kill_descendants() -> None:
-    """SIGKILL every process below this one, again and again until none is left.
+    """Kill (SIGKILL) every process below this one, again and again until none is left.
 
-    The dead are not collected: among them may be the program, whose exit code is still wanted.
+    Zombies are not reaped: the program may be among them, and its exit code is still needed.
     """
     while pids := descendants(os.getpid()):
         for pid in pids:
@@ -109,12 +109,12 @@ def kill_descendants() -> None:
 
 
 def descendants(root: int) -> list[int]:
-    """Living processes below ``root``, zombies left out."""
+    """Running processes below ``root``, without zombies."""
     parents: dict[int, int] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
-                # The name, in brackets, may hold spaces: state and parent follow the last bracket.
+                # The name, in parentheses, may hold spaces: state and parent follow the last one.
                 state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
                 if state != "Z":
                     parents[int(entry.name)] = int(parent)

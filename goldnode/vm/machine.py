@@ -1,7 +1,7 @@
-"""A QEMU machine: what it is, the command line that starts it, and a running one to talk to.
+"""A QEMU machine: its specification, the command line that starts it, and a running one to talk to.
 
 ``boot``, the fleet, the tests and the benchmarks all start their machines here, so that they all
-start the same one: the sealed disk under an overlay that is thrown away, firmware as in a cloud,
+start the same one: the sealed disk under a temporary overlay, firmware as in a cloud,
 the console on a serial port, user-data on a CD.
 """
 
@@ -23,7 +23,7 @@ from goldnode.vm import guard
 from goldnode.vm.accel import Acceleration
 
 OVMF = Path("/usr/share/ovmf/OVMF.fd")
-#: Terminal control sequences, which firmware and systemd send and nobody wants in a log.
+#: Terminal control sequences, which firmware and systemd send and which do not belong in a log.
 CONTROL = re.compile(rb"\x1b(\[[0-9;?=!]*[A-Za-z]|[()][A-Z0-9]|[=>c7-8])")
 
 
@@ -52,7 +52,7 @@ def user_network(forwards: dict[int, int] | None = None, *, restrict: bool = Fal
 
     Args:
         forwards: Port on the host's loopback interface → port of the guest, TCP.
-        restrict: Let the guest reach nothing.
+        restrict: Keep the guest from reaching anything.
     """
     options = [f",hostfwd=tcp:127.0.0.1:{outside}-:{inside}" for outside, inside in (forwards or {}).items()]
     return f"user,restrict={'on' if restrict else 'off'}{''.join(options)}"
@@ -60,12 +60,12 @@ def user_network(forwards: dict[int, int] | None = None, *, restrict: bool = Fal
 
 @dataclass(frozen=True, slots=True)
 class QemuSpec:
-    """Everything that decides a machine.
+    """Everything that defines a machine.
 
     Attributes:
         disk: Its first disk, qcow2, written to: an overlay, or a copy.
         firmware: BIOS or UEFI.
-        seed: ISO with user-data and meta-data (``seed_iso``); None for a machine that nobody told anything.
+        seed: ISO with user-data and meta-data (``seed_iso``); None for a machine without user-data.
         nics: Network cards, the first is eth0.
         volumes: Further disks, qcow2.
         cpus: Processors.
@@ -90,7 +90,7 @@ class QemuSpec:
 
 
 def command(spec: QemuSpec, acceleration: Acceleration) -> list[str]:
-    """The command line that starts ``spec``; nothing in it depends on the moment."""
+    """The command line that starts ``spec``; the same for the same spec."""
     argv = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none",
             "-machine", f"q35,accel={acceleration.accelerator}", "-cpu", acceleration.cpu,
             "-smp", str(spec.cpus), "-m", str(spec.memory)]  # fmt: skip
@@ -114,7 +114,7 @@ def command(spec: QemuSpec, acceleration: Acceleration) -> list[str]:
 
 
 def overlay(backing: Path, target: Path) -> Path:
-    """A disk that reads from ``backing`` and writes to ``target``; made in no time.
+    """Make a disk that reads from ``backing`` and writes to ``target``, instantly.
 
     Raises:
         ImageError: ``backing`` is not a qcow2 image.
@@ -127,12 +127,12 @@ def overlay(backing: Path, target: Path) -> Path:
 
 
 def seed_iso(target: Path, user_data: str, *, instance: str, network_config: str = "") -> Path:
-    """A CD that cloud-init's NoCloud source reads.
+    """Make a CD that cloud-init's NoCloud source reads.
 
     Args:
         target: The ISO to write.
         user_data: What a person would paste into a cloud console.
-        instance: The instance id: a new one makes cloud-init take the machine for a new one.
+        instance: The instance id; to cloud-init, a new one means a new machine.
         network_config: Network configuration, version 2; empty for DHCP on the first card.
     """
     folder = target.with_suffix(".d")
@@ -159,14 +159,14 @@ def seed_iso(target: Path, user_data: str, *, instance: str, network_config: str
 
 
 def read_console(file: Path) -> str:
-    """What a recorded console says, for people; empty while nothing was recorded."""
+    """The text of a recorded console, for people; empty while nothing is recorded."""
     if not file.exists():
         return ""
     return CONTROL.sub(b"", file.read_bytes()).decode("utf-8", "replace").replace("\r", "")
 
 
 class RunningVm:
-    """A machine that runs.
+    """A running machine.
 
     Args:
         spec: What was started.
@@ -178,14 +178,14 @@ class RunningVm:
         self.started = time.monotonic()
 
     def console(self) -> str:
-        """What it said on its console so far."""
+        """What its console has printed so far."""
         return read_console(self.spec.console) if self.spec.console else ""
 
     def wait_for(self, pattern: str, timeout: float) -> re.Match[str]:
         """Wait until the console matches.
 
         Raises:
-            BakeError: It did not within ``timeout`` seconds, or the machine ended; shows the last lines.
+            BakeError: It did not match within ``timeout`` seconds, or the machine ended; shows the last lines.
         """
         while True:
             ended = self.process.poll() is not None
@@ -203,7 +203,7 @@ class RunningVm:
 
 @contextlib.contextmanager
 def running(spec: QemuSpec, acceleration: Acceleration) -> Iterator[RunningVm]:
-    """Start a machine; it ends with the block, and also if we are killed."""
+    """Start a machine; it ends with the block, or when we are killed."""
     with spawn(guard.command(command(spec, acceleration)), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         machine = RunningVm(spec, process)
         try:

@@ -1,5 +1,5 @@
 """Amazon EC2 images through EBS direct: no instance is started, no bucket is used.
 
-``upload`` knows blocks and one snapshot, ``image`` one region's AMI, ``pointer`` the SSM
-parameters, ``publish`` the order of it all.
+``upload`` handles blocks and one snapshot, ``image`` one region's AMI, ``pointer`` the SSM
+parameters, ``publish`` the order of all steps.
 """

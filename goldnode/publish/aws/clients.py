@@ -1,7 +1,7 @@
-"""How AWS is called: time limits, retries, and its many ways to fail turned into one error.
+"""How AWS is called: timeouts, retries, and its many failures turned into one error.
 
-boto3's defaults wait a minute for an answer and give up after five tries; an upload of thousands
-of blocks wants the opposite.  Off EC2, clients without limits are known to hang.
+boto3's defaults wait a minute for an answer and give up after five attempts; an upload of thousands
+of blocks needs the opposite.  Outside EC2, clients without timeouts are known to hang.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
     from mypy_boto3_ssm.client import SSMClient
 
-#: Blocks on the way at once; coldsnap and NixOS/amis arrived at the same number.
+#: Blocks in flight at once; coldsnap and NixOS/amis arrived at the same number.
 WORKERS = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How patient we are.
+    """Timeouts and retries.
 
     Attributes:
-        connect: Seconds for a connection.
+        connect: Seconds to establish a connection.
         answer: Seconds without a byte of an answer.
-        attempts: Tries per call, the first one included; boto3 paces them (adaptive mode).
-        poll: Seconds between two looks at something that takes minutes.
+        attempts: Attempts per call, including the first; boto3 paces them (adaptive mode).
+        poll: Seconds between polls of something that takes minutes.
         timeout: Seconds until a snapshot, image or copy must be ready.
     """
 
@@ -49,11 +49,11 @@ class Limits:
 
 @dataclass(slots=True)
 class Clients:
-    """One client per service and region, made when first asked for; safe to share between threads.
+    """One client per service and region, made on first use; safe to share between threads.
 
     Attributes:
-        limits: Time limits and retries of all of them.
-        endpoint: Another server than Amazon's, for tests and benchmarks.
+        limits: Timeouts and retries for all of them.
+        endpoint: A server other than Amazon's, for tests and benchmarks.
     """
 
     limits: Limits = field(default_factory=Limits)
@@ -98,16 +98,16 @@ class Clients:
 
 
 def error_code(error: ClientError) -> str:
-    """Amazon's word for what is wrong, as `InvalidAMIID.NotFound`."""
+    """Amazon's error code, such as `InvalidAMIID.NotFound`."""
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
 @contextlib.contextmanager
 def aws_errors(doing: str) -> Iterator[None]:
-    """Turn whatever boto3 raises in the block into one sentence.
+    """Turn whatever boto3 raises in the block into one error.
 
     Args:
-        doing: What was tried and where, as `registering the image in eu-west-1`.
+        doing: What was attempted and where, as `registering the image in eu-west-1`.
 
     Raises:
         PublishError: AWS refused, or could not be reached within the limits.

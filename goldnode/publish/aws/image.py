@@ -1,4 +1,4 @@
-"""One AMI: what it must be, how it is found, registered, copied, and compared with what it must be."""
+"""One AMI: its specification, and how it is found, registered, copied and checked."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 #: What EC2 calls Debian's architectures.
 ARCHITECTURES: Mapping[str, str] = {"amd64": "x86_64", "arm64": "arm64"}
 ROOT_DEVICE = "/dev/xvda"
-#: The tag that makes what we made findable: sha256 of the release.json it was made from.
+#: The tag by which we find what we made: sha256 of the release.json it was made from.
 RELEASE_TAG = "goldnode:release"
 
 
 @dataclass(frozen=True, slots=True)
 class Ami:
-    """An image as it must come out, in whichever region.
+    """The specification of an image, in whichever region.
 
     Attributes:
         network: Its network, as `osmosis`.
         version: The release's version.
-        arch: Debian's word, `amd64` or `arm64`.
+        arch: Debian's name, `amd64` or `arm64`.
         commit: git commit it was baked from.
         release: sha256 of its release.json.
         raw: Its disk, a `.raw.zst`.
@@ -50,7 +50,7 @@ class Ami:
 
     @property
     def name(self) -> str:
-        """What consoles show; unique per account and region."""
+        """The name that consoles show; unique per account and region."""
         return f"goldnode-{self.network}-{self.version}-{self.arch}"
 
     @property
@@ -60,11 +60,11 @@ class Ami:
 
     @property
     def boot_mode(self) -> BootModeValuesType:
-        """UEFI wherever the instance type offers it; Arm offers nothing else."""
+        """UEFI where the instance type offers it; Arm offers nothing else."""
         return "uefi" if self.arch == "arm64" else "uefi-preferred"
 
     def tags(self) -> dict[str, str]:
-        """What every image and snapshot of this release carries."""
+        """The tags of every image and snapshot of this release."""
         return {
             "Name": self.name,
             RELEASE_TAG: self.release,
@@ -74,11 +74,11 @@ class Ami:
         }
 
     def token(self, *parts: str) -> str:
-        """A client token: the same request sent twice, even by two runs, makes one thing."""
+        """A client token: the same request sent twice, even by two runs, creates one resource."""
         return hashlib.sha256("\n".join([self.release, *parts]).encode()).hexdigest()[:64]
 
     def specification(self, *kinds: ResourceTypeType) -> list[TagSpecificationTypeDef]:
-        """The tags in the form that EC2's calls take."""
+        """The tags in the form that EC2's calls expect."""
         tags = [{"Key": key, "Value": value} for key, value in self.tags().items()]
         return [{"ResourceType": kind, "Tags": tags} for kind in kinds]  # type: ignore[typeddict-item]
 
@@ -141,7 +141,7 @@ def copy(ec2: EC2Client, ami: Ami, image: str, source: str, region: str) -> str:
 def wait_available(
     clients: Clients, region: str, image: str, sleep: Callable[[float], None], clock: Callable[[], float]
 ) -> None:
-    """Look at an image until it can be launched.
+    """Poll an image until it can be launched.
 
     Raises:
         PublishError: It failed, or took longer than the limits allow.
@@ -161,12 +161,12 @@ def wait_available(
 
 
 def faults(image: ImageTypeDef, ami: Ami, snapshot: str | None) -> list[str]:
-    """Every way in which a published image differs from what it must be.
+    """Every way in which a published image differs from its specification.
 
     Args:
         image: As DescribeImages shows it.
-        ami: What it must be.
-        snapshot: The snapshot it must stand on; None where AWS made the snapshot (a copy).
+        ami: Its specification.
+        snapshot: The snapshot it must be made from; None where AWS made the snapshot (a copy).
     """
     disks = image.get("BlockDeviceMappings", [])
     disk: EbsBlockDeviceTypeDef = disks[0].get("Ebs", {}) if disks else {}
@@ -192,7 +192,7 @@ def check(ec2: EC2Client, image: str, ami: Ami, snapshot: str | None) -> None:
     """Read a published image back and compare.
 
     Raises:
-        PublishError: It differs; lists every difference.
+        PublishError: It differs; the message lists every difference.
     """
     with aws_errors(f"reading {image} back"):
         shown = ec2.describe_images(ImageIds=[image])["Images"]
@@ -202,7 +202,7 @@ def check(ec2: EC2Client, image: str, ami: Ami, snapshot: str | None) -> None:
 
 
 def _state(ec2: EC2Client, image: str) -> str:
-    """`pending` as long as a region has not heard of the image it has just made."""
+    """The image's state; `pending` while a region does not yet know the image it has just made."""
     with aws_errors(f"looking at {image}"):
         try:
             images = ec2.describe_images(ImageIds=[image])["Images"]

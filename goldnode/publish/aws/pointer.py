@@ -23,7 +23,7 @@ def parameter(ami: Ami, version: str) -> str:
 
 
 def read(ssm: SSMClient, name: str) -> str | None:
-    """The image a parameter names; None when there is no such parameter."""
+    """The image that a parameter names; None if there is no such parameter."""
     with aws_errors(f"reading the parameter {name}"):
         try:
             return ssm.get_parameter(Name=name)["Parameter"]["Value"]
@@ -34,7 +34,7 @@ def read(ssm: SSMClient, name: str) -> str | None:
 
 
 def name_version(ssm: SSMClient, ami: Ami, image: str) -> Facts:
-    """Let the version's parameter name the image.
+    """Point the version's parameter at the image.
 
     Raises:
         PublishError: It names another image already: a version is published once.
@@ -44,7 +44,7 @@ def name_version(ssm: SSMClient, ami: Ami, image: str) -> Facts:
     try:
         _put(ssm, name, image, overwrite=False)
     except ClientError as refused:
-        # It may be our own earlier try, whose answer was lost: what counts is what it holds.
+        # It may be our own earlier attempt, whose answer was lost: what counts is its value.
         if error_code(refused) != "ParameterAlreadyExists":
             raise
     held = read(ssm, name)
@@ -54,7 +54,7 @@ def name_version(ssm: SSMClient, ami: Ami, image: str) -> Facts:
 
 
 def name_latest(ssm: SSMClient, ami: Ami, image: str) -> Facts:
-    """Let `latest` name the image, whatever it named before.
+    """Point `latest` at the image, whatever it named before.
 
     Raises:
         ClientError: SSM refused.
@@ -66,5 +66,5 @@ def name_latest(ssm: SSMClient, ami: Ami, image: str) -> Facts:
 
 
 def _put(ssm: SSMClient, name: str, image: str, *, overwrite: bool) -> None:
-    # With this data type SSM itself refuses an id that is no image of the region.
+    # With this data type SSM itself refuses an id that is not an image in the region.
     ssm.put_parameter(Name=name, Value=image, Type="String", DataType="aws:ec2:image", Overwrite=overwrite)

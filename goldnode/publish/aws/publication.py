@@ -16,7 +16,7 @@ from goldnode.publish.ledger import Facts, Ledger
 
 @dataclass(frozen=True, slots=True)
 class Parent:
-    """An earlier release of the same network: only what differs from it is sent.
+    """An earlier release of the same network: only the difference is sent.
 
     Attributes:
         snapshot: Its snapshot in the home region.
@@ -33,14 +33,14 @@ class Publication:
 
     Attributes:
         ami: What to publish.
-        regions: Where; the first one is the home region, into which the disk is sent.
-        deprecate_at: From when on consoles no longer offer the image to others.
+        regions: Where; the first is the home region, to which the disk is uploaded.
+        deprecate_at: When consoles stop offering the image to others.
         clients: How AWS is called.
-        ledger: What was done already.
-        progress: Who watches.
-        parent: What the home region holds already.
+        ledger: What has been done already.
+        progress: Receives progress.
+        parent: What the home region has already.
         sleep: Waits that many seconds.
-        clock: Seconds that only grow.
+        clock: Monotonic seconds.
     """
 
     ami: Ami
@@ -55,11 +55,11 @@ class Publication:
 
     @property
     def home(self) -> str:
-        """The region the disk is sent to."""
+        """The region to which the disk is uploaded."""
         return self.regions[0]
 
     def once(self, step: str, key: str, find: Callable[[], str | None], act: Callable[[], str]) -> str:
-        """A step of the ledger whose result is one id, kept under ``key``."""
+        """Do a step of the ledger whose result is one id, kept under ``key``."""
 
         def found() -> Facts | None:
             held = find()

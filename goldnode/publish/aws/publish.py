@@ -1,7 +1,7 @@
-"""One release as AMIs: a snapshot in the home region, an image, copies side by side, then the pointers.
+"""One release as AMIs: a snapshot in the home region, an image, copies in parallel, then the pointers.
 
-Nothing points at an image that was not read back and found right.  A region that fails is named,
-and the others stay; running the same command again goes on with it.
+Nothing points at an image that was not read back and found correct.  A region that fails is named,
+and the others stay; running the same command again continues with it.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from goldnode.publish.ledger import Facts
 
 
 def publish(work: Publication) -> dict[str, str]:
-    """Publish an image in every region; continue, or do nothing, when that was done before.
+    """Publish an image in every region; resume, or do nothing, if that was done before.
 
     Returns:
         The image's id in every region.
 
     Raises:
-        PublishError: The home region failed, or some others did; names them, and which ones stand.
+        PublishError: The home region failed, or some others did; names those, and the ones that are published.
     """
     snapshot = completed_snapshot(work)
     with work.progress.step(f"registering the image in {work.home}"):
@@ -80,7 +80,7 @@ def _register(work: Publication, snapshot: str) -> str:
         try:
             return image.register(ec2, work.ami, snapshot)
         except ClientError as refused:
-            # RegisterImage takes no client token: the name may be taken by our own try, whose answer was lost.
+            # RegisterImage takes no client token: our own attempt, whose answer was lost, may have taken the name.
             if error_code(refused) == "InvalidAMIName.Duplicate" and (held := image.find(ec2, work.ami)):
                 return held
             raise

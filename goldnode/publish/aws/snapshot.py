@@ -1,4 +1,4 @@
-"""The home region's snapshot: started once, filled, closed, and every block of it compared with the image."""
+"""The home region's snapshot: started once, filled, completed, and every block compared with the image."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from goldnode.publish.aws.publication import Publication
 from goldnode.publish.aws.upload import put_blocks, read_back
 from goldnode.publish.ledger import Facts
 
-#: Minutes after which AWS gives up on a snapshot that nobody goes on writing.
+#: Minutes after which AWS gives up on a snapshot that nobody writes to.
 SNAPSHOT_TIMEOUT = 24 * 60
 
 
 def completed_snapshot(work: Publication) -> str:
-    """The completed snapshot of the home region, every block of it compared with the image."""
+    """The completed snapshot of the home region, every block compared with the image."""
     step = f"{work.home}/snapshot"
     snapshot = work.once(step, "SnapshotId", lambda: _find(work), lambda: _start(work))
     if _state(work, snapshot) == "error":
-        # AWS gave it up: nobody wrote to it for SNAPSHOT_TIMEOUT.
+        # AWS gave up on it: nobody wrote to it for SNAPSHOT_TIMEOUT.
         _give_up(work, snapshot)
         snapshot = work.once(step, "SnapshotId", lambda: _find(work), lambda: _start(work))
     if _state(work, snapshot) == "pending":
@@ -32,7 +32,7 @@ def completed_snapshot(work: Publication) -> str:
 
 
 def _fill(work: Publication, snapshot: str) -> Facts:
-    """Send what is missing and close the snapshot."""
+    """Upload what is missing and complete the snapshot."""
     step = f"{work.home}/blocks"
     with (
         work.progress.step(f"sending blocks to {work.home}") as shown,
@@ -58,7 +58,7 @@ def _fill(work: Publication, snapshot: str) -> Facts:
                 ChecksumAggregationMethod="LINEAR",
             )
         except ClientError:
-            # Our own try, whose answer was lost, may have completed it; the read-back proves the content.
+            # Our own attempt, whose answer was lost, may have completed it; the read-back proves the content.
             if _state(work, snapshot) != "completed":
                 raise
     return {"blocks": len(written)}
@@ -96,7 +96,7 @@ def _find(work: Publication) -> str | None:
 
 
 def _give_up(work: Publication, snapshot: str) -> None:
-    """Forget a snapshot, then delete it: a crash in between leaves it findable by its tag, to be given up again."""
+    """Forget a snapshot, then delete it: after a crash in between, it is still found by its tag, and given up again."""
     restarts = len(work.ledger.marked(f"{work.home}/restarts"))
     work.ledger.mark(f"{work.home}/restarts", [restarts + 1])
     for stale in ("blocks", "complete", "read-back", "snapshot"):
@@ -110,7 +110,7 @@ def _give_up(work: Publication, snapshot: str) -> None:
 
 
 def _state(work: Publication, snapshot: str) -> str:
-    """`pending` as long as EC2 has not heard of the snapshot that EBS has just made."""
+    """The snapshot's state; `pending` while EC2 does not yet know the snapshot that EBS has just made."""
     with aws_errors(f"looking at {snapshot} in {work.home}"):
         try:
             return work.clients.ec2(work.home).describe_snapshots(SnapshotIds=[snapshot])["Snapshots"][0]["State"]

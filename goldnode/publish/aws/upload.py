@@ -19,12 +19,12 @@ from goldnode.publish.blocks import BLOCK_SIZE, Block
 if TYPE_CHECKING:
     from mypy_boto3_ebs.client import EBSClient
 
-#: Tries to write to a snapshot that AWS has just made and does not know everywhere yet.  They
+#: Attempts to write to a snapshot that AWS has just made and does not know everywhere yet.  They
 #: take 132 s in all, which coldsnap found to be enough.
 UNKNOWN_ATTEMPTS = 12
-#: Tries to read one block.
+#: Attempts to read one block.
 FETCH_ATTEMPTS = 3
-#: Blocks that are acknowledged before the ledger hears of them.
+#: Acknowledged blocks collected before they go into the ledger.
 MARK_EVERY = 64
 _ZEROS = hashlib.sha256(bytes(BLOCK_SIZE)).digest()
 
@@ -39,19 +39,19 @@ def put_blocks(
     sleep: Callable[[float], None],
     step: Step,
 ) -> dict[int, bytes]:
-    """Write blocks to a pending snapshot, many at once, in whatever order they arrive.
+    """Write blocks to a pending snapshot, many at once, in any order.
 
     Args:
         ebs: The region's client.
         snapshot: Its id.
         blocks: What to write.
         skip: Indices that an earlier run has written.
-        mark: Told of indices that AWS has acknowledged, in batches.
+        mark: Receives the indices that AWS has acknowledged, in batches.
         sleep: Waits that many seconds.
         step: Shows how many blocks are written.
 
     Returns:
-        The digest of every block, the skipped ones included, by index.
+        The digest of every block by index, including the skipped ones.
 
     Raises:
         PublishError: A block could not be written; what was acknowledged is marked.
@@ -88,7 +88,7 @@ def put_blocks(
 
 
 def read_back(ebs: EBSClient, snapshot: str, expected: Mapping[int, bytes], *, step: Step) -> None:
-    """Fetch every block of a completed snapshot and compare it with the image.
+    """Download every block of a completed snapshot and compare it with the image.
 
     Args:
         ebs: The region's client.
@@ -107,7 +107,7 @@ def read_back(ebs: EBSClient, snapshot: str, expected: Mapping[int, bytes], *, s
         fetched = pool.map(lambda item: (item[0], _fetch(ebs, snapshot, *item)), sorted(tokens.items()))
         for count, (index, digest) in enumerate(fetched, start=1):
             if digest != expected.get(index, _ZEROS):
-                raise PublishError(f"{snapshot} holds another block {index} than was sent")
+                raise PublishError(f"{snapshot} holds a block {index} that differs from what was sent")
             step.update(count, len(tokens))
 
 
@@ -129,7 +129,7 @@ def _put(ebs: EBSClient, snapshot: str, block: Block, sleep: Callable[[float], N
 
 
 def _fetch(ebs: EBSClient, snapshot: str, index: int, token: str) -> bytes:
-    """Digest of one block; boto3 tries a call again, but not an answer that breaks off."""
+    """Digest of one block; boto3 retries a call, but not an answer that breaks off."""
     with aws_errors(f"reading block {index} of {snapshot}"):
         for _ in range(FETCH_ATTEMPTS - 1):
             with contextlib.suppress(HTTPClientError, ResponseStreamingError):
@@ -154,7 +154,7 @@ def _tokens(ebs: EBSClient, snapshot: str) -> dict[int, str]:
 
 @contextlib.contextmanager
 def _cancelling(pool: ThreadPoolExecutor) -> Iterator[ThreadPoolExecutor]:
-    """The pool; when the block fails, what has not begun never begins."""
+    """A thread pool; if the block fails, jobs that have not begun never begin."""
     try:
         yield pool
     finally:

@@ -1,9 +1,9 @@
 """Writes that arrive together share one commit, and are answered only when it is on disk.
 
 ``synchronous=FULL`` makes each commit wait for the disk.  While the writer thread waits for one,
-the event loop goes on checking signatures, and whatever it accepts meanwhile becomes the next
+the event loop continues to check signatures, and whatever it accepts meanwhile becomes the next
 batch: a busy server pays for one flush per batch, an idle one waits for nobody.  A change that
-fails takes nothing of the others with it.
+fails does not affect the others.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from goldnode.rendezvous.storage.store import Row, StoreDamagedError, StoreError
 
 log = logging.getLogger(__name__)
 
-#: Writes that share one commit at most: bounds how long the first of them waits.
+#: The most writes in one commit: bounds how long the first of them waits.
 MAX_BATCH = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What one change did.
+    """The effect of one change.
 
     Attributes:
         rev: The revision counter after it.
-        result: What its caller is told.
+        result: What its caller gets.
         notify: The room that has news because of it, if any.
         written: Whether it wrote anything.
     """
@@ -41,17 +41,17 @@ class Applied:
     written: bool = False
 
 
-#: SQLite's primary result codes for a file that is damaged, or no database: SQLITE_CORRUPT, SQLITE_NOTADB.
+#: SQLite's primary result codes for a damaged file and for one that is not a database: SQLITE_CORRUPT, SQLITE_NOTADB.
 _DAMAGED = (11, 26)
 
 
 def store_error(error: sqlite3.Error, doing: str, hint: str) -> StoreError:
-    """What a failure of SQLite means for the store."""
+    """The store's error for a failure of SQLite."""
     kind = StoreDamagedError if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED else StoreError
     return kind(f"the store could not be {doing}: {error}", hint=hint)
 
 
-#: What became of a change.
+#: The outcome of a change.
 Outcome = Applied | StoreError
 #: Takes the connection, inside a transaction, and the revision counter.
 Change = Callable[[sqlite3.Connection, int], Applied]
@@ -67,12 +67,12 @@ class GroupWriter:
     """The one thread that writes; made and used on one event loop.
 
     Args:
-        db: A connection in autocommit mode with a ``counters`` table; the thread's own from now on.
+        db: A connection in autocommit mode with a ``counters`` table; from now on the thread owns it.
         announce: Called on the event loop, after the commit, with each room that has news and the last revision.
-        hint: What a person can do when the disk refuses.
+        hint: What a person can do when the disk fails.
 
     Attributes:
-        fault: Why the last write failed; None when it did not.
+        fault: Why the last write failed; None if it succeeded.
     """
 
     def __init__(self, db: sqlite3.Connection, announce: Callable[[str, int], None], hint: str) -> None:
@@ -86,7 +86,7 @@ class GroupWriter:
         self._thread.start()
 
     async def submit(self, change: Change) -> Row | None:
-        """Have a change committed.
+        """Commit a change.
 
         Raises:
             StoreError: It could not be written; nothing of it was kept.
@@ -110,7 +110,7 @@ class GroupWriter:
             self._loop.call_soon_threadsafe(self._settle, [job.future for job in batch], outcomes)
 
     def _next(self) -> _Job | None:
-        """Another job that is waiting already; the end marker is left for the outer loop."""
+        """The next job, if one is waiting; the end marker is left for the outer loop."""
         try:
             job = self._jobs.get_nowait()
         except queue.Empty:
@@ -120,7 +120,7 @@ class GroupWriter:
         return job
 
     def _commit(self, changes: Sequence[Change]) -> list[Outcome]:
-        """What became of each change; those that succeeded are on disk."""
+        """The outcome of each change; those that succeeded are on disk."""
         try:
             self._db.execute("BEGIN IMMEDIATE")
             (before,) = self._db.execute("SELECT rev FROM counters").fetchone()
@@ -139,7 +139,7 @@ class GroupWriter:
         return outcomes
 
     def _apply(self, change: Change, rev: int) -> Outcome:
-        """One change, inside the batch's transaction; all or nothing of it.
+        """Apply one change, whole or not at all, inside the batch's transaction.
 
         Raises:
             sqlite3.Error: The whole transaction is lost.
@@ -148,7 +148,7 @@ class GroupWriter:
         try:
             applied: Outcome = change(self._db, rev)
         except sqlite3.Error as error:
-            if not self._db.in_transaction:  # SQLite gave up the batch with it
+            if not self._db.in_transaction:  # SQLite rolled back the whole batch
                 raise
             self._db.execute("ROLLBACK TO change")
             applied = store_error(error, "written", self._hint)
@@ -156,7 +156,7 @@ class GroupWriter:
         return applied
 
     def _settle(self, futures: Sequence[asyncio.Future[Row | None]], outcomes: Sequence[Outcome]) -> None:
-        """On the event loop: answer the callers that are still there, then tell the watchers."""
+        """On the event loop: answer the callers that are still there, then notify the watchers."""
         newest: dict[str, int] = {}
         for future, outcome in zip(futures, outcomes, strict=True):
             if isinstance(outcome, StoreError):

@@ -1,9 +1,9 @@
-"""The embedded store: one SQLite file, one writer, nothing said before it is on disk.
+"""The embedded store: one SQLite file, one writer, nothing acknowledged before it is on disk.
 
-Reads go through a connection of their own (WAL) and see what was committed.  The generation is
-drawn anew each time the file is opened: the file itself cannot tell whether it was restored from
-an old backup, and members that begin anew lose nothing but one listing.  For the same reason a
-damaged file is set aside and an empty one begun: members refill it within minutes.
+Reads use a second connection (WAL) and see what is committed.  Each time the file is opened it gets
+a new generation: the file itself cannot tell whether it was restored from an old backup, and starting
+over costs members no more than one listing.  For the same reason a damaged file is set aside and an
+empty one created: members refill it within minutes.
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ COMMIT;
 COLUMNS = "slot, rev, news, kind, seq, touch, ttl, expires, body"
 #: Seconds to wait for another process (a backup) that holds the file.
 BUSY_SECONDS = 5.0
-#: Bytes the file may grow to; strangers can fill rooms of their own, but not the disk.
+#: The most bytes the file may grow to: strangers can fill their own rooms, but not the disk.
 MAX_BYTES = 1 << 30
-#: Damaged files that are kept beside the store for whoever wants to know; older ones go.
+#: Damaged files kept beside the store for inspection; older ones are deleted.
 KEPT_ASIDE = 3
 #: Bytes `prove` writes: a little more than the largest record.
 _PROOF_BYTES = 8192
@@ -65,11 +65,11 @@ class SqliteStore:
     """A ``Store`` in one file, made and used on one event loop.
 
     Args:
-        path: The database; created when absent, set aside and begun anew when it is damaged or another version's.
+        path: The database; created if absent, set aside and recreated if it is damaged or of another version.
         generation: A name never used before.
         notifier: Where this process's watchers wait.
         max_bytes: What the file may grow to; beyond it, writes are refused.
-        on_damage: Called, perhaps more than once, when the file turns out to be damaged while it is used.
+        on_damage: Called, perhaps more than once, when the file turns out to be damaged in use.
 
     Raises:
         HostError: The file cannot be opened.
@@ -159,11 +159,11 @@ class SqliteStore:
             newest = max(self._newest(room) for room in rooms)
             if newest > after:
                 return newest
-            # One task does all the waiting: with thousands of watchers, a second for each is a tenth of their memory.
+            # One task does all the waiting: for thousands of watchers, a second task each is a tenth of their memory.
             async with asyncio.timeout(seconds) as limit:
 
                 def hurry(_: asyncio.Future[int]) -> None:
-                    with contextlib.suppress(RuntimeError):  # it is over already, for another reason
+                    with contextlib.suppress(RuntimeError):  # it has ended already, for another reason
                         limit.reschedule(0)
 
                 future.add_done_callback(hurry)
@@ -202,7 +202,7 @@ class SqliteStore:
         except sqlite3.Error as error:
             found = store_error(error, "read", self._hint)
             if found.message != self._said:  # once, not for each of a thousand clients
-                log.error("%s", found.message)  # noqa: TRY400 - the sentence says it all
+                log.error("%s", found.message)  # noqa: TRY400 - the sentence is enough
                 self._said = found.message
             if isinstance(found, StoreDamagedError):
                 self._on_damage()
@@ -214,7 +214,7 @@ class SqliteStore:
 
 
 def set_aside(path: Path) -> None:
-    """Move a store out of the way, for whoever wants to look at it; the next one begins empty.
+    """Move a store aside for inspection; the next one starts empty.
 
     Raises:
         HostError: It cannot be moved.
@@ -233,7 +233,7 @@ def set_aside(path: Path) -> None:
 
 
 def _keep_sound(path: Path) -> None:
-    """Set the file aside unless it is a sound store of this version, or none at all."""
+    """Set the file aside unless it is absent or a sound store of this version."""
     if not path.exists():
         return
     try:
@@ -273,7 +273,7 @@ def _prepare(db: sqlite3.Connection, max_bytes: int) -> None:
 
 
 def _whole(db: sqlite3.Connection, after: int | None) -> tuple[int, bool]:
-    """The last revision given out, and whether a reader at ``after`` must be told everything."""
+    """The last revision assigned, and whether a reader at ``after`` needs a full listing."""
     rev, horizon = db.execute("SELECT rev, horizon FROM counters").fetchone()
     return rev, after is None or not horizon <= after <= rev
 
@@ -286,7 +286,7 @@ def _row(columns: tuple[str, int, int, str, int, int, int, float, bytes]) -> Row
 def _swap(
     db: sqlite3.Connection, place: tuple[str, str], expected: int | None, rev: int, value: Value, *, notify: bool
 ) -> Row | None:
-    """Write the slot if it is as expected; the row as it is then."""
+    """Write the slot if it is as expected; returns its row."""
     content = (value.kind, value.seq, value.heartbeat, value.ttl, value.expires, value.body)
     if expected is None:
         columns = f"INSERT INTO slots (room, {COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - a constant
@@ -300,7 +300,7 @@ def _swap(
 
 
 def _forget(db: sqlite3.Connection, rev: int, now: float) -> Applied:
-    """Delete what ran out of time.  Records leave silently; a forgotten tombstone moves the horizon."""
+    """Delete what has expired.  Records go silently; a deleted tombstone moves the horizon."""
     query = "SELECT max(news) FROM slots WHERE expires <= ? AND kind = ?"
     (horizon,) = db.execute(query, (now, SlotKind.TOMBSTONE)).fetchone()
     if horizon is not None:
@@ -310,7 +310,7 @@ def _forget(db: sqlite3.Connection, rev: int, now: float) -> Applied:
 
 
 def _prove(db: sqlite3.Connection, rev: int) -> Applied:
-    """Write as much as a record and take it back; the pages go to the disk all the same."""
+    """Write as much as a record and delete it again; the pages reach the disk all the same."""
     values = ("proof", "", rev, rev, SlotKind.RECORD, 0, 0, 0, 0.0, bytes(_PROOF_BYTES))
     db.execute(f"INSERT OR REPLACE INTO slots (room, {COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)  # noqa: S608 - a constant
     db.execute("DELETE FROM slots WHERE room = ?", ("proof",))

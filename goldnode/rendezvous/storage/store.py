@@ -1,8 +1,8 @@
-"""What the server needs of a place to keep things: few calls, chosen so that etcd and S3 fit too.
+"""What the server needs from a store: few calls, chosen so that etcd and S3 fit too.
 
 A slot is compared and swapped by its revision; a room is listed from a cursor onward.  Revisions
-rise over the whole store, so one number orders everything, and a cursor is a revision.  A store
-knows nothing of signatures or HTTP; time comes in as an argument.
+rise across the whole store, so one number orders everything, and a cursor is a revision.  A store
+knows nothing about signatures or HTTP; time comes in as an argument.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from goldnode.errors import GoldnodeError
 
 
 class StoreError(GoldnodeError):
-    """The store could not read or write; nothing of the request was kept."""
+    """The store could not read or write; nothing was changed."""
 
 
 class StoreDamagedError(StoreError):
-    """What the store keeps on disk is damaged: no later call will succeed either."""
+    """The store's file is damaged: no later call will succeed either."""
 
 
 class SlotKind(StrEnum):
-    """What lies in a slot."""
+    """The kind of a slot's content."""
 
     RECORD = "record"
     TOMBSTONE = "tombstone"
@@ -33,14 +33,14 @@ class SlotKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """What a slot holds.
+    """A slot's content.
 
     Attributes:
         kind: Which of the structures ``body`` is.
         seq: The owner's sequence number, or a policy's version.
-        heartbeat: Counter of the last heartbeat accepted for this ``seq``; 0 when there was none.
+        heartbeat: Counter of the last heartbeat accepted for this ``seq``; 0 if there was none.
         ttl: Seconds that a heartbeat adds.
-        expires: Unix seconds from which on the slot counts as empty.
+        expires: Unix seconds after which the slot counts as empty.
         body: The bytes that were signed and sent.
     """
 
@@ -58,7 +58,7 @@ class Row:
 
     Attributes:
         slot: Slot id.
-        rev: Revision of the last write of any kind: what compare-and-swap compares.
+        rev: Revision of the last write of any kind, which compare-and-swap compares.
         notify_rev: Revision of the last write that watchers care about; a heartbeat does not raise it.
         value: The content.
     """
@@ -76,7 +76,7 @@ class Listing:
     Attributes:
         rows: Slots with news after the cursor, oldest news first.
         cursor: What to pass as ``after`` next time.
-        reset: There is no telling what happened since the cursor: ``rows`` are everything.
+        reset: Whether the changes since the cursor are unknown, so that ``rows`` hold everything.
     """
 
     rows: tuple[Row, ...]
@@ -86,7 +86,7 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class StoreStats:
-    """How full the store is: rooms (a policy counts as one) and slots in all."""
+    """The size of the store: rooms (a policy counts as one) and slots in all."""
 
     rooms: int
     slots: int
@@ -96,30 +96,30 @@ Left = Callable[[], Awaitable[None]]
 
 
 class Store(Protocol):
-    """A place to keep slots."""
+    """Keeps slots."""
 
     @property
     def generation(self) -> str:
-        """Name of this life of the store: another one whenever revisions may have gone back."""
+        """The store's generation: a new one whenever revisions may have gone back."""
 
     @property
     def fault(self) -> StoreError | None:
-        """Why the last write failed; None when it did not."""
+        """Why the last write failed; None if it succeeded."""
 
     def fullness(self) -> float:
-        """How much of the space the store may use is taken, from 0 to 1."""
+        """The used fraction of the space the store may take, from 0 to 1."""
 
     async def get(self, room: str, slot: str) -> Row | None:
-        """The slot, or None when it is empty."""
+        """The slot, or None if it is empty."""
 
     async def count(self, room: str, now: float) -> int:
-        """How many slots of the room are taken."""
+        """The number of slots taken in the room."""
 
     async def list(self, room: str, after: int | None) -> Listing:
-        """What is new in a room after a cursor; everything when there is none."""
+        """The changes in a room after a cursor; everything if there is no cursor."""
 
     async def size(self, room: str, after: int | None) -> int:
-        """Bytes of the contents that `list` would bring: known without reading them."""
+        """The size in bytes of what `list` would return, without reading it."""
 
     async def cas(self, room: str, slot: str, expected: int | None, value: Value, *, notify: bool) -> Row | None:
         """Write a slot if its revision is still ``expected`` (None: empty); on disk when this returns.
@@ -127,25 +127,25 @@ class Store(Protocol):
         Args:
             room: Room id.
             slot: Slot id.
-            expected: The revision that was read, or None for a slot that was empty.
+            expected: The revision that was read, or None for an empty slot.
             value: The new content.
             notify: Whether watchers are told.
 
         Returns:
-            The slot as it is now, or None when somebody else wrote in between.
+            The slot as it is now, or None if somebody else wrote in between.
 
         Raises:
             StoreError: It could not be written.
         """
 
     async def wait(self, rooms: Sequence[str], after: int, seconds: float, left: Left) -> int | None:
-        """Wait for news in any of the rooms, at the latest for ``seconds``.
+        """Wait for news in any of the rooms, for at most ``seconds``.
 
         Args:
             rooms: Room ids.
-            after: What the reader knows already.
-            seconds: How long.
-            left: Returns when the reader is gone; cancelled before.
+            after: The revision the reader knows already.
+            seconds: The longest wait.
+            left: Returns when the reader is gone; cancelled otherwise.
 
         Returns:
             A revision such that whoever lists from ``after`` now sees at least all news up to it; None when the
@@ -153,10 +153,10 @@ class Store(Protocol):
         """
 
     async def sweep(self, now: float) -> StoreStats:
-        """Forget what ran out of time, and count the rest."""
+        """Delete what has expired, and count the rest."""
 
     async def prove(self) -> None:
-        """Write something and take it back, through to the disk.
+        """Write something and delete it again, through to the disk.
 
         Raises:
             StoreError: It cannot be written.

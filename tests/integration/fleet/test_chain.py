@@ -91,14 +91,14 @@ def test_a_fleet_that_ended_is_said(world: Fleet) -> None:
     """After `down` every command says that no fleet runs, and `down` that none did."""
     assert up.down(world.folder)
     assert not up.down(world.folder)
-    with pytest.raises(UsageError, match="does not run"):
+    with pytest.raises(UsageError, match="is not running"):
         Fleet.find(world.folder)
 
 
 def test_a_folder_of_others_is_left_alone(tmp_path: Path) -> None:
     """Only what a fleet made is deleted to make room for the next."""
     (tmp_path / "letter").write_text("dear")
-    with pytest.raises(UsageError, match="holds no fleet"):
+    with pytest.raises(UsageError, match="does not hold a fleet"):
         up.forget(tmp_path)
     (tmp_path / state.FILE).write_text("{}")
     up.forget(tmp_path)
