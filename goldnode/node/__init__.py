@@ -1,6 +1,6 @@
 """The program of the node: runs on every boot of our image, on Debian's own Python.
 
-The story, in the order in which a boot tells it:
+A boot, in order:
 
     configure   node.yaml → faults, or a plan → applied             (oneshot, idempotent, needs no network)
     fetch       deferred artifacts, verified                         (only on an image that has some)
@@ -13,17 +13,17 @@ the machine:
     layout, ports                 where everything of a node is; which ports the n-th node has
     node_config, role, network    what people wrote (package root)
     machine       this machine: instance, clock, addresses
-    node_yaml, fit                which node.yaml counts here; whether it fits the image
-    inputs        what the planner is given: the image, and what is known of each node
+    node_yaml, fit                which node.yaml is in force; whether it fits the image
+    inputs        the planner's input: the image, and what is known about each node
     identity, keys, signing_state, handover        what must never be lost or used twice
     cluster, peers                the roster as this program needs it; peer lists by role
     daemon_config, firewall, wireguard, vpncloud   the text of files, from values
     plan          → apply         files, users, units, mesh of the whole machine
-    system        what of the running machine all these ask for; live does it, dry_run remembers it
+    system        the interface to the running machine; live acts on it, dry_run only records
     rules         → agent         when to start, restart or redial, from what was seen
-    rpc, health, metrics, console                  what is true now, and telling it
+    rpc, health, metrics, console                  the present state, and reporting it
 
 A machine always runs a list of nodes.  Nothing here knows whether it has one or many.
-Nothing in this package may import a package that the image does not have: standard library,
+Nothing in this package may import what the image lacks: only the standard library,
 ``cryptography``, ``yaml``, ``tomlkit``.
 """

@@ -1,7 +1,7 @@
-"""One piece of work beside the agent's loop: started, looked at, taken once it is done.
+"""A background job beside the agent's loop: started, polled, collected once it is done.
 
-A look must take no time, or the other nodes of the machine wait.  A thread that is still at work
-when the agent ends is given up with it: whatever it does must survive that anyway.
+Polling must take no time, or the machine's other nodes have to wait.  A thread still at work
+when the agent ends is abandoned: whatever it does must be able to survive that.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Beside(Generic[T]):
-    """At most one piece of work at a time."""
+    """Runs at most one job at a time."""
 
     _thread: threading.Thread | None = None
     _result: T | None = None
@@ -24,16 +24,16 @@ class Beside(Generic[T]):
 
     @property
     def running(self) -> bool:
-        """Whether it is still at work."""
+        """Whether a job is still running."""
         return self._thread is not None and self._thread.is_alive()
 
     def start(self, work: Callable[[], T]) -> None:
-        """Begin; there must be none at work."""
+        """Start a job; none may be running."""
 
         def run() -> None:
             try:
                 self._result = work()
-            except Exception as error:  # noqa: BLE001 - handed over to whoever takes the result
+            except Exception as error:  # noqa: BLE001 - handed over to whoever collects the result
                 self._error = error
 
         self._result = self._error = None
@@ -41,10 +41,10 @@ class Beside(Generic[T]):
         self._thread.start()
 
     def take(self) -> T | None:
-        """What it came to, once; None when there is nothing.
+        """The finished job's result, once; None if there is none.
 
         Raises:
-            Exception: Whatever the work raised.
+            Exception: Whatever the job raised.
         """
         if self._thread is None or self._thread.is_alive():
             return None

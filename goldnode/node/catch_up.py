@@ -1,7 +1,7 @@
 """What a node without state is doing about it, kept on disk: ``catch-up.json`` beside the home.
 
 Decided once, written before the daemon starts, and read by the plan at every boot: a machine that
-loses power in the middle goes on where it was, and one that has state is never touched.
+loses power in the middle continues where it was, and one that has state is never touched.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from goldnode.files import write_json
 from goldnode.node.layout import NodeLayout
 from goldnode.node.plan.catch_up import Trust
 
-#: A daemon's databases below ``data/``, whatever keeps them.
+#: A daemon's databases below ``data/``, whatever their engine.
 DATABASES = ("application.db", "blockstore.db", "state.db", "tx_index.db", "evidence.db", "snapshots", "cs.wal")
 
 
 class Phase(StrEnum):
-    """How far catching up is."""
+    """The phases of catching up."""
 
     NONE = "none"
     STATE_SYNC = "state-sync"
@@ -38,13 +38,13 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CatchUpState:
-    """What is known of a node's way to the tip.
+    """What is known about a node's way to the tip.
 
     Attributes:
-        phase: How far it is.
-        tries: State syncs that were tried so far.
-        trust: What the present one trusts.
-        reason: Why the last try failed; empty before one did.
+        phase: The current phase.
+        tries: State syncs attempted so far.
+        trust: What the current one trusts.
+        reason: Why the last attempt failed; empty if none has.
     """
 
     phase: Phase = Phase.NONE
@@ -53,17 +53,17 @@ class CatchUpState:
     reason: str = ""
 
     def trying(self, trust: Trust) -> CatchUpState:
-        """A state sync begins."""
+        """The state once a state sync begins."""
         return replace(self, phase=Phase.STATE_SYNC, tries=self.tries + 1, trust=trust)
 
     def failed(self, reason: str) -> CatchUpState:
-        """A state sync, or the question whom to trust, came to nothing."""
+        """The state once a state sync, or finding whom to trust, has failed."""
         counted = self.tries if self.phase is Phase.STATE_SYNC else self.tries + 1
         return CatchUpState(Phase.NONE, counted, None, reason)
 
 
 def read(node: NodeLayout) -> CatchUpState:
-    """What is known; nothing on a node that never had to catch up, or whose file is damaged."""
+    """Read the file; empty for a node that never had to catch up, or whose file is damaged."""
     try:
         document: dict[str, Any] = json.loads(node.catch_up.read_text())
         trust = document["trust"]
@@ -80,26 +80,26 @@ def read(node: NodeLayout) -> CatchUpState:
 
 
 def write(node: NodeLayout, record: CatchUpState) -> None:
-    """Keep it, durably."""
+    """Write the file, durably."""
     write_json(node.catch_up, asdict(record))
 
 
 def trust_of(node: NodeLayout) -> Trust | None:
-    """What the daemon's configuration is to say under ``[statesync]``; None for off."""
+    """The values for ``[statesync]`` in the daemon's configuration; None for off."""
     record = read(node)
     return record.trust if record.phase is Phase.STATE_SYNC else None
 
 
 def has_databases(node: NodeLayout) -> bool:
-    """Whether a daemon has ever kept anything here."""
+    """Whether a daemon has ever stored anything here."""
     return any((node.home / "data" / name).exists() for name in DATABASES)
 
 
 def clear_databases(node: NodeLayout) -> None:
-    """Throw away what a failed state sync left.
+    """Delete what a failed state sync left.
 
     Only for a home whose daemon never had a block: the caller knows that from the daemon itself and
-    from the record.  Keys and signing state lie beside the databases and are not looked at.
+    from the record.  Keys and signing state are beside the databases and are not touched.
     """
     for name in DATABASES:
         path: Path = node.home / "data" / name

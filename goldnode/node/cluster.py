@@ -1,4 +1,4 @@
-"""This node's place in its cluster, in the terms of this program.
+"""This node's membership in its cluster, in the terms of the planner and the rules.
 
 The rendezvous client (``goldnode.discovery.member``) knows records, grants and policies; the planner and
 the rules know ``peers.Member``.  This is the only module that knows both.
@@ -19,7 +19,7 @@ from goldnode.protocol.invite import read_invite
 from goldnode.protocol.key_proof import is_proven
 from goldnode.protocol.wire import key_from_seed
 
-#: What stands where an invite was, once it has been used.
+#: What replaces an invite once it has been used.
 JOINED = "gn1_joined"
 
 
@@ -29,8 +29,8 @@ def enter(state: Path, key: Key, join: str, role: str) -> Membership:
     Args:
         state: Where the membership is kept.
         key: The node key.
-        join: The invite; empty or ``JOINED`` when it was used before.
-        role: What node.yaml says the node is.
+        join: The invite; empty or ``JOINED`` if it was used before.
+        role: The node's role in node.yaml.
 
     Raises:
         InputError: There is no membership and no invite, or the invite is for another role.
@@ -61,7 +61,7 @@ def enter(state: Path, key: Key, join: str, role: str) -> Membership:
 
 
 def members(membership: Membership) -> tuple[Member, ...]:
-    """The others of the cluster, sorted by node ID."""
+    """The cluster's other members, sorted by node ID."""
     return tuple(sorted(map(_member, membership.members().values()), key=lambda member: member.node_id))
 
 
@@ -81,7 +81,7 @@ def _member(peer: Peer) -> Member:
 
 
 def _claim(peer: Peer) -> Claim | None:
-    """What a member says of the consensus key that it proves to hold; nothing else says anything of a key."""
+    """A member's claim about the consensus key that it proves to hold; without proof there is no claim."""
     facts = peer.announcement.facts
     if facts.consensus is None or not is_proven(facts.consensus, peer.node_id):
         return None
@@ -90,5 +90,5 @@ def _claim(peer: Peer) -> Claim | None:
 
 
 def judge(members: tuple[Member, ...], address: str, own_height: int, now: float) -> Judgement:
-    """What follows from what the members say of a consensus key (``claims.judge``)."""
+    """Judge what the members claim about a consensus key (``claims.judge``)."""
     return claims.judge((member.claim for member in members if member.claim), address, own_height, now)

@@ -1,8 +1,8 @@
-"""The boot, as a story: read node.yaml, settle each node's keys, plan, apply.
+"""The boot from top to bottom: read node.yaml, settle each node's keys, plan, apply.
 
-Needs no network: enrolling with an invite is arithmetic, and the agent does the talking.  Every
-fault of node.yaml stops the whole; a fault of one node (a key that must not sign) stops that node,
-is said, and leaves its siblings alone.
+Needs no network: enrolling with an invite is arithmetic, and the agent does the talking.  Any
+fault in node.yaml stops the whole machine; a fault of one node (a key that must not sign) stops that
+node, is reported, and leaves its siblings alone.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ Random = Callable[[int], bytes]
 
 @dataclass(slots=True)
 class ConfiguredMachine:
-    """A configured machine: what the agent goes on with.
+    """A configured machine, as the agent takes it over.
 
     Attributes:
-        config: node.yaml, as it is in force.
+        config: The node.yaml in force.
         image: What the bake put on the disk.
-        memberships: Per node that may run, its place in its cluster.
-        facts: Per node that may run, what the plan was made from.
-        failures: Per node that may not, why.
-        hosted: Nodes of the machine's JVM, which have nothing of all that.
-        blocks: Which block of ports each node has.
-        notices: What was damaged and has been made again, for people.
+        memberships: For each node that may run, its membership of its cluster.
+        facts: For each node that may run, the planner's input.
+        failures: For each node that may not run, why.
+        hosted: Nodes of the machine's JVM, which have none of the above.
+        blocks: Each node's block of ports.
+        notices: What was damaged and has been recreated, for people.
     """
 
     config: NodeConfig
@@ -84,13 +84,13 @@ def configure(
 
 
 def put(layout: Layout, found: ConfiguredMachine, system: System, phases: Phases = SILENT) -> apply.Changes:
-    """Apply what was prepared, and write down which nodes may not run."""
+    """Apply what was prepared, and record which nodes may not run."""
     with phases.phase("plan"):
         wanted = plan(found.config, found.image, list(found.facts.values()), layout)
     with phases.phase("apply"):
         changes = apply.apply(wanted, system)
     if not blocks.remember(layout, found.blocks) and layout.applied.exists():
-        found.notices.append(f"{layout.blocks} was written anew; each node keeps the ports its config.toml names")
+        found.notices.append(f"{layout.blocks} was rewritten; each node keeps the ports its config.toml names")
     for name in found.facts:
         layout.node(name).failure.unlink(missing_ok=True)
     for name, error in found.failures.items():
@@ -106,7 +106,7 @@ def prepare(
     addresses: tuple[str, ...],
     runs: Callable[[str], bool] = lambda _: False,
 ) -> ConfiguredMachine:
-    """Settle identity, membership and keys of every node; what fails, fails for that node alone."""
+    """Settle identity, membership and keys of every node; a failure affects that node alone."""
     hosted = tuple(entry.name for entry in config.nodes if image.roles[entry.role].kind is RoleKind.HOSTED)
     numbers = blocks.assign(blocks.known(layout), [entry.name for entry in config.nodes])
     found = ConfiguredMachine(config, image, hosted=hosted, blocks=numbers)
@@ -129,7 +129,7 @@ def prepare(
 
 
 def shared_keys(layout: Layout, facts: Mapping[str, NodeFacts]) -> dict[str, SafetyError]:
-    """Nodes of this machine that have one consensus key between them: none of them may run."""
+    """Nodes of this machine that share a consensus key: none of them may run."""
     owners: dict[str, list[str]] = {}
     for name in facts:
         key = keys.read_key(layout.node(name))
@@ -147,7 +147,7 @@ def shared_keys(layout: Layout, facts: Mapping[str, NodeFacts]) -> dict[str, Saf
 
 
 def warnings(found: ConfiguredMachine) -> tuple[str, ...]:
-    """What is allowed, and should be known: keys that end with their machine."""
+    """Warnings about what is allowed: keys that would be lost with their machine."""
     made = [name for name, facts in found.facts.items()
             if facts.role.consensus_key and facts.entry.consensus_key is ConsensusKey.GENERATE]  # fmt: skip
     if found.config.data != "root":
@@ -161,7 +161,7 @@ def warnings(found: ConfiguredMachine) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Preparation:
-    """What all nodes of the machine stand on."""
+    """What the preparation of all nodes shares."""
 
     config: NodeConfig
     image: ImageFacts
@@ -197,7 +197,7 @@ class _Preparation:
             seen_height=seen,
             trust=catch_up.trust_of(node),
         )
-        # A setting that the role decides, or a peer that is none: this node's fault, and no sibling's.
+        # A setting that the role decides, or an invalid peer: this node's fault, not its siblings'.
         config_files(facts, self.image)
         return membership, facts
 
@@ -215,33 +215,33 @@ class _Preparation:
             old = identity.set_aside(node)
             if not self.image.roles[entry.role].consensus_key:
                 takeover.bring_chain(old, node)
-        # After a copy was set aside, whole: what lies in its places then is this node's own.
+        # After a damaged file was set aside, whole: what is in its place then is this node's own.
         node_files.check_places(node)
         return identity.ensure(node, self.binding, lambda: self.random(32))
 
     def _consensus_key(self, node: NodeLayout, entry: NodeEntry, members: tuple[Member, ...], now: float) -> int:
-        """Settle the key; returns the height at which the cluster saw it sign last."""
+        """Settle the key; returns the last height at which the cluster saw it sign."""
         if entry.lease:
             signer_home.enter(node, lambda: self.runs(node.unit))
         else:
             signer_home.leave(node)
 
         def seen(address: str, height: int) -> Judgement:
-            # With a lease the state's age does no harm: signing begins above all that was ever granted (R7, R8).
-            # Another machine that has this key may give it up: the agent waits for that, at every look.
+            # With a lease the state's age does no harm: signing begins above everything ever granted (R7, R8).
+            # Another machine that has this key may give it up: the agent checks for that in every round.
             judged = cluster.judge(members, address, height, now)
             return Judgement() if entry.lease else replace(judged, rival=None)
 
         evidence = keys.gather(node, entry.consensus_key, seen)
         keys.settle(node, evidence, lambda: self.random(32))
         if entry.lease and node.consensus_key.exists():
-            # While it is known whether the key is new: before its daemon first starts.
+            # Before its daemon first starts, while it is still known whether the key is new.
             signer_home.record(node, self.random)
         return evidence.seen_height
 
 
 def mesh_key(node: NodeLayout, kind: MeshKind, random: Random) -> tuple[str, str, tuple[str, ...]]:
-    """The mesh's key, made on first use, and made again when its file is damaged: only peers need to learn the new one.
+    """The mesh's key, made on first use, and remade if its file is damaged: only peers need to learn the new one.
 
     Returns:
         The private key, the public one, and what was replaced, for people.

@@ -1,7 +1,7 @@
-"""Another node.yaml for a running machine, all of it or nothing: by ``goldnode apply``, or by an order.
+"""Puts another node.yaml in force on a running machine, whole or not at all: by ``goldnode apply``, or by an order.
 
-Every node of it is proven first.  What is in force is replaced last, so whatever fails on the way, a power cut too,
-leaves the machine with the node.yaml that it had.
+Every node in it is checked first.  The one in force is replaced last, so whatever fails on the way, even a power
+cut, leaves the machine with the node.yaml that it had.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from goldnode.node.system.system import System
 
 
 def prove(layout: Layout, text: str, image: ImageFacts, system: System) -> ConfiguredMachine:
-    """Settle every node of a node.yaml, and change nothing that runs.
+    """Settle every node of a node.yaml without changing anything that runs.
 
     Raises:
-        GoldnodeError: It does not fit this image, or a node of it may not run.
+        GoldnodeError: It does not fit this image, or one of its nodes may not run.
     """
     config = node_config.parse(text)
     fit.check(config, image, layout)
@@ -45,17 +45,17 @@ def replace(
     system: System,
     before: Callable[[], None] = lambda: None,
 ) -> Changes:
-    """Put a proven node.yaml in force.
+    """Put a checked node.yaml in force.
 
     Args:
         layout: The machine's paths.
         text: The node.yaml.
-        found: What ``prove`` made of it.
+        found: The result of ``prove``.
         system: The running machine.
-        before: What else must happen once all is proven and nothing is changed yet.
+        before: What else must happen once everything is checked and before anything changes.
 
     Raises:
-        HostError: It could not be applied; the one before is in force.
+        HostError: It could not be applied; the previous one is in force.
     """
     try:
         before()
@@ -63,7 +63,7 @@ def replace(
     except (GoldnodeError, OSError) as error:
         if layout.applied.exists():
             story.configure(layout, node_yaml.in_force(layout, found.image), found.image, system)
-        raise HostError(f"node.yaml was not applied: {error}; the one before is in force", hint="goldnode status"
+        raise HostError(f"node.yaml was not applied: {error}; the previous one is in force", hint="goldnode status"
                         ) from error  # fmt: skip
     node_yaml.replace(layout, text)
     return changes

@@ -16,7 +16,7 @@ class NodeLayout:
 
     Attributes:
         name: The node's name.
-        base: `/var/lib/goldnode/nodes/NAME`; lies on the data volume when there is one.
+        base: `/var/lib/goldnode/nodes/NAME`; on the data volume if there is one.
         runtime: `/run/goldnode`.
     """
 
@@ -51,12 +51,12 @@ class NodeLayout:
 
     @property
     def signer(self) -> Path:
-        """Folder of the node's signer; there only if the node has a signing lease, and then the key is in it."""
+        """Folder of the node's signer; it exists only if the node has a signing lease, and then holds the key."""
         return self.base / "signer"
 
     @property
     def signer_user(self) -> str:
-        """The Linux user that runs the signer, the only one but root that can read its key."""
+        """The Linux user that runs the signer; only this user and root can read the key."""
         return f"gs-{self.name}"
 
     @property
@@ -81,12 +81,12 @@ class NodeLayout:
 
     @property
     def lease_settings(self) -> Path:
-        """What the lease keeper needs to know."""
+        """The lease keeper's settings."""
         return self.runtime / "nodes" / f"{self.name}.lease"
 
     @property
     def lease_status(self) -> Path:
-        """What the lease keeper saw last."""
+        """The lease keeper's last report."""
         return self.runtime / "nodes" / f"{self.name}.leased"
 
     @property
@@ -134,7 +134,7 @@ class NodeLayout:
 
     @property
     def catch_up(self) -> Path:
-        """How far a node that had no state is on its way to the tip."""
+        """The progress of a node without state on its way to the tip."""
         return self.base / "catch-up.json"
 
     @property
@@ -144,17 +144,17 @@ class NodeLayout:
 
     @property
     def height(self) -> Path:
-        """The latest block that the agent saw: which version the state is for."""
+        """The latest height that the agent saw, which tells the version that the state belongs to."""
         return self.base / "height"
 
     @property
     def rollback(self) -> Path:
-        """Present while the node runs the version of before an upgrade, because a person said so."""
+        """Present while the node runs the version from before an upgrade, because a person asked for it."""
         return self.base / "rollback.json"
 
     @property
     def hold(self) -> Path:
-        """Present while the node is to stay stopped, over reboots too."""
+        """Present while the node is to stay stopped, across reboots too."""
         return self.base / "hold"
 
     @property
@@ -164,7 +164,7 @@ class NodeLayout:
 
     @property
     def orders(self) -> Path:
-        """Which orders were taken, and what is under way."""
+        """The orders accepted, and the one under way."""
         return self.base / "orders.json"
 
     @property
@@ -174,22 +174,22 @@ class NodeLayout:
 
     @property
     def recovery(self) -> Path:
-        """Present while a lost signing state is made again, and the key signs nothing."""
+        """Present while a lost signing state is being recovered, and the key signs nothing."""
         return self.base / "recovery.json"
 
     @property
     def loaded(self) -> Path:
-        """Which private peers the running daemon read at its start; written by ``goldnode run``."""
+        """The private peers that the running daemon read at its start; written by ``goldnode run``."""
         return self.home / "data" / "loaded.json"
 
     @property
     def launch(self) -> Path:
-        """What ``goldnode run NAME`` starts, and what must be true before it does."""
+        """What ``goldnode run NAME`` starts, and its preconditions."""
         return self.runtime / "nodes" / f"{self.name}.json"
 
     @property
     def failure(self) -> Path:
-        """Why the node may not run at all; absent when it may."""
+        """Why the node may not run; absent if it may."""
         return self.runtime / "nodes" / f"{self.name}.failure"
 
 
@@ -200,27 +200,27 @@ class Layout:
     root: Path = Path("/")
 
     def at(self, path: str) -> Path:
-        """A path of the machine, as this process reaches it."""
+        """One of the machine's paths, as this process reaches it."""
         return self.root / path.lstrip("/")
 
     @property
     def node_yaml(self) -> Path:
-        """What the person wrote."""
+        """The node.yaml that the person wrote."""
         return self.at("/etc/goldnode/node.yaml")
 
     @property
     def applied(self) -> Path:
-        """node.yaml as it was last applied, secrets taken out."""
+        """The node.yaml last applied, with secrets removed."""
         return self.at("/var/lib/goldnode/applied.yaml")
 
     @property
     def blocks(self) -> Path:
-        """Which block of ports each node has."""
+        """Each node's block of ports."""
         return self.at("/var/lib/goldnode/blocks.json")
 
     @property
     def library(self) -> Path:
-        """What the bake put there: daemon, defaults, roles, documents."""
+        """The bake's files: daemon, defaults, roles, documents."""
         return self.at("/usr/lib/goldnode")
 
     @property
@@ -240,7 +240,7 @@ class Layout:
 
     @property
     def status(self) -> Path:
-        """What the agent saw last, for ``goldnode status``."""
+        """The agent's last report, for ``goldnode status``."""
         return self.runtime / "status.json"
 
     def node(self, name: str) -> NodeLayout:

@@ -1,9 +1,9 @@
-"""One node's files, read so that whatever lies in a file's place ends in one sentence about that node.
+"""Reads one node's files such that anything found in a file's place ends in one sentence about that node.
 
 A power cut leaves files empty or full of NUL bytes, people restore the wrong ones, and a daemon that
 somebody broke into may put a FIFO or a link where root will read next.  So every file of a node is
-opened without following and without waiting, and what it says is checked before it is used: the
-answer is its content, None for "absent", or a refusal with file, reason and the command to type.
+opened without following links and without waiting, and checked before it is used: the result is its
+content, None for "absent", or a refusal with the file, the reason and the command to type.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ RESTORE = "put it back from a backup, then: goldnode configure"
 
 
 def read_text(path: Path, *, hint: str = RESTORE, ours: bool = False) -> str | None:
-    """A text file of a node; None when it is absent.
+    """A node's text file; None if it is absent.
 
     Args:
         path: The file.
-        hint: What to type when it cannot be used.
-        ours: It must belong to root, or to whoever asks.
+        hint: What to type if it cannot be used.
+        ours: Whether it must belong to root or to the calling user.
 
     Raises:
-        SafetyError: It is no plain file, somebody else's, empty, not text, or it cannot be read.
+        SafetyError: It is not a plain file, belongs to somebody else, is empty, is not text, or cannot be read.
     """
     try:
         data = read_plain(path, frozenset({0, os.geteuid()}) if ours else None)
@@ -52,7 +52,7 @@ def read_text(path: Path, *, hint: str = RESTORE, ours: bool = False) -> str | N
 
 
 def read_object(path: Path, *, hint: str = RESTORE, ours: bool = False) -> dict[str, Any] | None:
-    """A JSON object of a node; None when the file is absent.
+    """A JSON object from a node's file; None if the file is absent.
 
     Raises:
         SafetyError: See ``read_text``; or it is not a JSON object.
@@ -76,7 +76,7 @@ def unusable(path: Path, reason: str, hint: str) -> SafetyError:
 
 @contextmanager
 def contained(node: NodeLayout) -> Iterator[None]:
-    """Turn what the machine says of a node's files into that node's refusal.
+    """Turn an operating system error about a node's files into that node's refusal.
 
     Raises:
         HostError: Reading or writing one of them failed; the file is named.
@@ -91,10 +91,10 @@ def contained(node: NodeLayout) -> Iterator[None]:
 
 
 def check_places(node: NodeLayout) -> None:
-    """Check that every folder of a node is one, and that nothing that cannot be replaced lies where files are written.
+    """Check that every folder of a node is a folder, and that nothing irreplaceable is where files are written.
 
     Raises:
-        SafetyError: A folder is a file, a FIFO or a link; or a folder lies where a file belongs.
+        SafetyError: A folder is a file, a FIFO or a link; or there is a folder in place of a file.
     """
     folders = (node.base, node.home, node.home / "config", node.home / "data", node.member)
     for folder in folders:
@@ -111,7 +111,7 @@ def aside(path: Path) -> str:
 
 
 def free_name(path: Path) -> Path:
-    """A name beside a file under which it can be set aside, with what it holds."""
+    """A free name beside a file, to set it aside under with its content."""
     names = [
         path.with_name(f"{path.name}.damaged"),
         *(path.with_name(f"{path.name}.damaged.{n}") for n in range(2, 99)),
@@ -120,14 +120,14 @@ def free_name(path: Path) -> Path:
 
 
 def set_aside(path: Path) -> Path:
-    """Move a damaged file out of the way, whole, and return where it is now."""
+    """Move a damaged file out of the way, unchanged, and return where it is now."""
     target = free_name(path)
     path.rename(target)
     return target
 
 
 def _rewritten(node: NodeLayout) -> Iterable[Path]:
-    """What is written anew at each boot, or at each start of the daemon: anything but a directory gives way."""
+    """Files rewritten at each boot, or at each start of the daemon: they may replace anything but a directory."""
     config = node.home / "config"
     yield from (config / "config.toml", config / "app.toml", config / "client.toml", node.genesis, node.loaded)
     yield from (node.launch, node.failure, node.paused, node.hold)
@@ -135,7 +135,7 @@ def _rewritten(node: NodeLayout) -> Iterable[Path]:
 
 
 def _hint_for(path: Path, hint: str) -> str:
-    """What to type about something that is no plain file of ours."""
+    """What to type about something that is not a plain file of ours."""
     if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
         return f"mv {path} {path}.damaged, then: {hint}"
     return f"chown root: {path}, if it is yours; or {hint}"

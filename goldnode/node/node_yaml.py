@@ -1,4 +1,4 @@
-"""Which node.yaml counts on this machine: the one that was applied first, until somebody applies another.
+"""Which node.yaml is in force on this machine: the one applied first, until somebody applies another.
 
 User-data that changes later (a cloud console lets anybody edit it) must not turn a validator into
 something else at its next reboot.
@@ -21,10 +21,10 @@ from goldnode.node.system import machine
 
 
 def in_force(layout: Layout, image: ImageFacts) -> NodeConfig:
-    """The node.yaml that counts: the one applied first; user-data that changed since is ignored with a warning.
+    """The node.yaml in force: the one applied first; later changes to user-data are ignored with a warning.
 
     Raises:
-        InputError: It is wrong.
+        InputError: It is invalid.
     """
     config = node_config.parse(text_in_force(layout), "/etc/goldnode/node.yaml")
     fit.check(config, image, layout)
@@ -32,7 +32,7 @@ def in_force(layout: Layout, image: ImageFacts) -> NodeConfig:
 
 
 def text_in_force(layout: Layout) -> str:
-    """The text of the node.yaml that counts."""
+    """The text of the node.yaml in force."""
     text = _read(layout.node_yaml) or ""
     stamp = _stamp(machine.read(layout).binding)
     applied = _read(layout.applied) or ""
@@ -45,7 +45,7 @@ def text_in_force(layout: Layout) -> str:
 
 
 def counts(layout: Layout, text: str) -> bool:
-    """Whether this very node.yaml was put in force here, invites aside."""
+    """Whether this node.yaml is the one in force here, apart from invites."""
     return _read(layout.applied) == _stamp(machine.read(layout).binding) + scrub.without_invites(text)
 
 
@@ -55,14 +55,14 @@ def is_remembered(layout: Layout) -> bool:
 
 
 def remember(layout: Layout) -> None:
-    """From now on the present node.yaml is in force on this machine, whatever user-data says."""
+    """Put the current node.yaml in force on this machine, whatever user-data says later."""
     replace(layout, layout.node_yaml.read_text())
 
 
 def replace(layout: Layout, text: str) -> None:
-    """Put a node.yaml in force whose every node was proven; its invites have done their work."""
+    """Put a node.yaml in force whose nodes have all been checked; its invites are used up."""
     clean = scrub.without_invites(text)
-    # The copy that counts comes first: a power cut between the two leaves a machine that knows what it is.
+    # The copy in force is written first: after a power cut between the two, the machine still knows what it is.
     write_atomic(layout.applied, _stamp(machine.read(layout).binding) + clean, 0o600)
     if _read(layout.node_yaml) != clean:
         write_atomic(layout.node_yaml, clean, 0o600)
@@ -70,7 +70,7 @@ def replace(layout: Layout, text: str) -> None:
 
 
 def _read(path: Path) -> str | None:
-    """A text of the machine; None when it is absent.
+    """A text file of the machine; None if it is absent.
 
     Raises:
         InputError: It is not text.
@@ -87,5 +87,5 @@ def _read(path: Path) -> str | None:
 
 
 def _stamp(binding: str) -> str:
-    """The first line of the copy that counts; a disk that was copied to another machine does not bind that one."""
+    """The first line of the copy in force: it binds only this machine, not one that the disk was copied to."""
     return f"# in force on machine {binding}\n"

@@ -1,4 +1,4 @@
-"""How long each phase of a boot takes, one line each: the journal answers where the seconds went."""
+"""Logs how long each phase of a boot takes, one line each: the journal shows where the seconds went."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Phases:
-    """Times phases and tells them.
+    """Times phases and reports them.
 
     Attributes:
         tell: Gets each line.
@@ -22,7 +22,7 @@ class Phases:
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Tell how long the block took, also when it fails: that is when somebody reads it."""
+        """Report how long the block took, even if it fails: that is when somebody reads it."""
         began = self.clock()
         try:
             yield
@@ -30,5 +30,5 @@ class Phases:
             self.tell(f"goldnode: phase {name}: {self.clock() - began:.2f} s")
 
 
-#: For whoever configures again, as the agent does, and has nothing to tell.
+#: For a caller that configures again, such as the agent, and reports nothing.
 SILENT = Phases(tell=lambda _: None)

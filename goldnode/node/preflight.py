@@ -1,8 +1,7 @@
-"""The preflight of a daemon: whoever starts it, it passes here (``goldnode run NAME``).
+"""The preflight of a daemon: whoever starts it, it goes through here (``goldnode run NAME``).
 
-Runs as the node's own user inside its sandbox, looks once more at what could make the daemon
-destroy or double-sign, writes down which private peers the daemon is about to read, and becomes
-the daemon.
+Runs as the node's own user inside its sandbox, checks once more what could make the daemon lose data
+or double-sign, records which private peers the daemon is about to read, and becomes the daemon.
 """
 
 from __future__ import annotations
@@ -34,16 +33,16 @@ FREE_BYTES = 512 << 20
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """What is to be started, as the plan wrote it.
+    """What to start, as the plan wrote it.
 
     Attributes:
         argv: The daemon's command line.
-        signs: Whether it signs with a key of this machine.
-        consensus_key: Where node.yaml says the key comes from.
-        seen_height: What the cluster saw the key sign last.
-        node_id: Who it must be.
+        signs: Whether it signs with a key on this machine.
+        consensus_key: Where the key comes from, according to node.yaml.
+        seen_height: The last height that the cluster saw the key sign.
+        node_id: The ID it must have.
         leased: Whether its signer has the key, which this process cannot read.
-        ladder: The versions it may run; None where there is but one.
+        ladder: The versions it may run; None if there is only one.
     """
 
     argv: tuple[str, ...]
@@ -56,7 +55,7 @@ class Launch:
 
 
 def read(node: NodeLayout) -> Launch:
-    """Read what the plan wrote.
+    """Read the launch file.
 
     Raises:
         HostError: This boot has not been configured.
@@ -78,7 +77,7 @@ def read(node: NodeLayout) -> Launch:
 def check(
     node: NodeLayout, launch: Launch, free: Callable[[Path], int] = lambda path: shutil.disk_usage(path).free
 ) -> None:
-    """Everything that must be so before the daemon may run.
+    """Check everything that must be true before the daemon may run.
 
     Raises:
         SafetyError: Key, signing state or identity do not agree, or were never cleared for use.
@@ -88,7 +87,7 @@ def check(
     if os.path.lexists(node.failure):
         raise _refused(node)
     if not os.access(launch.argv[0], os.X_OK):
-        raise HostError(f"{launch.argv[0]} is not there yet", hint="systemctl status goldnode-fetch")
+        raise HostError(f"{launch.argv[0]} does not exist yet", hint="systemctl status goldnode-fetch")
     if free(node.home) < FREE_BYTES:
         raise HostError(f"less than {FREE_BYTES >> 20} MiB are free for {node.home}", hint=f"df -h {node.home}")
     if not (node.home / "config" / "config.toml").exists():
@@ -101,7 +100,7 @@ def check(
 
 
 def check_signer(node: NodeLayout) -> None:
-    """The same for the key of a node with a lease, before its signer starts.
+    """The same check for the key of a node with a lease, before its signer starts.
 
     Raises:
         SafetyError: Key and signing state do not agree, or were never cleared for use.
@@ -118,7 +117,7 @@ def check_signer(node: NodeLayout) -> None:
 
 
 def check_key(node: NodeLayout, launch: Launch) -> None:
-    """Whether key, signing state and record agree, and were cleared for use.
+    """Check that key, signing state and record agree, and were cleared for use.
 
     Raises:
         SafetyError: They do not.
@@ -134,7 +133,7 @@ def private_peers(node: NodeLayout) -> frozenset[str]:
     """The peers that the daemon will treat as private and as unconditional, from the file it reads.
 
     Raises:
-        InputError: The file is no TOML.
+        InputError: The file is not TOML.
     """
     path = node.home / "config" / "config.toml"
     text = node_files.read_text(path, hint="goldnode configure") or ""
@@ -157,18 +156,18 @@ def become(node: NodeLayout, execute: Callable[[str, list[str]], object] = os.ex
         check(node, launch)
         program, words = upgrades.switch(node, launch.ladder) if launch.ladder else (Path(launch.argv[0]), [])
         if beside := upgrades.libraries(program):
-            # Two versions may need two versions of one library, under the name that the loader looks for.
+            # Two versions may need different versions of one library, under the same name.
             os.environ["LD_LIBRARY_PATH"] = str(beside)
         write_json(node.loaded, sorted(private_peers(node)))
     if launch.leased:
-        # A socket of the daemon before is in the way; the signer's user, of this one's group, must reach the new one.
+        # The previous daemon's socket is in the way; the signer's user, who is in this group, must reach the new one.
         node.daemon_socket.unlink(missing_ok=True)
         os.umask(0o007)
     execute(str(program), [str(program), *launch.argv[1:], *words])
 
 
 def passed(node: NodeLayout) -> int:
-    """When a daemon last passed the preflight, in nanoseconds of its file's clock; 0 when none ever did."""
+    """When a daemon last passed the preflight, by its file's time in nanoseconds; 0 if none ever did."""
     try:
         return node.loaded.lstat().st_mtime_ns
     except OSError:
@@ -176,9 +175,9 @@ def passed(node: NodeLayout) -> int:
 
 
 def loaded(node: NodeLayout) -> frozenset[str]:
-    """Which private peers the daemon read when it last started; none when it never did."""
+    """The private peers that the daemon read when it last started; none if it never did."""
     try:
-        # The daemon owns the folder: a FIFO there must not stop whoever reads, and a link lead nowhere.
+        # The daemon owns the folder: a FIFO there must not block us, and a link must not be followed.
         return frozenset(peer for peer in json.loads(read_plain(node.loaded)) if NODE_ID.fullmatch(peer))
     except (OSError, HostError, ValueError, TypeError, RecursionError):
         return frozenset()

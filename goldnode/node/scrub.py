@@ -1,8 +1,8 @@
-"""Secrets that user-data left behind: taken out once they have done their work.
+"""Removes the secrets that user-data left behind, once they are used.
 
-An invite is a bearer secret, and user-data stays on the disk in half a dozen places.  node.yaml
-keeps its form, with the invite replaced by a word; what cloud-init keeps of user-data is removed
-when cloud-init is done with it.  Each boot looks again, because cloud-init fetches user-data again.
+An invite is a bearer secret, and user-data stays on the disk in half a dozen places.  In node.yaml
+the invite is replaced by a word; cloud-init's copies of user-data are removed when cloud-init is
+done with them.  Each boot checks again, because cloud-init fetches user-data again.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from goldnode.node.cluster import JOINED
 from goldnode.node.layout import Layout
 
 _INVITE = re.compile(r"gn1_(?!joined\b)[a-z2-7]+")
-#: Present once cloud-init has run to its end on this boot; before, it still reads its own files.
+#: Exists once cloud-init has finished on this boot; until then, it still reads its own files.
 FINISHED = "/run/cloud-init/result.json"
-#: What cloud-init keeps of user-data, below /var/lib/cloud/instances/ID and /run/cloud-init.
+#: cloud-init's copies of user-data, below /var/lib/cloud/instances/ID and /run/cloud-init.
 _KEPT = (
     "user-data.txt", "user-data.txt.i", "user-data-raw.txt", "cloud-config.txt", "combined-cloud-config.json",
     "vendor-data.txt", "vendor-data.txt.i", "vendor-data-raw.txt", "vendor-cloud-config.txt", "obj.pkl",
@@ -26,12 +26,12 @@ _KEPT = (
 
 
 def without_invites(text: str) -> str:
-    """A node.yaml with every invite replaced; the rest, comments too, stays as it was written."""
+    """A node.yaml with every invite replaced; the rest, including comments, stays as written."""
     return _INVITE.sub(JOINED, text)
 
 
 def scrub_node_yaml(layout: Layout) -> bool:
-    """Take the invites out of node.yaml; returns whether there were any."""
+    """Remove the invites from node.yaml; returns whether there were any."""
     text = layout.node_yaml.read_text()
     clean = without_invites(text)
     if clean != text:
@@ -40,7 +40,7 @@ def scrub_node_yaml(layout: Layout) -> bool:
 
 
 def scrub_cloud_init(layout: Layout) -> list[Path]:
-    """Remove what cloud-init keeps of user-data, once it is done; returns what was removed."""
+    """Remove cloud-init's copies of user-data, once it is done; returns what was removed."""
     if not layout.at(FINISHED).exists():
         return []
     folders = [*layout.at("/var/lib/cloud/instances").glob("*"), layout.at("/run/cloud-init")]

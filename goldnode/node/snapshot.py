@@ -1,9 +1,9 @@
-"""A snapshot of a node's state: streamed, hashed, unpacked beside the home, moved in when whole and right.
+"""A snapshot of a node's state: streamed, hashed, unpacked beside the home, moved in once complete and verified.
 
-An archive from a stranger may hold anything.  It brings databases and nothing else: links, paths that
-lead elsewhere, and whatever looks like a key or a signing state refuse the whole of it.  Keys and
-signing state of this node lie outside of what is written until the last moment, and that moment
-only renames databases into a home that has none.
+An archive from a stranger may hold anything.  Only databases are accepted: links, paths that lead
+elsewhere, and anything that looks like a key or a signing state make us refuse the whole archive.  This
+node's keys and signing state are out of reach until the last moment, which only renames databases into a
+home that has none.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ from goldnode.files import CHUNK
 from goldnode.node.layout import NodeLayout
 from goldnode.run import spawn
 
-#: Bytes that stay free while a snapshot is unpacked: the other nodes of the machine need theirs.
+#: Bytes to keep free while a snapshot is unpacked, for the machine's other nodes.
 SPARE = 1 << 30
-#: How far unpacking goes between two looks at the free space.
+#: Bytes unpacked between checks of the free space.
 LOOK = 64 << 20
-#: What a snapshot may hold at its top.
+#: What a snapshot may hold at its top level.
 ROOTS = ("data", "wasm", "ibc_08-wasm")
-#: What of it is somebody's own affair: another node's votes in flight, and whom it knew.
+#: What belongs to the node that made it: its votes in flight, and its address book.
 LEFT_OUT = ("cs.wal", "addrbook.json")
-#: Names of keys, signing states and keyrings, wherever in the archive.
+#: Names of keys, signing states and keyrings, anywhere in the archive.
 FORBIDDEN = re.compile(
     r"(?:.*priv[-_]?val(?:idator)?.*|node_key.*|.*_key\.json|keyring-.*|keyhash|.*\.(?:pem|key|info|address)"
     r"|id_(?:rsa|ed25519|ecdsa).*|.*mnemonic.*|.*secret.*)",
     re.IGNORECASE,
 )
-#: Texts that no database file is called for, and what in them is a key whatever the file is called.
+#: Suffixes of text files, which no database has, and what makes one a key whatever its name.
 TEXTS = (".json", ".toml", ".txt", ".yaml", ".yml", "")
 SECRETS = re.compile(rb"PrivKey|priv_key|PRIVATE KEY|mnemonic", re.IGNORECASE)
 SMALL = 64 << 10
@@ -53,22 +53,22 @@ Free = Callable[[Path], int]
 
 
 def free_bytes(path: Path) -> int:
-    """Bytes free where a path is."""
+    """Free bytes on the filesystem that holds a path."""
     return shutil.disk_usage(path).free
 
 
 def unpack(snapshot: Snapshot, target: Path, tell: Tell, free: Free = free_bytes) -> None:
-    """Fetch a snapshot and unpack it into a folder; the folder is gone when anything was wrong.
+    """Fetch a snapshot and unpack it into a folder; if anything is wrong, the folder is deleted.
 
     Args:
         snapshot: Where it is, and its hash.
         target: A folder of ours, emptied first.
-        tell: Told how many bytes of how many came.
-        free: Bytes free where a path is.
+        tell: Receives the bytes that arrived, and the total.
+        free: Free bytes on the filesystem that holds a path.
 
     Raises:
         SafetyError: It holds what looks like a key or a signing state, or leads elsewhere.
-        ArtifactError: It cannot be had, or is not what its hash says.
+        ArtifactError: It cannot be downloaded, or does not match its hash.
         HostError: The disk would be full.
     """
     shutil.rmtree(target, ignore_errors=True)
@@ -88,10 +88,10 @@ def unpack(snapshot: Snapshot, target: Path, tell: Tell, free: Free = free_bytes
 
 
 def install(source: Path, node: NodeLayout) -> None:
-    """Move an unpacked snapshot into a home; interrupted, it goes on where it was.
+    """Move an unpacked snapshot into a home; if interrupted, it continues where it was.
 
     Raises:
-        SafetyError: The home has something of that name.
+        SafetyError: The home has a file of that name.
     """
     for root in ROOTS:
         folder = source / root
@@ -106,7 +106,7 @@ def install(source: Path, node: NodeLayout) -> None:
 
 
 def target_path(name: str) -> PurePosixPath | None:
-    """Where a member of the archive goes below the home; None when it is left out.
+    """Where a member of the archive goes below the home; None if it is skipped.
 
     Raises:
         SafetyError: It looks like a key or a signing state, or leads elsewhere.
@@ -167,7 +167,9 @@ def _feed(snapshot: Snapshot, writing: int, digest: hashlib._Hash, tell: Tell, o
         with os.fdopen(writing, "wb") as sink:
             for chunk in stream(snapshot.url, snapshot.size, tell):
                 digest.update(chunk)
-                with contextlib.suppress(BrokenPipeError):  # The archive is at its end; the hash is not.
+                with contextlib.suppress(
+                    BrokenPipeError
+                ):  # The archive has ended, but the hash needs the rest of the download.
                     sink.write(chunk)
     except BrokenPipeError:
         """Whoever reads has found a fault, and says which."""

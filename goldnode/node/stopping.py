@@ -1,4 +1,4 @@
-"""An event that systemd's polite request to end sets."""
+"""An event that is set when systemd asks us to stop."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import threading
 
 
 def stop_signal() -> threading.Event:
-    """Set on SIGTERM and SIGINT."""
+    """An event set by SIGTERM or SIGINT."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

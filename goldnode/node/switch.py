@@ -1,4 +1,4 @@
-"""Holding a node's daemon, letting it run again, handing it over: one way, for what people type and for orders."""
+"""Holds a node's daemon, lets it run again, hands it over: for commands and orders alike."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from goldnode.node.system.system import System
 
 
 def hold(node: NodeLayout, system: System, why: str, *, over_reboots: bool) -> None:
-    """Stop a node until somebody lets it run again.
+    """Stop a node until somebody releases it.
 
     Args:
         node: The node.
         system: The running machine.
         why: Who stopped it, for people.
-        over_reboots: Also after the next boot.
+        over_reboots: Whether it stays stopped after the next boot.
     """
     write_atomic(node.hold if over_reboots else node.paused, f"{why}\n")
     system.stop(node.unit)
     if node.signer.is_dir():
-        # Releases the lease; what is restarted holds none until it is asked for.
+        # Releases the lease; the restarted keeper holds none until it is asked for.
         system.restart(node.lease_unit)
     keys.note_progress(node)
 
 
 def release(node: NodeLayout) -> None:
-    """Let the agent start a node again when its role allows.
+    """Let the agent start a node again as soon as its role allows.
 
     Raises:
         SafetyError: It was handed over.
@@ -49,7 +49,7 @@ def hand_over(node: NodeLayout, system: System, binding: str) -> handover.Handov
     write_atomic(node.hold, "handed over\n")
     system.stop(node.unit)
     if node.signer.is_dir():
-        # Releases the lease: the machine that comes signs at once, from the height after.
+        # Releases the lease: the new machine signs at once, from the next height.
         system.stop(node.lease_unit)
         system.stop(node.signer_unit)
     return handover.offer(node, binding)

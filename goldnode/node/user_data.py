@@ -1,10 +1,10 @@
-"""User-data that cloud-init could not read, read all the same: only what it says of /etc/goldnode.
+"""Reads user-data that cloud-init could not read: only what it says about /etc/goldnode.
 
 Editors put a byte-order mark in front, PowerShell writes UTF-16, some consoles and scripts encode
-what they are given once more as base64, cloud-init replaces a list (``write_files``) where two
-parts have one, and a vendor's data may take the module away that writes files.  In each case the
-person's text is on this machine, whole, and cloud-init says no more than a line in a log.  What it
-names below /etc/goldnode and did not write is written here; nothing that exists is replaced.
+their input again as base64, cloud-init replaces a list (``write_files``) where two parts have one,
+and vendor data may disable the module that writes files.  In each case the person's text is on this
+machine, complete, and cloud-init only logs a line.  The files below /etc/goldnode that it names and
+cloud-init did not write are written here; nothing that exists is replaced.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ import yaml
 from goldnode.files import write_atomic
 from goldnode.node.layout import Layout
 
-#: What a provider handed over, as cloud-init keeps it until it is scrubbed.
+#: The provider's user-data, as cloud-init keeps it until it is scrubbed.
 RAW = "/var/lib/cloud/instance/user-data.txt"
 STATUS = "/run/cloud-init/status.json"
 OURS = PurePosixPath("/etc/goldnode")
-#: Largest document that is unpacked: a genesis of our own chains is a few MiB.
+#: The largest document that is unpacked: a genesis of a private chain has a few MiB.
 LARGEST = 64 << 20
-#: How deep text may be wrapped: base64 of gzip of UTF-16 is three.
+#: How many layers of encoding text may have: base64 of gzip of UTF-16 has three.
 WRAPPINGS = 4
 _MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
 
 def recover(layout: Layout) -> list[str]:
-    """Write what user-data names below /etc/goldnode and is not there; returns what to say about it."""
+    """Write the files that user-data names below /etc/goldnode and that are missing; returns lines for people."""
     try:
         raw = layout.at(RAW).read_bytes()
     except OSError:
@@ -59,7 +59,7 @@ def recover(layout: Layout) -> list[str]:
 
 
 def warnings(layout: Layout) -> list[str]:
-    """What cloud-init itself complained of on this boot, in its own words."""
+    """cloud-init's own warnings on this boot, in its words."""
     try:
         status = json.loads(layout.at(STATUS).read_bytes())["v1"]
         stages = [stage for stage in status.values() if isinstance(stage, Mapping)]
@@ -77,7 +77,7 @@ def warnings(layout: Layout) -> list[str]:
 
 
 def documents(raw: bytes) -> Iterator[Mapping[str, Any]]:
-    """The cloud-config documents in user-data, whatever it is wrapped in."""
+    """The cloud-config documents in user-data, whatever its encoding."""
     text = _unwrapped(raw)
     if text is None:
         return
@@ -99,7 +99,7 @@ def documents(raw: bytes) -> Iterator[Mapping[str, Any]]:
 
 
 def _unwrapped(raw: bytes) -> str | None:
-    """The text below byte-order marks, gzip and base64; None when there is none."""
+    """The text below byte-order marks, gzip and base64; None if there is none."""
     for _ in range(WRAPPINGS):
         encoding = next((name for mark, name in _MARKS if raw.startswith(mark)), "")
         if not encoding and raw[1:2] == b"\0":
@@ -121,7 +121,7 @@ def _unwrapped(raw: bytes) -> str | None:
 
 
 def _content(entry: Mapping[str, Any]) -> bytes | None:
-    """What an entry of ``write_files`` says, decoded as cloud-init does; None when it cannot be."""
+    """The content in an entry of ``write_files``, decoded as cloud-init does; None if it cannot be decoded."""
     content, steps = entry.get("content"), str(entry.get("encoding", "")).lower()
     if not isinstance(content, str | bytes):
         return None
@@ -135,7 +135,7 @@ def _content(entry: Mapping[str, Any]) -> bytes | None:
 
 
 def _inflated(data: bytes) -> bytes:
-    """Unpack gzip, up to ``LARGEST``; empty when it is damaged."""
+    """Unpack gzip, up to ``LARGEST``; empty if it is damaged."""
     try:
         return zlib.decompressobj(16 + zlib.MAX_WBITS).decompress(data, LARGEST)
     except zlib.error:

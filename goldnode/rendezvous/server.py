@@ -101,7 +101,7 @@ class _Server(uvicorn.Server):
 
 
 async def serve(options: Options, ready: Callable[[str, Callable[[], None]], None]) -> None:
-    """Run until a signal, or the function given to ``ready``, says stop.
+    """Run until a signal, or the function passed to ``ready``, stops it.
 
     A store that turns out to be damaged is set aside, and the server restarts on the same address.
 

@@ -9,7 +9,7 @@ from goldnode.node.layout import Layout
 
 
 def wanted(layout: Layout) -> list[Deferred]:
-    """Everything that this image defers; empty when the bake had it all."""
+    """Everything that this image defers; empty if the bake had it all."""
     path = layout.library / "deferred.json"
     return [Deferred.from_document(entry) for entry in json.loads(path.read_text())] if path.exists() else []
 

@@ -1,4 +1,4 @@
-"""What the bake could not have is fetched at first boot: pinned, verified, resumed, then put in place.
+"""Fetches at first boot what the bake deferred: pinned, verified, resumed, then put in place.
 
 The daemon starts only when everything is there; its own answer to `version` is compared with the
 network file before its first start.
@@ -23,15 +23,15 @@ from goldnode.run import run
 
 #: Seconds without a byte that one run of the fetch unit may wait; systemd starts it again.
 TIMEOUT = 300.0
-#: Seconds that a daemon's ``init`` may take; osmosisd waits 30 for a genesis that it need not have.
+#: Seconds that a daemon's ``init`` may take; osmosisd waits 30 for a genesis it does not need.
 INIT = 180.0
 
 
 def fetch(layout: Layout, store: ArtifactStore, progress: Progress) -> list[Path]:
-    """Fetch what is missing; an interrupted download goes on where it stopped.
+    """Fetch what is missing; an interrupted download resumes where it stopped.
 
     Raises:
-        ArtifactError: Something could not be obtained, or is not what its pin says.
+        ArtifactError: Something could not be obtained, or does not match its pin.
     """
     placed = []
     for each in missing(layout):
@@ -43,10 +43,10 @@ def fetch(layout: Layout, store: ArtifactStore, progress: Progress) -> list[Path
 
 
 def make_defaults(program: Path, network: Network, folder: Path) -> None:
-    """Have the daemon write its default configuration, where the bake had no daemon to ask.
+    """Let the daemon write its default configuration, if the bake had no daemon to do so.
 
-    ``init`` also makes keys, and of some daemons fetches a genesis: it runs in a home of its own, and
-    only the configuration is kept.
+    ``init`` also makes keys, and some daemons fetch a genesis in it: so it runs in a temporary home, of
+    which only the configuration is kept.
     """
     if folder.exists():
         return
@@ -60,12 +60,12 @@ def make_defaults(program: Path, network: Network, folder: Path) -> None:
 
 
 def check_daemon(program: Path, daemon: Daemon) -> None:
-    """Compare what the program says it is with the network file.
+    """Compare the program's version with the network file.
 
     Raises:
-        ArtifactError: It says something else, or does not run.
+        ArtifactError: It prints something else, or does not run.
     """
-    # Some write configuration into their caller's home directory as soon as they start.
+    # Some daemons write configuration into the caller's home directory as soon as they start.
     with tempfile.TemporaryDirectory() as home:
         answer = run([program, *daemon.version_args], env={"HOME": home}, timeout=60, check=False)
     said = (answer.stdout + answer.stderr).split()

@@ -1,7 +1,7 @@
-"""The versions to come, on a machine that runs already: announced in a network file, fetched by their hash.
+"""Future versions, on a machine that is already running: announced in a network file, fetched by hash.
 
-Each lands in a folder of its own beside the image's daemon, whole or not at all, after it was what
-its hash says and answered with its version.  Nothing that runs notices.
+Each gets its own folder beside the image's daemon, whole or not at all, once its hash is verified and
+it has printed its version.  Nothing that is running notices.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from goldnode.node.plan.upgrade import Binary, order, program
 from goldnode.node.versions import fetching, upgrades
 from goldnode.progress import Progress
 
-#: Seconds without a byte that one run may wait for each version.
+#: Seconds without a byte that one run may spend on each version.
 TIMEOUT = 120.0
-#: What the kernel calls the machines that releases are made for.
+#: The kernel's names for the architectures of releases.
 MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
@@ -41,7 +41,7 @@ def announce(layout: Layout, text: str, file: str) -> ImageFacts:
         The image with that ladder.
 
     Raises:
-        InputError: It is no network file, or for another chain or daemon.
+        InputError: It is not a network file, or is for another chain or daemon.
     """
     try:
         document: Any = yaml.safe_load(text)
@@ -55,20 +55,20 @@ def announce(layout: Layout, text: str, file: str) -> ImageFacts:
 
 
 def missing(image: ImageFacts) -> list[Upgrade]:
-    """The steps above the image's own version whose program is not here, or not what it should be."""
+    """The steps above the image's own version whose program is missing, or not what it should be."""
     daemon = image.network.daemon
     above = [rung for rung in image.network.upgrades if order(rung.version) > order(daemon.version)]
     return [rung for rung in above if upgrades.verify(image.library, daemon.name, rung.version) is not Binary.VERIFIED]
 
 
 def fetch(image: ImageFacts, store: ArtifactStore, progress: Progress) -> Iterator[str]:
-    """Fetch what is missing of the versions to come.
+    """Fetch the missing future versions.
 
     Yields:
-        A line for people, for each version.
+        A line for people about each version.
 
     Raises:
-        ArtifactError: One cannot be had, or is not what its hash says.
+        ArtifactError: One cannot be fetched, or does not match its hash.
         HostError: One needs libraries that only a bake brings.
     """
     daemon, arch = image.network.daemon, MACHINES.get(platform.machine(), platform.machine())
@@ -102,7 +102,7 @@ def settle(draft: Path, path: Path) -> None:
 
     Args:
         draft: A folder with ``bin/`` and, where it has its own, ``lib/``.
-        path: Where its program is to be.
+        path: The final path of its program.
     """
     write_json(draft / "verified.json", {"sha256": sha256_file(draft / "bin" / path.name)})
     folder = path.parent.parent

@@ -1,8 +1,8 @@
-"""The switch from one version of a daemon to the next, such that a power cut at any moment loses nothing.
+"""Switches from one version of a daemon to the next, such that a power cut at any moment loses nothing.
 
-Preflight does it: looks at what halted, verifies the program, keeps a copy where
-the ladder asks for one, marks durably that the newer version is about to start, and only then
-becomes it.  Every step can be done again; the mark is what never goes down.
+The preflight does it: looks at why the daemon halted, verifies the program, keeps a copy if
+the ladder asks for one, records durably that the newer version is about to start, and only then
+becomes it.  Every step can be repeated; the recorded version never goes down.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ from goldnode.node.plan.upgrade import (
     program,
 )
 
-#: What a copy for the way back leaves where it is: what was signed must never be unsaid.
+#: Files that a copy for the way back does not contain: a signature must never be forgotten.
 KEPT = ("priv_validator_state.json", "started.json", "loaded.json")
-#: Files that their databases never change once they are written: a second name is as good as a copy.
+#: Files that their databases never change once written: a hard link is as good as a copy.
 UNCHANGING = (".ldb", ".sst")
 #: The ioctl that shares a file's blocks (FICLONE, linux/fs.h).
 FICLONE = 0x40049409
@@ -47,7 +47,7 @@ Tell = Callable[[str], None]
 
 
 def seen(node: NodeLayout) -> StartFacts:
-    """What is known of a node's version and height.
+    """What is known about a node's version and height.
 
     Raises:
         SafetyError: A mark is damaged, so nobody knows which version may run on this state.
@@ -60,7 +60,7 @@ def seen(node: NodeLayout) -> StartFacts:
 
 
 def halt(node: NodeLayout) -> Halt | None:
-    """The plan that the daemon stopped for last, by its own word."""
+    """The plan that the daemon last halted for, as it recorded itself."""
     document = _document(node.home / "data" / "upgrade-info.json")
     try:
         return Halt(str(document["name"]), int(document["height"]))
@@ -69,39 +69,39 @@ def halt(node: NodeLayout) -> Halt | None:
 
 
 def started(node: NodeLayout) -> str:
-    """The newest version that has started on this node's state; empty when none has."""
+    """The newest version that has started on this node's state; empty if none has."""
     return _text(node.started, "version")
 
 
 def running(node: NodeLayout) -> str:
-    """The version that the node runs, after whatever a person went back from; empty when none has started."""
+    """The version that the node runs, taking rollbacks into account; empty if none has started."""
     rung = skipped(node)
-    # A later step, started since, is not what a person went back from.
+    # A later step, started since, was not rolled back.
     return _text(node.rollback, "version") if rung and rung == _text(node.started, "rung") else started(node)
 
 
 def skipped(node: NodeLayout) -> str:
-    """The plan that a person went back from; empty when nobody did."""
+    """The plan that a person rolled back; empty if nobody did."""
     return _text(node.rollback, "rung")
 
 
 def note_height(node: NodeLayout, height: int) -> None:
-    """Keep the latest height for preflight; after a power cut an older one does no harm."""
+    """Store the latest height for the preflight; after a power cut an older one does no harm."""
     draft = node.height.with_name(f".{node.height.name}.new")
     draft.write_text(f"{height}\n")
     draft.replace(node.height)
 
 
 def switch(node: NodeLayout, ladder: Ladder, tell: Tell = lambda _: None) -> tuple[Path, list[str]]:
-    """Everything up to the moment before the daemon starts.
+    """Do everything up to the moment before the daemon starts.
 
     Args:
         node: The node.
-        ladder: What it may run.
-        tell: Told each step when it is done; a power cut may come there.
+        ladder: The versions it may run.
+        tell: Receives each step once it is done; tests cut the power there.
 
     Returns:
-        The program, and words for its command line.
+        The program, and additional arguments.
 
     Raises:
         HostError: The version that is needed is not on this machine, or the ladder does not know it.
@@ -135,7 +135,7 @@ def switch(node: NodeLayout, ladder: Ladder, tell: Tell = lambda _: None) -> tup
 
 
 def verify(library: Path, name: str, version: str) -> Binary:
-    """What is known of a version's program on this machine."""
+    """The state of a version's program on this machine."""
     path = program(library, name, version)
     if not path.is_file():
         return Binary.MISSING
@@ -147,7 +147,7 @@ def verify(library: Path, name: str, version: str) -> Binary:
 
 
 def keep_copy(node: NodeLayout, rung: Upgrade) -> None:
-    """Keep the state as it is before an upgrade; whole or not at all, and only once."""
+    """Keep a copy of the state from before an upgrade; whole or not at all, and only once."""
     goal = copy_of(node, rung.name)
     if goal.exists():
         return
@@ -168,16 +168,16 @@ def keep_copy(node: NodeLayout, rung: Upgrade) -> None:
 
 
 def copy_of(node: NodeLayout, rung: str) -> Path:
-    """Where the state of before an upgrade is kept."""
+    """Where the state from before an upgrade is kept."""
     safe = "".join(letter if letter.isalnum() or letter in "-." else "-" for letter in rung)
     return node.home / f"before-{safe}"
 
 
 def roll_back(node: NodeLayout, ladder: Ladder) -> str:
-    """Go back to the state and the version of before the last upgrade.
+    """Go back to the state and the version from before the last upgrade.
 
     Returns:
-        The version that the node runs from now on.
+        The version that the node now runs.
 
     Raises:
         SafetyError: The newer version signed something.
@@ -198,16 +198,16 @@ def roll_back(node: NodeLayout, ladder: Ladder) -> str:
             hint=f"goldnode logs {node.name}",
         )
     version = str(mark.get("before") or ladder.base)
-    # From here on a power cut leaves a node that the same command finishes; it cannot start the newer version.
+    # After a power cut from here on, the same command completes the job; the newer version cannot start.
     write_json(node.rollback, {"version": version, "skip": str(rung.height), "rung": rung.name})
     _restore(kept, node)
     return version
 
 
 def _refuse_signed(node: NodeLayout, rung: Upgrade, mark: Mapping[str, Any]) -> None:
-    """Refuse a way back past a signature of the newer version.
+    """Refuse to go back past a signature of the newer version.
 
-    The height of the upgrade itself was voted for by the version before: it halts when it is to apply that block.
+    The previous version voted for the upgrade's own height: it halts when it is to apply that block.
     """
     record, state = keys.read_record(node), keys.read_state(node)
     if record is None:
@@ -226,7 +226,7 @@ def _refuse_signed(node: NodeLayout, rung: Upgrade, mark: Mapping[str, Any]) -> 
 
 
 def _mark(node: NodeLayout, ladder: Ladder, choice: VersionChoice) -> None:
-    """Note durably that a version is about to start, what ran before it, and what was signed by then."""
+    """Record durably that a version is about to start, what ran before it, and what was signed by then."""
     signed = _signed(node)
     write_json(
         node.started,
@@ -240,7 +240,7 @@ def _mark(node: NodeLayout, ladder: Ladder, choice: VersionChoice) -> None:
 
 
 def _signed(node: NodeLayout) -> SigningState | None:
-    """What the key signed last; None where nobody can tell."""
+    """What the key signed last; None if that is unknown."""
     # With a lease the signing state is the signer's, and the daemon's user cannot read it.
     state = keys.read_state(node) if os.access(node.signing_state, os.R_OK) else None
     return None if state == MUTED else state
@@ -272,13 +272,13 @@ def _program(node: NodeLayout, ladder: Ladder, choice: VersionChoice) -> Path:
 
 
 def libraries(path: Path) -> Path | None:
-    """The folder of shared libraries that belong to one version of a daemon; None where it has none of its own."""
+    """The folder with a version's own shared libraries; None if it has none."""
     folder = path.parent.parent / "lib"
     return folder if folder.is_dir() and folder.parent.parent.parent.name == "daemons" else None
 
 
 def _share(source: Path, target: Path) -> None:
-    """Give a file a second life: its blocks shared, else a second name where nobody changes it, else copied."""
+    """Duplicate a file: sharing its blocks if possible, else by a hard link if it never changes, else by copying."""
     with source.open("rb") as reading, target.open("xb") as writing, contextlib.suppress(OSError):
         fcntl.ioctl(writing.fileno(), FICLONE, reading.fileno())
         return
@@ -301,7 +301,7 @@ def _text(path: Path, key: str) -> str:
 
 
 def _document(path: Path) -> dict[str, Any]:
-    """A small document, read where the daemon may have left anything; empty when it is none."""
+    """Read a small document where the daemon may have left anything; empty if it is not one."""
     try:
         document = json.loads(read_plain(path))
     except (OSError, HostError, ValueError, RecursionError):

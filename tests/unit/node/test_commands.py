@@ -165,7 +165,7 @@ def test_an_apply_that_breaks_off_goes_back(validator: Person, tmp_path: Path, m
     code, said = validator.types("apply", file)
 
     assert (4, 2, before) == (code, len(tries), layout.applied.read_bytes())
-    assert "nft says no; the one before is in force" in said
+    assert "nft says no; the previous one is in force" in said
     assert "debug" not in (layout.node("val-1").home / "config" / "config.toml").read_text()
 
 

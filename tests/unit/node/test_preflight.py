@@ -91,7 +91,7 @@ def test_a_missing_program_closes_the_gate(tree: Tree, node: NodeLayout) -> None
     """A deferred daemon that was not fetched yet is no crash loop."""
     (tree.layout.library / "bin" / "cometbft").unlink()
 
-    with pytest.raises(HostError, match="is not there yet"):
+    with pytest.raises(HostError, match="does not exist yet"):
         _pass(node)
 
 
