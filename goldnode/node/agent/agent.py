@@ -1,7 +1,7 @@
 """The agent: one loop over all nodes of the machine, reconciling every two seconds.
 
-It takes the roster into plan and firewall, lets each supervisor act, publishes in each record what is true,
-and tells people.  It restarts sentries when their role allows, and never a validator.
+It brings the roster into plan and firewall, lets each supervisor act, publishes the present state in each
+record, and informs people.  It restarts sentries when their role allows, and never a validator.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ from goldnode.node.versions import deferred
 
 #: Seconds between two reconciliations.
 INTERVAL = 2.0
-#: The same while the machine has just started and somebody waits for its nodes; and seconds for which that is so.
+#: The same shortly after the machine started, while somebody waits for its nodes; and for how many seconds.
 SOON, AT_FIRST = 0.5, 60.0
-#: Seconds between two lines on the console about a node that is on its way to the tip.
+#: Seconds between console lines about a node on its way to the tip.
 PROGRESS_EVERY = 60.0
 
 
@@ -72,7 +72,7 @@ class Agent:
     _ready: set[str] = field(default_factory=set)
     _told: dict[str, float] = field(default_factory=dict)
     _began: float = 0.0
-    #: Unix seconds at power-on, by the clock as it was at the first look.
+    #: Unix seconds at power-on, by the clock of the first round.
     _offset: float | None = None
 
     def __post_init__(self) -> None:
@@ -91,7 +91,7 @@ class Agent:
             self.reports[name] = hosted.refused(name, roles[name], error)
 
     def run(self, stop: threading.Event) -> None:
-        """Reconcile every two seconds, at first more often, until told to stop."""
+        """Reconcile every two seconds, more often at first, until told to stop."""
         with ExitStack() as stack:
             for name, membership in self.found.memberships.items():
                 self._exchanges[name] = stack.enter_context(Exchange(membership, self.found.config.rendezvous))
@@ -103,12 +103,12 @@ class Agent:
                         stop.wait(self.pause())
 
     def pause(self) -> float:
-        """Seconds until the next look."""
+        """Seconds until the next round."""
         young = self.since_power_on() - self._began < AT_FIRST
         return SOON if young and self._supervisors.keys() - self._ready else INTERVAL
 
     def reconcile(self) -> None:
-        """Bring every node to what its role says, once."""
+        """Bring every node to the state that its role asks for, once."""
         now = self.clock()
         self._take_roster(now)
         waits_for = "waiting for the daemon to be fetched" if deferred.missing(self.layout) else ""
@@ -125,7 +125,7 @@ class Agent:
                         self._record_builders[name].facts(supervisor.facts, report, now)
                     )
             except SafetyError as error:
-                # A file of this node that was damaged since: its siblings are looked after, and its record stands.
+                # A file of this node was damaged since: its siblings are still cared for, and its record stays.
                 report = hosted.refused(name, supervisor.facts.role.name, error)
             self._attend(name, report, now)
             self._tell(name, report)
@@ -135,7 +135,7 @@ class Agent:
         scrub.scrub_cloud_init(self.layout)
 
     def _outdated(self) -> bool:
-        """The daemon's default configuration was fetched since: systemd starts the agent again, with it."""
+        """Whether the daemon's default configuration was fetched since: then systemd restarts the agent with it."""
         return not self.found.image.defaults and (self.layout.library / "defaults" / "config.toml").exists()
 
     def page(self) -> str:
@@ -144,7 +144,7 @@ class Agent:
         return own + (self.host.metrics() if self.found.hosted else "")
 
     def _page_address(self) -> str:
-        """Where the metrics are served: on loopback, until somebody may read them from elsewhere."""
+        """The address for metrics: loopback, unless node.yaml lets somebody else read them."""
         return "::" if any(entry.metrics for entry in self.found.config.nodes) else "127.0.0.1"
 
     def _clerk(self, name: str, binding: str) -> Clerk:
@@ -153,7 +153,7 @@ class Agent:
         return Clerk(bench, self.found.memberships[name], Journal.open(node.orders, binding), self.system.say)
 
     def _reconfigure(self, name: str, text: str) -> bool:
-        """Put another node.yaml in force, by order; returns whether a node's daemon must start anew to read it."""
+        """Put another node.yaml in force, by order; returns whether a node's daemon must restart to read it."""
         found = in_force.prove(self.layout, text, self.found.image, self.system)
         changes = in_force.replace(self.layout, text, found, self.system)
         self.found.config = found.config
@@ -164,7 +164,7 @@ class Agent:
         return any(path.parent == config for path in changes.files)
 
     def _attend(self, name: str, report: NodeReport, now: float) -> None:
-        """Let the node's clerk see to its orders."""
+        """Let the node's clerk attend to its orders."""
         health = report.health
         document = {**console.document(report), "chain_id": self.found.image.network.chain_id}
         crashing = health.state in (NodeState.CRASHING, NodeState.REFUSED)
@@ -174,7 +174,7 @@ class Agent:
         self._clerks[name].attend(view, now)
 
     def _take_roster(self, now: float) -> None:
-        """Plan and apply anew when somebody joined, left, or has loaded somebody, or a state sync begins or is over."""
+        """Plan and apply again if a member joined, left, or loaded private peers, or if a state sync begins or ends."""
         changed = False
         for name, supervisor in self._supervisors.items():
             members = cluster.members(self.found.memberships[name])
@@ -188,7 +188,7 @@ class Agent:
             apply.apply(plan(self.found.config, self.found.image, facts, self.layout), self.system)
 
     def _stop_clone(self, name: str, supervisor: Supervisor) -> None:
-        """Two machines with one identity: a validator stops until a person says which one is right."""
+        """Stop a validator whose identity a second machine has, until a person says which one is right."""
         own = Alarm(AlarmKind.CLONE, supervisor.facts.node_id)
         node = supervisor.facts.layout
         if (

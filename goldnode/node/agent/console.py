@@ -9,12 +9,12 @@ from typing import Any
 from goldnode.node.agent.health import NodeState
 from goldnode.node.agent.supervisor import NodeReport
 
-#: Said of every validator that signs without a lease.
+#: Shown for every validator that signs without a lease.
 NO_LEASE = "no lease: two machines with this key would both sign"
 
 
 def headline(report: NodeReport) -> str:
-    """A node in one line: for the console, the banner, and when it changes."""
+    """A node in one line, for the console and the banner."""
     parts = [f"{report.role} {report.name}: {report.health.state}"]
     if report.node_id:
         parts.append(f"node id {report.node_id}")
@@ -32,14 +32,14 @@ def headline(report: NodeReport) -> str:
 
 
 def ready(report: NodeReport, seconds: float) -> str:
-    """The line that says that a node is there, with the seconds since power-on."""
+    """The line that announces a ready node, with the seconds since power-on."""
     peers = f"{report.health.peers} peer{'' if report.health.peers == 1 else 's'}"
     more = f", node id {report.node_id}, {peers}" if report.node_id else ""
     return f"{report.role} {report.name} ready {seconds:.1f} s after power-on{more}"
 
 
 def changed(before: NodeReport | None, now: NodeReport) -> bool:
-    """Whether people should hear of it: heights and ages always change, states seldom."""
+    """Whether to tell people: heights and ages always change, states seldom."""
     if before is None:
         return True
     return _news(before) != _news(now)
@@ -52,12 +52,12 @@ def _news(report: NodeReport) -> tuple[object, ...]:
 
 
 def _nearness(blocks: int) -> int:
-    """Goes down each time that the blocks to go have halved: people hear more often of what is nearer."""
+    """Drops each time the remaining blocks have halved: the nearer the upgrade, the more often people hear of it."""
     return max(0, blocks).bit_length()
 
 
 def banner(lines: Sequence[str]) -> str:
-    """The login banner; escapes of agetty are not ours to interpret."""
+    """The login banner, with agetty's escapes neutralised."""
     return "\n".join(["goldnode", *(f"  {line}" for line in lines), ""]).replace("\\", "/") + "\n"
 
 
@@ -102,12 +102,12 @@ def _upgrade(report: NodeReport) -> dict[str, Any] | None:
 
 
 def announced(nodes: Iterable[Mapping[str, Any]]) -> list[str]:
-    """A line for each node that others are told to dial: where, and who named the address."""
+    """A line for each node that announces an address: which one, and who named it."""
     return [f"{node['name']}: announces {node['announced']}" for node in nodes if node.get("announced")]
 
 
 def leases(nodes: Iterable[Mapping[str, Any]]) -> list[str]:
-    """A line for each node that has a lease, or should think of one."""
+    """A line for each node that has a lease, or should have one."""
     lines = []
     for node in nodes:
         if lease := node.get("lease"):
@@ -139,5 +139,5 @@ def table(nodes: Iterable[Mapping[str, Any]]) -> str:
 
 
 def _cell(node: Mapping[str, Any], column: str) -> str:
-    """What stands in a column; how far a node is on its way stands where else a reason would."""
+    """The text of a cell; a node's progress takes the place of a reason."""
     return str(node.get(column, "") or (node.get("progress", "") if column == "reason" else ""))

@@ -1,7 +1,7 @@
-"""What a daemon that does not answer yet is waiting for, in a sentence a person can act on.
+"""Explains what a daemon that does not answer yet is waiting for, in a sentence a person can act on.
 
 Waiting is normal for a validator: for blocks to pass its double-sign check, for its signer, for the
-next version.  None of it is a crash loop, and only the daemon's log tells which it is.
+next version.  None of these is a crash loop, and only the daemon's log tells which it is.
 """
 
 from __future__ import annotations
@@ -24,32 +24,32 @@ _SIGNS = (
 )
 
 
-#: What CometBFT logs when it gives up; the error stands in quotes, with its own quotes escaped.
+#: What CometBFT logs when it gives up; the error is in quotes, with its own quotes escaped.
 _CONSENSUS_FAILURE = re.compile(r"CONSENSUS FAILURE!!![^\n]*?\berr(?:or)?=\"?([^\n]+)")
-#: The fields that follow the error in the daemon's log, whichever of its two formats it has.
+#: The fields that follow the error in the daemon's log, in either of its two formats.
 _NEXT_FIELD = re.compile(r'"? +(?:module|stack)=|"$')
 CONSENSUS_FAILURE = "CONSENSUS FAILURE"
-#: Characters that are shown of it: CometBFT prints whole blocks.
+#: The most characters shown: CometBFT prints whole blocks.
 LONGEST = 240
-#: Seconds that a block may be dated after this machine's present.
+#: Seconds that a block may be ahead of this machine's clock.
 CLOCK = 15.0
 
-#: What is said of a daemon whose log does not tell what it waits for.
+#: The reason shown for a daemon whose log does not tell what it is waiting for.
 UNKNOWN = "starting"
-#: Begins what is said of a daemon that ended with a message of its own.
+#: The start of the reason shown for a daemon that ended with a message.
 LAST_WORDS = "ended with"
-#: How reasons begin that also hold for a daemon which answers.
+#: Prefixes of the reasons that apply even to a daemon which answers.
 TROUBLES = ("the name ", "the disk is full")
 
 
 def failure(log: str) -> str:
-    """Why a daemon lives on and makes no block any more, from its own last word; empty when it did not say.
+    """Why a running daemon makes no more blocks, in its own last words; empty if it did not say.
 
-    CometBFT stops its consensus for good when a block cannot be applied, and goes on answering: nothing but this
-    line of its log tells an upgrade's halt from a wrong application.
+    CometBFT stops its consensus for good when a block cannot be applied, but still answers: only this line of
+    its log tells an upgrade's halt from a wrong application.
 
     Args:
-        log: The line in which it said so, and what follows.
+        log: The line that says so, and what follows.
     """
     hit = _CONSENSUS_FAILURE.search(log)
     if hit is None:
@@ -63,7 +63,7 @@ def failure(log: str) -> str:
 
 
 def clock(ahead: float) -> str:
-    """What is said of a clock that is not the chain's; empty when it is.
+    """A reason if this machine's clock disagrees with the chain's; empty if it does not.
 
     Args:
         ahead: Seconds that the newest block's time is ahead of this machine's.
@@ -74,10 +74,10 @@ def clock(ahead: float) -> str:
 
 
 def jump(seconds: float) -> str:
-    """What is said of a clock that was set while a node follows the chain; empty when it was not, or hardly.
+    """A reason if the clock was set while a node follows the chain; empty if it was not, or only slightly.
 
     Args:
-        seconds: By how much, forward.
+        seconds: How far it was set forward.
     """
     if abs(seconds) < CLOCK:
         return ""
@@ -85,13 +85,13 @@ def jump(seconds: float) -> str:
 
 
 def explain(log: str, *, alone: bool) -> str:
-    """What a starting daemon waits for; just that it starts, when its log does not tell.
+    """What a starting daemon is waiting for; if its log does not tell, only that it is starting.
 
     Args:
         log: The last lines it logged.
-        alone: The chain has one validator.
+        alone: Whether the chain has one validator.
     """
-    # The last word counts; of a daemon's end, which takes the whole line, what its line tells besides.
+    # The last match counts; if that is the daemon's end, the rest of its line is shown too.
     found = [(hit.start() if kind == "end" else hit.end(), kind, hit)
              for pattern, kind in _SIGNS for hit in pattern.finditer(log)]  # fmt: skip
     if not found:

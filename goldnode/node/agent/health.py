@@ -1,6 +1,6 @@
-"""Health: is the node at the tip, are the peers it needs there by name, and does it sign?
+"""Health: is the node at the tip, is it connected to the peers it needs, and does it sign?
 
-``/health`` answers always and ``catching_up`` lies; so the age of the last block counts, the
+``/health`` always answers and ``catching_up`` lies; so what counts is the age of the last block, the
 wanted peers by ID, and for a validator its own signature in the last commits.
 """
 
@@ -13,17 +13,17 @@ from enum import StrEnum
 from goldnode.errors import HostError
 from goldnode.node.agent.rpc import Rpc, Status
 
-#: Commits of the chain looked at for the own signature.
+#: Commits of the chain searched for the node's own signature.
 COMMITS = 3
-#: A block older than this many block times, and at least this many seconds, is not the tip.
+#: The tip is no older than this many block times, or this many seconds if that is more.
 AGE_BLOCKS = 6.0
 AGE_LEAST = 8.0
-#: Seconds from block to block where the network file says nothing.
+#: Seconds between blocks, unless the network file says.
 BLOCK_TIME = 6.0
 
 
 class NodeState(StrEnum):
-    """What a node does, in one word."""
+    """A node's state in one word."""
 
     SIGNING = "signing"
     FOLLOWING = "following"
@@ -48,17 +48,17 @@ class NodeState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What was seen of a node.
+    """A node's health, as observed.
 
     Attributes:
         state: In one word.
-        healthy: Nothing needs anybody.
+        healthy: Whether nobody needs to act.
         height: Its latest block; 0 while unknown.
         age: Seconds since that block; -1 while unknown.
-        ahead: Seconds that this block is dated after this machine's present; 0 when it is not.
-        peers: How many peers it has.
-        missing: IDs of wanted peers that are not there.
-        node_id: Who answered; empty when nobody did.
+        ahead: Seconds that this block is ahead of this machine's clock; 0 if it is not.
+        peers: The number of its peers.
+        missing: IDs of wanted peers that are not connected.
+        node_id: The ID that answered; empty if nobody did.
         address: Its validator key's address; empty while unknown.
     """
 
@@ -74,14 +74,14 @@ class Health:
 
 
 def probe(rpc: Rpc, *, now: float, signs: bool, wanted: Iterable[str], block_time: float | None) -> Health:
-    """Ask a daemon, and judge.
+    """Query a daemon, and assess its health.
 
     Args:
         rpc: Its RPC.
         now: Unix seconds.
         signs: Whether its role signs.
         wanted: IDs that should be among its peers.
-        block_time: Seconds from block to block; None when the network file does not say.
+        block_time: Seconds between blocks; None if the network file does not say.
     """
     try:
         status, present = rpc.status(), rpc.peers()
@@ -106,7 +106,7 @@ def probe(rpc: Rpc, *, now: float, signs: bool, wanted: Iterable[str], block_tim
 
 
 def judge(status: Status, *, age: float, signs: bool, signed: bool, block_time: float | None) -> NodeState:
-    """One word for what was seen."""
+    """One word for the observations."""
     if age > max(AGE_LEAST, AGE_BLOCKS * (block_time or BLOCK_TIME)):
         return NodeState.SYNCING if status.catching_up or not status.height else NodeState.STALLED
     if status.catching_up:
@@ -119,10 +119,10 @@ def judge(status: Status, *, age: float, signs: bool, signed: bool, block_time: 
 
 
 def _signed(rpc: Rpc, status: Status) -> bool:
-    """Whether the own signature is in one of the last commits that a block carries.
+    """Whether the node's signature is in one of the last commits that a block carries.
 
-    The newest block's commit is what this daemon has seen itself, its own vote included, whether that
-    vote reached anybody or not: a validator whose votes come too late would seem to sign.
+    The newest block's commit is only what this daemon has seen itself, including its own vote, whether or not
+    anybody received it: a validator whose votes come too late would seem to sign.
     """
     newest = status.height - 1
     last = range(newest, max(0, newest - COMMITS), -1)

@@ -1,4 +1,4 @@
-"""The nodes inside the machine's JVM, as the agent reports them: the JVM host keeps them, we only ask."""
+"""The nodes inside the machine's JVM, as the agent reports them: the JVM host runs them, we only ask."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _STATES = {
 
 
 def inside(network: Network, name: str) -> str:
-    """What the JVM host calls a node: a program that hosts all of them by itself is one node there."""
+    """The JVM host's name for a node: a program that hosts all nodes by itself is one node there."""
     jvm = network.daemon.jvm
     return network.daemon.name if jvm and jvm.mode is JvmMode.NATIVE else name
 
@@ -46,10 +46,10 @@ def _report(name: str, status: HostedStatus | None) -> NodeReport:
 
 
 def report(name: str, health: Health, reason: str, *, role: str = "hosted", restarts: int = 0) -> NodeReport:
-    """A report of a node that is in no cluster."""
+    """The report of a node without a cluster."""
     return NodeReport(name, role, "", health, reason, False, (), "", 0, (), None, restarts=restarts)
 
 
 def refused(name: str, role: str, error: GoldnodeError) -> NodeReport:
-    """A report of a node that may not run at all."""
+    """The report of a node that may not run."""
     return report(name, Health(NodeState.REFUSED, healthy=False), error.message, role=role)

@@ -1,8 +1,8 @@
-"""Keeps a node's signing lease: looks, lets ``keys.lease`` decide, asks the store, tells the signer.
+"""Keeps a node's signing lease: observes, lets ``keys.lease`` decide, asks the store, instructs the signer.
 
-``goldnode lease keep NAME`` runs it, a process of its own.  When it dies nothing unsafe happens: the
-signer goes on up to the height that it was granted, and stops.  The order of a look matters: the
-store is read first, then the daemon is asked and the signer, and only then is anything decided.
+``goldnode lease keep NAME`` runs it as a separate process.  If it dies nothing unsafe happens: the
+signer continues up to the height that it was granted, and stops.  The order within a round matters: the
+store is read first, then the daemon and the signer are asked, and only then is anything decided.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ from goldnode.node.layout import NodeLayout
 
 log = logging.getLogger(__name__)
 
-#: Seconds after which what a keeper wrote says nothing of the present.
+#: Seconds after which a keeper's report is out of date.
 SILENCE = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class LeaseReport:
-    """What is true of a lease now, for people and programs.
+    """The present state of a lease, for people and programs.
 
     Attributes:
         state: held, pending, waiting, released.
-        lo: First height that may be signed; 0 without a grant.
-        hi: Last one.
+        lo: The first height that may be signed; 0 without a grant.
+        hi: The last one.
         store: What stands behind `lease:`.
         fences: Whether the store keeps two machines apart.
         renewed: When the store last took a write of ours, unix seconds; 0 for never.
-        reason: Why nothing is signed yet, or what hinders; empty when all is well.
+        reason: Why nothing is signed yet, or what is wrong; empty if all is well.
     """
 
     state: str
@@ -52,7 +52,7 @@ class LeaseReport:
 
 
 def last_report(node: NodeLayout, now: float) -> LeaseReport:
-    """What the keeper of a node wrote last.
+    """The last report of a node's keeper.
 
     Args:
         node: The node.
@@ -76,14 +76,14 @@ class LeaseKeeper:
     """The keeper of one node's lease.
 
     Attributes:
-        node: Whose.
+        node: The node.
         url: What stands behind `lease:`.
-        store: That store.
+        store: The store itself.
         signer: The signer's control.
         rpc: The daemon's RPC.
         ahead: N, in blocks.
         automatic: Whether the lease of a silent machine is taken.
-        known: Who this node is in the store.
+        known: This node's name in the store.
         nonce: Gives a random name.
         clock: Unix seconds, for reports only.
     """
@@ -104,14 +104,14 @@ class LeaseKeeper:
     _reason: str = ""
 
     def reconcile(self) -> LeaseReport:
-        """Look, and do what is next."""
+        """Observe, and take the next step."""
         self._reason = ""
         status = None
         try:
             status = self._next()
         except GoldnodeError as error:
             self._reason = error.message
-            # Without the store, or before the daemon answers, the signer still has what it was granted.
+            # Without the store, or before the daemon answers, the signer still has its grant.
             with contextlib.suppress(HostError):
                 status = self.signer.status()
         held = self.memory.lease
@@ -120,7 +120,7 @@ class LeaseKeeper:
         return LeaseReport(state, lo, hi, self.url, self.store.fences, self.renewed, self._reason)
 
     def release(self) -> bool:
-        """Stop the signer for good and publish what it signed last (R5); whether that is in the store."""
+        """Stop the signer for good and publish what it signed last (R5); returns whether that is in the store."""
         status = self.signer.status()
         if self.memory.session == status.session and self.memory.write:
             self._follow(lease.settle(self.memory, self.store.read()))
@@ -135,7 +135,7 @@ class LeaseKeeper:
         status = self.signer.status()
         self.memory = lease.begin(self.memory, status.session)
         if status.stopped:
-            # What stopped it has ended, or lost its memory: only another process may sign.
+            # The process that stopped it has ended, or lost its memory: only another process may sign.
             self.signer.end(status.session)
             raise HostError("the signer was stopped and is being restarted")
         if self.memory.write:
@@ -163,7 +163,7 @@ class LeaseKeeper:
         )
 
     def _silent(self, reading: Reading | None, height: int) -> bool:
-        """Whether the lease's holder wrote nothing for N blocks; it would have written three times."""
+        """Whether the lease's holder has written nothing for N blocks, in which it should have written three times."""
         if not self.automatic or reading is None:
             return False
         revision = str(reading.revision)
@@ -172,7 +172,7 @@ class LeaseKeeper:
         return height - self._seen[1] >= self.ahead
 
     def _follow(self, step: LeaseStep) -> None:
-        """Do what a step says, until nothing is left to do."""
+        """Carry out steps until nothing is left to do."""
         while True:
             session = self.memory.session
             self.memory = step.keeper

@@ -1,7 +1,7 @@
-"""Prometheus' text format: every node of the machine with labels of its own, one endpoint for all.
+"""Metrics in Prometheus' text format: one endpoint for all nodes of the machine, each with its own labels.
 
-Served on loopback; on all addresses when node.yaml names who may read it, and then the firewall
-lets in nobody else.
+Served on loopback, or on all addresses if node.yaml names who may read them; then the firewall
+lets nobody else in.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def render(reports: Iterable[NodeReport], *, alarms: int, uptime: float) -> str:
         values["goldnode_state"] += [(f'{labels},state="{state}"', float(state is health.state)) for state in NodeState]
         values["goldnode_restarts"].append((labels, report.restarts))
         if not report.node_id:
-            # Refused, or in the JVM: there is no chain to tell of.
+            # Refused, or in the JVM: there is no chain to report.
             continue
         values["goldnode_height"].append((labels, health.height))
         values["goldnode_block_age_seconds"].append((labels, round(health.age, 3)))
@@ -113,7 +113,7 @@ def serving(address: str, port: int, page: Callable[[], str]) -> Iterator[int]:
             self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
-            """Nobody reads who read."""
+            """Log nothing: nobody needs a log of readers."""
 
     class Server(http.server.ThreadingHTTPServer):
         address_family = socket.AF_INET6 if ":" in address else socket.AF_INET

@@ -1,4 +1,4 @@
-"""What a node says of itself in its record, from what was seen of it."""
+"""Builds what a node says about itself in its record, from what the agent observed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from goldnode.protocol.facts import Consensus, Facts, Mesh
 from goldnode.protocol.key_proof import prove
 from goldnode.protocol.wire import key_from_seed
 
-#: Seconds between two announcements of a validator's height; each is a new record for everybody.
+#: Seconds between announcements of a validator's height; each is a new record for everybody.
 HEIGHT_INTERVAL = 600.0
 
 
@@ -41,7 +41,7 @@ class RecordBuilder:
     _said_height: int = 0
 
     def facts(self, node: NodeFacts, report: NodeReport, now: float) -> Facts:
-        """What the record says now; the same as long as nothing changes that others need to know."""
+        """The facts for the record; unchanged as long as nothing changes that others need to know."""
         holds = report.health.state is not NodeState.STOPPED and not node.role.consensus_key
         return Facts(
             moniker=node.entry.name,
@@ -58,7 +58,7 @@ class RecordBuilder:
         )
 
     def _consensus(self, node: NodeFacts, record: KeyRecord | None, now: float) -> Consensus | None:
-        # A key that was exported signs elsewhere: whoever has it now must not be held up by us.
+        # An exported key signs elsewhere: we must not hold up whoever has it now.
         key = keys.read_key(node.layout) if record and not record.exported else None
         if record is None or key is None:
             return None

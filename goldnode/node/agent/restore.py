@@ -1,7 +1,7 @@
-"""A snapshot on its way into a node's home, while the agent's loop goes on.
+"""Restores a snapshot into a node's home while the agent's loop continues.
 
-What fetches and unpacks it is imported when one comes: every start of an agent would wait for it, and
-nearly none needs it.
+The code that fetches and unpacks it is imported only when needed: every start of an agent would wait
+for it, and almost none needs it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from goldnode.node.system.system import System
 
 @dataclass(slots=True)
 class Restore:
-    """A snapshot on its way into one node's home, beside the agent's loop."""
+    """Restores a snapshot into one node's home, beside the agent's loop."""
 
     _work: Beside[bool] = field(default_factory=Beside)
     _came: int = 0
@@ -28,7 +28,7 @@ class Restore:
 
     @property
     def part(self) -> float:
-        """How much of it came, 0 to 1; 0 where its size is unknown."""
+        """The fraction that has arrived, 0 to 1; 0 if its size is unknown."""
         return min(1.0, self._came / self._of) if self._of else 0.0
 
     def advance(

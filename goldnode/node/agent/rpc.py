@@ -1,6 +1,6 @@
-"""CometBFT's RPC on loopback, and what of it this program looks at.
+"""CometBFT's RPC on loopback: the part of it that this program uses.
 
-Nothing an RPC says is taken for granted: heights are strings, ``catching_up`` stays false when a
+Nothing that an RPC returns is taken for granted: heights are strings, ``catching_up`` stays false when a
 node falls behind later, and ``/health`` always answers.
 """
 
@@ -19,7 +19,7 @@ from urllib.parse import urlencode
 from goldnode.errors import HostError
 from goldnode.node.plan.upgrade import Halt
 
-#: Seconds for one answer of a daemon on this machine.
+#: Seconds for an answer from a daemon on this machine.
 TIMEOUT = 5.0
 MAX_BYTES = 8 << 20
 _FRACTION = re.compile(r"(\.\d{1,6})\d*")
@@ -27,15 +27,15 @@ _FRACTION = re.compile(r"(\.\d{1,6})\d*")
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What ``/status`` says.
+    """The content of ``/status``.
 
     Attributes:
-        node_id: Who answers.
+        node_id: The daemon's node ID.
         height: The latest block.
         block_time: When that block was made, unix seconds.
-        catching_up: The daemon's own word for syncing.
+        catching_up: The daemon's own claim that it is syncing.
         address: Its validator key's address.
-        power: Its voting power; 0 when it is not in the set.
+        power: Its voting power; 0 if it is not in the validator set.
     """
 
     node_id: str
@@ -66,7 +66,7 @@ class Rpc(Protocol):
 
 
 class LoopbackRpc:
-    """The real one.
+    """The RPC of a real daemon.
 
     Args:
         port: On loopback.
@@ -79,7 +79,7 @@ class LoopbackRpc:
         """What the daemon says of itself.
 
         Raises:
-            HostError: It does not answer, or not with what CometBFT says.
+            HostError: It does not answer, or not as CometBFT does.
         """
         try:
             result = self._call("status")
@@ -106,7 +106,7 @@ class LoopbackRpc:
         """Addresses that signed the block of this height."""
         try:
             commit = self._call("commit", height=str(height))["signed_header"]["commit"]
-            # 2 is a vote for the block; 3 is a vote for none, 1 an absence.
+            # 2 is a vote for the block, 3 a vote for nil, 1 an absence.
             voted = [each for each in commit["signatures"] if each["block_id_flag"] == 2]  # noqa: PLR2004
             return frozenset(each["validator_address"] for each in voted)
         except (KeyError, TypeError) as error:
@@ -148,7 +148,7 @@ def read_plan(data: bytes) -> Halt | None:
     """The plan in a ``QueryCurrentPlanResponse`` (cosmos/upgrade/v1beta1): name is field 1, height field 3.
 
     Raises:
-        ValueError: It is no such message.
+        ValueError: It is not such a message.
     """
     outer = dict(_fields(data))
     inner = dict(_fields(outer[1])) if isinstance(outer.get(1), bytes) else {}  # type: ignore[arg-type]  # checked
@@ -166,13 +166,13 @@ def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
         value, at = _varint(data, at)
         if tag & 7 == 0:
             yield tag >> 3, value
-        elif tag & 7 == 2:  # noqa: PLR2004 - protobuf's word for "so many bytes follow"
+        elif tag & 7 == 2:  # noqa: PLR2004 - protobuf's wire type for length-delimited bytes
             if at + value > len(data):
                 raise ValueError("it ends in the middle")
             yield tag >> 3, data[at : at + value]
             at += value
         else:
-            raise ValueError(f"field {tag >> 3} is of a kind that no plan has")
+            raise ValueError(f"field {tag >> 3} has a type that no plan has")
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:

@@ -1,8 +1,8 @@
-"""When a daemon may start, must restart, or should dial again: pure decisions from what was seen.
+"""When a daemon may start, must restart, or should dial again: pure decisions from observations.
 
-The validator's ID must never reach an address book.  Private IDs are read at start only; so a
-sentry restarts with a new validator as private before it says in its record that it holds it, only
-then does the validator's mesh admit it, and only enough such sentries let the validator start.
+The validator's ID must never reach an address book.  Daemons read private IDs only at start; so a
+sentry restarts with a new validator as a private peer before it says in its record that it has loaded it,
+only then does the validator's mesh admit the sentry, and only with enough such sentries may the validator start.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from goldnode.node.plan.peers import Member
 
 #: Seconds that a change of the roster must last before a daemon is restarted for it.
 DEBOUNCE = 5.0
-#: Seconds each sentry waits for those whose turn is before its own.
+#: Seconds that each sentry waits for every one whose turn comes before its own.
 TURN = 45.0
-#: Seconds a wanted peer may be gone before it is dialled again, and between two attempts.
+#: Seconds a wanted peer may be gone before it is dialled again, and between attempts.
 MISSING = 60.0
 REDIAL = 15.0
 
 
-#: A daemon that ended by itself this often within so many seconds is in a crash loop.
+#: A daemon that ended by itself this many times within this many seconds is in a crash loop.
 CRASHES = 3
 CRASH_WINDOW = 300.0
 
@@ -32,7 +32,7 @@ class Decision:
     """A decision and its reason, for people.
 
     Attributes:
-        go: Do it now.
+        go: Whether to do it now.
         reason: Why, or why not yet.
     """
 
@@ -44,11 +44,11 @@ def may_start(rule: Start, *, own: str, least: int, members: Iterable[Member], r
     """Whether a daemon may start.
 
     Args:
-        rule: Its role's.
+        rule: Its role's rule.
         own: Its node ID.
-        least: How many sentries must hold it.
-        members: The others of the cluster.
-        reachable: IDs of members that its mesh reached lately.
+        least: The number of sentries that must have loaded it.
+        members: The cluster's other members.
+        reachable: IDs of members that its mesh has reached recently.
     """
     if rule is Start.AT_ONCE:
         return Decision(go=True, reason="")
@@ -62,16 +62,16 @@ def may_start(rule: Start, *, own: str, least: int, members: Iterable[Member], r
 
 @dataclass(frozen=True, slots=True)
 class PrivatePeers:
-    """What a sentry's daemon holds, and what it should.
+    """The private peers that a sentry's daemon has, and those it should have.
 
     Attributes:
         own: The sentry's node ID.
         loaded: Validators it read as private at its start.
         wanted: Validators of the roster.
         since: When ``wanted`` last changed, unix seconds.
-        begun: Whether the daemon that was asked for last has passed its preflight and answers.  Before that it has
-            read nothing: it will see what is new, and restarted at every round it would never get there.  Before it
-            answers it may be making its database, and cut off in that, goleveldb never opens it again.
+        begun: Whether the daemon started last has passed its preflight and answers.  Before the preflight it has
+            read nothing, so it will see what is new; restarted in every round, it would never get there.  Before it
+            answers it may be creating its database, and if interrupted in that, goleveldb never opens it again.
     """
 
     own: str
@@ -82,10 +82,10 @@ class PrivatePeers:
 
 
 def may_restart(rule: Restart, peers: PrivatePeers, members: Iterable[Member], now: float) -> Decision:
-    """Whether a running daemon is to be restarted for a new private peer.
+    """Whether to restart a running daemon for a new private peer.
 
-    One sentry at a time: those that still lack the new validator go by node ID, each waiting a turn
-    for the ones before it, and none goes while it is the only one to hold another validator.
+    One sentry at a time: those that still lack the new validator go in order of node ID, each waiting
+    for the ones before it, and none goes while it is the only one that has loaded another validator.
     """
     new = peers.wanted - peers.loaded
     if rule is Restart.NEVER or not new or not peers.begun:
@@ -105,23 +105,23 @@ def may_restart(rule: Restart, peers: PrivatePeers, members: Iterable[Member], n
 
 
 def to_dial(missing_since: Mapping[str, float], dialled: float, now: float) -> tuple[str, ...]:
-    """Which wanted peers to dial again now: gone for a while, and not tried a moment ago."""
+    """The wanted peers to dial again now: those gone for a while, and not tried a moment ago."""
     if now - dialled < REDIAL:
         return ()
     return tuple(sorted(peer for peer, since in missing_since.items() if now - since >= MISSING))
 
 
 def keep_missing(before: Mapping[str, float], missing: Iterable[str], now: float) -> dict[str, float]:
-    """Since when each missing peer is missing."""
+    """Update since when each missing peer has been missing."""
     return {peer: before.get(peer, now) for peer in missing}
 
 
 def keep_ends(before: Iterable[float], new: int, now: float) -> tuple[float, ...]:
-    """When a daemon ended by itself, within the window that counts.
+    """Update when a daemon ended by itself, within the window that counts.
 
     Args:
         before: The ends known so far, unix seconds.
-        new: How many came since the last round.
+        new: The number since the last round.
         now: Unix seconds.
     """
     return (*(end for end in before if now - end < CRASH_WINDOW), *[now] * new)

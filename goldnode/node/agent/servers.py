@@ -1,7 +1,7 @@
-"""RPC servers of others: asked side by side, each within its time, none believed.
+"""Other people's RPC servers: queried in parallel, each with a deadline, none trusted.
 
-A server may be slow for ever, answer nonsense, or be on another chain.  Whoever is late is left
-behind, in a thread that ends by itself; what came in time is judged by ``plan.catch_up``.
+A server may be slow for ever, answer nonsense, or be on another chain.  A late one is abandoned
+in a thread that ends by itself; ``plan.catch_up`` judges the answers that came in time.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from goldnode.errors import HostError
 from goldnode.node.plan.catch_up import Header, Tip
 
 T = TypeVar("T")
-#: Seconds that all servers together have for one question.
+#: Seconds that all servers together have for one query.
 TIMEOUT = 15.0
 #: Seconds that one connection may be silent.
 QUIET = 10.0
-#: Most bytes of an answer: a commit of a few hundred validators has a tenth of that.
+#: The most bytes of an answer: a commit of a few hundred validators has a tenth of that.
 MOST = 4 << 20
 
 
 def tips(servers: Sequence[RpcServer], source: str = "", timeout: float = TIMEOUT) -> list[Tip]:
-    """How far each server's chain is; whoever does not answer in time is absent.
+    """The height of each server's chain; servers that do not answer in time are absent.
 
     Args:
-        servers: Whom to ask.
+        servers: The servers to query.
         source: The address to ask from; empty for any.
         timeout: Seconds for all of them.
     """
@@ -59,7 +59,7 @@ def _header(server: RpcServer, height: int, source: str) -> Header:
 
 
 def ask(url: str, call: str, source: str = "") -> dict[str, Any]:
-    """One answer of a server.
+    """Query one server.
 
     Raises:
         HostError: It does not answer, or not as CometBFT does.
@@ -79,7 +79,7 @@ def ask(url: str, call: str, source: str = "") -> dict[str, Any]:
         document = json.loads(response.read(MOST))
         result = document["result"]
         if not isinstance(result, dict):
-            raise HostError(f"{url} answers {call} strangely")
+            raise HostError(f"{url} answers {call} in an unexpected form")
     except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
         raise HostError(f"{url} does not answer {call}: {error}") from error
     finally:
@@ -88,7 +88,7 @@ def ask(url: str, call: str, source: str = "") -> dict[str, Any]:
 
 
 def _all(servers: Sequence[RpcServer], question: Callable[[RpcServer], T], timeout: float) -> list[T]:
-    """Answers in the servers' own order."""
+    """The answers, in the order of the servers."""
     answers: queue.Queue[tuple[int, T | None]] = queue.Queue()
 
     def one(number: int, server: RpcServer) -> None:

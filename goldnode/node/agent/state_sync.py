@@ -1,7 +1,7 @@
 """Brings a node without state to the tip: asks whom to trust, watches the state sync, tries again, gives up.
 
-Everything that takes time happens beside the agent's loop, in a thread of its own; a look only
-takes what is ready.  What is decided is on disk before it is acted on (``goldnode.node.catch_up``).
+Everything that takes time happens beside the agent's loop, in its own thread; a round only collects
+what is ready.  Decisions are on disk before they are acted on (``goldnode.node.catch_up``).
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from goldnode.node.plan.peers import Member, mesh_address
 from goldnode.node.plan.ports import Ports
 from goldnode.node.system.system import System
 
-#: Seconds from a try to the next; each pause is longer by as much.
+#: Seconds from one attempt to the next; each pause is longer by this much.
 PAUSE = 15.0
-#: Seconds that a validator waits for sentries that do not answer, before it starts as if the chain had not begun.
+#: Seconds that a validator waits for silent sentries, before it starts as if the chain had not begun.
 SILENCE = 60.0
 #: Seconds without a new chunk after which a state sync has failed: snapshots are looked for every 15 s.
 STUCK = 300.0
-#: Seconds between two questions to the sentries of a validator that runs and has no block.
+#: Seconds between queries to the sentries of a running validator that has no block.
 RECHECK = 30.0
-#: Seconds from block to block where the network file says nothing.
+#: Seconds between blocks, unless the network file says.
 BLOCK_TIME = 6.0
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -49,15 +49,15 @@ Headers = Callable[[Sequence[RpcServer], int, str], list[Header]]
 
 @dataclass(slots=True)
 class Catcher:
-    """One node's way to the tip.
+    """Brings one node to the tip.
 
     Attributes:
-        network: What the node runs.
+        network: The node's network.
         system: The running machine.
-        tips: Asks servers how far they are.
+        tips: Asks servers for their height.
         headers: Asks servers for a block.
         restore: Fetches a snapshot and puts it in place.
-        reached: How far it is, as the last look saw it.
+        reached: Its progress in the last round.
     """
 
     network: Network
@@ -74,7 +74,7 @@ class Catcher:
     _pace: Pace = field(default_factory=Pace)
 
     def before_start(self, facts: NodeFacts, now: float) -> str:
-        """What the daemon waits for before its start; empty when it may start."""
+        """What must happen before the daemon starts; empty if it may start."""
         node = facts.layout
         record = catch_up.read(node)
         self.reached = Reached()
@@ -97,7 +97,7 @@ class Catcher:
         return self._find(facts, record, now)
 
     def watch(self, facts: NodeFacts, health: Health, now: float) -> str:
-        """What a running daemon is catching up with, for people; empty at the tip.  A failed sync is stopped."""
+        """A running daemon's progress in catching up, for people; empty at the tip.  A failed sync is stopped."""
         record = catch_up.read(facts.layout)
         self.reached = Reached()
         if health.height:
@@ -114,7 +114,7 @@ class Catcher:
         return facts.entry.catch_up or self.network.catch_up
 
     def _servers(self, facts: NodeFacts) -> tuple[RpcServer, ...]:
-        """Whom this node may ask: a validator its own sentries over the mesh, and nobody else."""
+        """The servers this node may ask: for a validator its own sentries over the mesh, and nobody else."""
         if facts.role.catch_up is CatchUpFrom.SENTRIES:
             near = [member for member in facts.links if member.role == "sentry" and member.p2p_port]
             return tuple(RpcServer(_rpc_on_the_mesh(facts, member), member.node_id) for member in near)
@@ -122,7 +122,7 @@ class Catcher:
         return sync.servers if sync else ()
 
     def _find(self, facts: NodeFacts, record: CatchUpState, now: float) -> str:
-        """Ask whom to trust; the sentence to show meanwhile, empty when the chain is to be replayed."""
+        """Find whom to trust; returns the sentence to show meanwhile, empty if the chain is to be replayed."""
         self._since = self._since or now
         self.reached = Reached("asking")
         if self._question.running:
@@ -146,7 +146,7 @@ class Catcher:
         return "state sync: asking whom to trust"
 
     def _trust(self, facts: NodeFacts, attempt: int) -> Trust | Distrust | Way:
-        """In a thread: the questions, and what follows from the answers."""
+        """In a thread: ask the servers, and decide from their answers."""
         hidden = facts.role.catch_up is CatchUpFrom.SENTRIES
         asked, source = self._servers(facts), facts.mesh_address if hidden else ""
         chain, sync = self.network.chain_id, self._known(facts).state_sync
@@ -164,7 +164,7 @@ class Catcher:
         return decide(found, chain, height, period, attempt=attempt, tip=max(tip.height for tip in tips))
 
     def _fail(self, facts: NodeFacts, record: CatchUpState, reason: str) -> CatchUpState:
-        """A try came to nothing: the next one, another way, or a person."""
+        """After a failed attempt: try again, try another way, or leave it to a person."""
         record = record.failed(reason)
         if record.tries >= TRIES:
             snapshot = facts.role.catch_up is CatchUpFrom.NETWORK and self._known(facts).snapshot
@@ -189,13 +189,13 @@ class Catcher:
         return f"snapshot {said} chunks" if said else "looking for a snapshot among the peers"
 
     def _give_back(self, facts: NodeFacts) -> None:
-        """Stop a daemon that never had a block, and throw away what it began."""
+        """Stop a daemon that never had a block, and delete what it began."""
         self.system.stop(facts.layout.unit)
         catch_up.clear_databases(facts.layout)
         self._moved, self._chunk = 0.0, ""
 
     def _recheck(self, facts: NodeFacts, now: float) -> None:
-        """A validator that started before its sentries could answer, and whose first blocks they do not have."""
+        """Recheck a validator that started before its sentries could answer, and needs blocks that they do not have."""
         if self._question.running:
             return
         answer = self._question.take()

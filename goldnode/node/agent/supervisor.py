@@ -1,6 +1,6 @@
-"""Keeps one node as its role says: observes, decides by ``rules``, acts.
+"""Keeps one node in the state that its role asks for: observes, decides by ``rules``, acts.
 
-One supervisor per node; none knows of another.  The order within a round matters: what the daemon has
+One supervisor per node, independent of the others.  The order within a round matters: what the daemon has
 loaded is read before it is announced, and announced before a validator elsewhere relies on it.
 """
 
@@ -40,36 +40,36 @@ from goldnode.node.system.unit import Unit
 
 log = logging.getLogger(__name__)
 
-#: Bytes below which a running daemon is stopped; above it ``launch`` lets it start again.
+#: Free bytes below which a running daemon is stopped; above that the preflight lets it start again.
 FULL_BYTES = preflight.FREE_BYTES // 2
-#: States of a daemon that has all blocks of the chain.
+#: States of a daemon that has all the chain's blocks.
 AT_TIP = frozenset({NodeState.SIGNING, NodeState.NOT_SIGNING, NodeState.NOT_IN_SET, NodeState.FOLLOWING})
 
 
 @dataclass(frozen=True, slots=True)
 class NodeReport:
-    """What is true of a node now, for people and programs.
+    """The present state of a node, for people and programs.
 
     Attributes:
         name: Its name.
         role: Its role.
         node_id: Its ID.
-        health: What its daemon says.
-        reason: What it waits for, or why it does not run; empty when all is well.
-        paused: The operator stopped it until `goldnode start`.
+        health: Its daemon's health.
+        reason: What it is waiting for, or why it does not run; empty if all is well.
+        paused: Whether the operator stopped it until `goldnode start`.
         addresses: Where it can be dialled.
         mesh_address: Its address on the mesh.
-        members: How many others the cluster has.
-        loaded: Validators it holds as private.
+        members: The number of other members of the cluster.
+        loaded: Validators it has loaded as private peers.
         key: Its consensus key's record; None without one.
-        public_key: That key's public half, base64, as chains want it to make a validator; empty without one.
-        restarts: How often it was started again after it had ended by itself.
-        progress: How far it is on its way to the tip; empty at the tip.
+        public_key: That key's public half, base64, as chains want it to create a validator; empty without one.
+        restarts: How often it was restarted after it had ended by itself.
+        progress: Its progress on the way to the tip; empty at the tip.
         reached: The same in numbers.
-        upgrades: Which version runs, and what comes.
-        lease: Its signing lease, as its keeper saw it last; None for a node that has none.
-        alone: It signs with a key of this machine and without a lease.
-        announced: Its addresses and who named them, in words; empty for a role that announces nothing.
+        upgrades: The version that runs, and the next one.
+        lease: Its signing lease, as its keeper last reported it; None for a node without one.
+        alone: Whether it signs with a key on this machine and without a lease.
+        announced: Its addresses and who named them, in words; empty for a role that announces none.
     """
 
     name: str
@@ -98,15 +98,15 @@ class Supervisor:
     """Supervises one node.
 
     Attributes:
-        facts: What is known of the node; replaced when the roster changes.
+        facts: What is known about the node; replaced when the roster changes.
         image: What the bake put on the disk.
         mesh: What carries the mesh.
         system: The running machine.
         rpc: The daemon's RPC.
-        missing_since: Since when each wanted peer is missing.
-        free: Bytes free where a path is.
-        alarms: What other members say of its key, and must be told.
-        jumped: Seconds by which somebody set this machine's clock since the agent started.
+        missing_since: Since when each wanted peer has been missing.
+        free: Free bytes on the filesystem that holds a path.
+        alarms: What other members claim about its key, to be reported.
+        jumped: Seconds by which this machine's clock was set forward since the agent started.
     """
 
     facts: NodeFacts
@@ -126,7 +126,7 @@ class Supervisor:
     _dialled: float = 0.0
     _restarts: int = 0
     _ends: tuple[float, ...] = ()
-    #: When a daemon had last passed its preflight, at the time that we asked for this one.
+    #: When a daemon had last passed its preflight, as of our last request to start one.
     _asked: int = -1
 
     def __post_init__(self) -> None:
@@ -138,8 +138,8 @@ class Supervisor:
 
         Args:
             now: Unix seconds.
-            unit: What systemd says of its unit.
-            waits_for: Why no daemon of this machine may start yet; empty when they may.
+            unit: The state of its systemd unit.
+            waits_for: Why no daemon of this machine may start yet; empty if they may.
         """
         node = self.facts.layout
         self._notice_roster(now)
@@ -207,7 +207,7 @@ class Supervisor:
         )
 
     def seen_height(self, members: tuple[Member, ...], now: float) -> int:
-        """The height at which others signed with this node's key, as its next launch is to know it."""
+        """The height at which others signed with this node's key, for its next launch."""
         if not self.facts.role.consensus_key:
             return 0
         try:
@@ -218,10 +218,10 @@ class Supervisor:
         return cluster.judge(members, record.address, own, now).height if record else 0
 
     def _judge(self, now: float) -> Judgement:
-        """What the other members say of this node's key, and the alarms that follow."""
+        """Judge what the other members claim about this node's key, and raise alarms."""
         node, role = self.facts.layout, self.facts.role
         record = keys.read_record(node) if role.consensus_key else None
-        # With a lease several machines may have the key: it says which of them signs.
+        # With a lease several machines may have the key: the lease decides which of them signs.
         if record is None or record.exported or self.facts.entry.lease:
             self.alarms = frozenset()
             return Judgement()
@@ -235,7 +235,7 @@ class Supervisor:
         return judged
 
     def _why_paused(self) -> str:
-        """Who or what paused it, when that was written down."""
+        """Who or what paused it, if that was recorded."""
         for path in (self.facts.layout.hold, self.facts.layout.paused):
             with contextlib.suppress(SafetyError):
                 said = node_files.read_text(path)
@@ -244,7 +244,7 @@ class Supervisor:
         return ""
 
     def _recover(self, health: Health) -> str:
-        """Lead a lost signing state back; empty when none is lost."""
+        """Continue the recovery of a lost signing state; empty if none is lost."""
         node = self.facts.layout
         under_way = keys.read_recovery(node) if self.facts.role.consensus_key else None
         if under_way is None:
@@ -264,7 +264,7 @@ class Supervisor:
         self.system.own(node.signing_state, node.user, node.user)
 
     def _crashes(self, restarts: int, now: float) -> bool:
-        """Whether the daemon ended by itself often enough, lately, to be in a crash loop."""
+        """Whether the daemon has recently ended by itself often enough to be in a crash loop."""
         self._ends = rules.keep_ends(self._ends, max(0, restarts - self._restarts), now)
         self._restarts = restarts
         return len(self._ends) >= rules.CRASHES
@@ -275,7 +275,7 @@ class Supervisor:
             self._wanted, self._wanted_since = wanted, now
 
     def _start(self, now: float) -> str:
-        """Start the daemon if that is allowed; the reason why it is not, otherwise."""
+        """Start the daemon if that is allowed; otherwise return the reason why it is not."""
         facts, node = self.facts, self.facts.layout
         choice = self._may_start(now)
         if not choice.go:
@@ -329,7 +329,7 @@ class Supervisor:
         )
 
     def _wanted_peers(self) -> frozenset[str]:
-        """Who must be among the peers: a sentry's validators, a validator's sentries."""
+        """The peers it must have: a sentry its validators, a validator its sentries."""
         return frozenset(member.node_id for member in self._wanted_members())
 
     def _wanted_members(self) -> list[Member]:
@@ -340,7 +340,7 @@ class Supervisor:
         return [member for member in facts.links if member.node_id in loaded]
 
     def _tend(self, health: Health, now: float) -> str:
-        """Do what a running daemon needs; what it waits for, otherwise."""
+        """Do what a running daemon needs; returns what it is waiting for."""
         facts, node = self.facts, self.facts.layout
         passed = preflight.passed(node)
         begun = passed != self._asked and health.state is not NodeState.STARTING
@@ -358,7 +358,7 @@ class Supervisor:
         return choice.reason or trouble
 
     def _trouble(self, health: Health) -> str:
-        """Why a daemon that answers is not well, as far as its log or the clock tell; empty otherwise."""
+        """Why a daemon that answers is not healthy, as far as its log or the clock tell; empty otherwise."""
         unit = self.facts.layout.unit
         behind = clock(health.ahead)
         if behind:

@@ -1,7 +1,7 @@
-"""Upgrades as the agent sees them: what comes and whether its binary is here, and a daemon that has halted.
+"""Watches for upgrades: which one comes next, whether its binary is here, and whether the daemon has halted for it.
 
 A daemon that reaches an upgrade it does not know may end, or live on without ever making a block.
-Its own file and its log tell either within a round or two, and the preflight before its next start picks
+Either shows in its file and its log within a round or two, and the preflight before its next start picks
 the version.
 """
 
@@ -19,9 +19,9 @@ from goldnode.node.plan.upgrade import NEAR, Binary, Halt, countdown, following,
 from goldnode.node.system.system import System
 from goldnode.node.versions import upgrades
 
-#: Seconds between two questions to the chain for its next upgrade, and between two restarts for one.
+#: Seconds between queries to the chain for its next upgrade, and between restarts for one.
 ASK, AGAIN = 30.0, 30.0
-#: Blocks between two notes of the height, far from any upgrade.
+#: Blocks between updates of the stored height, far from any upgrade.
 SELDOM = 50
 _HALTED = re.compile(r"halt per configuration height (\d+)")
 
@@ -31,12 +31,12 @@ class Coming:
     """The next upgrade of a node.
 
     Attributes:
-        name: The plan's.
+        name: The plan's name.
         height: First height of the new version.
-        version: What it is; empty when the ladder does not know the plan.
-        blocks: How many blocks away.
-        binary: What is known of its program here.
-        said: All that in one line, for people.
+        version: The new version; empty if the ladder does not know the plan.
+        blocks: The number of blocks until then.
+        binary: The state of its program on this machine.
+        said: All of this in one line, for people.
     """
 
     name: str
@@ -49,13 +49,13 @@ class Coming:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a look at a node's upgrades gives.
+    """A node's upgrades, as observed.
 
     Attributes:
         version: The version that runs.
-        coming: The next upgrade; None when none is known.
-        halted: Why the daemon stands still; empty while it does not.
-        restart: The preflight is to choose anew, now.
+        coming: The next upgrade; None if none is known.
+        halted: Why the daemon has halted; empty if it has not.
+        restart: Whether to restart now, so that the preflight picks the version again.
     """
 
     version: str = ""
@@ -66,7 +66,7 @@ class View:
 
 @dataclass(slots=True)
 class UpgradeWatch:
-    """One node's upgrades.
+    """Watches one node's upgrades.
 
     Attributes:
         image: What the bake put on the disk.
@@ -84,7 +84,7 @@ class UpgradeWatch:
     _verified: dict[str, tuple[tuple[int, int], Binary]] = field(default_factory=dict)
 
     def observe(self, facts: NodeFacts, health: Health, now: float) -> View:
-        """Look at a running daemon."""
+        """Observe a running daemon."""
         if self.image.ladder is None:
             return View()
         base = self.image.network.daemon.version
@@ -93,7 +93,7 @@ class UpgradeWatch:
         coming = self._coming(version, height, now) if height else None
         self._note(facts, health.height, coming)
         halt = upgrades.halt(facts.layout)
-        # A daemon that halts has stored the block that it could not apply, and tells its height.
+        # A daemon that halts has stored the block that it could not apply, and reports its height.
         if halt and halt.height >= health.height and halt.name != upgrades.skipped(facts.layout):
             return self._halted(halt, version, coming, now)
         if coming and self._stopped_by_itself(facts, coming, health):
@@ -102,13 +102,13 @@ class UpgradeWatch:
         return View(version, coming)
 
     def _halted(self, halt: Halt, version: str, coming: Coming | None, now: float) -> View:
-        """The daemon named a plan that it does not know."""
+        """The view once the daemon has named a plan that it does not know."""
         rung = next((rung for rung in self.image.network.upgrades if rung.name == halt.name), None)
         if rung is None:
             said = f"halted for upgrade {halt.name} at height {halt.height:,}, which no ladder names: goldnode fetch"
             return View(version, coming, said)
         if rung.version == version:
-            # It is the new one that runs: it has not made its first block yet.
+            # The new version is running already: it has not made its first block yet.
             return View(version, coming)
         binary = self.binary(rung.version)
         said = f"halted for upgrade {halt.name} at height {halt.height:,}: {rung.version} {binary}"
@@ -136,7 +136,7 @@ class UpgradeWatch:
         rung = following(network.daemon.version, network.upgrades, version, height)
         plan = self._plan if self._plan and self._plan.height > height else None
         if plan and any(step.name == plan.name and step.version == version for step in network.upgrades):
-            # Its version runs already, and has not made its first block yet.
+            # Its version is running already, and has not made its first block yet.
             plan = None
         if plan and (rung is None or (plan.name != rung.name and plan.height <= rung.height)):
             said = f"{plan.name} at height {plan.height:,} is voted for, and no ladder names it: binary MISSING"
@@ -156,7 +156,7 @@ class UpgradeWatch:
             return None
 
     def binary(self, version: str) -> Binary:
-        """What is known of a version's program; hashed once for as long as it does not change."""
+        """The state of a version's program; hashed once, as long as it does not change."""
         name = self.image.network.daemon.name
         path: Path = program(self.image.library, name, version)
         try:

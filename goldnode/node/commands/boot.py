@@ -48,7 +48,7 @@ goldnode: then: goldnode rebind"""
 
 
 def configure(layout: Layout, _: Namespace) -> int:
-    """Turn the machine into what node.yaml says; without one, say how to give it a role."""
+    """Bring the machine to what node.yaml says; without a node.yaml, say how to give it a role."""
     for line in user_data.recover(layout):
         print(f"goldnode: {line}")
     if not layout.node_yaml.exists():
@@ -68,7 +68,7 @@ def configure(layout: Layout, _: Namespace) -> int:
 
 
 def configure_again(layout: Layout) -> int:
-    """Configure after a person mended a node that was refused, and let the agent look after it again."""
+    """Configure after a person has repaired a refused node, and let the agent look after it again."""
     result = configure(layout, Namespace())
     restart_agent(for_root(layout.root))
     return result
@@ -103,7 +103,7 @@ def _tell(layout: Layout, found: ConfiguredMachine, changes: Changes) -> None:
 
 
 def check(layout: Layout, arguments: Namespace) -> None:
-    """Say everything that is wrong with a node.yaml, or what it makes of a machine."""
+    """List everything that is wrong with a node.yaml, or else what it would make of a machine."""
     config = node_config.parse(text_of(arguments.file), str(arguments.file))
     if (layout.library / "network.json").exists():
         image = read_image(layout)
@@ -125,25 +125,25 @@ def apply(layout: Layout, arguments: Namespace) -> int:
     try:
         before = node_config.parse(node_yaml.text_in_force(layout))
     except InputError:
-        # What is in force is what apply shall mend.
+        # The node.yaml in force may be what apply has to repair.
         before = None
     return put(layout, text, config, _leaving(layout, before, config) if before else ())
 
 
 def put(layout: Layout, text: str, config: NodeConfig, leaving: Sequence[str] = ()) -> int:
-    """Put a node.yaml in force, all of it or nothing; nodes that stay do not notice.
+    """Put a node.yaml in force, whole or not at all; nodes that stay do not notice.
 
     Args:
         layout: The machine's paths.
         text: The new node.yaml.
         config: The same, parsed.
-        leaving: Nodes that it no longer has: they are stopped, and keep their folders.
+        leaving: Nodes that are no longer in it: they are stopped, and keep their folders.
 
     Returns:
-        The exit code: 0, or that of a node that was refused before and still is.
+        The exit code: 0, or that of a node that was and still is refused.
 
     Raises:
-        GoldnodeError: It does not fit this image, or a node of it may not run; the machine is as it was.
+        GoldnodeError: It does not fit this image, or one of its nodes may not run; nothing has changed.
     """
     image, system = read_image(layout), for_root(layout.root)
     fit.check(config, image, layout)
@@ -158,7 +158,7 @@ def put(layout: Layout, text: str, config: NodeConfig, leaving: Sequence[str] = 
     changes = in_force.replace(layout, text, found, system, retire_leaving)
     _tell(layout, found, changes)
     if image.network.daemon.jvm:
-        from goldnode.node.commands import hosted  # noqa: PLC0415 - HTTP and a JVM, for the machines that have one
+        from goldnode.node.commands import hosted  # noqa: PLC0415 - HTTP, only for machines with a JVM
 
         hosted.follow(layout)
     restart_agent(system)
@@ -166,7 +166,7 @@ def put(layout: Layout, text: str, config: NodeConfig, leaving: Sequence[str] = 
 
 
 def retire(node: NodeLayout, block: int | None, system: System) -> None:
-    """Stop a node that leaves this machine; whoever starts it now is told that it is none of its nodes."""
+    """Stop a node that leaves this machine; starting it afterwards fails, as for an unknown node."""
     system.stop(node.unit)
     keys.note_progress(node)
     for path in (node.launch, node.failure, node.paused, *(node.mesh_config(kind) for kind in MeshKind)):
@@ -187,7 +187,7 @@ def _leaving(layout: Layout, before: NodeConfig, after: NodeConfig) -> list[str]
 
 
 def restart_agent(system: System) -> None:
-    """Let the agent begin anew, when it runs."""
+    """Restart the agent, if it is running."""
     if system.units(AGENT)[AGENT].active:
         system.restart(AGENT)
 

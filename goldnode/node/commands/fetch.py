@@ -1,4 +1,4 @@
-"""``goldnode fetch``: what goldnode-fetch.service runs, and people who announce an upgrade."""
+"""``goldnode fetch``: run by goldnode-fetch.service, and by people who announce an upgrade."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from goldnode.progress import SILENT
 
 
 def fetch(layout: Layout, arguments: Namespace) -> None:
-    """Fetch what the bake deferred and the versions to come, each verified before it gets its name."""
+    """Fetch what the bake deferred, and future versions, each verified before it gets its name."""
     file: Path | None = getattr(arguments, "network", None)
     image = rungs.announce(layout, text_of(file), str(file)) if file else read_image(layout)
     store = ArtifactStore(layout.state / "artifacts")

@@ -18,10 +18,10 @@ from goldnode.node.plan.inputs import read_image
 
 
 def jvm(layout: Layout, arguments: Namespace) -> int:
-    """Do what ``action`` says; status exits with 1 when a node is not ready.
+    """Do what ``action`` says; status exits with 1 if a node is not ready.
 
     Raises:
-        UsageError: A node has to be named.
+        UsageError: A node must be named.
     """
     if arguments.action == "prepare":
         prepare(layout)
@@ -29,13 +29,13 @@ def jvm(layout: Layout, arguments: Namespace) -> int:
     if arguments.action == "status":
         return status(_host(layout))
     if arguments.name is None:
-        raise UsageError(f"which node shall {arguments.action}?", hint="goldnode jvm status")
+        raise UsageError(f"name the node to {arguments.action}", hint="goldnode jvm status")
     print(_host(layout).act(arguments.action, arguments.name))
     return 0
 
 
 def names(layout: Layout) -> list[str]:
-    """The nodes of this machine's JVM; none where the image's network runs daemons."""
+    """The nodes of this machine's JVM; none if the image's network runs daemons."""
     image = read_image(layout)
     if image.network.daemon.jvm is None or not layout.node_yaml.exists():
         return []
@@ -43,10 +43,10 @@ def names(layout: Layout) -> list[str]:
 
 
 def acts(layout: Layout, verb: str, arguments: Namespace) -> bool:
-    """Start, stop or restart a node of the JVM; False where this machine's nodes are daemons.
+    """Start, stop or restart a node of the JVM; returns False if this machine's nodes are daemons.
 
     Raises:
-        UsageError: There is no such node, or it is to stay stopped over reboots.
+        UsageError: There is no such node, or it is to stay stopped across reboots.
         HostError: The JVM host does not answer.
     """
     known = names(layout)
@@ -55,14 +55,14 @@ def acts(layout: Layout, verb: str, arguments: Namespace) -> bool:
     name = choose(known, arguments.name)
     if verb == "stop" and arguments.hold:
         raise UsageError(
-            f"{name} runs in a JVM, where no node stays stopped over reboots", hint=f"goldnode remove {name}"
+            f"{name} runs in a JVM, where no node stays stopped across reboots", hint=f"goldnode remove {name}"
         )
     print(_host(layout).act(verb, inside(read_image(layout).network, name)))
     return True
 
 
 def shows_log(layout: Layout, arguments: Namespace) -> None:
-    """Become ``tail`` on a hosted node's log; returns where this machine's nodes are daemons."""
+    """Become ``tail`` on a hosted node's log; returns if this machine's nodes are daemons."""
     known = names(layout)
     if known:
         name = inside(read_image(layout).network, choose(known, arguments.name))
@@ -72,7 +72,7 @@ def shows_log(layout: Layout, arguments: Namespace) -> None:
 
 
 def prepare(layout: Layout) -> None:
-    """Write every node's file and have its database, as node.yaml and the image say."""
+    """Write every node's file and make its database, as node.yaml and the image say."""
     image = read_image(layout)
     jvm_setup.setup(
         image.network,
@@ -86,9 +86,9 @@ def prepare(layout: Layout) -> None:
 
 
 def follow(layout: Layout) -> None:
-    """Let a running JVM have the nodes that node.yaml names now; siblings never notice.
+    """Give a running JVM the nodes that node.yaml names now; siblings never notice.
 
-    One that is not running reads its files when it starts.
+    A JVM that is not running reads its files when it starts.
     """
     network, known, host = read_image(layout).network, names(layout), _host(layout)
     try:

@@ -1,4 +1,4 @@
-"""Keys and moving: ``key show``, ``export``, ``backup``, ``import``, ``recover``, and ``handover``."""
+"""Keys and moving a node: ``key show``, ``export``, ``backup``, ``import``, ``recover``, and ``handover``."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from goldnode.protocol.wire import key_from_seed
 
 
 def show(layout: Layout, arguments: Namespace) -> None:
-    """Tell which keys a node has, and what its consensus key signed last; never a secret."""
+    """Show which keys a node has, and what its consensus key signed last; never a secret."""
     node = one(layout, arguments.name)
     own, key, record, state = identity.read(node), keys.read_key(node), keys.read_record(node), keys.read_state(node)
     print(f"node id            {own.key.node_id if own else 'none yet'}")
@@ -46,7 +46,7 @@ def export(layout: Layout, arguments: Namespace) -> None:
     target: Path = arguments.file
     if target.exists():
         raise UsageError(f"{target} exists", hint="name a new file")
-    # The folder must take the file before the key leaves: an archive that cannot be written is a lost key.
+    # Check that the folder is writable before the key leaves: an archive that cannot be written is a lost key.
     write_atomic(target, "", 0o600)
     try:
         write_json(target, archive.export(node, read_image(layout).network.chain_id, arguments.target), 0o600)
@@ -62,7 +62,7 @@ def export(layout: Layout, arguments: Namespace) -> None:
 
 
 def backup(layout: Layout, arguments: Namespace) -> None:
-    """Write a sealed copy of a key that goes on signing here by its lease; only the cluster's operator can open it."""
+    """Write a sealed copy of a key, which keeps signing here by its lease; only the cluster's operator can open it."""
     node = one(layout, arguments.name)
     _be_at_home(layout, node)
     target: Path = arguments.file
@@ -80,7 +80,7 @@ def backup(layout: Layout, arguments: Namespace) -> None:
 
 
 def import_(layout: Layout, arguments: Namespace) -> None:
-    """Bring a key: an archive, a priv_validator_key.json with its state, or one that never signed."""
+    """Import a key: an archive, a priv_validator_key.json with its state, or one that never signed."""
     node = one(layout, arguments.name)
     _be_stopped(layout, node)
     own = _be_at_home(layout, node)
@@ -117,7 +117,7 @@ def import_(layout: Layout, arguments: Namespace) -> None:
 
 
 def recover(layout: Layout, arguments: Namespace) -> int:
-    """Make a lost signing state again: wait until the chain is past all that can have been signed, then sign on."""
+    """Recover a lost signing state: wait until the chain is past all that can have been signed, then sign again."""
     node = one(layout, arguments.name)
     _be_stopped(layout, node)
     _be_at_home(layout, node)
@@ -170,7 +170,7 @@ def _be_stopped(layout: Layout, node: NodeLayout) -> None:
 
 
 def _be_at_home(layout: Layout, node: NodeLayout) -> identity.NodeIdentity | None:
-    """A copy of a machine may do nothing with the original's key.
+    """Check that this is the node's own machine: a copy may do nothing with the original's key.
 
     Raises:
         SafetyError: The node belongs to another machine.
@@ -185,7 +185,7 @@ def _be_at_home(layout: Layout, node: NodeLayout) -> identity.NodeIdentity | Non
 
 
 def _be_the_only_one(layout: Layout, node: NodeLayout, address: str) -> None:
-    """Before a key comes: once two nodes had it, both would be refused at the next boot."""
+    """Check that no sibling has the key: otherwise both would be refused at the next boot."""
     for sibling in (layout.node(name) for name in blocks.known(layout) if name != node.name):
         record = keys.read_record(sibling)
         if record and record.address == address and not record.exported:
@@ -196,7 +196,7 @@ def _be_the_only_one(layout: Layout, node: NodeLayout, address: str) -> None:
 
 
 def _seen(node: NodeLayout, address: str, height: int) -> Judgement:
-    """What the cluster says of a key; of no account to a node that signs by a lease."""
+    """What the cluster knows about a key; irrelevant for a node that signs by a lease."""
     if node.signer.is_dir():
         return Judgement()
     own = identity.read(node)

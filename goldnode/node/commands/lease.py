@@ -26,9 +26,9 @@ from goldnode.node.layout import Layout, NodeLayout
 from goldnode.node.stopping import stop_signal
 
 log = logging.getLogger(__name__)
-#: Seconds between two looks, and for a release at a shutdown.
+#: Seconds between rounds, and for a release at shutdown.
 INTERVAL, RELEASE = 0.5, 20.0
-#: Seconds from block to block where the network file says nothing.
+#: Seconds between blocks, unless the network file says.
 BLOCK_TIME = 6.0
 
 
@@ -82,7 +82,7 @@ def restored(layout: Layout, arguments: Namespace) -> None:
 
 
 def _release(keeper: LeaseKeeper) -> None:
-    """Publish what was signed last; without an answer in time the next start waits for the old grant's end."""
+    """Publish what was signed last; without an answer in time, the next start waits until the old grant ends."""
     end = time.monotonic() + RELEASE
     while time.monotonic() < end:
         try:
@@ -98,7 +98,7 @@ def store_of(layout: Layout, node: NodeLayout) -> LeaseStore:
     """The store of a node's lease.
 
     Raises:
-        SafetyError: The node has no key, which names its place there.
+        SafetyError: The node has no key, which names its record in the store.
     """
     key = keys.read_key(node)
     if key is None:
@@ -107,10 +107,10 @@ def store_of(layout: Layout, node: NodeLayout) -> LeaseStore:
 
 
 def settings_of(node: NodeLayout) -> dict[str, Any]:
-    """What the plan wrote about a node's lease.
+    """A node's lease settings, as the plan wrote them.
 
     Raises:
-        HostError: It has none.
+        HostError: The node has no lease.
     """
     try:
         document: dict[str, Any] = json.loads(node.lease_settings.read_text())

@@ -1,4 +1,4 @@
-"""One node more, or one less, on a running machine: ``add`` and ``remove``."""
+"""Adds a node to a running machine, or removes one: ``add`` and ``remove``."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from goldnode.node.plan.inputs import read_image
 
 
 def add(layout: Layout, arguments: Namespace) -> int:
-    """Give this machine one node more; its siblings do not notice.
+    """Add a node to this machine; its siblings do not notice.
 
     Raises:
-        InputError: FILE is no entry of ``nodes:``.
+        InputError: FILE is not an entry of ``nodes:``.
     """
     text = boot.text_of(arguments.file)
     try:
@@ -30,7 +30,7 @@ def add(layout: Layout, arguments: Namespace) -> int:
         raise InputError(f"{arguments.file} is not valid YAML: {error}") from error
     if not isinstance(entry, dict) or "name" not in entry:
         raise InputError(
-            f"{arguments.file} is not a node: it needs the keys that an entry of nodes: has",
+            f"{arguments.file} is not a node: it must have the keys of an entry of nodes:",
             hint=f"write name, role and join into {arguments.file}",
         )
     wanted = lineup.added(node_yaml.text_in_force(layout), entry)
@@ -38,7 +38,7 @@ def add(layout: Layout, arguments: Namespace) -> int:
 
 
 def remove(layout: Layout, arguments: Namespace) -> int:
-    """Take one node off this machine; its keys and data stay where they are.
+    """Remove a node from this machine; its keys and data stay where they are.
 
     Raises:
         UsageError: It is the only node.

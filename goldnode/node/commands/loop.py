@@ -1,4 +1,4 @@
-"""``goldnode agent``: what goldnode-agent.service runs."""
+"""``goldnode agent``: run by goldnode-agent.service."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from goldnode.node.system.system import for_root
 
 
 def agent(layout: Layout, _: Namespace) -> None:
-    """Keep this machine's nodes as their roles say, until told to stop."""
+    """Keep this machine's nodes in the state that their roles ask for, until told to stop."""
     system, image = for_root(layout.root), read_image(layout)
-    # Changes nothing when goldnode-configure has just run; on an image that fetches its daemon, the
-    # daemon's default configuration, and with it the node's, came only now.
+    # Changes nothing right after goldnode-configure; but on an image that fetches its daemon, the daemon's
+    # default configuration, and with it the node's, has only just arrived.
     found, _changes = story.configure(layout, node_yaml.in_force(layout, image), image, system)
     Agent(layout, found, system, host=JvmHost(layout.at(str(SOCKET)))).run(stop_signal())

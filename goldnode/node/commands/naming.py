@@ -8,10 +8,10 @@ from goldnode.errors import UsageError
 
 
 def choose(known: Sequence[str], name: str | None) -> str:
-    """The named node; the only one when none is named.
+    """The named node, or the only one if none is named.
 
     Raises:
-        UsageError: There is none, no such, or more than one.
+        UsageError: There is no such node; or none is named, and there is not exactly one.
     """
     if name is None and len(known) == 1:
         return known[0]

@@ -1,4 +1,4 @@
-"""What a person does with a machine's nodes: ``status``, ``logs``, ``peers``, ``start``, ``stop``, ``restart``."""
+"""Commands for a machine's nodes: ``status``, ``logs``, ``peers``, ``start``, ``stop``, ``restart``."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from goldnode.node.plan import blocks
 from goldnode.node.plan.ports import Ports
 from goldnode.node.system.system import for_root
 
-#: Seconds after which a status file says nothing of the present.
+#: Seconds after which a status file is out of date.
 STALE = 30.0
 
 
 def status(layout: Layout, arguments: Namespace) -> int:
-    """Tell what every node does; exit code 1 when one of them is not as it should be."""
+    """Show every node's state; exit code 1 if one of them is not as it should be."""
     document = _status(layout)
     if arguments.json:
         print(json.dumps(document, indent=2))
@@ -44,13 +44,13 @@ def logs(layout: Layout, arguments: Namespace) -> None:
     hosted.shows_log(layout, arguments)
     node = one(layout, arguments.name)
     follow = ["-f"] if arguments.follow else ["-n", "100"]
-    os.execvp(  # noqa: S606 - becomes the program, there is nothing to come back to
+    os.execvp(  # noqa: S606 - becomes the program
         "journalctl", ["journalctl", "-u", node.unit, "-o", "cat", *follow]
     )
 
 
 def peers(layout: Layout, arguments: Namespace) -> None:
-    """Show whom a node is connected to, and which members of its cluster it lacks."""
+    """Show a node's peers, and the members of its cluster that it is not connected to."""
     node = one(layout, arguments.name)
     entry = next(each for each in _status(layout)["nodes"] if each["name"] == node.name)
     present = LoopbackRpc(_port(layout, node)).peers()
@@ -61,20 +61,20 @@ def peers(layout: Layout, arguments: Namespace) -> None:
 
 
 def start(layout: Layout, arguments: Namespace) -> None:
-    """Lift a hold and let the agent start the node when its role allows."""
+    """Lift a hold, and let the agent start the node as soon as its role allows."""
     if hosted.acts(layout, "start", arguments):
         return
     node = one(layout, arguments.name)
     switch.release(node)
     if os.path.lexists(node.failure):
-        # It was refused, and the agent knows nothing of it: whoever says start has mended it.
+        # It was refused, so the agent does not know it: whoever says start has repaired it.
         boot.configure_again(layout)
         return
     print(f"{node.name} starts as soon as its role allows: goldnode status")
 
 
 def stop(layout: Layout, arguments: Namespace) -> None:
-    """Stop a node; it stays stopped until `goldnode start`, with --hold over reboots too."""
+    """Stop a node until `goldnode start`; with --hold, across reboots too."""
     if hosted.acts(layout, "stop", arguments):
         return
     node = one(layout, arguments.name)
@@ -94,12 +94,12 @@ def restart(layout: Layout, arguments: Namespace) -> None:
 
 
 def one(layout: Layout, name: str | None) -> NodeLayout:
-    """The node that a command means; the only one when none is named.
+    """The node that a command means: the named one, or the only one if none is named.
 
     Raises:
-        UsageError: There is none, no such, or more than one.
+        UsageError: There is no such node; or none is named, and there is not exactly one.
     """
-    # A node that was refused has no launch file, and is the one that most needs commands.
+    # A refused node has no launch file, and needs commands most.
     known = sorted({path.stem for kind in ("json", "failure") for path in (layout.runtime / "nodes").glob(f"*.{kind}")})
     return layout.node(choose(known, name))
 

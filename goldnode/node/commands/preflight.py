@@ -1,4 +1,4 @@
-"""``goldnode run NAME``: what a node's unit starts."""
+"""``goldnode run NAME``: run by a node's unit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``rebind``: a person says that this is the machine that was configured, under another instance ID."""
+"""``rebind``: a person confirms that this is the configured machine, under another instance ID."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ QUESTION = "Is this the only machine with this disk, and no copy of one that may
 
 
 def rebind(layout: Layout, arguments: Namespace) -> int:
-    """Take this boot's instance ID for the same machine's, and configure it.
+    """Accept this boot's instance ID as the same machine's, and configure it.
 
     Raises:
         SafetyError: It is another machine: more than the instance ID differs.
-        UsageError: Nobody said yes.
+        UsageError: Nobody confirmed it.
     """
     said = machine.changes(layout)
     if not said:
@@ -26,7 +26,7 @@ def rebind(layout: Layout, arguments: Namespace) -> int:
         return 0
     print(f"goldnode: {said}")
     if not arguments.yes and (not sys.stdin.isatty() or input(QUESTION).strip() != "yes"):
-        raise UsageError("nothing was changed: nobody said that this is the only machine with this disk",
+        raise UsageError("nothing was changed: nobody confirmed that this is the only machine with this disk",
                          hint="goldnode rebind --yes, when the other one is off for good or never was")  # fmt: skip
     print(f"goldnode: {machine.accept(layout)} is this machine's instance ID from now on")
     return boot.configure(layout, Namespace())

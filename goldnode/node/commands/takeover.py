@@ -1,4 +1,4 @@
-"""``takeover``: go on with a validator whose machine is gone: by its lease, or by the word of a person and the chain.
+"""``takeover``: continue with a validator whose machine is gone: by its lease, or with a person's and the chain's word.
 
 With a lease the store fences the other machine, alive or not.  Without one nothing here can: so a person says that
 the machine is gone for good, and the chain must agree.  The node starts muted, and signs only after ten blocks in a
@@ -29,10 +29,10 @@ QUESTION = "Is that machine gone for good, destroyed or wiped, with every copy o
 
 
 def takeover(layout: Layout, arguments: Namespace) -> int:
-    """Go on with a validator of another machine, or of nobody knows which.
+    """Continue with the validator of another, or an unknown, machine.
 
     Raises:
-        UsageError: Nobody said that the other machine is gone.
+        UsageError: Nobody confirmed that the other machine is gone.
         SafetyError: The key cannot be taken over safely.
         HostError: There is nothing to take over.
     """
@@ -87,13 +87,13 @@ def _ask(node: NodeLayout, *, said: bool) -> None:
     print("goldnode: if that machine ever starts again with this key, two machines sign; goldnode cannot prevent it.")
     if not said and (not sys.stdin.isatty() or input(QUESTION.format(name=node.name)).strip() != node.name):
         raise UsageError(
-            "nothing was changed: nobody said that the other machine is gone",
+            "nothing was changed: nobody confirmed that the other machine is gone",
             hint=f"goldnode takeover {node.name} --gone, when it is gone for good",
         )
 
 
 def _by_the_chain(node: NodeLayout, binding: str) -> None:
-    """Mute the key first, then bind the node: killed in between, it is refused as before, and muted."""
+    """Mute the key first, then bind the node: if killed in between, it is refused as before, and muted."""
     if os.path.lexists(node.consensus_key):
         if not _stays(node, binding):
             node_files.set_aside(node.handover)
@@ -121,7 +121,7 @@ def _is_ours(node: NodeLayout, binding: str) -> bool:
 
 
 def _stays(node: NodeLayout, binding: str) -> bool:
-    """Whether no token of another machine says that the node is on its way; this machine's own must be taken back."""
+    """Whether no other machine's token says that the node is moving; this machine's own must be cancelled first."""
     try:
         token = handover.read(node)
     except SafetyError:

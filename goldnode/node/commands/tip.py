@@ -1,4 +1,4 @@
-"""To the tip and past upgrades: ``catch-up`` and ``rollback``."""
+"""Getting to the tip, and back from upgrades: ``catch-up`` and ``rollback``."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from goldnode.node.versions import upgrades
 
 
 def catch_up(layout: Layout, arguments: Namespace) -> None:
-    """Let a node that gave up try again, or replay the chain; one that has state is left alone.
+    """Let a node that gave up try again, or replay the chain; a node with state is left alone.
 
     Raises:
-        HostError: It is under way, or has state.
+        HostError: It is catching up already, or has state.
     """
     node = one(layout, arguments.name)
     record = tip.read(node)
     if record.phase in (Phase.STATE_SYNC, Phase.SNAPSHOT, Phase.INSTALLING):
         raise HostError(f"{node.name} is on its way to the tip", hint="goldnode status")
     if record.phase is Phase.DONE or tip.has_databases(node):
-        raise HostError(f"{node.name} has state already: it goes on by itself", hint="goldnode status")
+        raise HostError(f"{node.name} has state already: it continues by itself", hint="goldnode status")
     tip.write(node, CatchUpState(Phase.REPLAY if arguments.replay else Phase.NONE))
     print(f"{node.name} {'replays the chain' if arguments.replay else 'tries again'}: goldnode status")
 
 
 def rollback(layout: Layout, arguments: Namespace) -> None:
-    """Go back to the state and version of before the last upgrade; the node skips that upgrade from then on.
+    """Go back to the state and version from before the last upgrade; from then on the node skips that upgrade.
 
     Raises:
         SafetyError: The newer version signed something, or the node runs.

@@ -1,1 +1,1 @@
-"""Orders by record: verified, carried out once, undone when the node is not well afterwards, answered."""
+"""Orders by record: verified, carried out once, undone if the node is unhealthy afterwards, answered."""

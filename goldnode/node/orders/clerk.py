@@ -1,7 +1,7 @@
-"""The clerk of one node: takes its orders, sees each carried out or refused, and answers.
+"""The clerk of one node: receives its orders, has each carried out or refused, and answers.
 
-What is asked once is done once at most: the order's number is on disk before anything happens, and what is under way,
-with the way back, before it begins.  Whoever cannot be told from a stranger is not answered.
+What is ordered once is done at most once: the order's number is on disk before anything happens, and the task, with
+its way back, before it begins.  Somebody who cannot be told from a stranger gets no answer.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from goldnode.protocol.order import (
 )
 from goldnode.protocol.parcel import Parcel
 
-#: Looks in a row at which a node must be well: a daemon may answer once and end.
+#: Consecutive rounds in which a node must be healthy: a daemon may answer once and end.
 LOOKS = 3
-#: What may be asked while another order is under way: it changes nothing.
+#: Verbs allowed while another order is under way, because they change nothing.
 ASKS = frozenset({Verb.STATUS, Verb.LOGS})
 
 
@@ -40,9 +40,9 @@ class Clerk:
 
     Attributes:
         bench: What verbs work with.
-        membership: Brings orders, takes answers.
-        journal: What was taken.
-        say: Tells whoever watches the console.
+        membership: Delivers orders, and takes answers.
+        journal: The orders accepted so far.
+        say: Prints on the console.
     """
 
     bench: Bench
@@ -53,10 +53,10 @@ class Clerk:
     _answers: dict[str, OrderAnswer] = field(default_factory=dict)
 
     def attend(self, view: NodeView, now: float) -> None:
-        """Look after what is under way, then take what has come.
+        """Follow up the task under way, then accept new orders.
 
         Args:
-            view: The node, as the agent saw it a moment ago.
+            view: The node, as the agent just observed it.
             now: Unix seconds.
         """
         task = self.journal.task
@@ -88,12 +88,12 @@ class Clerk:
         self._carry_out(order, digest, view, now, keep=under_way)
 
     def _carry_out(self, order: Order, digest: str, view: NodeView, now: float, *, keep: bool) -> None:
-        """Do what an order says that was taken; with ``keep`` another one stays under way."""
+        """Carry out an accepted order; with ``keep`` another one stays under way."""
         reply = order.reply.hex()
         try:
             done = verbs.perform(order, self.bench, view)
             if isinstance(done, Watched):
-                # ``in_force`` puts all of a node.yaml in force, or goes back itself; what fails later goes back here.
+                # ``in_force`` puts a whole node.yaml in force, or goes back itself; later failures are undone here.
                 self._begin(done, view, now)
                 self._answer(reply, OrderAnswer(digest, OrderOutcome.WORKING, done.said), now)
                 return
@@ -111,7 +111,7 @@ class Clerk:
         self._answer(reply, OrderAnswer(digest, OrderOutcome.DONE, done.said, result=done.result), now)
 
     def _begin(self, watched: Watched, view: NodeView, now: float) -> None:
-        """Write down the way back, then act."""
+        """Record the way back, then act."""
         self._well = 0
         self.journal.begin(
             deadline=now + watched.within,
@@ -125,14 +125,14 @@ class Clerk:
         self._tell(f"{task.verb if task else ''}, by order: {watched.said}")
 
     def _follow(self, task: Task, view: NodeView, now: float) -> None:
-        """Look whether what is under way has come to its end."""
+        """Check whether the task under way has finished."""
         if not task.deadline:
             self._end(task, OrderOutcome.FAILED, "the agent ended before it had begun; nothing was done", now)
             return
         if task.wanted and not node_yaml.counts(self.bench.layout, task.wanted):
             self._end(task, OrderOutcome.UNDONE, "it was interrupted; the settings are as they were before", now)
             return
-        # The daemon from before the order says nothing of what the order did.
+        # A daemon from before the order tells nothing about the order's effect.
         new = task.verb == Verb.START or preflight.passed(self.bench.node) != task.passed
         good = view.well or (not task.was_well and view.answers)
         self._well = self._well + 1 if new and good else 0
@@ -142,7 +142,7 @@ class Clerk:
             self._give_up(task, view, now, f"the node was not well in time: {view.said}")
 
     def _give_up(self, task: Task, view: NodeView, now: float, why: str) -> None:
-        """Go back where there is a way; say so either way."""
+        """Go back if there is a way; report it in any case."""
         if not task.undo:
             self._end(task, OrderOutcome.FAILED, why, now, view)
             return
@@ -176,7 +176,7 @@ class Clerk:
         try:
             self.membership.answer(write_answer(stamped), bytes.fromhex(reply), self.journal.next_answer(now))
         except ExchangeError as error:
-            # The order is carried out all the same: whoever gave it a key that nothing can be sealed to hears nothing.
+            # The order is carried out all the same: a signer whose key nothing can be sealed to gets no answer.
             self._tell(f"an order could not be answered: {error.message}")
 
     def _tell(self, line: str) -> None:

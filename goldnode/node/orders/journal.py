@@ -1,8 +1,8 @@
-"""What a node remembers of orders, on its disk, so that none is carried out twice: not after a reboot either.
+"""What a node remembers about orders on its disk, so that none is carried out twice, even after a reboot.
 
 The number of an order is on disk before anything is done about it.  A process that is killed between the two has
-carried out nothing, and says so when it is back.  A journal that is lost or damaged, or a disk that is another
-machine's by now, begins a new life, for which no order exists that was written before.
+carried out nothing, and says so when it is back.  If the journal is lost or damaged, or the disk now belongs to
+another machine, a new life begins, and no earlier order is valid for it.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class Signer:
     """What one signer has ordered so far.
 
     Attributes:
-        number: Of its last order.
-        digest: Of its last order's bytes.
-        until: Unix seconds until which it may order; 0 for the root.
+        number: The number of its last order.
+        digest: The digest of its last order's bytes.
+        until: Unix seconds until which it may give orders; 0 for the root.
     """
 
     number: int
@@ -40,17 +40,17 @@ class Signer:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """An order that was taken and is not finished.
+    """An order that was accepted and is not finished.
 
     Attributes:
-        digest: The order's name.
-        verb: What it says.
+        digest: The order's digest.
+        verb: Its verb.
         reply: Public key for the answer, hex.
-        deadline: Unix seconds by which the node must be well; 0 while nothing was begun.
-        passed: When a daemon had last passed its preflight, before: a later one is the daemon that this order started.
-        was_well: Whether the node was well before.
+        deadline: Unix seconds by which the node must be healthy; 0 if nothing has begun yet.
+        passed: When a daemon had last passed its preflight before; a later one was started by this order.
+        was_well: Whether the node was healthy before.
         wanted: The node.yaml that the order put in force; empty for none.
-        undo: The node.yaml of before, to go back to; empty for none.
+        undo: The previous node.yaml, to go back to; empty for none.
     """
 
     digest: str
@@ -71,9 +71,9 @@ class Journal:
         path: Its file.
         instance: The machine it belongs to.
         life: Which life of the node orders must name.
-        signers: By public key in hex, what each ordered last.
+        signers: The last order of each signer, by public key in hex.
         answers: The number of the last answer.
-        task: What is under way; None for nothing.
+        task: The task under way; None if there is none.
     """
 
     path: Path
@@ -85,11 +85,11 @@ class Journal:
 
     @classmethod
     def open(cls, path: Path, instance: str, random: Callable[[int], bytes] = os.urandom) -> Journal:
-        """Read a node's journal, or begin a new one where there is none that can be used.
+        """Read a node's journal, or begin a new one if there is none that can be used.
 
         Args:
             path: Its file.
-            instance: Hex digest of the machine; another one than the journal's begins a new life.
+            instance: Hex digest of the machine; if it differs from the journal's, a new life begins.
             random: Gives that many random bytes.
         """
         try:
@@ -105,43 +105,43 @@ class Journal:
         return fresh
 
     def is_repeated(self, order: Order, digest: str) -> bool:
-        """Whether this is the signer's last order once more, the very same bytes."""
+        """Whether this is the signer's last order again, byte for byte."""
         known = self.signers.get(order.signer.hex())
         return known is not None and (known.number, known.digest) == (order.number, digest)
 
     def take(self, order: Order, digest: str, now: float) -> None:
-        """Write an order's number down, for good; only then may it be carried out.
+        """Record an order's number for good; only then may it be carried out.
 
         Args:
-            order: With its signature and rights checked.
-            digest: Its name.
+            order: The order, with its signature and rights checked.
+            digest: Its digest.
             now: Unix seconds.
 
         Raises:
-            ExchangeError: `replayed`; or more operator keys than a node remembers have ordered something.
+            ExchangeError: `replayed`; or more operator keys have given orders than a node remembers.
         """
         who = order.signer.hex()
         known = self.signers.get(who)
         if known and order.number <= known.number:
             raise forbid(f"an order with number {known.number} was taken already", OrderCode.REPLAYED,
                          "give it again: it gets a higher number")  # fmt: skip
-        # A key that has ended orders nothing, so nothing of it must be remembered.
+        # An expired key can order nothing, so it need not be remembered.
         signers = {key: each for key, each in self.signers.items() if not each.until or each.until >= now}
         if who not in signers and len(signers) >= limits.OPERATORS:
             raise forbid(f"{len(signers)} operator keys are in use, and no more are remembered", OrderCode.BUSY)
         self.signers = {**signers, who: Signer(order.number, digest, order.key_until)}
-        # A question asked while something is under way does not take its place.
+        # A query during a task does not replace it.
         self.task = self.task or Task(digest, order.verb, order.reply.hex())
         self.save()
 
     def begin(self, **what: Any) -> None:
-        """Write down what is about to be done, and how to go back."""
+        """Record what is about to be done, and how to go back."""
         if self.task:
             self.task = replace(self.task, **what)
             self.save()
 
     def finish(self) -> None:
-        """Nothing is under way any more."""
+        """Record that no task is under way."""
         self.task = None
         self.save()
 
@@ -169,7 +169,7 @@ class Journal:
 
 def _read(path: Path, document: Mapping[str, Any]) -> Journal:
     if document["version"] != 1:
-        raise ValueError("it is of another version")
+        raise ValueError("it has an unknown version")
     signers = {str(key): Signer(**each) for key, each in document["signers"].items()}
     task = Task(**document["task"]) if document["task"] else None
     numbers = [int(each.number) for each in signers.values()]
@@ -177,5 +177,5 @@ def _read(path: Path, document: Mapping[str, Any]) -> Journal:
         raise ValueError("it holds a number below 1")
     life = str(document["life"])
     if len(bytes.fromhex(life)) != _LIFE_BYTES:
-        raise ValueError("its life is none")
+        raise ValueError("its life is invalid")
     return Journal(path, str(document["instance"]), life, signers, int(document["answers"]), task)

@@ -1,7 +1,7 @@
-"""Which settings an order may change, and the node.yaml that comes of it; pure.
+"""Which settings an order may change, and the resulting node.yaml; pure.
 
-Only what can be set back: nothing here deletes a key, opens a login, changes a role or moves a port.  What the daemon
-would not take, ``prove`` refuses afterwards, with the whole node.yaml before it.
+Only what can be reverted: nothing here deletes a key, opens a login, changes a role or moves a port.  ``prove``
+afterwards checks the whole node.yaml, and refuses what the daemon would not accept.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ _MOST = 16
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One thing that an order may set.
+    """A setting that an order may change.
 
     Attributes:
         meaning: Its form, for people.
-        write: Puts a value into a node's entry; raises ValueError for one that is not of that form.
-        clear: Takes it out again, so that the image's own value holds.
+        write: Puts a value into a node's entry; raises ValueError if its form is wrong.
+        clear: Removes it again, so that the image's own value applies.
     """
 
     meaning: str
@@ -51,10 +51,10 @@ def changed(text: str, name: str, given: Mapping[str, str], removed: Iterable[st
         text: The one in force.
         name: The node.
         given: Settings and their values.
-        removed: Settings to take out.
+        removed: Settings to remove.
 
     Raises:
-        ExchangeError: `bad-arguments`; a setting is not known, or its value not of its form.
+        ExchangeError: `bad-arguments`; a setting is unknown, or its value is malformed.
     """
     document: dict[str, Any] = yaml.safe_load(text)
     entry = _entry(document, name)
@@ -72,7 +72,7 @@ def changed(text: str, name: str, given: Mapping[str, str], removed: Iterable[st
 
 
 def _entry(document: dict[str, Any], name: str) -> dict[str, Any]:
-    """A node's own entry, with what it takes from the document written out, so that its siblings keep theirs."""
+    """A node's own entry, with inherited values written out, so that its siblings keep theirs."""
     if document["role"] != MULTI_NODE:
         return document
     entry: dict[str, Any] = next(each for each in document["nodes"] if each["name"] == name)

@@ -1,7 +1,7 @@
-"""What each verb does on the machine: look, then act, or say that the node must be well by when.
+"""What each verb does on the machine: check, then act, or say by when the node must be healthy.
 
-A verb that raises has changed nothing.  None of them reads a secret into its answer, and what each leaves behind a
-person can take back with the opposite order.
+A verb that raises has changed nothing.  None of them puts a secret into its answer, and a person can undo each
+with the opposite order.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from goldnode.node.orders import settings
 from goldnode.node.system.system import System
 from goldnode.protocol.order import Order, OrderCode, Verb, forbid
 
-#: Seconds in which a node must be well after an order, unless the order says otherwise; least and most that it may say.
+#: Seconds within which a node must be healthy after an order: the default, the minimum and the maximum.
 WITHIN, LEAST, MOST = 180, 10, 1800
-#: Lines of a log that one answer may bring; what does not fit into a record is cut from the front.
+#: The most log lines in one answer; what does not fit into a record is cut from the front.
 LINES = 400
 _SINCE = re.compile(r"([0-9]{1,4})([smh])")
 _UNITS = {"s": 1, "m": 60, "h": 3600}
@@ -30,15 +30,15 @@ _UNITS = {"s": 1, "m": 60, "h": 3600}
 
 @dataclass(frozen=True, slots=True)
 class NodeView:
-    """What the agent saw of the node at its last look.
+    """The node, as the agent last observed it.
 
     Attributes:
-        well: Nothing needs anybody.
-        answers: Its daemon answers, and follows or makes the chain.
-        crashing: It ends again and again.
-        paused: A person, an order or a safety rule stopped it.
-        said: It in one line, for people.
-        document: All of it, for programs.
+        well: Whether nobody needs to act.
+        answers: Whether its daemon answers, and follows or makes the chain.
+        crashing: Whether it ends again and again.
+        paused: Whether a person, an order or a safety rule stopped it.
+        said: Its state in one line, for people.
+        document: The whole state, for programs.
     """
 
     well: bool
@@ -58,7 +58,7 @@ class Bench:
         node: The node's paths.
         system: The running machine.
         binding: Digest of the machine.
-        reconfigure: Proves a node.yaml and puts it in force; returns whether the node's daemon must start anew.
+        reconfigure: Checks a node.yaml and puts it in force; returns whether the node's daemon must restart.
     """
 
     layout: Layout
@@ -70,7 +70,7 @@ class Bench:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """An order that is carried out."""
+    """An order that has been carried out."""
 
     said: str
     result: Mapping[str, Any] = field(default_factory=dict)
@@ -78,14 +78,14 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """An order whose end shows only with time.
+    """An order whose result shows only after some time.
 
     Attributes:
         said: What is going on.
-        act: Does it, after everything that is needed to go back is on disk.
-        within: Seconds in which the node must be well.
+        act: Does it, once everything needed to go back is on disk.
+        within: Seconds within which the node must be healthy.
         wanted: The node.yaml that ``act`` puts in force; empty for none.
-        undo: The node.yaml to go back to; empty where there is no way back, and none is needed.
+        undo: The node.yaml to go back to; empty if there is no way back, and none is needed.
     """
 
     said: str
@@ -96,11 +96,11 @@ class Watched:
 
 
 def perform(order: Order, bench: Bench, view: NodeView) -> Done | Watched:
-    """Carry an order out, or prepare to.
+    """Carry out an order, or prepare to.
 
     Raises:
         ExchangeError: `no-verb` or `bad-arguments`; nothing was changed.
-        GoldnodeError: The machine refuses, and why; nothing was changed.
+        GoldnodeError: The machine refuses; nothing was changed.
     """
     try:
         verb = Verb(order.verb)
@@ -120,7 +120,7 @@ def _logs(arguments: Mapping[str, Any], bench: Bench, _: NodeView) -> Done:
     since = arguments.get("since", "15m")
     found = _SINCE.fullmatch(since) if isinstance(since, str) else None
     if not found:
-        raise _bad(f"since {since}: expected a time, as 90s, 15m or 2h")
+        raise _bad(f"since {since}: expected a time such as 90s, 15m or 2h")
     seconds = int(found[1]) * _UNITS[found[2]]
     lines = bench.system.log_since(bench.node.unit, seconds, LINES).splitlines()
     return Done(f"{len(lines)} lines of the last {since}", {"lines": lines})
@@ -143,7 +143,7 @@ def _start(arguments: Mapping[str, Any], bench: Bench, _: NodeView) -> Watched:
     _only(arguments, "within")
     if bench.node.handover.exists():
         raise SafetyError(f"{bench.node.name} was handed over", hint="./invoke node NAME handover --cancel")
-    # No way back: a node that may start, and does not get well, must not be stopped for that.
+    # No way back: a node that may start, but does not become healthy, must not be stopped for that.
     return Watched("starts as soon as its role allows", lambda: switch.release(bench.node), _within(arguments))
 
 
@@ -153,7 +153,7 @@ def _config(arguments: Mapping[str, Any], bench: Bench, view: NodeView) -> Done 
     if not isinstance(given, dict) or not isinstance(removed, list) or not (given or removed):
         raise _bad("expected settings to set or to unset")
     if not all(isinstance(each, str) for each in (*given, *given.values(), *removed)):
-        raise _bad("a setting and its value are texts")
+        raise _bad("a setting and its value must be strings")
     within, before = _within(arguments), node_yaml.text_in_force(bench.layout)
     wanted = settings.changed(before, bench.node.name, given, removed)
     said = ", ".join([*(f"{key} is {value}" for key, value in given.items()), *(f"{key} is unset" for key in removed)])

@@ -262,7 +262,7 @@ def test_the_command_line_acts_on_one_node(
 
 def test_a_command_without_a_node_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     """`goldnode jvm stop` alone stops nothing."""
-    assert (2, True) == (main(["jvm", "stop"]), "which node shall stop?" in capsys.readouterr().err)
+    assert (2, True) == (main(["jvm", "stop"]), "name the node to stop" in capsys.readouterr().err)
 
 
 def test_readiness_is_told_per_node(host: Hosted) -> None:
