@@ -1,1 +1,1 @@
-"""Several nodes in one JVM: what the host is told, how it is asked, what its nodes need."""
+"""Several nodes in one JVM: the host's files, its socket, and what its nodes need."""

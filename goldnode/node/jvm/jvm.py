@@ -1,8 +1,8 @@
-"""What the JVM host is told about each node of a JVM network: one properties file per node; pure.
+"""The JVM host's files for the nodes of a JVM network: one properties file per node; pure.
 
-The network file says how one node is started, with placeholders for what differs from node to
-node: ``{name}``, ``{index}`` (from 0), ``{home}``, ``{database}`` (a JDBC URL) and ``{port_X}`` for each of its ports.
-In isolated mode every node gets a class loader and a file of its own.  In native mode the program
+The network file says how one node is started, with placeholders for what differs between
+nodes: ``{name}``, ``{index}`` (from 0), ``{home}``, ``{database}`` (a JDBC URL) and ``{port_X}`` for each of its ports.
+In isolated mode every node gets its own class loader and file.  In native mode the program
 hosts all of them by its own configuration: one file, in which every word with a placeholder,
 and the option before it, is repeated for each node.
 """
@@ -18,7 +18,7 @@ from goldnode.config.daemon import Daemon, Jvm, JvmMode
 from goldnode.errors import InputError
 from goldnode.node.plan.ports import BASE, BLOCK
 
-#: What every JVM that hosts nodes is started with; goldnode-jvm.service has the same words.
+#: Options of every JVM that hosts nodes; goldnode-jvm.service has the same ones.
 #: Serial collection and small arenas keep the process small; the free ratios give memory of a
 #: stopped node's classes back with the next collection instead of after hundreds of megabytes.
 FLAGS = (
@@ -36,7 +36,7 @@ FLAGS = (
     "-Djava.util.logging.manager=goldnode.jvm.NodeLogs",
     "-Djdk.trackAllThreads=true",
 )
-#: Besides, for the C library: each arena keeps memory it once had.
+#: For the C library: each arena keeps memory it once had.
 ENVIRONMENT = {"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "131072"}
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
@@ -47,9 +47,9 @@ class HostedNode:
 
     Attributes:
         name: The node's name.
-        index: Its position on the machine, which gives its block of ports.
+        index: Its position on the machine, which determines its block of ports.
         home: Its directory.
-        database: JDBC URL of its database; empty when the network needs none.
+        database: JDBC URL of its database; empty if the network needs none.
     """
 
     name: str
@@ -58,24 +58,24 @@ class HostedNode:
     database: str = ""
 
     def port(self, offset: int) -> int:
-        """A port of this node's block."""
+        """A port in this node's block."""
         return BASE + BLOCK * self.index + offset
 
 
 def files(
     daemon: Daemon, ports: Mapping[str, int], nodes: Sequence[HostedNode], jars: Sequence[Path], logs: Path
 ) -> dict[str, str]:
-    """What stands in the host's folder: file name → content.
+    """The files in the host's folder: file name → content.
 
     Args:
         daemon: The network's program, of kind jvm.
-        ports: Further ports of a node, name → offset; the first tells when a node is ready.
+        ports: Further ports of a node, name → offset; the first shows when a node is ready.
         nodes: All nodes of this machine, at least one.
         jars: The class path.
         logs: Folder of the log files.
 
     Raises:
-        InputError: An argument has a placeholder that means nothing.
+        InputError: An argument has an unknown placeholder.
     """
     jvm = daemon.jvm
     assert jvm is not None  # noqa: S101 - the caller has a JVM network
@@ -102,17 +102,17 @@ def files(
 
 
 def arguments(daemon: Daemon, ports: Mapping[str, int], node: HostedNode) -> list[str]:
-    """The words one node is started with.
+    """The arguments of one node.
 
     Raises:
-        InputError: An argument has a placeholder that means nothing.
+        InputError: An argument has an unknown placeholder.
     """
     values = _values(node, ports)
     return [_filled(word, values) for word in daemon.start_args]
 
 
 def options(jvm: Jvm) -> tuple[str, ...]:
-    """The network's options that concern the JVM as a whole; ``-Dkey=value`` is each node's own property."""
+    """The network's options for the JVM as a whole; ``-Dkey=value`` becomes each node's own property."""
     return tuple(option for option in jvm.options if not option.startswith("-D"))
 
 
@@ -146,7 +146,7 @@ def _filled(word: str, values: Mapping[str, str]) -> str:
 
 
 def _repeated(words: Sequence[str], nodes: Iterable[Mapping[str, str]]) -> Iterator[str]:
-    """The words of a program that hosts all nodes: what names a node stands there once for each."""
+    """The arguments of a program that hosts all nodes: those that name a node are repeated for each."""
     everyone = list(nodes)
     held: list[str] = []
     for word in words:

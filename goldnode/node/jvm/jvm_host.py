@@ -1,4 +1,4 @@
-"""Talk to the JVM host: one line out, one line of JSON back, over its unix socket."""
+"""Talks to the JVM host: one line out, one line of JSON back, over its unix socket."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from typing import Any
 
 from goldnode.errors import HostError, UsageError
 
-#: Where goldnode-jvm.service makes its socket.
+#: The socket of goldnode-jvm.service.
 SOCKET = Path("/run/goldnode/jvm/control.sock")
-#: Where goldnode-jvm.service serves its metrics, on loopback.
+#: The metrics port of goldnode-jvm.service, on loopback.
 METRICS = 9601
-#: Seconds; a stop is bounded by three phases of 20.
+#: Seconds for an answer; a stop has three phases of at most 20.
 TIMEOUT = 90.0
 
 
 @dataclass(frozen=True, slots=True)
 class HostedStatus:
-    """How one node of the JVM is.
+    """The state of one node of the JVM.
 
     Attributes:
         name: The node's name.
         state: stopped, starting, running, stopping, waiting (for its next start) or stuck.
-        ready: Runs and accepts connections.
-        restarts: Starts after the first since the JVM began.
-        threads: Threads it has now.
-        reason: Why it is not running, or what went wrong last; empty when nothing did.
+        ready: Whether it runs and accepts connections.
+        restarts: The number of restarts since the JVM started.
+        threads: The number of its threads.
+        reason: Why it is not running, or what went wrong last; empty if nothing did.
         log: Its log file.
     """
 
@@ -66,7 +66,7 @@ class JvmHost:
         return figures
 
     def act(self, verb: str, name: str) -> str:
-        """Start, stop, restart, add or remove one node; what the host says to it.
+        """Start, stop, restart, add or remove one node; returns the host's message.
 
         Raises:
             UsageError: The host refuses: no such node, a node that is stuck.
@@ -75,7 +75,7 @@ class JvmHost:
         return str(self.ask(f"{verb} {name}")["message"])
 
     def metrics(self, port: int = METRICS) -> str:
-        """What the host tells Prometheus; nothing while it does not answer."""
+        """The host's metrics for Prometheus; empty if it does not answer."""
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
         try:
             connection.request("GET", "/metrics")

@@ -1,11 +1,11 @@
-"""Before the JVM host starts: every node has its directory, its file and, where needed, its database.
+"""Prepares the JVM host's start: every node gets its directory, its file and, if needed, its database.
 
-Run at each start of goldnode-jvm.service, by root; twice changes nothing.  A node's database has a
-user of its own, whose password never leaves this machine.
+Run by root at each start of goldnode-jvm.service; running it twice changes nothing.  A node's database
+has its own user, whose password never leaves this machine.
 
-The service's user owns the homes and nothing else: what root reads and writes lies in folders of
-root's, and a home that was replaced by a link is refused, so that code which broke into the JVM
-cannot have root hand over, copy or remove anything.
+The service's user owns the homes and nothing else: what root reads and writes is in root's
+folders, and a home replaced by a link is refused, so that malicious code in the JVM cannot
+make root hand over, copy or remove anything.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from goldnode.run import run
 USER = "gn-jvm"
 #: PostgreSQL's port on Debian.
 POSTGRES = 5432
-#: Debian's name of the first database cluster of a machine, and its file of ours.
+#: Debian's name of a machine's first database cluster, and our file in it.
 CLUSTER, SETTINGS = "main", "conf.d/goldnode.conf"
-#: What a password of ours is: it goes into SQL that PostgreSQL's administrator runs, and into a URL.
+#: The form of our passwords, which go into SQL that PostgreSQL's administrator runs, and into a URL.
 PASSWORD = re.compile(r"[0-9a-f]{48}")
 #: PostgreSQL's default is 100, and a Daml ledger keeps 38 open (measured): the third one could not start.
 CONNECTIONS = 40 * MAX_NODES
@@ -44,10 +44,10 @@ class JvmPaths:
     """Where things are on the machine.
 
     Attributes:
-        state: What outlives a reboot: homes and logs; the service's user may do there what it likes.
-        runtime: What the host reads: options, and a file per node; root's.
+        state: What outlives a reboot: homes and logs; the service's user may do as it likes there.
+        runtime: What the host reads: options, and a file per node; owned by root.
         jars: The network's jars.
-        secrets: The databases' passwords; root's.
+        secrets: The databases' passwords; owned by root.
     """
 
     state: Path = Path("/var/lib/goldnode/jvm")
@@ -67,24 +67,24 @@ def setup(
     share: Callable[[Path], None],
     port: int = POSTGRES,
 ) -> None:
-    """Bring the machine to where the JVM host can start.
+    """Prepare the machine so that the JVM host can start.
 
     Args:
         network: The image's network, of kind jvm.
         blocks: The machine's nodes, each with its block of ports.
         paths: Where everything goes.
-        server: Has PostgreSQL run; asked only for a network whose nodes store something there.
+        server: Starts PostgreSQL; called only for a network whose nodes need it.
         psql: Runs SQL as PostgreSQL's administrator.
-        give: Hands a node's home over to the service's user.
-        share: Lets the service's user read a file or folder of root's.
+        give: Makes the service's user the owner of a node's home.
+        share: Lets the service's user read one of root's files or folders.
         port: PostgreSQL's port.
 
     Raises:
-        UsageError: The network is not one for the JVM.
+        UsageError: The network does not run in a JVM.
     """
     options = network.daemon.jvm
     if options is None:
-        raise UsageError(f"{network.name} runs no JVM")
+        raise UsageError(f"{network.name} does not run in a JVM")
     stored = any("{database}" in word for word in network.daemon.start_args)
     if stored:
         server()
@@ -110,10 +110,10 @@ def setup(
 
 
 def start_postgres(root: Path = Path("/")) -> None:
-    """Have PostgreSQL run, with a database cluster that was made on this machine: the image has none.
+    """Start PostgreSQL, with a database cluster made on this machine: the image has none.
 
-    Our file of settings is the last thing of a new cluster and comes before any database, so where
-    it is missing the power went while the cluster was made, and nobody's data is in what there is.
+    Our settings file is written last in a new cluster, and before any database, so if it is missing,
+    the power failed while the cluster was made, and it holds nobody's data.
     """
     version = max((path.name for path in (root / "usr/lib/postgresql").iterdir()), key=int)
     config = root / "etc/postgresql" / version / CLUSTER
@@ -130,13 +130,13 @@ def give_to_service(path: Path) -> None:
     """Make the service's user the owner of a home.
 
     Raises:
-        SafetyError: Something else lies there, such as a link to a folder of somebody else's.
+        SafetyError: It is something else, such as a link to somebody else's folder.
     """
     user = pwd.getpwnam(USER)
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
-        raise SafetyError(f"{path} is not a folder of its own: {error.strerror}; nothing was handed over",
+        raise SafetyError(f"{path} is not a plain folder: {error.strerror}; nothing was changed",
                           hint=f"ls -ld {path}, and put the node's folder back") from error  # fmt: skip
     try:
         os.fchown(handle, user.pw_uid, user.pw_gid)
@@ -145,7 +145,7 @@ def give_to_service(path: Path) -> None:
 
 
 def share_with_service(path: Path) -> None:
-    """Let the service's user read what is root's, in a folder of root's."""
+    """Let the service's user read one of root's files in one of root's folders."""
     os.chown(path, 0, pwd.getpwnam(USER).pw_gid, follow_symlinks=False)
     path.chmod(0o750 if path.is_dir() else 0o640)
 
@@ -160,14 +160,14 @@ def as_postgres(sql: str) -> None:
 
 
 def _database(name: str, paths: JvmPaths, psql: Callable[[str], None], port: int) -> str:
-    """Have the node's database and its user; the JDBC URL that opens it."""
+    """Make sure that the node's database and user exist; returns its JDBC URL."""
     password, identifier = _password(paths.secrets / name), f"gn_{name}"
     psql(database_sql(identifier, password))
     return f"jdbc:postgresql://127.0.0.1:{port}/{identifier}?user={identifier}&password={password}"
 
 
 def _password(path: Path) -> str:
-    """A password of ours; one that is damaged is made anew, and the database takes the new one."""
+    """A node's password; a damaged one is replaced, and the database gets the new one."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
         known = path.read_text(encoding="ascii")
@@ -181,7 +181,7 @@ def _password(path: Path) -> str:
 
 
 def database_sql(identifier: str, password: str) -> str:
-    """SQL that makes a database with an owner of the same name, for psql; twice changes nothing.
+    """SQL for psql that makes a database with an owner of the same name; running it twice changes nothing.
 
     Args:
         identifier: Made of a node's name: small letters, digits and ``-``.

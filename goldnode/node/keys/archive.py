@@ -1,8 +1,8 @@
-"""A consensus key on the move: one file that holds the key and its signing state, never one alone.
+"""Moving a consensus key: one file that holds the key and its signing state, never one without the other.
 
 Exporting ends the key's life on this machine: the record says *exported*, and the daemon is
 refused until the same key comes back with a state that is not older.  So an archive is for
-moving, not for keeping a copy of a key that goes on signing: its state would be stale the next block.
+moving, not for backing up a key that keeps signing: its state would be stale with the next block.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ KIND = "goldnode consensus key"
 
 
 def export(node: NodeLayout, chain_id: str, target: str = "") -> dict[str, Any]:
-    """Take the key of a stopped node out; from then on it does not sign here.
+    """Export the key of a stopped node; from then on it does not sign here.
 
     Args:
-        node: Whose key; the caller has stopped its daemon with --hold.
+        node: The key's node; the caller has stopped its daemon with --hold.
         chain_id: The chain it signs for.
         target: ID of the only node that may import it; empty for any, once on each.
 
@@ -37,7 +37,7 @@ def export(node: NodeLayout, chain_id: str, target: str = "") -> dict[str, Any]:
         The archive: secret.
 
     Raises:
-        SafetyError: There is no key, it left already, or its state is missing or older than known.
+        SafetyError: There is no key, it was exported already, or its state is missing or older than known.
     """
     key, state, record = keys.read_key(node), keys.read_state(node), keys.read_record(node)
     if not node.hold.exists():
@@ -57,7 +57,7 @@ def export(node: NodeLayout, chain_id: str, target: str = "") -> dict[str, Any]:
 
 
 def copy(node: NodeLayout, chain_id: str, lease: str, time: int) -> KeyBackup:
-    """A copy of a key that goes on signing here, for a backup; only a signing lease makes that safe.
+    """Copy a key that keeps signing here, for a backup; only a signing lease makes that safe.
 
     Args:
         node: Whose key.
@@ -66,7 +66,7 @@ def copy(node: NodeLayout, chain_id: str, lease: str, time: int) -> KeyBackup:
         time: Unix seconds.
 
     Raises:
-        SafetyError: There is no key, it left, or it has no lease.
+        SafetyError: There is no key, it was exported, or it has no lease.
     """
     key, state, record = keys.read_key(node), keys.read_state(node), keys.read_record(node)
     if not node.signer.is_dir() or not lease:
@@ -86,7 +86,7 @@ def copy(node: NodeLayout, chain_id: str, lease: str, time: int) -> KeyBackup:
 
 
 def restored(backup: KeyBackup) -> dict[str, Any]:
-    """The archive that a backup becomes: it goes into a node with that lease only."""
+    """Turn a backup into an archive, which only a node with that lease can import."""
     document = {"chain_id": backup.chain_id, "used": True, "for": "", "lease": backup.lease}
     return {"version": VERSION, "kind": KIND, **document, "key": backup.key, "state": backup.state}
 
@@ -100,12 +100,12 @@ def parse(
         text: Its content.
         file: Its name, for the messages.
         chain_id: The chain of this machine.
-        node_id: Who wants to import it.
+        node_id: The node that is to import it.
         leased: Whether that node signs by a lease.
 
     Raises:
-        InputError: It is no archive, or one for another chain.
-        SafetyError: Key or state in it cannot be read.
+        InputError: It is not an archive, or is for another chain.
+        SafetyError: Its key or state cannot be read.
     """
     try:
         document = json.loads(text)
@@ -136,14 +136,14 @@ def bring(node: NodeLayout, key: Key, state: SigningState, *, used: bool, seen_h
     """Put an imported key and its state in place.
 
     Args:
-        node: Whose key it becomes.
+        node: The key's new node.
         key: The key.
         state: What it signed last.
         used: Whether it may ever have signed.
         seen_height: The greatest height that the cluster recorded for this key.
 
     Raises:
-        SafetyError: Another key is here, this one never left, or the state is older than known.
+        SafetyError: Another key is here, this one was never exported, or the state is older than known.
     """
     if state.height < seen_height:
         raise SafetyError(
@@ -169,7 +169,7 @@ def bring(node: NodeLayout, key: Key, state: SigningState, *, used: bool, seen_h
 
 
 def _whole_key(node: NodeLayout, record: KeyRecord | None, key: Key) -> Key | None:
-    """The key that is here.  A damaged file gives way to the key that our record names, and is kept beside it."""
+    """The key that is here.  A damaged file is set aside, to be replaced by the key that our record names."""
     try:
         return keys.read_key(node)
     except SafetyError:
@@ -180,7 +180,7 @@ def _whole_key(node: NodeLayout, record: KeyRecord | None, key: Key) -> Key | No
 
 
 def _set_aside_damaged_state(node: NodeLayout) -> None:
-    """A damaged state gives way to the one that comes with the key: that is not older than our record."""
+    """Set aside a damaged state, to be replaced by the key's own: that is not older than our record."""
     try:
         keys.read_state(node)
     except SafetyError:
@@ -188,7 +188,7 @@ def _set_aside_damaged_state(node: NodeLayout) -> None:
 
 
 def bring_unused(node: NodeLayout, key: Key, *, seen_height: int = 0) -> None:
-    """Put a key in place of which a person declares that it never signed.
+    """Put a key in place that, as a person declares, has never signed.
 
     Raises:
         SafetyError: It is known to have signed, or another key is here.
@@ -217,7 +217,7 @@ def _adopt_unused(node: NodeLayout, key: Key) -> None:
 
 
 def _check_record(record: KeyRecord | None, key: Key, state: SigningState) -> None:
-    """A lost key may come back, but not behind what it is known to have signed; no other may take its place."""
+    """Check that a lost key does not come back with an older state than known, and that no other takes its place."""
     if record is None or not record.used:
         return
     if record.address != key.address:

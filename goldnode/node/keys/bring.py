@@ -1,7 +1,7 @@
-"""An existing validator's ``priv_validator_key.json``: which state belongs to it, and when it may come without one.
+"""Imports an existing ``priv_validator_key.json``: which state belongs to it, and when it may come without one.
 
-The key alone says nothing of what it signed.  So its state is named, or found where CometBFT keeps it; a state of
-height 0, or none, is taken only for a key that a person declares as never used, and where nothing contradicts.
+The key alone says nothing about what it signed.  So its state is named, or found where CometBFT keeps it; a state of
+height 0, or none, is accepted only for a key that a person declares as never used, and if nothing contradicts that.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ def is_bare_key(text: str) -> bool:
 
 
 def find_state(key: Path, named: Path | None, *, never_used: bool) -> SigningState | None:
-    """What a bare key signed last.
+    """Find what a bare key signed last.
 
     Args:
         key: The key's file.
         named: The state file that the operator named; None for none.
-        never_used: The operator says that the key never signed.
+        never_used: Whether the operator says that the key never signed.
 
     Returns:
         The state; None for a key that never signed.
 
     Raises:
-        UsageError: Both were said.
-        SafetyError: There is no state, or it contradicts what was said.
+        UsageError: Both were given.
+        SafetyError: There is no state, or it contradicts the operator.
     """
     if named is not None and never_used:
         raise UsageError("--state and --never-used contradict each other", hint="goldnode key import --help")
@@ -66,7 +66,7 @@ def find_state(key: Path, named: Path | None, *, never_used: bool) -> SigningSta
 
 
 def _beside(key: Path) -> tuple[Path, ...]:
-    """Where CometBFT keeps the state of a key: beside it where people copied both, or in the home's data folder."""
+    """Where a key's state may be: beside it, if both were copied, or in the home's data folder."""
     return (key.with_name(_STATE), key.parent.parent / "data" / _STATE)
 
 

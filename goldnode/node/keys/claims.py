@@ -1,8 +1,8 @@
-"""What other machines say they did with a validator's key, judged: who counts, and what follows.
+"""Judges what other machines claim about a validator's key: whose claim counts, and what follows.
 
-Only a record whose writer proved that it holds the key says anything about it
-(``protocol.facts.Consensus``); any member could otherwise keep a validator from ever starting.
-What is far above every height that the chain can have reached is told, and stops nobody.
+A record counts only if its writer proves that it holds the key (``protocol.facts.Consensus``); otherwise
+any member could keep a validator from ever starting.  A claim far above every height that the chain can
+have reached is reported, and stops nobody.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ ALIVE = 2 * 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a member that holds a consensus key says of it.
+    """What a member that holds a consensus key claims about it.
 
     Attributes:
-        node_id: Who says so.
+        node_id: The member's node ID.
         name: Its name for people.
         address: The key's address, upper-case hex.
         height: The last height it signed.
-        said_at: When it said so, unix seconds.
+        said_at: The time of the claim, unix seconds.
     """
 
     node_id: str
@@ -40,12 +40,12 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What follows from the claims on one key.
+    """The conclusion from the claims about one key.
 
     Attributes:
         height: The greatest height that counts; 0 for none.
-        by: Who said that; empty for nobody.
-        rival: A machine that has the key too, and was there lately; None for none.
+        by: The name of the member that claims it; empty for none.
+        rival: A machine that has the key too, and was seen recently; None for none.
         absurd: Claims that cannot be true.
     """
 
@@ -56,11 +56,11 @@ class Judgement:
 
 
 def judge(claims: Iterable[Claim], address: str, own_height: int, now: float) -> Judgement:
-    """Judge what others say of a key.
+    """Judge the claims about a key.
 
     Args:
-        claims: By members that proved that they hold the key they speak of.
-        address: The key.
+        claims: Claims of members that have proved that they hold the key.
+        address: The key's address.
         own_height: The last height we know of: signed here, or seen on the chain.
         now: Unix seconds.
     """

@@ -1,7 +1,7 @@
 """Ed25519 keys in CometBFT's files: node_key.json and priv_validator_key.json.
 
 A node's ID is the lower-case hex of the first 20 bytes of sha256(public key), a validator's
-address the same in upper case; so both are known before the daemon ever ran.
+address the same in upper case; so both are known before the daemon has ever run.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ class Key:
 
     @property
     def node_id(self) -> str:
-        """What this key is called as a node."""
+        """The key's ID as a node key."""
         return hashlib.sha256(self.public).hexdigest()[:40]
 
     @property
     def address(self) -> str:
-        """What this key is called as a validator."""
+        """The key's address as a validator key."""
         return self.node_id.upper()
 
     def node_document(self) -> dict[str, Any]:
@@ -59,15 +59,15 @@ class Key:
 
 
 def parse(text: str, file: str, *, hint: str = "goldnode key import ARCHIVE") -> Key:
-    """Read either file; whatever it says besides must agree with the key.
+    """Read either file; its other fields must agree with the key.
 
     Args:
         text: Its content.
         file: Its name, for the message.
-        hint: What to type when it is damaged.
+        hint: What to type if it is damaged.
 
     Raises:
-        SafetyError: It is no Ed25519 key, or address or public key belong to another one.
+        SafetyError: It is not an Ed25519 key, or its address or public key belongs to another one.
     """
     try:
         return from_document(json.loads(text))
@@ -92,7 +92,7 @@ def from_document(document: Any) -> Key:
         raise ValueError("the public half of priv_key does not belong to its secret half")
     public = document.get("pub_key", {"value": base64.b64encode(key.public).decode()})
     if not isinstance(public, dict) or not isinstance(public.get("value"), str):
-        raise ValueError("pub_key is not of its form")  # noqa: TRY004 - one error type for every way to be no key
+        raise ValueError("pub_key is malformed")  # noqa: TRY004 - one error type for every invalid key
     if base64.b64decode(public["value"]) != key.public or document.get("address", key.address) != key.address:
-        raise ValueError("address or pub_key belong to another key")
+        raise ValueError("address or pub_key belongs to another key")
     return key

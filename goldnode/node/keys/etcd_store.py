@@ -1,4 +1,4 @@
-"""A signing lease in etcd, by its JSON gateway (``/v3/kv/txn``, etcd 3.4 and later).
+"""A signing lease in etcd, through its JSON gateway (``/v3/kv/txn``, etcd 3.4 and later).
 
 One transaction compares the lease's revision and the incarnation's key, so both parts of R4 hold at
 once.  The incarnation carries the ID of the etcd cluster, which is not in a backup: a store restored
@@ -23,7 +23,7 @@ MAX_BYTES = 1 << 20
 
 
 class _NotSentError(Exception):
-    """No connection to an endpoint: it has certainly not got the request."""
+    """No connection to an endpoint: it certainly did not receive the request."""
 
 
 class EtcdStore:
@@ -31,7 +31,7 @@ class EtcdStore:
 
     Args:
         where: Endpoints and prefix; the option `tls=yes` for https.
-        address: The key's.
+        address: The key's address.
         credentials: Folder with ca.pem, client.pem and client.key, for https.
         timeout: Seconds for one answer.
     """
@@ -44,7 +44,7 @@ class EtcdStore:
         self._incarnation = f"/{where.prefix}/incarnation".replace("//", "/")
 
     def read(self) -> Reading:
-        """What it has; the first to read a new store gives it its incarnation."""
+        """The store's content; the first to read a new store gives it its incarnation."""
         found = self._both()
         if found["incarnation"] is None:
             self._begin(found["cluster"])
@@ -93,7 +93,7 @@ class EtcdStore:
         self._ask("kv/txn", {"compare": [absent], "success": [{"request_put": {"key": key, "value": value}}]})
 
     def _both(self) -> dict[str, Any]:
-        """Incarnation and lease of one moment, and which cluster answered."""
+        """A consistent view of incarnation and lease, and which cluster answered."""
         ranges = [{"request_range": {"key": _code(key)}} for key in (self._incarnation, self._lease)]
         answer = self._ask("kv/txn", {"success": ranges})
         try:
@@ -103,7 +103,7 @@ class EtcdStore:
             raise HostError(f"the lease's etcd gives an unexpected answer: {str(answer)[:200]}") from error
 
     def _ask(self, method: str, request: dict[str, Any]) -> dict[str, Any]:
-        """Ask one endpoint after the other until one has got the request."""
+        """Ask one endpoint after the other until one has received the request."""
         last = ""
         for host in self._where.hosts:
             try:

@@ -1,14 +1,14 @@
-"""Moving a node to a new machine or image, with its volume: one token, consumed once.
+"""Moves a node to a new machine or image, with its volume: by one token, consumed once.
 
 ``goldnode handover`` stops the daemon for good, waits until everything is on disk, and leaves a
 token beside the node.  A machine that finds the token with a binding other than the one that wrote it
 takes the node over, and turns the token into a receipt.  While the token is there, the old machine
 refuses to start the node.
 
-The token lies on the volume, so it holds for that volume: a second machine that gets the *same* volume
-finds the receipt.  A copy of the volume that was made while the token was on it carries a token of its
-own, and both would start.  Where both reach the rendezvous they are noticed (one identity, one key) and
-held; nothing on the volume can notice it.
+The token is on the volume, so it protects that volume: a second machine that gets the *same* volume
+finds the receipt.  But a copy of the volume that was made while the token was on it has its own token,
+and both machines would start.  If both reach the rendezvous, they are noticed (one identity, one key) and
+held; nothing on the volume itself can reveal it.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from goldnode.node.layout import NodeLayout
 
 @dataclass(frozen=True, slots=True)
 class HandoverToken:
-    """A node on its way.
+    """A node that is being moved.
 
     Attributes:
-        source: Binding of the machine it leaves.
+        source: Binding of the old machine.
         state: What its key signed last, as `height/round/step`; empty without a key.
     """
 
@@ -56,7 +56,7 @@ def offer(node: NodeLayout, binding: str) -> HandoverToken:
 
 
 def read(node: NodeLayout) -> HandoverToken | None:
-    """The token, None when the node is not on its way.
+    """The token; None if the node is not being moved.
 
     Raises:
         SafetyError: It cannot be read.
@@ -67,7 +67,7 @@ def read(node: NodeLayout) -> HandoverToken | None:
         return None
     source, state = document.get("from"), document.get("state")
     if not isinstance(source, str) or not isinstance(state, str):
-        raise node_files.unusable(node.handover, "it does not say from where, and at which signing state", hint)
+        raise node_files.unusable(node.handover, "it does not name the old machine and the signing state", hint)
     return HandoverToken(source, state)
 
 
@@ -76,13 +76,13 @@ def consume(node: NodeLayout, binding: str) -> bool:
 
     Args:
         node: The node.
-        binding: The machine that takes it.
+        binding: The new machine's binding.
 
     Returns:
-        Whether it is ours now; the hold is lifted then.
+        Whether it is ours now; then the hold is lifted.
 
     Raises:
-        SafetyError: The signing state is not the one that was handed over.
+        SafetyError: The signing state differs from the one that was handed over.
     """
     token = read(node)
     if token is None or token.source == binding:
@@ -93,7 +93,7 @@ def consume(node: NodeLayout, binding: str) -> bool:
             f"{node.name} was handed over at {token.state}, but its signing state says {state}",
             hint="use the volume itself, not a snapshot of it",
         )
-    # A rename succeeds once; whoever comes second finds no token.
+    # A rename succeeds once; a second machine finds no token.
     receipt = node.handover.with_name(f"handover-{token.source[:8]}-{binding[:8]}.json")
     try:
         node.handover.rename(receipt)
@@ -104,14 +104,14 @@ def consume(node: NodeLayout, binding: str) -> bool:
 
 
 def cancel(node: NodeLayout, binding: str) -> None:
-    """Take the offer back on the machine that made it.
+    """Cancel the handover on the machine that began it.
 
     Raises:
-        SafetyError: There is no token, or it is another machine's.
+        SafetyError: There is no token, or it is from another machine.
     """
     token = read(node)
     if token is None:
         raise SafetyError(f"{node.name} is not being handed over, or another machine took it", hint="goldnode status")
     if token.source != binding:
-        raise SafetyError(f"{node.name} was handed over by another machine; only that one can take it back")
+        raise SafetyError(f"{node.name} was handed over by another machine; only that one can cancel it")
     node.handover.unlink()

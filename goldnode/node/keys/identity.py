@@ -34,10 +34,10 @@ class NodeIdentity:
 
 
 def read(node: NodeLayout) -> NodeIdentity | None:
-    """The node's identity; None when it has none yet.
+    """The node's identity; None if it has none yet.
 
     Raises:
-        SafetyError: A part of it is missing or cannot be read.
+        SafetyError: Part of it is missing or cannot be read.
     """
     bound = node_files.read_object(node.identity, hint=_unbound_hint(node), ours=True)
     if bound is None:
@@ -45,7 +45,7 @@ def read(node: NodeLayout) -> NodeIdentity | None:
             raise node_files.unusable(
                 node.identity, "it is missing, and only it says which machine this node belongs to", _unbound_hint(node)
             )
-        # A key without its binding is the trace of a power cut before the first start: bind it again.
+        # A key without its binding is left by a power cut before the first start: bind it again.
         return None
     node_id, binding = bound.get("node_id"), bound.get("machine")
     if not isinstance(node_id, str) or not isinstance(binding, str):
@@ -58,17 +58,17 @@ def read(node: NodeLayout) -> NodeIdentity | None:
 
 
 def renew(node: NodeLayout, binding: str) -> tuple[Path, ...]:
-    """Set a damaged identity aside, so that the new invite that came makes a new one; nothing is deleted.
+    """Set a damaged identity aside, so that a new invite creates a new one; nothing is deleted.
 
     Args:
-        node: Whose ``read`` was refused.
-        binding: This machine's.
+        node: The node whose identity cannot be read.
+        binding: This machine's binding.
 
     Returns:
         What was set aside.
 
     Raises:
-        SafetyError: It is a validator's, and nothing says that it belongs to this machine.
+        SafetyError: It is a validator's, and nothing shows that it belongs to this machine.
     """
     if _is_validator(node):
         bound = node_files.read_object(node.identity, hint=_unbound_hint(node), ours=True)
@@ -109,15 +109,15 @@ def ensure(node: NodeLayout, binding: str, seed: Callable[[], bytes]) -> NodeIde
 
 
 def claim(node: NodeLayout, binding: str, seed: Callable[[], bytes]) -> tuple[Path, ...]:
-    """Bind a node to this machine because a person said that the one it belonged to is gone; nothing is deleted.
+    """Bind a node to this machine because a person says that its old machine is gone; nothing is deleted.
 
     Args:
-        node: Whose; its key is muted, or its lease fences it, or it has none.
-        binding: This machine's.
-        seed: Gives 32 random bytes, for a node key in place of one that is lost; it needs a new invite.
+        node: The node; its key is muted or fenced by its lease, or it has none.
+        binding: This machine's binding.
+        seed: Gives 32 random bytes, for a node key to replace a lost one; that needs a new invite.
 
     Returns:
-        What was damaged and was set aside.
+        The damaged files that were set aside.
     """
     aside = []
     try:
@@ -136,7 +136,7 @@ def claim(node: NodeLayout, binding: str, seed: Callable[[], bytes]) -> tuple[Pa
 
 
 def set_aside(node: NodeLayout) -> Path:
-    """Move a copied identity out of the way, whole, so that a new one can be made; nothing is deleted.
+    """Move a copied identity out of the way, unchanged, so that a new one can be made; nothing is deleted.
 
     Raises:
         SafetyError: The node has a consensus key: a copy of a validator must not become anything.
@@ -175,9 +175,9 @@ def _read_node_key(node: NodeLayout) -> Key | None:
 
 
 def _has_lived(node: NodeLayout) -> bool:
-    """Whether the node came further than to its first identity: what follows is written after that.
+    """Whether the node got further than making its first identity: these files are written after that.
 
-    A volume may bring a consensus key that never signed; with it comes its record, and no node key.
+    A volume may bring a consensus key that never signed, with its record, but without a node key.
     """
     if os.path.lexists(node.member / "identity.json"):
         return True
@@ -192,7 +192,7 @@ def _renewal_hint(node: NodeLayout) -> str:
 
 
 def _unbound_hint(node: NodeLayout) -> str:
-    """What to type when nothing says which machine a node belongs to: with a key that may sign, only a takeover."""
+    """What to type if nothing shows which machine a node belongs to: with a key that may sign, only a takeover."""
     return f"goldnode takeover {node.name}" if _is_validator(node) else _renewal_hint(node)
 
 

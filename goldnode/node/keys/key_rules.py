@@ -1,6 +1,6 @@
-"""When a validator's key may be used: key, signing state and our own record, judged together.
+"""Decides when a validator's key may be used, from the key, its signing state and our own record.
 
-``decide`` is pure and knows every case; ``keys`` reads the evidence and acts on the verdict.
+``decide`` is pure and covers every case; ``keys`` reads the evidence and acts on the verdict.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from goldnode.config.choices import ConsensusKey
 from goldnode.errors import SafetyError
 from goldnode.node.keys.signing_state import MUTED, STEPS, UNUSED, SigningState
 
-#: Blocks that must come, at the tip of the chain, before a key whose state was lost may sign again.
+#: Blocks that must pass, at the tip of the chain, before a key whose state was lost may sign again.
 MARGIN = 10
 
 _ADDRESS = re.compile(r"[0-9A-F]{40}")
@@ -22,15 +22,15 @@ _ADDRESS = re.compile(r"[0-9A-F]{40}")
 
 @dataclass(frozen=True, slots=True)
 class KeyRecord:
-    """What this machine knows of its consensus key, apart from the key.
+    """What this machine knows about its consensus key.
 
     Attributes:
-        address: Whose record this is.
-        used: The key was allowed to sign, here or elsewhere.
+        address: The key's address.
+        used: Whether the key was allowed to sign, here or elsewhere.
         height: With round and step: the latest signature known.
         round: See height.
         step: See height.
-        exported: The key left this machine; it may not sign here until it is imported again.
+        exported: Whether the key was exported; then it may not sign here until it is imported again.
     """
 
     address: str
@@ -45,7 +45,7 @@ class KeyRecord:
         """Read a record.
 
         Raises:
-            ValueError: A field is missing or not of its form, so what the key did is unknown.
+            ValueError: A field is missing or malformed, so what the key did is unknown.
         """
         fields = {"used": False, "height": 0, "round": 0, "step": 0, "exported": False, **document}
         address = fields.get("address")
@@ -64,7 +64,7 @@ class KeyRecord:
         return SigningState(self.height, self.round, self.step)
 
     def reached(self, state: SigningState) -> KeyRecord:
-        """This record, after the key is known to have signed up to ``state``; never less than before."""
+        """This record, updated with the knowledge that the key signed up to ``state``; it never goes down."""
         latest = max(self.state, state)
         return replace(
             self, used=self.used or latest > UNUSED, height=latest.height, round=latest.round, step=latest.step
@@ -73,12 +73,12 @@ class KeyRecord:
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """A lost signing state on its way back (``keys.recovery``).
+    """The recovery of a lost signing state (``keys.recovery``).
 
     Attributes:
         known: The greatest height known to be signed when it began.
-        first: The chain's height when the node first stood at its tip; 0 before.
-        done: The height from which on the key may sign again; 0 before.
+        first: The chain's height when the node first reached its tip; 0 before.
+        done: The height above which the key may sign again; 0 before.
     """
 
     known: int
@@ -87,18 +87,18 @@ class Recovery:
 
     @property
     def target(self) -> int:
-        """The height that the chain must reach; 0 while it is not known yet."""
+        """The height that the chain must reach; 0 while it is unknown."""
         return max(self.first, self.known) + MARGIN if self.first else 0
 
     @property
     def state(self) -> SigningState:
-        """Where the key may go on; MUTED while that is not known."""
+        """The state from which the key may continue; MUTED while that is unknown."""
         return SigningState(self.done, 0, max(STEPS)) if self.done else MUTED
 
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """What a refusal names: the node, and where its key, its signing state and our record of the two should be."""
+    """What a refusal names: the node, and where its key, its signing state and our record should be."""
 
     node: str = "NAME"
     key: str = "priv_validator_key.json"
@@ -111,16 +111,17 @@ class Evidence:
     """Everything that is known about a validator's key before its daemon starts.
 
     Attributes:
-        wanted: What node.yaml says.
+        wanted: The node.yaml setting.
         address: The key file's address; None without a file.
         state: The state file's content; None without a file.
-        record: Our record; None when this node never had a key.
+        record: Our record; None if this node never had a key.
         seen_height: The greatest height at which another holder of this key said it signed; 0 if none.
-        seen_by: Who said that.
-        rival: A machine that has this key too, and was there lately; empty for none.
-        handing_over: The node is on its way to another machine.
-        recovering: The signing state was lost: nothing is signed until the chain is past what may have been.
-        recovered: From which state on the key may sign again; MUTED while that is not known.
+        seen_by: The member that said so.
+        rival: A machine that has this key too, and was seen recently; empty for none.
+        handing_over: Whether the node is being moved to another machine.
+        recovering: Whether the signing state was lost: then nothing is signed until the chain has passed what may
+        have been signed.
+        recovered: The state from which the key may sign again; MUTED while that is unknown.
         files: Names, for messages.
     """
 
@@ -138,7 +139,7 @@ class Evidence:
 
 
 class Verdict(StrEnum):
-    """What may be done now."""
+    """What to do now."""
 
     READY = "ready"
     """Key and state are there and agree."""
@@ -155,10 +156,10 @@ class Verdict(StrEnum):
 
 
 def decide(evidence: Evidence) -> Verdict:
-    """What may be done with the key of a node.
+    """Decide what may be done with a node's key.
 
     Raises:
-        SafetyError: Anything is missing, older than known, or contradicts the rest.
+        SafetyError: Something is missing, older than known, or contradicts the rest.
     """
     if evidence.handing_over:
         raise SafetyError("this node was handed over", hint="goldnode handover --cancel, if no other machine took it")

@@ -1,10 +1,10 @@
 """A validator's key and signing state are one object: they appear, move and are refused together.
 
-Three things are looked at before a daemon may run: the key, the state, and our own record of the
+Three things are checked before a daemon may run: the key, the state, and our own record of the
 two (``consensus.json``), which says whether the key was ever allowed to sign and how far it is
-known to have come.  ``key_rules.decide`` judges them; this module reads them and does what is allowed.
+known to have signed.  ``key_rules.decide`` judges them; this module reads them and does what is allowed.
 
-What always holds, whatever happens in whatever order (tests/unit/node/keys/test_keys_property.py):
+The invariants, whatever happens in whatever order (tests/unit/node/keys/test_keys_property.py):
 no key file is deleted or overwritten, and no state of height 0 is written where a key may have signed.
 The record says *used* durably before the daemon first starts.
 """
@@ -31,15 +31,15 @@ from goldnode.node.layout import NodeLayout
 def gather(
     node: NodeLayout, wanted: ConsensusKey, seen: Callable[[str, int], Judgement] = lambda *_: Judgement()
 ) -> Evidence:
-    """Read what there is.
+    """Gather the evidence about a key.
 
     Args:
         node: Whose key.
         wanted: What node.yaml says.
-        seen: Judges what the cluster says of an address, given the last height known here.
+        seen: Judges what the cluster says about an address, given the last height known here.
 
     Raises:
-        SafetyError: A file is there and cannot be read.
+        SafetyError: A file exists and cannot be read.
     """
     key = read_key(node)
     record = read_record(node)
@@ -62,7 +62,7 @@ def gather(
 
 
 def settle(node: NodeLayout, evidence: Evidence, seed: Callable[[], bytes]) -> Verdict:
-    """Do what ``decide`` allows, up to a key that is ready.
+    """Do what ``decide`` allows, until the key is ready.
 
     Args:
         node: Whose key.
@@ -86,7 +86,7 @@ def settle(node: NodeLayout, evidence: Evidence, seed: Callable[[], bytes]) -> V
 
 
 def place(node: NodeLayout, key: Key, state: SigningState, *, used: bool) -> None:
-    """Put a key and its state where there is none: record, state, key, so that a power cut leaves no key alone.
+    """Put a new key in place: record, state, key in that order, so that a power cut never leaves a key without a state.
 
     Raises:
         SafetyError: A key is there already, or a state that is later than this one.
@@ -109,10 +109,10 @@ def mark_used(node: NodeLayout) -> None:
 
 
 def note_progress(node: NodeLayout) -> KeyRecord | None:
-    """Take the daemon's signing state into the record, so that a roll-back is noticed later."""
+    """Copy the daemon's signing state into the record, so that a rollback is noticed later."""
     record, state = read_record(node), read_state(node)
     if state == MUTED:
-        # Not what the key signed, but what keeps it from signing while its state is recovered.
+        # MUTED is not what the key signed, but keeps it from signing while its state is recovered.
         return record
     if record is None or state is None or state <= record.state:
         return record
@@ -121,19 +121,19 @@ def note_progress(node: NodeLayout) -> KeyRecord | None:
 
 
 def read_key(node: NodeLayout) -> Key | None:
-    """The consensus key, None without a file."""
+    """The consensus key; None without a file."""
     text = node_files.read_text(node.consensus_key, hint=f"goldnode key import ARCHIVE {node.name}")
     return None if text is None else cometbft_keys.parse(text, str(node.consensus_key))
 
 
 def read_state(node: NodeLayout) -> SigningState | None:
-    """The signing state, None without a file."""
+    """The signing state; None without a file."""
     text = node_files.read_text(node.signing_state, hint=f"goldnode key recover {node.name}")
     return None if text is None else signing_state.parse(text, str(node.signing_state))
 
 
 def read_record(node: NodeLayout) -> KeyRecord | None:
-    """Our record of the key, None when this node never had one.
+    """Our record of the key; None if this node never had one.
 
     Raises:
         SafetyError: The file cannot be read, so what the key did is unknown.
@@ -147,7 +147,7 @@ def read_record(node: NodeLayout) -> KeyRecord | None:
 
 
 def read_recovery(node: NodeLayout) -> Recovery | None:
-    """The recovery under way; None when there is none.
+    """The recovery under way; None if there is none.
 
     Raises:
         SafetyError: Its file cannot be read.
@@ -168,7 +168,7 @@ def write_record(node: NodeLayout, record: KeyRecord) -> None:
 
 
 def _write_new(path: Path, document: dict[str, object]) -> None:
-    """Write a file that must not exist yet, whole or not at all: a link fails where a rename would replace."""
+    """Write a file that must not exist yet, whole or not at all: a link fails where a rename would overwrite."""
     draft = path.with_name(f".{path.name}.new")
     write_json(draft, document, 0o640)
     try:

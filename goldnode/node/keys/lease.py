@@ -5,9 +5,9 @@ compares and swaps.  Nothing here reads a clock, asks a peer, or trusts another 
 height is ever granted twice follows from the order of the store's writes alone.  docs/lease.md has
 the argument; the names R2 to R8 below are its rules (R1 is the signer's, ``signer/``).
 
-``LeaseMemory`` is what a keeper remembers; it dies with its process.  ``advance`` tells what to do next,
+``LeaseMemory`` is what a keeper remembers until its process ends.  ``advance`` decides what to do next,
 ``answered`` and ``settle`` what an answer means.  tests/unit/node/keys/test_lease_property.py drives
-these functions through random schedules, and takes each rule out to see two signatures.
+these functions through random schedules, and removes each rule to see two signatures.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from enum import StrEnum
 
 from goldnode.node.keys.signing_state import UNUSED, SigningState
 
-#: Number of a revision of a lease that is not there.
+#: The number of the revision when there is no lease.
 ABSENT = "0"
-#: Fewest blocks that a grant reaches ahead.
+#: The fewest blocks that a grant reaches ahead.
 LEAST_BLOCKS = 10
-#: Seconds of blocks that a grant reaches ahead.
+#: The seconds' worth of blocks that a grant reaches ahead.
 AHEAD = 60.0
 
 
 class LeaseState(StrEnum):
-    """What the document in the store says."""
+    """The state of the lease in the store."""
 
     PENDING = "pending"
     """Won, and opens no height: it can be neither released nor resumed (R7)."""
@@ -39,8 +39,8 @@ class Revision:
     """One state of the store: ``<incarnation>.<number>``.
 
     Attributes:
-        incarnation: Which life of the store; random, new after every restore (S2).
-        number: Which write within it; `0` when there is no lease.
+        incarnation: The life of the store; random, new after every restore (S2).
+        number: The write within it; `0` if there is no lease.
     """
 
     incarnation: str
@@ -52,14 +52,14 @@ class Revision:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The document.
+    """The lease document in the store.
 
     Attributes:
         state: See ``LeaseState``.
-        holder: Which node wrote it; stays the same over its reboots.
-        session: Which process of the signer it is for.
-        nonce: Of this write alone.
-        incarnation: The store's, when it was written.
+        holder: The node that wrote it; the same across reboots.
+        session: The signer's process that it is for.
+        nonce: Unique to this write.
+        incarnation: The store's incarnation when it was written.
         lo: First height of the grant; 0 while it is pending.
         hi: No height above it was ever granted.
         released: The latest that may have been signed, after a release.
@@ -77,7 +77,7 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the store has: its revision, and the lease if there is one."""
+    """The store's content: its revision, and the lease if there is one."""
 
     revision: Revision
     lease: Lease | None = None
@@ -85,14 +85,14 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One swap: put ``lease`` where the store still is at ``expected`` (R4)."""
+    """One swap: write ``lease`` if the store is still at ``expected`` (R4)."""
 
     expected: Revision
     lease: Lease
 
 
 class Answer(StrEnum):
-    """How a swap ended that was not won."""
+    """The result of a swap that did not succeed."""
 
     REFUSED = "refused"
     """The store was at another revision; which, is not told: it must never be used (R4)."""
@@ -102,17 +102,17 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What the keeper sees when it decides.
+    """What the keeper observes when it decides.
 
     Attributes:
         holder: This node's own name in the store.
         session: The signer's process.
-        last: What the signer's disk says was signed last.
+        last: What was signed last, according to the signer's disk.
         verified: Height of the last block that this node verified itself.
-        in_sync: Whether the daemon follows the chain's tip; a lease is won only then.
+        in_sync: Whether the daemon follows the chain's tip; only then is a lease acquired.
         ahead: N, in blocks.
-        takeover: Whether a lease that another node has may be taken.
-        new_in: The incarnation in which this node made its key; empty when the key may have signed.
+        takeover: Whether another node's lease may be taken.
+        new_in: The incarnation in which this node made its key; empty if the key may have signed.
     """
 
     holder: str
@@ -127,7 +127,7 @@ class Situation:
 
 @dataclass(frozen=True, slots=True)
 class SigningGrant:
-    """Heights that a signer's process may sign; both ends count."""
+    """The heights that a signer's process may sign, both ends included."""
 
     session: str
     lo: int
@@ -139,11 +139,11 @@ class LeaseMemory:
     """What a keeper remembers.
 
     Attributes:
-        session: The signer's process that all of this is about (R8).
-        revision: The store's, after our last write that was answered; None without a lease.
-        lease: What that write said.
-        won_at: H*: the height being worked on, seen after a pending lease was won; 0 before.
-        write: A write that is under way.
+        session: The signer's process that all of this concerns (R8).
+        revision: The store's revision after our last answered write; None without a lease.
+        lease: The content of that write.
+        won_at: H*: the height being worked on, seen after a pending lease was acquired; 0 before.
+        write: The write under way.
     """
 
     session: str = ""
@@ -159,10 +159,10 @@ class LeaseStep:
 
     Attributes:
         keeper: What to remember from now on.
-        write: To be sent to the store.
-        grant: To be handed to the signer.
-        revoke: The signer's grant is to be withdrawn.
-        reason: Why nothing is signed yet; empty when nothing hinders it.
+        write: What to send to the store.
+        grant: What to hand to the signer.
+        revoke: Whether to withdraw the signer's grant.
+        reason: Why nothing is signed yet; empty if nothing prevents it.
     """
 
     keeper: LeaseMemory
@@ -178,22 +178,22 @@ def ahead(block_time: float) -> int:
 
 
 def may_swap(store: Revision, expected: Revision) -> bool:
-    """Whether a store at one revision takes a write that expects another: both parts must agree (R4)."""
+    """Whether a store at one revision accepts a write that expects another: both parts must agree (R4)."""
     return store.incarnation == expected.incarnation and store.number == expected.number
 
 
 def begin(keeper: LeaseMemory, session: str) -> LeaseMemory:
-    """The memory for a signer's process; another process's grant and lease are nothing to it (R8)."""
+    """The memory for a signer's process; another process's grant and lease do not count (R8)."""
     return keeper if keeper.session == session else LeaseMemory(session)
 
 
 def advance(keeper: LeaseMemory, now: Situation, reading: Reading | None, nonce: str) -> LeaseStep:
-    """What to do next, with no write under way.
+    """Decide what to do next, with no write under way.
 
     Args:
         keeper: Its memory.
-        now: What it sees.
-        reading: What the store has, read after the last answer; needed without a lease only.
+        now: What it observes.
+        reading: The store's content, read after the last answer; needed only without a lease.
         nonce: Random, for a write.
     """
     if keeper.lease is None or keeper.revision is None:
@@ -211,8 +211,8 @@ def release(keeper: LeaseMemory, stopped_at: SigningState, nonce: str) -> LeaseS
     """Publish what was signed last, after the signer has stopped for good (R5).
 
     Args:
-        keeper: Its memory; without a lease that is held there is nothing to release.
-        stopped_at: What the signer's disk said under its lock when it stopped.
+        keeper: Its memory; unless it holds a lease, there is nothing to release.
+        stopped_at: The state on the signer's disk, read under its lock when it stopped.
         nonce: Random.
     """
     lease = keeper.lease
@@ -223,7 +223,7 @@ def release(keeper: LeaseMemory, stopped_at: SigningState, nonce: str) -> LeaseS
 
 
 def answered(keeper: LeaseMemory, answer: Revision | Answer) -> LeaseStep:
-    """What the answer to the write under way means.
+    """Process the answer to the write under way.
 
     Args:
         keeper: Its memory, with a write under way.
@@ -238,7 +238,7 @@ def answered(keeper: LeaseMemory, answer: Revision | Answer) -> LeaseStep:
 
 
 def settle(keeper: LeaseMemory, reading: Reading) -> LeaseStep:
-    """What became of a write that was not answered: ours by its own nonce alone, else it may still come (R4)."""
+    """Decide what became of an unanswered write: it is ours only by its own nonce, else it may still arrive (R4)."""
     write = keeper.write
     if write is None:
         return LeaseStep(keeper)
@@ -271,7 +271,7 @@ def _acquire(keeper: LeaseMemory, now: Situation, reading: Reading, nonce: str) 
 
 
 def _start_warm(keeper: LeaseMemory, now: Situation, revision: Revision, lease: Lease, nonce: str) -> LeaseStep:
-    """After a clean release in this incarnation: from the height after it, at once (R6)."""
+    """Start at once after a clean release in this incarnation, from the next height (R6)."""
     lo = max(lease.released.height, now.last.height) + 1
     if now.verified + now.ahead < lo:
         return LeaseStep(keeper, reason=f"this node is behind height {lo}, where signing goes on")
@@ -279,7 +279,7 @@ def _start_warm(keeper: LeaseMemory, now: Situation, revision: Revision, lease: 
 
 
 def _resume(keeper: LeaseMemory, now: Situation, revision: Revision, lease: Lease, nonce: str) -> LeaseStep:
-    """A new process goes on above all that the one before it may have signed (R8)."""
+    """Let a new process continue above everything that the previous one may have signed (R8)."""
     lo = max(lease.hi, now.last.height) + 1
     if now.verified + now.ahead < lo:
         return LeaseStep(keeper, reason=f"signing goes on at height {lo}: the signer was started again (R8)")
@@ -287,17 +287,17 @@ def _resume(keeper: LeaseMemory, now: Situation, revision: Revision, lease: Leas
 
 
 def _pend(keeper: LeaseMemory, now: Situation, revision: Revision, hi: int, nonce: str) -> LeaseStep:
-    """A winning acquisition opens nothing, and carries the stored hi (R7)."""
+    """Acquire a lease: this opens nothing, and keeps the stored hi (R7)."""
     return _send(keeper, revision, replace(_blank(now, revision, nonce), hi=hi))
 
 
 def _open(keeper: LeaseMemory, now: Situation, nonce: str) -> LeaseStep:
-    """Open a pending lease by a renewal, above all that anybody may have been granted (R7)."""
+    """Open a pending lease by a renewal, above everything that anybody may have been granted (R7)."""
     lease, revision = keeper.lease, keeper.revision
     if lease is None or revision is None:
         return LeaseStep(keeper)
-    # The height being worked on, not the one before it: a grant of that moment may reach N blocks above
-    # the last verified block, and lo must be above it (ADR 0260).
+    # The height being worked on, not the one before it: a grant made at that moment may reach N blocks above
+    # the last verified block, and lo must be above that (ADR 0260).
     keeper = keeper if keeper.won_at else replace(keeper, won_at=now.verified + 1)
     lo = max(keeper.won_at + now.ahead, lease.hi + 1, now.last.height + 1)
     if now.verified + now.ahead < lo:
@@ -310,7 +310,7 @@ def _blank(now: Situation, revision: Revision, nonce: str) -> Lease:
 
 
 def _held(now: Situation, before: Lease, lo: int, nonce: str) -> Lease:
-    """A grant up to N blocks above the own verified height (R2); callers see to it that hi never falls."""
+    """A grant up to N blocks above our own verified height (R2); callers make sure that hi never falls."""
     hi = now.verified + now.ahead
     return replace(before, state=LeaseState.HELD, holder=now.holder, session=now.session, nonce=nonce, lo=lo, hi=hi)
 
@@ -330,5 +330,5 @@ def _won(keeper: LeaseMemory, lease: Lease, revision: Revision) -> LeaseStep:
 
 
 def _lost(keeper: LeaseMemory) -> LeaseStep:
-    """Whatever we had is another's, or of another incarnation: begin anew, H* too (R7)."""
+    """What we had belongs to another node or incarnation now: start over, including H* (R7)."""
     return LeaseStep(LeaseMemory(keeper.session), revoke=True, reason="the lease was lost to another write (R4)")

@@ -1,4 +1,4 @@
-"""From what stands behind ``lease:`` to a store."""
+"""Opens the store that ``lease:`` names."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from goldnode.node.keys.etcd_store import EtcdStore
 from goldnode.node.keys.s3_store import S3Store
 from goldnode.node.keys.stores import FileStore, LeaseStore, parse_address
 
-#: Where credentials of a store lie on a node: ca.pem, client.pem, client.key, s3.json.
+#: The folder of a store's credentials on a node: ca.pem, client.pem, client.key, s3.json.
 CREDENTIALS = "/etc/goldnode/lease"
-#: Seconds that a store has for one answer.
+#: Seconds that a store has to answer.
 TIMEOUT = 5.0
 
 
@@ -20,12 +20,12 @@ def open_store(url: str, address: str, root: Callable[[str], Path], *, timeout: 
 
     Args:
         url: As in node.yaml.
-        address: The key's.
+        address: The key's address.
         root: Where a path of the machine is.
         timeout: Seconds for one answer.
 
     Raises:
-        InputError: It names none.
+        InputError: It does not name a store.
     """
     where, credentials = parse_address(url), root(CREDENTIALS)
     if where.kind == "etcd":

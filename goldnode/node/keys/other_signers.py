@@ -1,7 +1,7 @@
-"""Signing states that other signers keep: tmkms and Horcrux, as an operator brings them.
+"""Reads the signing states of other signers, tmkms and Horcrux, as an operator brings them.
 
-Both are JSON and name height and round as text, and tmkms numbers its steps otherwise than CometBFT does.
-What is not one of CometBFT's steps is taken for the last one of its round: too late costs a vote, too early a key.
+Both are JSON with height and round as strings, and tmkms numbers its steps differently from CometBFT.  A step that
+CometBFT does not know counts as the last of its round: too late costs a vote, too early costs the key.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _NUMBER = re.compile(r"0|[1-9][0-9]{0,18}")
 
 
 def parse(text: str, file: str) -> SigningState:
-    """Read CometBFT's ``priv_validator_state.json``, tmkms' ``state_file``, or Horcrux' state of a chain.
+    """Read CometBFT's ``priv_validator_state.json``, tmkms's ``state_file``, or Horcrux's state of a chain.
 
     Raises:
         SafetyError: It is none of them, so what was signed is unknown.
@@ -26,7 +26,7 @@ def parse(text: str, file: str) -> SigningState:
     try:
         document = json.loads(text)
         if not isinstance(document, dict):
-            raise ValueError("it is not a JSON object")  # noqa: TRY004, TRY301 - one error for every way
+            raise ValueError("it is not a JSON object")  # noqa: TRY004, TRY301 - one error for every invalid state
         height, round_ = _number(document, "height"), _number(document, "round")
         step = document.get("step", max(STEPS))
         known = type(step) is int and step in STEPS and "block_id" not in document
@@ -36,7 +36,7 @@ def parse(text: str, file: str) -> SigningState:
 
 
 def _number(document: dict[str, Any], name: str) -> int:
-    """A number, written as one or as text; absent is refused."""
+    """A number, given as a number or a string; it must be present."""
     value = document.get(name)
     if type(value) is int and value >= 0:
         return value

@@ -1,13 +1,13 @@
-"""A lost signing state, made again safely: the chain itself says what can have been signed.
+"""Recovers a lost signing state safely: the chain itself shows what can have been signed.
 
 A validator signs at most one height above the chain's last block.  So when its signing state is lost
 (a power cut that left the file empty, a damaged disk) the node first follows the chain *muted*: its state
-says a height that no chain reaches, and CometBFT signs nothing at or below the height in its state.  Once
-the chain has moved on by some blocks without it, everything that this machine can have signed lies behind,
-and the state is set to the height the chain has by then.
+has a height that no chain reaches, and CometBFT signs nothing at or below the height in its state.  Once
+the chain has advanced by some blocks without it, everything that this machine can have signed is in the past,
+and the state is set to the chain's height at that time.
 
-What this assumes is said to the operator: that no copy of the key signs elsewhere, and that the chain goes on
-without this validator.  Where it does not (a third of the power, a single validator) the recovery waits, and says so.
+The operator is told what this assumes: that no copy of the key signs elsewhere, and that the chain continues
+without this validator.  If it does not (a third of the power, a single validator) the recovery waits, and says so.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from goldnode.node.layout import NodeLayout
 
 
 def begin(node: NodeLayout, *, seen_height: int = 0, elsewhere: bool = False) -> Recovery:
-    """Mute a stopped node, so that it may follow the chain until everything it can have signed lies behind.
+    """Mute a stopped node, so that it may follow the chain until everything it can have signed is in the past.
 
     Args:
-        node: Whose signing state or record is lost; the caller has made sure that its daemon does not run.
+        node: The node that lost its signing state or record; the caller has made sure that its daemon does not run.
         seen_height: The greatest height that the cluster recorded for this key.
-        elsewhere: Another machine may have signed after the state that lies here, so whatever it says counts as lost.
+        elsewhere: Whether another machine may have signed since; then even a readable state counts as lost.
 
     Raises:
-        SafetyError: There is no key, it left, or nothing is lost.
+        SafetyError: There is no key, it was exported, or nothing is lost.
     """
     key = keys.read_key(node)
     if key is None:
@@ -72,17 +72,17 @@ def begin(node: NodeLayout, *, seen_height: int = 0, elsewhere: bool = False) ->
 
 
 def observe(node: NodeLayout, recovery: Recovery, height: int, *, signed: bool) -> Recovery:
-    """Take in the chain's height, seen at its tip.
+    """Update the recovery with the chain's height, seen at its tip.
 
     Args:
-        node: Whose.
-        recovery: As it was.
-        height: The chain's.
-        signed: The last blocks carry this key's signature.  This machine is muted, so another one made it, now or
-            just before it ended: counting begins anew.
+        node: The node.
+        recovery: Its recovery so far.
+        height: The chain's height.
+        signed: Whether the last blocks carry this key's signature.  This machine is muted, so another one made it,
+        now or just before it ended: counting starts over.
 
     Returns:
-        The recovery as it is now; ``done`` once the chain is past everything that can have been signed.
+        The updated recovery; ``done`` is set once the chain is past everything that can have been signed.
     """
     now = recovery if recovery.first and not (signed and not recovery.done) else replace(recovery, first=height)
     if not now.done and height >= now.target:
@@ -95,7 +95,7 @@ def observe(node: NodeLayout, recovery: Recovery, height: int, *, signed: bool) 
 def finish(node: NodeLayout, recovery: Recovery) -> None:
     """Let a stopped node sign again, above the height that the chain has reached.
 
-    Each step leaves a node that is muted, or may sign: killed between any two, it goes on from there.
+    After each step the node is either muted or may sign: killed between any two, it continues from there.
     """
     record = keys.read_record(node)
     if record is None:
@@ -106,7 +106,7 @@ def finish(node: NodeLayout, recovery: Recovery) -> None:
 
 
 def explain(recovery: Recovery, *, signed: bool) -> str:
-    """What it waits for, for people."""
+    """What it is waiting for, for people."""
     if signed:
         return (
             f"recovering its signing state: the last blocks, up to {recovery.first}, carry its key's signature, "

@@ -1,8 +1,8 @@
-"""A signing lease in S3, or in what speaks like it: conditional writes, and AWS's signature by hand.
+"""A signing lease in S3 or a compatible service: conditional writes, and AWS's signature by hand.
 
 S3 compares one object, so revision and incarnation cannot be compared in one request (R4).  Instead
-every lease names its incarnation; one that names another than the bucket's own grants nothing, and a
-write counts only if the bucket still has the same incarnation after it: incarnations never come back (S2).
+every lease names its incarnation; one that names a different incarnation from the bucket's grants nothing, and
+a write counts only if the bucket still has the same incarnation after it: incarnations never come back (S2).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from goldnode.node.keys.lease import ABSENT, Answer, Reading, Revision, Write
 from goldnode.node.keys.stores import StoreAddress, decode, encode, forget
 
 MAX_BYTES = 8 << 20
-#: No such object; a condition that does not hold; another write was faster.
+#: HTTP statuses: no such object; condition not met; another write was faster.
 GONE, FAILED, CONFLICT = 404, 412, 409
 _KEY = re.compile(r"<Key>([^<]+)</Key>")
 
@@ -33,7 +33,7 @@ class S3Store:
 
     Args:
         where: Bucket and prefix; options `region` and `endpoint`.
-        address: The key's.
+        address: The key's address.
         credentials: Folder with s3.json: access_key, secret_key, and session_token if there is one.
         timeout: Seconds for one answer.
     """
@@ -48,7 +48,7 @@ class S3Store:
         self._lease, self._incarnation = self._name(f"{address}.json"), self._name("incarnation")
 
     def read(self) -> Reading:
-        """What it has; the first to read a new store gives it its incarnation."""
+        """The store's content; the first to read a new store gives it its incarnation."""
         incarnation = self._get(self._incarnation)
         if incarnation is None:
             self._put(self._incarnation, secrets.token_hex(16), {"If-None-Match": "*"})
@@ -73,14 +73,14 @@ class S3Store:
         try:
             same = self._is(expected.incarnation)
             tag = self._put(self._lease, encode(write.lease), condition) if same else ""
-            # Asked again: between the first question and the write the bucket may have been restored.
+            # Checked again: between the first check and the write the bucket may have been restored.
             won = tag and self._is(expected.incarnation)
         except HostError:
             return Answer.UNANSWERED
         return Revision(expected.incarnation, tag) if won else Answer.REFUSED
 
     def restored(self) -> None:
-        """Begin a new incarnation, and rewrite every lease of the bucket."""
+        """Begin a new incarnation, and rewrite every lease in the bucket."""
         incarnation = secrets.token_hex(16)
         self._put(self._incarnation, incarnation, {})
         prefix = f"{self._prefix}/" if self._prefix else ""
@@ -102,7 +102,7 @@ class S3Store:
         return f"/{self._prefix}/{name}" if self._prefix else f"/{name}"
 
     def _get(self, name: str) -> tuple[str, str] | None:
-        """An object and its ETag; None when there is none."""
+        """An object and its ETag; None if there is none."""
         status, tag, text = self._ask("GET", name, "", {}, {})
         if status == GONE:
             return None
@@ -111,7 +111,7 @@ class S3Store:
         return text, tag
 
     def _put(self, name: str, text: str, condition: Mapping[str, str]) -> str:
-        """Write an object; its ETag, empty when the condition does not hold."""
+        """Write an object; returns its ETag, empty if the condition is not met."""
         status, tag, said = self._ask("PUT", name, text, condition, {})
         if status in (FAILED, CONFLICT, GONE):
             return ""
@@ -158,7 +158,7 @@ def sign(
     keys: tuple[str, str, str],
     now: dt.datetime,
 ) -> dict[str, str]:
-    """The headers of AWS's signature, version 4, for one request to S3."""
+    """The headers of AWS's signature version 4 for one request to S3."""
     access, secret, token = keys
     stamp, digest = now.strftime("%Y%m%dT%H%M%SZ"), hashlib.sha256(body.encode()).hexdigest()
     headers = {"host": host, "x-amz-content-sha256": digest, "x-amz-date": stamp}

@@ -11,21 +11,21 @@ from typing import Any
 from goldnode.errors import HostError
 from goldnode.node.keys.signing_state import SigningState
 
-#: Seconds for one answer; a signature under way and its fsync come first.
+#: Seconds for an answer; a signature under way and its fsync come first.
 TIMEOUT = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class SignerStatus:
-    """What the signer's process says of itself.
+    """The status of a signer's process.
 
     Attributes:
-        session: Which process it is.
-        address: Whose signatures it makes.
-        last: What it signed last, as its disk has it.
-        lo: First height it may sign now; 0 without a grant.
-        hi: Last one.
-        stopped: It signs nothing more.
+        session: The process's name.
+        address: The address of its key.
+        last: What it signed last, according to its disk.
+        lo: The first height that it may sign now; 0 without a grant.
+        hi: The last one.
+        stopped: Whether it has stopped signing for good.
     """
 
     session: str
@@ -43,27 +43,27 @@ class SignerControl:
     path: Path
 
     def status(self) -> SignerStatus:
-        """What it says of itself.
+        """Its status.
 
         Raises:
-            HostError: It does not run.
+            HostError: It is not running.
         """
         return self._ask({"op": "status"})
 
     def grant(self, session: str, lo: int, hi: int) -> SignerStatus:
-        """Let it sign these heights."""
+        """Allow it to sign these heights."""
         return self._ask({"op": "grant", "session": session, "lo": lo, "hi": hi})
 
     def revoke(self, session: str) -> SignerStatus:
-        """Take its grant away."""
+        """Withdraw its grant."""
         return self._ask({"op": "revoke", "session": session})
 
     def stop(self, session: str) -> SignerStatus:
-        """Stop it for good; what it signed last is in the answer."""
+        """Stop it for good; the answer has what it signed last."""
         return self._ask({"op": "stop", "session": session})
 
     def end(self, session: str) -> None:
-        """End a process that was stopped; systemd starts another."""
+        """End a stopped process; systemd starts another."""
         self._ask({"op": "end", "session": session})
 
     def _ask(self, order: dict[str, Any]) -> SignerStatus:

@@ -1,7 +1,7 @@
-"""Where a consensus key goes when its node gets a signing lease: from the daemon's home to the signer's.
+"""Moves a consensus key from the daemon's home to the signer's when its node gets a signing lease.
 
-The folder ``signer/`` says where the key is: there, or in the daemon's home.  Key and state move
-together, by renames that a power cut may interrupt and the next boot finishes.  The way back is
+If the folder ``signer/`` exists, the key is there, else in the daemon's home.  Key and state move
+together, by renames that a power cut may interrupt and the next boot completes.  The way back is
 ``goldnode key export`` and ``import``.
 """
 
@@ -20,12 +20,12 @@ from goldnode.node.layout import NodeLayout
 
 @dataclass(frozen=True, slots=True)
 class LeaseRecord:
-    """What this node is in the store.
+    """This node's own record of its lease.
 
     Attributes:
-        holder: Its name there; random, the same over reboots.
-        new: The key was made here and was never granted a height.
-        new_in: The store's incarnation in which that was first said; empty before.
+        holder: Its name in the store; random, the same across reboots.
+        new: Whether the key was made here and was never granted a height.
+        new_in: The store's incarnation when that was first recorded; empty before.
     """
 
     holder: str
@@ -34,17 +34,17 @@ class LeaseRecord:
 
 
 def enter(node: NodeLayout, running: Callable[[], bool]) -> None:
-    """Give a node its signer's folder, with the key if there is one.
+    """Create the node's signer folder, and move the key there if there is one.
 
     Raises:
-        SafetyError: The daemon runs with the key, or a move of before cannot be finished.
+        SafetyError: The daemon is running with the key, or an earlier move cannot be completed.
     """
     if node.signer.is_dir():
         return
     home = (node.home / "data" / "priv_validator_state.json", node.home / "config" / "priv_validator_key.json")
     if any(path.exists() for path in home) and running():
         raise SafetyError(
-            f"{node.name} runs with its key in the daemon's home; a lease moves the key away from there",
+            f"{node.name} is running with its key in the daemon's home; a lease moves the key away from there",
             hint=f"goldnode stop {node.name}, then: goldnode configure",
         )
     draft = node.base / ".signer"
@@ -59,20 +59,20 @@ def enter(node: NodeLayout, running: Callable[[], bool]) -> None:
 
 
 def leave(node: NodeLayout) -> None:
-    """Refuse a node whose lease was taken out of node.yaml while its signer has the key.
+    """Refuse a node whose lease was removed from node.yaml while its signer has the key.
 
     Raises:
-        SafetyError: It has.
+        SafetyError: The signer has the key.
     """
     if node.signer.is_dir() and (node.signer / "priv_validator_key.json").exists():
         raise SafetyError(
-            f"{node.name}'s key is with its signer, and node.yaml names no lease any more",
+            f"{node.name}'s key is with its signer, but node.yaml no longer names a lease",
             hint="put lease: back; or, with it, goldnode key export FILE, and import that without one",
         )
 
 
 def store(node: NodeLayout) -> str:
-    """What stands behind `lease:`, as it was configured; empty without a lease."""
+    """The configured value of `lease:`; empty without a lease."""
     try:
         return str(json.loads(node.lease_settings.read_text())["store"])
     except FileNotFoundError:
@@ -80,7 +80,7 @@ def store(node: NodeLayout) -> str:
 
 
 def record(node: NodeLayout, random: Callable[[int], bytes]) -> LeaseRecord:
-    """Who this node is in the store, made up on first use."""
+    """This node's record of its lease, created on first use."""
     try:
         return LeaseRecord(**json.loads(node.lease_record.read_text()))
     except FileNotFoundError:
@@ -102,7 +102,7 @@ def first_seen(node: NodeLayout, known: LeaseRecord, incarnation: str) -> LeaseR
 
 
 def granted(node: NodeLayout, known: LeaseRecord) -> LeaseRecord:
-    """The key is new no more: a height was granted."""
+    """Record that the key is no longer new: a height was granted."""
     if not known.new:
         return known
     old = replace(known, new=False, new_in="")

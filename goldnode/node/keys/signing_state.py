@@ -1,7 +1,7 @@
 """What a validator signed last: CometBFT's ``priv_validator_state.json``, read strictly.
 
-The file is the only thing between a key and a second signature at the same height, so nothing
-is guessed: what cannot be read is refused.  States are ordered by (height, round, step).
+The file is the only thing that keeps a key from signing the same height twice, so nothing is
+guessed: what cannot be read is refused.  States are ordered by (height, round, step).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class SigningState:
         return f"{self.height}/{self.round}/{self.step}"
 
 
-#: Nothing signed yet; true only of a key that never signed.
+#: Nothing signed yet; true only for a key that has never signed.
 UNUSED = SigningState()
 #: Above every height of a chain: CometBFT signs nothing at or below the height in its state.
 MUTED = SigningState(1 << 62, 0, max(STEPS))
@@ -62,7 +62,7 @@ def from_document(document: Any) -> SigningState:
         ValueError: A field is missing or is not what CometBFT writes.
     """
     if not isinstance(document, dict):
-        raise ValueError("not a JSON object")  # noqa: TRY004 - one error type for every way to be unreadable
+        raise ValueError("not a JSON object")  # noqa: TRY004 - one error type for every unreadable state
     height, round_, step = document.get("height"), document.get("round", 0), document.get("step", 0)
     if not isinstance(height, str) or not _HEIGHT.fullmatch(height):
         raise ValueError(f"height is {height!r}, not a number in quotes")

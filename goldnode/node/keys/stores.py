@@ -1,8 +1,8 @@
 """Where a signing lease is kept: stores behind one interface, read and swap.
 
-What a store must do: say which incarnation it is (S2), and put a document only where it still is at
-the expected revision of the expected incarnation (R4).  A read raises when nothing is known; a swap
-never does: what is not known is ``UNANSWERED``, which the rules know how to settle.
+A store must tell its incarnation (S2), and write a document only while it is still at the expected
+revision of the expected incarnation (R4).  A read raises if nothing is known; a swap never does:
+an unknown result is ``UNANSWERED``, which the rules know how to settle.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from goldnode.files import write_atomic
 from goldnode.node.keys.lease import ABSENT, Answer, Lease, LeaseState, Reading, Revision, Write, may_swap
 from goldnode.node.keys.signing_state import SigningState
 
-#: Of the document.
+#: The version of the document.
 VERSION = 1
 
 
@@ -37,7 +37,7 @@ class LeaseStore(Protocol):
     fences: bool
 
     def read(self) -> Reading:
-        """What it has.
+        """The store's content.
 
         Raises:
             HostError: It does not answer.
@@ -45,7 +45,7 @@ class LeaseStore(Protocol):
         """
 
     def swap(self, write: Write) -> Revision | Answer:
-        """Put a lease where the expected revision still stands; its new revision, or why not."""
+        """Write a lease if the store is still at the expected revision; returns its new revision, or why not."""
 
     def restored(self) -> None:
         """After a restore, before the store serves: begin a new incarnation (S2)."""
@@ -53,13 +53,13 @@ class LeaseStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StoreAddress:
-    """What `lease:` says, in parts.
+    """The parsed value of `lease:`.
 
     Attributes:
         kind: etcd, s3 or file.
-        hosts: Of etcd, as HOST:PORT; of S3 the bucket.
-        prefix: Without slashes at its ends; of a file its folder, absolute.
-        options: What follows the question mark.
+        hosts: For etcd the endpoints, as HOST:PORT; for S3 the bucket.
+        prefix: The prefix, without slashes at its ends; for a file the absolute folder.
+        options: The query options.
     """
 
     kind: str
@@ -69,10 +69,10 @@ class StoreAddress:
 
 
 def parse_address(url: str) -> StoreAddress:
-    """Take `lease:` apart.
+    """Parse `lease:`.
 
     Raises:
-        InputError: It is none of the three.
+        InputError: It is not one of the three.
     """
     parts = urlsplit(url)
     options = {key: values[-1] for key, values in parse_qs(parts.query).items()}
@@ -83,7 +83,7 @@ def parse_address(url: str) -> StoreAddress:
 
 
 def encode(lease: Lease) -> str:
-    """A lease as stores keep it."""
+    """A lease in the form that stores keep."""
     document = asdict(lease)
     document["released"] = str(lease.released)
     return json.dumps({"version": VERSION, **document}, sort_keys=True)
@@ -93,7 +93,7 @@ def decode(text: str, where: str) -> Lease:
     """Read a lease.
 
     Raises:
-        SafetyError: It is none, so nobody knows what was granted.
+        SafetyError: It is not a lease, so what was granted is unknown.
     """
     try:
         document: dict[str, Any] = json.loads(text)
@@ -102,20 +102,20 @@ def decode(text: str, where: str) -> Lease:
         state, released = LeaseState(document.pop("state")), document.pop("released").split("/")
         lease = Lease(state=state, released=SigningState(*map(int, released)), **document)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise SafetyError(f"{where} holds no signing lease: {error}", hint="goldnode status") from error
+        raise SafetyError(f"{where} does not hold a signing lease: {error}", hint="goldnode status") from error
     if type(lease.lo) is not int or type(lease.hi) is not int:
-        raise SafetyError(f"{where} holds no signing lease: heights are not numbers", hint="goldnode status")
+        raise SafetyError(f"{where} does not hold a signing lease: heights are not numbers", hint="goldnode status")
     return lease
 
 
 def forget(lease: Lease, incarnation: str) -> Lease:
-    """A lease of a restored store: nothing it grants or releases counts, its hi does (R6, R7)."""
+    """A restored store's lease: its grant and release no longer count, but its hi does (R6, R7)."""
     nonce = secrets.token_hex(16)
     return replace(lease, state=LeaseState.PENDING, session="", nonce=nonce, incarnation=incarnation, lo=0)
 
 
 class FileStore:
-    """A file: for one machine, and for tests.  It fences nothing: a copy of the disk is a copy of the store."""
+    """A lease in a file, for one machine and tests.  It fences nothing: a copy of the disk is a copy of the store."""
 
     fences = False
 
@@ -123,7 +123,7 @@ class FileStore:
         self._folder, self._lease, self._incarnation = folder, folder / f"{address}.json", folder / "incarnation"
 
     def read(self) -> Reading:
-        """What it has."""
+        """The store's content."""
         with self._locked():
             return self._read()
 

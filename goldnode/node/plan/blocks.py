@@ -1,6 +1,6 @@
-"""Which block of ports a node has, kept: a sibling that leaves must not move those who stay.
+"""Each node's block of ports, stored so that a sibling's departure never moves the others.
 
-New nodes take the lowest free block in the order of node.yaml, so a node that is alone has block 0.
+New nodes take the lowest free block in the order of node.yaml, so a single node has block 0.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _LOOPBACK = re.compile(r"tcp://127\.0\.0\.1:(\d{5})")
 
 
 def assign(before: Mapping[str, int], names: Sequence[str]) -> dict[str, int]:
-    """Block of each node, by name.
+    """Assign a block to each node, by name.
 
     Args:
-        before: Blocks given so far; those of nodes that are gone are free again.
+        before: Blocks assigned so far; those of nodes that are gone are free again.
         names: The machine's nodes, at most MAX_NODES.
     """
     kept = {name: before[name] for name in names if name in before}
@@ -34,7 +34,7 @@ def assign(before: Mapping[str, int], names: Sequence[str]) -> dict[str, int]:
 
 
 def known(layout: Layout) -> dict[str, int]:
-    """Blocks given so far; of a damaged file, what the nodes' own configuration says of them."""
+    """Blocks assigned so far; if the file is damaged, as the nodes' own configuration shows them."""
     try:
         found = node_files.read_object(layout.blocks)
     except SafetyError:
@@ -46,7 +46,7 @@ def known(layout: Layout) -> dict[str, int]:
 
 
 def written_down(layout: Layout) -> dict[str, int]:
-    """The block of each node by the RPC port in its config.toml, which only we write."""
+    """Each node's block according to the RPC port in its config.toml, which only we write."""
     found: dict[str, int] = {}
     for path in sorted(layout.nodes.glob("[!.]*/home/config/config.toml")):
         try:
@@ -61,14 +61,14 @@ def written_down(layout: Layout) -> dict[str, int]:
 
 
 def settle(layout: Layout, names: Iterable[str]) -> dict[str, int]:
-    """Give every node of this machine its block, and remember it."""
+    """Assign every node of this machine its block, and store it."""
     blocks = assign(known(layout), list(names))
     remember(layout, blocks)
     return blocks
 
 
 def remember(layout: Layout, blocks: Mapping[str, int]) -> bool:
-    """Write the blocks down; returns whether they stood there already, whole."""
+    """Store the blocks; returns whether they were stored already, undamaged."""
     try:
         before = node_files.read_object(layout.blocks)
     except SafetyError:

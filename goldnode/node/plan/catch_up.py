@@ -1,8 +1,8 @@
-"""Whom a state sync may trust, and how a node without state reaches the tip: pure decisions.
+"""Decides whom a state sync may trust, and how a node without state reaches the tip; pure.
 
 A state sync takes one block's hash on trust and proves everything else from it.  So that hash must
-come from two witnesses who do not depend on each other, and nobody who was asked may contradict it.
-What is tried is bounded: other heights, other pairs of servers, then a person decides.
+come from two independent witnesses, and nobody who was asked may contradict it.  Attempts are
+bounded: other heights, other pairs of servers, then a person decides.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from enum import StrEnum
 from goldnode.config.catch_up import RpcServer
 from goldnode.config.network_rules import host_of
 
-#: How far below the tip the trusted block lies, try by try: snapshots newer than it must exist, and the servers must
-#: still have it.
+#: How far below the tip the trusted block is, by attempt: newer snapshots must exist, and the servers must still
+#: have the block.
 BELOW_TIP = (1000, 2000, 500)
-#: Tries of a state sync; each takes another height, and another pair of servers where there are more than two.
+#: Attempts at a state sync; each uses another height, and another pair of servers if there are more than two.
 TRIES = len(BELOW_TIP)
-#: Blocks that are replayed rather than skipped, where a peer still has all of them: minutes.
+#: Up to this many blocks are replayed, if a peer still has all of them: it takes minutes.
 REPLAYED = 2000
 
 
 class Way(StrEnum):
-    """How a node without state goes on."""
+    """How a node without state continues."""
 
     REPLAY = "replay"
     """Block by block, from the genesis."""
@@ -35,13 +35,13 @@ class Way(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Tip:
-    """What a server says of itself.
+    """A server's status.
 
     Attributes:
-        server: Who says it.
+        server: The server.
         chain_id: The chain it is on.
         height: Its latest block; 0 before the first.
-        earliest: Its earliest block; 0 while it has none.
+        earliest: The earliest block it has; 0 if it has none.
     """
 
     server: RpcServer
@@ -52,7 +52,7 @@ class Tip:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """One block, as a server tells of it."""
+    """One block, as a server reports it."""
 
     server: RpcServer
     chain_id: str
@@ -62,14 +62,14 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """What config.toml gets under ``[statesync]``.
+    """The values for ``[statesync]`` in config.toml.
 
     Attributes:
         height: The trusted block.
         hash: Its hash, upper-case hex.
         servers: URLs that the daemon verifies with: two witnesses.
         period: As ``168h``.
-        tip: The chain's height when that was decided.
+        tip: The chain's height at the time of the decision.
     """
 
     height: int
@@ -91,26 +91,26 @@ class Trust:
 
 @dataclass(frozen=True, slots=True)
 class Distrust:
-    """Why nobody is trusted, in words that follow "state sync:"."""
+    """Why nobody is trusted, in words to follow "state sync:"."""
 
     reason: str
 
 
 def independent(one: RpcServer, other: RpcServer) -> bool:
-    """Whether two servers are two witnesses: other hosts, and not known to be one provider's."""
+    """Whether two servers are independent: on different hosts, and not known to have the same provider."""
     same_provider = one.provider and one.provider.casefold() == other.provider.casefold()
     return host_of(one.url) != host_of(other.url) and not same_provider
 
 
 def aim(tips: Iterable[Tip], chain_id: str, attempt: int) -> int | Distrust:
-    """The height to ask every server for.
+    """Choose the height to ask every server for.
 
-    Two witnesses must have reached it, and still have it: a single server that invents a tip moves nothing.
+    Two witnesses must have reached it, and still have it: a single server cannot move it by inventing a tip.
 
     Args:
-        tips: What the servers said.
-        chain_id: The chain that the node is for.
-        attempt: Which try, from 0.
+        tips: The servers' status.
+        chain_id: The node's chain.
+        attempt: The number of the attempt, from 0.
     """
     answered = list(tips)
     own = sorted((tip for tip in answered if tip.chain_id == chain_id), key=lambda tip: tip.height, reverse=True)
@@ -121,7 +121,7 @@ def aim(tips: Iterable[Tip], chain_id: str, attempt: int) -> int | Distrust:
         ((low.height, max(low.earliest, high.earliest, 1)) for low, high in pairs if low.height), default=(0, 0)
     )
     if reached:
-        # The oldest block they have may be gone by the time that the daemon asks for it.
+        # Their oldest block may be gone by the time the daemon asks for it.
         return max((kept + reached) // 2, reached - BELOW_TIP[attempt % TRIES])
     said = [f"{host_of(tip.server.url)} is on {tip.chain_id or 'no chain'}, not {chain_id}" for tip in strangers]
     said += [f"{host_of(tip.server.url)} has no block yet" for tip in own if not tip.height]
@@ -133,14 +133,14 @@ def aim(tips: Iterable[Tip], chain_id: str, attempt: int) -> int | Distrust:
 def decide(
     headers: Sequence[Header], chain_id: str, height: int, period: str, *, attempt: int, tip: int
 ) -> Trust | Distrust:
-    """The trust that two independent witnesses give, when nobody contradicts.
+    """Trust what two independent witnesses report, if nobody contradicts.
 
     Args:
-        headers: The block at ``height``, from everybody who has it.
-        chain_id: The chain that the node is for.
-        height: What was asked for.
+        headers: The block at ``height``, from every server that has it.
+        chain_id: The node's chain.
+        height: The requested height.
         period: How long the chain's validators can be held to what they signed.
-        attempt: Which try, from 0: another pair each time.
+        attempt: The number of the attempt, from 0; each uses another pair.
         tip: The chain's height.
     """
     valid = [each for each in headers if each.chain_id == chain_id and each.height == height and each.hash]
@@ -159,14 +159,14 @@ def decide(
 
 
 def way_of_a_validator(tips: Iterable[Tip], chain_id: str, sentries: int) -> Way:
-    """How a validator without state goes on, by what its sentries have.
+    """How a validator without state continues, depending on what its sentries have.
 
-    A chain that is young, or has not begun, is replayed: its first block may need this validator.
+    A young chain, or one that has not begun, is replayed: its first block may need this validator.
 
     Args:
-        tips: What its sentries said; whoever did not answer is absent.
-        chain_id: The chain that it is for.
-        sentries: How many sentries it has.
+        tips: Its sentries' status; those that did not answer are absent.
+        chain_id: The node's chain.
+        sentries: The number of its sentries.
     """
     own = [tip for tip in tips if tip.chain_id == chain_id]
     begun = [tip for tip in own if tip.height]
@@ -179,20 +179,20 @@ def way_of_a_validator(tips: Iterable[Tip], chain_id: str, sentries: int) -> Way
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How fast a node that is behind comes nearer to the tip.
+    """How fast a node that is behind approaches the tip.
 
     Attributes:
-        seen: Pairs of our own seconds and the latest block's time, the last few minutes.
+        seen: Pairs of our own time and the latest block's time, in seconds, from the last few minutes.
     """
 
     seen: tuple[tuple[float, float], ...] = field(default=())
 
     def noting(self, now: float, block_time: float, window: float = 120.0) -> Pace:
-        """With one look more."""
+        """This, with one more observation."""
         return Pace((*(each for each in self.seen if now - each[0] < window), (now, block_time)))
 
     def seconds_left(self) -> float | None:
-        """Until the tip; None while nobody knows."""
+        """Seconds until the tip; None while unknown."""
         if len(self.seen) < 2:  # noqa: PLR2004 - a speed needs two points
             return None
         (t0, b0), (t1, b1) = self.seen[0], self.seen[-1]
@@ -202,11 +202,11 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """How far a node is on its way to the tip, in numbers.
+    """A node's progress on the way to the tip, in numbers.
 
     Attributes:
         way: ``asking``, ``state-sync``, ``snapshot``, ``blocks`` or ``given-up``; empty at the tip.
-        part: How much of the snapshot is here, 0 to 1.
+        part: The fraction of the snapshot that has arrived, 0 to 1.
         behind: Blocks behind the tip, by the age of the latest.
     """
 

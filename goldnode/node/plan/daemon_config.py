@@ -1,7 +1,7 @@
 """The daemon's TOML files: its own defaults, with keys set and everything else kept.
 
 The bake ships what the daemon itself writes as defaults.  Keys are set in the parsed document, so
-unknown keys, order and comments survive, and a key keeps the spelling that the daemon uses:
+unknown keys, order and comments are kept, and a key keeps the spelling that the daemon uses:
 CometBFT writes ``max_num_inbound_peers``, the SDK ``minimum-gas-prices``, and some files mix both.
 """
 
@@ -30,14 +30,14 @@ def render(file: str, defaults: str, settings: Mapping[str, Any]) -> str:
         settings: Dotted keys and values, as `p2p.pex`.
 
     Raises:
-        InputError: The defaults are no TOML, or a key names a table.
+        InputError: The defaults are not TOML, or a key names a table.
     """
     return _rendered(_Rendering(file, defaults, repr([*settings.items()]), settings))
 
 
 @dataclass(frozen=True, slots=True)
 class _Rendering:
-    """What a config file follows from; its settings are compared as text, in which 1 is not true."""
+    """Everything a config file is made from; settings are compared as text, so that 1 differs from true."""
 
     file: str
     defaults: str
@@ -47,7 +47,7 @@ class _Rendering:
 
 @lru_cache(maxsize=64)
 def _rendered(job: _Rendering) -> str:
-    """Asked for when a node is prepared, and again for the plan, at every boot; parsing is most of both."""
+    """Cached, because every boot renders it twice, to prepare a node and to plan, and parsing is most of both."""
     try:
         document = tomlkit.parse(job.defaults)
     except TOMLKitError as error:
@@ -71,7 +71,7 @@ def merge(*layers: Settings) -> dict[str, dict[str, Any]]:
 
 
 def flatten(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Nested tables as dotted keys; keys that are dotted already stay as they are."""
+    """Nested tables as dotted keys; keys that are already dotted stay as they are."""
     for key, value in settings.items():
         if isinstance(value, Mapping):
             yield from flatten(value, f"{prefix}{key}.")
@@ -80,14 +80,14 @@ def flatten(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str
 
 
 def plain(key: str) -> str:
-    """A key in the one spelling used to compare."""
+    """A key in the spelling used for comparison."""
     return key.replace("-", "_")
 
 
 def fill(settings: Settings, values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Put a node's values into the braces of a role's settings.
+    """Fill the braces in a role's settings with a node's values.
 
-    A setting that names a value which this node does not have (None) is left out.
+    A setting that names a value which this node lacks (None) is left out.
     """
     filled: dict[str, dict[str, Any]] = {}
     for file, entries in settings.items():

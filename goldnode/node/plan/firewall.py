@@ -1,8 +1,8 @@
 """The firewall: an nftables ruleset rendered from what the roles open, and to whom.
 
-One table, replaced whole in one transaction, so that there is never a moment without rules and
-loading it twice changes nothing.  It is kept in /etc/goldnode/nftables.d, which
-/etc/nftables.conf loads before the network is up: a reboot needs nobody to be protected.
+One table, replaced whole in one transaction, so that there is never a moment without rules, and
+loading it twice changes nothing.  It is stored in /etc/goldnode/nftables.d, which
+/etc/nftables.conf loads before the network is up, so that every reboot is protected.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from dataclasses import dataclass
 
 from goldnode.config.role import Audience, Port
 
-#: What a peer sends on a connection that this machine forgot when it lost power.  Left without an answer, the peer
-#: keeps that connection for a quarter of an hour, and refuses the new one as a second from the same node.
+#: Packets that a peer sends on a connection that this machine forgot when it lost power.  Without an answer, the peer
+#: keeps that connection for a quarter of an hour, and refuses a new one as a second from the same node.
 FORGOTTEN = 'tcp flags & (syn | rst) == 0x0 reject with tcp reset comment "forgotten connections"'
-#: Where clouds answer what this machine's user-data is, which is nobody's but root's: Amazon, Google, Azure (its wire
-#: server too), Oracle, OpenStack, Hetzner and others; Scaleway; Alibaba and Tencent; containers of Amazon.
+#: The clouds' metadata services, which give out user-data and are for root only: Amazon, Google, Azure (with its wire
+#: server), Oracle, OpenStack, Hetzner and others; Scaleway; Alibaba and Tencent; Amazon's containers.
 METADATA = ("169.254.169.254", "168.63.129.16", "169.254.42.42", "100.100.100.200", "169.254.0.23", "169.254.170.2")
 METADATA6 = ("fd00:ec2::254", "fd00:ec2::23", "fd20:ce::254", "fd00:42::42", "fe80::a9fe:a9fe", "fd00:c1::a9fe:a9fe")
-#: What some of these addresses serve besides, for everybody: DNS and the clock.
+#: What some of these addresses also serve, for everybody: DNS and NTP.
 SERVICES = "{ 53, 123 }"
 
 
@@ -32,7 +32,7 @@ class Opening:
         port: Number.
         protocol: `tcp` or `udp`.
         sources: Addresses or networks that may reach it; None for the world.
-        comment: Whose it is.
+        comment: The node or service that it belongs to.
         interface: The interface it must come in on; empty for any.
     """
 
@@ -48,10 +48,10 @@ class Private:
     """Loopback ports that only root and one user may dial.
 
     Attributes:
-        user: The node's.
-        ports: Closed to everybody else.
+        user: The node's user.
+        ports: The ports, closed to everybody else.
         rpc: One that nodes of the same cluster on this machine may dial too.
-        guests: Their users.
+        guests: The users of those nodes.
     """
 
     user: str
@@ -62,7 +62,7 @@ class Private:
 
 @dataclass(frozen=True, slots=True)
 class Confined:
-    """A user whose packets leave by its mesh only (`outgoing: strict`)."""
+    """A user whose packets may leave only through its mesh (`outgoing: strict`)."""
 
     user: str
     interface: str
@@ -76,7 +76,7 @@ def audience(to: Audience, sources: dict[Audience, Sequence[str]]) -> tuple[str,
 
 
 def opening(port: Port, number: int, sources: tuple[str, ...] | None, comment: str, interface: str) -> Opening | None:
-    """A port of a role as a rule; None when there is nobody it is open to."""
+    """A role's port as a rule; None if it is open to nobody."""
     if sources is not None and not sources:
         return None
     inside = port.to in (Audience.SENTRIES, Audience.VALIDATORS, Audience.MEMBERS, Audience.SIGNER)
@@ -86,13 +86,13 @@ def opening(port: Port, number: int, sources: tuple[str, ...] | None, comment: s
 def render(
     openings: Iterable[Opening], private: Iterable[Private], *, public: bool, confined: Iterable[Confined] = ()
 ) -> str:
-    """The ruleset; equal input gives equal text.
+    """Render the ruleset; the same input gives the same text.
 
     Args:
         openings: What is open, and to whom.
-        private: What is closed on loopback, but to one user.
-        confined: Users that may reach their mesh and this machine, and nothing else.
-        public: Whether others know of this machine anyway, so that it may tell them what it forgot.
+        private: Loopback ports that only one user may dial.
+        confined: Users that may reach only their mesh and this machine.
+        public: Whether others know this machine anyway, so that it may reset connections that it forgot.
     """
     accepts = [_accept(each) for each in dict.fromkeys(openings)]
     closes = [line for each in private for line in _close(each)]

@@ -1,4 +1,4 @@
-"""Does a valid node.yaml fit the image it stands on?"""
+"""Checks that a valid node.yaml fits its image."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from goldnode.node.plan.plan import UPGRADER
 
 
 def check(config: NodeConfig, image: ImageFacts, layout: Layout) -> None:
-    """Check a valid node.yaml against the image it stands on.
+    """Check a valid node.yaml against its image.
 
     Raises:
-        InputError: It asks for what this image does not have; every fault is listed.
+        InputError: It asks for something that this image lacks; every fault is listed.
     """
     file, faults = "node.yaml", []
 
@@ -53,7 +53,7 @@ def check(config: NodeConfig, image: ImageFacts, layout: Layout) -> None:
 
 
 def _misfits(config: NodeConfig, image: ImageFacts, layout: Layout) -> Iterator[Fault]:
-    """What node.yaml asks of the wrong kind of image."""
+    """Settings of node.yaml that this kind of image does not support."""
     name, jvm = image.network.name, image.network.daemon.jvm is not None
     kinds = {entry.role: image.roles[entry.role].kind for entry in config.nodes if entry.role in image.roles}
     for role, kind in kinds.items():

@@ -1,4 +1,4 @@
-"""What the planner is given: the image, and what is known of each node."""
+"""The planner's input: the image, and what is known about each node."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class ImageFacts:
     Attributes:
         network: The network document.
         roles: Every role folder's role.yaml, by name.
-        defaults: The daemon's own config files, by name; only those it has.
+        defaults: The daemon's own config files, by name; only those that exist.
         daemon: Path of the program.
         genesis: Path of the genesis file; on a private network it comes with user-data.
         deferred: Whether something is still to be fetched.
-        library: Where all of it is.
+        library: The folder of all these.
     """
 
     network: Network
@@ -47,7 +47,7 @@ class ImageFacts:
 
     @property
     def ladder(self) -> dict[str, Any] | None:
-        """The versions of its daemon, for preflight; None for a daemon whose chain knows no upgrades."""
+        """The versions of its daemon, for the preflight; None for a daemon whose chain has no upgrades."""
         daemon = self.network.daemon
         if daemon.family is not Family.COSMOS_SDK:
             return None
@@ -56,22 +56,22 @@ class ImageFacts:
 
 @dataclass(frozen=True, slots=True)
 class NodeFacts:
-    """What is known of one node when its part of the plan is made.
+    """What is known about one node when its part of the plan is made.
 
     Attributes:
-        entry: What node.yaml says.
+        entry: Its entry in node.yaml.
         role: Its role.
         layout: Its paths.
         ports: Its block of ports.
-        node_id: From its node key.
+        node_id: Its ID.
         mesh_private: Its mesh's private key.
         mesh_public: The public half.
-        fingerprint: Its cluster's root.
-        addresses: Where others can dial it, for a role that announces; none otherwise.
-        announced: These and who named them, in words; empty for a role that announces nothing.
-        members: The others of its cluster.
-        seen_height: What the cluster saw its consensus key sign last; 0 for none.
-        trust: What its state sync trusts; None when it needs none.
+        fingerprint: Its cluster root's fingerprint.
+        addresses: Where others can dial it, if its role announces addresses; else empty.
+        announced: These and who named them, in words; empty for a role that announces none.
+        members: The other members of its cluster.
+        seen_height: The last height that the cluster saw its consensus key sign; 0 for none.
+        trust: What its state sync trusts; None if it needs none.
     """
 
     entry: NodeEntry
@@ -107,8 +107,8 @@ class NodeFacts:
     def links(self) -> tuple[Member, ...]:
         """The members its mesh admits.
 
-        A node that waits for its sentries admits only those that have it as a private peer: a sentry that has not
-        loaded it as private would tell its ID to others.
+        A node that waits for its sentries admits only those that have loaded it as a private peer: any other sentry
+        would reveal its ID to its peers.
         """
         meshed = [member for member in self.members if member.mesh_key]
         if self.role.start is Start.WHEN_SENTRIES_READY:
@@ -121,7 +121,7 @@ class NodeFacts:
 
 
 def interface(block: int) -> str:
-    """The mesh interface of the node that has a block; at most 15 characters, so it goes by number."""
+    """The mesh interface of the node with this block; names have at most 15 characters, so it is numbered."""
     return f"gnmesh{block}"
 
 
@@ -129,7 +129,7 @@ def read_image(layout: Layout) -> ImageFacts:
     """Read what the bake put on the disk.
 
     Raises:
-        ImageError: Something that every image has is missing.
+        ImageError: Something is missing that every image has.
     """
     library = layout.library
     try:
@@ -143,9 +143,7 @@ def read_image(layout: Layout) -> ImageFacts:
             if (library / "defaults" / name).exists()
         }
     except (OSError, ValueError, KeyError) as error:
-        raise ImageError(
-            f"this is not an image of goldnode, or it is damaged: {error}", hint="bake it again"
-        ) from error
+        raise ImageError(f"this is not a goldnode image, or it is damaged: {error}", hint="bake it again") from error
     baked, given = library / "genesis.json", layout.at("/etc/goldnode/genesis.json")
     return ImageFacts(
         network=network,

@@ -1,7 +1,7 @@
-"""The ladder that is in force: what the image was baked with, and the steps announced since.
+"""The ladder in force: the one that the image was baked with, and the steps announced since.
 
-``goldnode fetch --network FILE`` leaves the later steps in ``/var/lib/goldnode/upgrades.json``; of a
-step that both name, the later word counts.
+``goldnode fetch --network FILE`` stores later steps in ``/var/lib/goldnode/upgrades.json``; if both
+name a step, the later one counts.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from goldnode.node.layout import Layout
 
 
 def announced_file(layout: Layout) -> Path:
-    """Where steps are kept that were announced after the bake."""
+    """The file of the steps announced after the bake."""
     return layout.state / "upgrades.json"
 
 
@@ -37,10 +37,10 @@ def joined(baked: Sequence[Upgrade], layout: Layout) -> tuple[Upgrade, ...]:
 
 
 def accept(document: Mapping[str, Any], image: Network) -> dict[str, Any]:
-    """A network file's ladder for this image.
+    """Accept a network file's ladder for this image.
 
     Returns:
-        The document to keep: this image's own, with that ladder.
+        The document to store: this image's own, with that ladder.
 
     Raises:
         InputError: It is for another chain or daemon.

@@ -1,4 +1,4 @@
-"""A node.yaml with one node more, or one less: the text that ``goldnode add`` and ``remove`` put in force; pure."""
+"""Adds a node to a node.yaml, or removes one: the text that ``goldnode add`` and ``remove`` put in force; pure."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import yaml
 
 from goldnode.config.node_config import MULTI_NODE
 
-#: What stands with each node when there are several.
+#: Keys that belong to each node when there are several.
 OWN = ("name", "role", "join", "consensus_key", "signer_key", "signer_from")
 
 
 def added(text: str, entry: Mapping[str, Any]) -> str:
-    """With one node more; a plain role becomes the first entry of ``nodes:``.
+    """The text with one more node; a plain role becomes the first entry of ``nodes:``.
 
     Args:
         text: A valid node.yaml.
-        entry: The node, as it stands below ``nodes:``.
+        entry: The node, as an entry of ``nodes:``.
     """
     document: dict[str, Any] = yaml.safe_load(text)
     if document["role"] != MULTI_NODE:
@@ -29,7 +29,7 @@ def added(text: str, entry: Mapping[str, Any]) -> str:
 
 
 def without(text: str, name: str) -> str:
-    """With one node less, of a node.yaml that has several."""
+    """The text of a node.yaml with several nodes, without one of them."""
     document: dict[str, Any] = yaml.safe_load(text)
     document["nodes"] = [entry for entry in document["nodes"] if entry["name"] != name]
     return yaml.safe_dump(document, sort_keys=False)

@@ -1,4 +1,4 @@
-"""One node's end of the mesh, whichever kind carries it."""
+"""One node's end of the mesh, of either kind."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class MeshPlan:
         kind: What carries it.
         node: The node's name.
         interface: Its name.
-        user: Whose traffic goes through it: two nodes of one cluster may share a machine, and each has
-            a way of its own to the same network.
-        address: Ours.
+        user: The user whose traffic goes through it: two nodes of one cluster may share a machine, and each
+            has its own route to the same network.
+        address: This node's address.
         table: Number of its routing table.
-        path: Where the configuration stands.
+        path: The configuration file.
         config: What ``wg syncconf`` or ``vpncloud`` reads; secret.
-        device: What ``ip`` is told whenever the interface has been made, by us or by VPNCloud itself.
+        device: The ``ip`` commands to run whenever the interface has been made, by us or by VPNCloud itself.
     """
 
     kind: MeshKind
@@ -39,9 +39,9 @@ class MeshPlan:
     device: tuple[str, ...]
 
 
-#: First routing table; the n-th node has the n-th.
+#: The first routing table; the n-th node has the n-th.
 TABLE = 26600
-#: Bytes of a packet inside: what is left of the usual 1500 on the way, for either kind.
+#: The MTU inside: what is left of the usual 1500 bytes, for either kind.
 MTU = 1380
 
 
@@ -49,7 +49,7 @@ def mesh_plan(kind: MeshKind, node: NodeFacts) -> MeshPlan:
     """The mesh interface of a node."""
     table, address, name = TABLE + node.ports.index, node.mesh_address, node.interface
     device = (
-        # Without nodad the address is ready a moment later only, and on a busy machine the route comes too early.
+        # Without nodad the address becomes ready a moment later, and on a busy machine the route would come too early.
         f"-6 address replace {address}/128 dev {name} nodad",
         f"link set {name} mtu {MTU} up",
         f"-6 route replace {mesh_prefix(node.fingerprint)} dev {name} src {address} table {table}",
@@ -74,7 +74,7 @@ def mesh_plan(kind: MeshKind, node: NodeFacts) -> MeshPlan:
 
 
 def signer_end(node: NodeFacts) -> str:
-    """What ``wg-quick`` takes on the remote signer's machine; its own secret and our address are left to fill in."""
+    """The ``wg-quick`` file for the remote signer's machine, with its private key and our address left to fill in."""
     name, signer = node.entry.name, node.entry.signer_key
     return f"""\
 # The remote signer of {name}.  On its machine: /etc/wireguard/goldnode.conf, then wg-quick up goldnode.

@@ -20,8 +20,8 @@ _PEER_KEYS = frozenset(PeerLists().settings())
 def config_files(node: NodeFacts, image: ImageFacts) -> dict[Path, str]:
     """The daemon's config files, by path.
 
-    Later layers win: the daemon's defaults, the network's, what the roles propose, node.yaml's; what a role
-    decides cannot be changed from node.yaml, because a validator with peer exchange is none.
+    Later layers win: the daemon's defaults, the network's, the role's defaults, node.yaml's; what a role
+    decides cannot be changed in node.yaml, because a validator with peer exchange is not a hidden one.
 
     Raises:
         InputError: node.yaml sets a key that the role decides.
@@ -49,7 +49,7 @@ def config_files(node: NodeFacts, image: ImageFacts) -> dict[Path, str]:
 
 
 def peer_settings(node: NodeFacts, image: ImageFacts) -> PeerLists:
-    """Whom the node dials, hides and keeps."""
+    """The settings for the peers that the node dials, hides and keeps."""
     return peers.lists(
         node.role.peers,
         node.members,
@@ -90,7 +90,7 @@ def _values(node: NodeFacts, image: ImageFacts) -> dict[str, Any]:
 
 def _double_sign_check(node: NodeFacts, image: ImageFacts) -> dict[str, dict[str, Any]]:
     if node.leased or (node.role.consensus_key and image.network.single_validator):
-        # One validator makes every block: nobody advances the chain past the check while it waits.
+        # A single validator makes every block: while it waits, nobody advances the chain past the check.
         # With a lease the check would only cost a takeover its first blocks.
         return {"config.toml": {"consensus.double_sign_check_height": 0}}
     return {}
@@ -99,7 +99,7 @@ def _double_sign_check(node: NodeFacts, image: ImageFacts) -> dict[str, dict[str
 def _key_files(node: NodeFacts) -> dict[str, dict[str, Any]]:
     if not node.leased and node.entry.consensus_key is not ConsensusKey.REMOTE_SIGNER:
         return {}
-    # Even with a signer CometBFT makes a key file where there is none: it must not look like a validator's.
+    # Even with a signer, CometBFT makes a key file if there is none: it must not look like a validator's.
     unused = {f"priv_validator_{kind}_file": f"data/unused_validator_{kind}.json" for kind in ("key", "state")}
     return {"config.toml": unused}
 
@@ -108,7 +108,7 @@ def check_overrides(entry: NodeEntry, role: Role, image: ImageFacts) -> None:
     """Check that node.yaml sets nothing that the role decides.
 
     Raises:
-        InputError: It does; the key is named.
+        InputError: It does; the message names the key.
     """
     decided = daemon_config.merge(image.roles["common"].settings, role.settings)
     for file, settings in entry.config.items():

@@ -1,7 +1,7 @@
-"""Peer lists: from the members of a cluster and the rules of a role to the daemon's strings.
+"""Makes the daemon's peer lists from the members of a cluster and the rules of a role.
 
-One malformed entry stops the daemon at its start, so everything written passes ``goldnode.forms`` here,
-and addresses are numbers: the daemon looks names up once, and drops what does not resolve.
+One malformed entry keeps the daemon from starting, so every entry is checked by ``goldnode.forms`` here,
+and addresses are numeric: the daemon looks a name up only once, and drops it if it does not resolve.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from goldnode.node.keys.claims import Claim
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """Another node of the cluster, as its record says.
+    """Another node of the cluster, as its record describes it.
 
     Attributes:
-        node_id: Who it is.
+        node_id: Its node ID.
         role: The role its invite gave it.
         moniker: Its name for people.
         mesh_key: Its mesh public key; empty without a mesh.
         mesh_port: Its mesh's UDP port.
         p2p_port: Its daemon's port.
-        addresses: Where it can be dialled from anywhere; none for a validator.
-        loaded: The validators it runs with as private and unconditional peers.
-        claim: What it says of the consensus key that it proves to hold; None for others.
+        addresses: Its public addresses; none for a validator.
+        loaded: The validators that it has loaded as private and unconditional peers.
+        claim: Its claim about the consensus key that it proves to hold; None without one.
     """
 
     node_id: str
@@ -46,7 +46,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class PeerLists:
-    """What config.toml says about peers, each list sorted and without repetition."""
+    """The peer lists in config.toml, each sorted and without duplicates."""
 
     persistent: tuple[str, ...] = ()
     private: tuple[str, ...] = ()
@@ -64,10 +64,10 @@ class PeerLists:
 
 
 def mesh_address(fingerprint: str, mesh_key: str) -> str:
-    """A member's address on the mesh: 64 bits of the cluster, 64 of its key, nobody to ask.
+    """A member's address on the mesh, computed: 64 bits from the cluster, 64 from its key.
 
     Args:
-        fingerprint: The cluster root's, hex.
+        fingerprint: The cluster root's fingerprint, hex.
         mesh_key: The member's mesh public key.
     """
     cluster = hashlib.sha256(f"goldnode mesh {fingerprint}".encode()).digest()[:7]
@@ -92,12 +92,12 @@ def lists(
     """The peer lists of one node.
 
     Args:
-        rules: Its role's.
-        members: The others of its cluster.
-        fingerprint: The cluster root's, for mesh addresses.
+        rules: Its role's rules.
+        members: The other members of its cluster.
+        fingerprint: The cluster root's fingerprint, for mesh addresses.
         network_peers: The network file's public peers.
         network_seeds: The network file's seeds.
-        own_peers: What node.yaml names besides.
+        own_peers: Further peers from node.yaml.
     """
     known = sorted(members, key=lambda member: member.node_id)
     public = [peer for peer in network_peers if is_peer(peer)] if "network" in rules.persistent else []
@@ -112,9 +112,9 @@ def lists(
 
 
 def dial(member: Member, fingerprint: str, rules: PeerRules) -> str:
-    """How to dial a member: a public address when it names one, else the mesh; empty when there is no way.
+    """How to dial a member: by a public address if it has one, else over the mesh; empty if there is no way.
 
-    Whom the rules want on the mesh is dialled there only: a hidden validator never opens a connection
+    Members that the rules want on the mesh are dialled only there: a hidden validator never connects
     to a sentry's public port, where others see who connects.
     """
     if not member.p2p_port:

@@ -1,7 +1,7 @@
 """The plan: everything a machine should be, computed from values, before anything is touched.
 
-``plan`` is pure.  What it returns is applied by ``apply`` as often as one likes; the second time
-changes nothing.  The same function plans for a machine with one node and for one with thirty.
+``plan`` is pure.  ``apply`` can apply its result any number of times; the second time changes
+nothing.  The same function plans for a machine with one node and for one with thirty.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from goldnode.node.plan.ports import METRICS
 AGENT = "goldnode-agent.service"
 FETCH = "goldnode-fetch.service"
 SSH = "ssh.service"
-#: What installs Debian's security upgrades, where the image has it; and what runs it.
+#: What installs Debian's security upgrades, if the image has it; and the unit that runs it.
 UPGRADER = "/usr/bin/unattended-upgrade"
 UPGRADE_TIMERS = ("apt-daily.timer", "apt-daily-upgrade.timer")
 UPGRADE_DAILY = 'APT::Periodic::Update-Package-Lists "1";\nAPT::Periodic::Unattended-Upgrade "1";\n'
@@ -37,10 +37,10 @@ class FilePlan:
     """A file as it should be.
 
     Attributes:
-        path: Where.
+        path: Its path.
         text: Its content.
         mode: Its permissions.
-        group: Whose group may do what the mode says; the user is root.
+        group: The file's group; its user is root.
     """
 
     path: Path
@@ -51,9 +51,9 @@ class FilePlan:
 
 @dataclass(frozen=True, slots=True)
 class FolderPlan:
-    """A folder as it should be; with ``tree``, what is in it has the same owner.
+    """A folder as it should be; with ``tree``, its content has the same owner.
 
-    A volume that moved to another machine brings the numbers of the old one's users.
+    A volume from another machine carries that machine's user IDs.
     """
 
     path: Path
@@ -65,7 +65,7 @@ class FolderPlan:
 
 @dataclass(frozen=True, slots=True)
 class Ownership:
-    """A file that is not ours to write, and should belong to somebody if it exists."""
+    """A file that we do not write, but whose owner we set if it exists."""
 
     path: Path
     user: str
@@ -85,13 +85,13 @@ class Plan:
     """A machine as it should be.
 
     Attributes:
-        folders: In the order in which they are made.
+        folders: Folders, in the order in which they are made.
         files: Text files.
         links: The genesis, where each daemon looks for it.
-        ownerships: Keys and the like.
+        ownerships: Owners of keys and the like.
         meshes: One end of a mesh per node.
-        ruleset: The firewall's file, among ``files``.
-        units: To be running; started without waiting.
+        ruleset: The firewall's file, one of ``files``.
+        units: Units that should be running; started without waiting.
     """
 
     folders: tuple[FolderPlan, ...] = ()
@@ -104,12 +104,12 @@ class Plan:
 
 
 def plan(config: NodeConfig, image: ImageFacts, nodes: Sequence[NodeFacts], layout: Layout) -> Plan:
-    """What the machine should be.
+    """Plan the machine.
 
     Args:
         config: node.yaml.
         image: What the bake put on the disk.
-        nodes: What is known of each node that may run; a node that was refused is absent.
+        nodes: What is known about each node that may run; refused nodes are absent.
         layout: The machine's paths.
     """
     ruleset = FilePlan(layout.at("/etc/goldnode/nftables.d/goldnode.nft"), _ruleset(config, image, nodes))
@@ -133,10 +133,10 @@ def plan(config: NodeConfig, image: ImageFacts, nodes: Sequence[NodeFacts], layo
 
 
 def _folders(node: NodeFacts) -> Iterator[FolderPlan]:
-    """The node's user owns its data and nothing else.
+    """The node's folders, in which its user owns its data and nothing else.
 
-    Root writes keys and configuration, and must never follow a link that a broken daemon left: so
-    the daemon may add to its home, but not replace what is root's there (sticky).
+    Root writes keys and configuration, and must never follow a link that a compromised daemon left: so
+    the daemon may add to its home, but not replace root's files there (sticky bit).
     """
     user, home = node.layout.user, node.layout.home
     yield FolderPlan(node.layout.base, 0o750, "root", user)
@@ -160,7 +160,7 @@ def _lease_units(node: NodeFacts) -> tuple[str, ...]:
 
 
 def _lease(node: NodeFacts, image: ImageFacts) -> str:
-    """What ``goldnode lease keep NAME`` needs to know; no secret is in it."""
+    """The settings for ``goldnode lease keep NAME``, without secrets."""
     document = {
         "store": node.entry.lease,
         "automatic": node.entry.takeover,
@@ -200,7 +200,7 @@ def _machine_files(
 
 
 def _launch(node: NodeFacts, image: ImageFacts) -> str:
-    """What ``goldnode run NAME`` needs to know; no secret is in it."""
+    """The launch file for ``goldnode run NAME``, without secrets."""
     document = {
         "argv": arguments(node, image),
         "signs": node.role.consensus_key and node.entry.consensus_key is not ConsensusKey.REMOTE_SIGNER,
@@ -224,7 +224,7 @@ def _units(config: NodeConfig, image: ImageFacts) -> Iterator[str]:
     yield from UPGRADE_TIMERS if config.unattended_upgrades else ()
     roles = [image.roles[entry.role] for entry in config.nodes]
     yield from sorted({role.unit for role in roles if role.kind is RoleKind.HOSTED})
-    # A machine whose every node was refused has an agent too, which tells why.
+    # Even if every node is refused there is an agent, which says why.
     if any(role.kind in (RoleKind.NODE, RoleKind.HOSTED) for role in roles):
         yield AGENT
 
@@ -252,7 +252,7 @@ def _ruleset(config: NodeConfig, image: ImageFacts, nodes: Sequence[NodeFacts]) 
 
 
 def _guests(node: NodeFacts, nodes: Sequence[NodeFacts]) -> tuple[str, ...]:
-    """Users of this machine whose nodes catch up from that one."""
+    """Users on this machine whose nodes catch up from this node."""
     if not any(port.to is Audience.VALIDATORS for port in node.role.ports):
         return ()
     return tuple(

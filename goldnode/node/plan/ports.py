@@ -1,6 +1,6 @@
-"""Which ports the n-th node of a machine has: one block of 100 each, the first as CometBFT's defaults.
+"""The ports of a machine's n-th node: one block of 100 each, the first with CometBFT's defaults.
 
-A node that is alone has block 0, so its ports are those that every guide names.
+A single node has block 0, so its ports are those in every guide.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ BLOCK = 100
 #: First UDP port of each mesh.
 WIREGUARD = 51820
 VPNCLOUD = 3210
-#: Where the agent serves metrics of all nodes of the machine.
+#: The port of the agent's metrics for all nodes of the machine.
 METRICS = 9600
 
 
@@ -22,15 +22,15 @@ class Ports:
     """The ports of one node (docs/operations.md lists them).
 
     Attributes:
-        index: Which node of the machine, from 0.
-        p2p: Peers.
+        index: The node's number on the machine, from 0.
+        p2p: For peers.
         rpc: CometBFT's RPC, loopback only.
-        signer: A remote signer dials this one, mesh only.
+        signer: For a remote signer, mesh only.
         prometheus: The daemon's own metrics, loopback only.
         grpc: The application's gRPC, loopback only.
         api: The application's REST API, loopback only.
-        wireguard: Mesh, UDP.
-        vpncloud: Mesh, UDP, the other kind.
+        wireguard: WireGuard's UDP port.
+        vpncloud: VPNCloud's UDP port.
     """
 
     index: int
@@ -45,12 +45,12 @@ class Ports:
 
     @staticmethod
     def rpc_beside(p2p: int) -> int:
-        """The RPC port of the node, on whatever machine, that has this one for peers."""
+        """The RPC port of the node, on any machine, that has this p2p port."""
         return p2p + 1
 
     @classmethod
     def of(cls, index: int) -> Ports:
-        """The ports of the node that has this block (``blocks``)."""
+        """The ports of the node with this block (``blocks``)."""
         base = BASE + BLOCK * index
         return cls(
             index, base + 56, base + 57, base + 59, base + 60, base + 90, base + 17, WIREGUARD + index, VPNCLOUD + index

@@ -1,7 +1,7 @@
-"""How much of the chain a node keeps, by its role; docs/catching-up.md tells what that costs in disk.
+"""How much of the chain a node keeps, by its role; docs/catching-up.md has the cost in disk space.
 
-Defaults, below everything that a network file or node.yaml says.  CometBFT keeps blocks for as long
-as misbehaviour in them can be punished, and as its own snapshots need them, whatever is asked for.
+These are defaults; a network file or node.yaml overrides them.  CometBFT keeps blocks for as long
+as misbehaviour in them can be punished, and as its snapshots need them, whatever the settings say.
 """
 
 from __future__ import annotations
@@ -11,25 +11,25 @@ from typing import Any
 from goldnode.config.daemon import Family
 from goldnode.config.role import Retention, Role
 
-#: Seconds between two snapshots of a relay, and how many it keeps.
+#: Seconds between a relay's snapshots, and how many it keeps.
 SNAPSHOT_SECONDS, SNAPSHOTS = 3 * 3600, 2
-#: Seconds of blocks that every node keeps at least.
+#: The minimum of blocks that every node keeps, in seconds.
 BLOCK_SECONDS = 24 * 3600
-#: Recent states of a relay, for whoever asks it, and of a validator, which nobody asks.
+#: Recent states kept by a relay, for queries, and by a validator, which nobody queries.
 RELAY_STATES, LEAST_STATES = 1000, 100
-#: States are thrown away this many blocks at a time.
+#: States are pruned this many blocks at a time.
 PRUNE_EVERY = 10
-#: Seconds from block to block where the network file says nothing.
+#: Seconds between blocks, unless the network file says.
 BLOCK_TIME = 6.0
 
 
 def settings(role: Role, block_time: float | None, family: Family) -> dict[str, dict[str, Any]]:
-    """Keys of app.toml; none for a daemon that has no such file.
+    """Keys of app.toml; none for a daemon without such a file.
 
     Args:
-        role: The node's.
-        block_time: Seconds from block to block; None when the network file does not say.
-        family: The daemon's.
+        role: The node's role.
+        block_time: Seconds between blocks; None if the network file does not say.
+        family: The daemon's family.
     """
     if family is not Family.COSMOS_SDK:
         return {}
@@ -47,5 +47,5 @@ def settings(role: Role, block_time: float | None, family: Family) -> dict[str, 
 
 
 def _every(blocks: int) -> int:
-    """An interval that the pruning interval divides: a state must not be gone before it is in a snapshot."""
+    """A snapshot interval, as a multiple of the pruning interval: a state is pruned only once it is in a snapshot."""
     return max(PRUNE_EVERY, blocks - blocks % PRUNE_EVERY)

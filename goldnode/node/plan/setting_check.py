@@ -1,7 +1,7 @@
-"""Are the keys of ``config:`` ones that the daemon has, with values it takes?
+"""Checks that the keys of ``config:`` exist in the daemon's configuration, with values that it accepts.
 
-A daemon says nothing of a misspelt key, and ends at every start over a value of the wrong kind.
-Its own default file knows better: it has every key, and an example of each value.
+A daemon silently ignores a misspelt key, and fails at every start over a value of the wrong type.
+Its own default file helps: it has every key, with an example of each value.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from goldnode.errors import Fault
 from goldnode.forms import PORT
 from goldnode.node.plan.daemon_config import flatten, plain
 
-#: Go's time.ParseDuration, without a sign: no daemon has a use for negative ones.
+#: Go's time.ParseDuration, without a sign: no daemon uses negative durations.
 DURATION = re.compile(r"(?:[0-9]+(?:\.[0-9]*)?(?:ns|us|µs|ms|s|m|h))+|0")
 #: What a daemon listens on or dials: nothing, a socket in a file, or a host and a port.
 ADDRESS = re.compile(rf"|unix://.+|(?:[a-z]+://)?(?:\[[0-9a-fA-F:.]*\]|[A-Za-z0-9._-]*):(?:0|{PORT})")
@@ -25,11 +25,11 @@ KINDS = {bool: "true or false", int: "an integer", float: "a number", str: "a te
 
 
 def check(entry: NodeEntry, defaults: Mapping[str, str]) -> Iterator[Fault]:
-    """What is wrong with a node's ``config:``.
+    """List what is wrong with a node's ``config:``.
 
     Args:
         entry: The node.
-        defaults: The daemon's own files; without any, as before a deferred fetch, nothing can be said.
+        defaults: The daemon's own files; without any, as before a deferred fetch, nothing is checked.
     """
     for file, settings in entry.config.items():
         if not defaults:
@@ -48,7 +48,7 @@ def check(entry: NodeEntry, defaults: Mapping[str, str]) -> Iterator[Fault]:
 
 
 def _wrong(file: str, key: str, value: Any, default: Any) -> str:
-    """Why the daemon would not take a value in place of its own; empty when it would."""
+    """Why the daemon would not accept a value in place of its own; empty if it would."""
     wanted = type(default)
     number = wanted is float and isinstance(value, int) and not isinstance(value, bool)
     if wanted in KINDS and type(value) is not wanted and not number:

@@ -1,9 +1,9 @@
-"""Which version of its daemon a node runs: pure, from the ladder, the halted daemon's own word, and the height.
+"""Decides which version of its daemon a node runs, from the ladder, the halted daemon's report, and the height; pure.
 
-All nodes of a chain switch at one height.  A daemon that reached it without knowing the upgrade names
-the plan in ``upgrade-info.json`` and stops; for a release that nobody voted on, the ladder says
+All nodes of a chain switch at one height.  A daemon that reaches it without knowing the upgrade names
+the plan in ``upgrade-info.json`` and stops; for a release that was not voted on, the ladder says
 where to stop.  Once a newer version has started it may have written what the older one misreads:
-so the way is up only, but for a person who rolls back.
+so versions only go up, unless a person rolls back.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from typing import Any
 
 from goldnode.config.network import Upgrade
 
-#: Below how many blocks to go the height is kept at every look.
+#: Within this many blocks of an upgrade the height is stored in every round.
 NEAR = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Halt:
-    """What a halted daemon left in ``upgrade-info.json``: the plan it stopped for."""
+    """The plan that a halted daemon stopped for, from ``upgrade-info.json``."""
 
     name: str
     height: int
@@ -31,13 +31,13 @@ class Halt:
 
 @dataclass(frozen=True, slots=True)
 class StartFacts:
-    """What is known when a daemon is to start.
+    """What is known when a daemon is about to start.
 
     Attributes:
-        halt: The plan that a daemon stopped for last; None when none ever did.
-        height: The latest block that the node is known to have; 0 when unknown.
-        started: The newest version that has started on this state; empty when none has.
-        rolled_back: The version that a person went back to; empty when nobody did.
+        halt: The plan that a daemon last stopped for; None if none ever did.
+        height: The latest block that the node is known to have; 0 if unknown.
+        started: The newest version that has started on this state; empty if none has.
+        rolled_back: The version that a person rolled back to; empty if nobody did.
     """
 
     halt: Halt | None = None
@@ -51,9 +51,9 @@ class VersionChoice:
     """The version to run.
 
     Attributes:
-        version: As the network file says it.
+        version: The version, as in the network file.
         rung: Its step of the ladder; None for a version below the first.
-        halt_height: Where it must stop by itself; 0 for nowhere.
+        halt_height: The height at which it must stop by itself; 0 for none.
     """
 
     version: str
@@ -62,7 +62,7 @@ class VersionChoice:
 
 
 class Binary(StrEnum):
-    """What is known of a version's program on this machine."""
+    """The state of a version's program on this machine."""
 
     VERIFIED = "verified"
     MISSING = "MISSING"
@@ -71,13 +71,13 @@ class Binary(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ladder:
-    """What a node's preflight needs to know of versions.
+    """What a node's preflight needs to know about versions.
 
     Attributes:
         library: What the bake put on the disk.
-        name: The daemon's.
+        name: The daemon's name.
         base: The image's own version.
-        rungs: Lowest height first.
+        rungs: The steps, lowest height first.
     """
 
     library: Path
@@ -86,7 +86,7 @@ class Ladder:
     rungs: tuple[Upgrade, ...]
 
     def document(self) -> dict[str, Any]:
-        """As the plan writes it."""
+        """The form in which the plan writes it."""
         rungs = [
             {"name": each.name, "height": each.height, "version": each.version, "halt_height": each.halt_height,
              "pre_upgrade_copy": each.pre_upgrade_copy}
@@ -96,7 +96,7 @@ class Ladder:
 
     @classmethod
     def from_document(cls, document: dict[str, Any]) -> Ladder:
-        """As preflight reads it."""
+        """Read what the plan wrote."""
         rungs = tuple(
             Upgrade(
                 each["name"],
@@ -123,7 +123,7 @@ class NewerStarted:
     """A version that the ladder does not name, newer than any it would choose, has started on this state.
 
     Attributes:
-        version: That one.
+        version: The newer version.
         instead: What would have been chosen.
     """
 
@@ -132,7 +132,7 @@ class NewerStarted:
 
 
 def order(version: str) -> tuple[int, ...]:
-    """A version as numbers, to compare; words in it count for nothing."""
+    """A version as numbers, for comparison; words in it are ignored."""
     return tuple(int(part) for part in re.findall(r"\d+", version)[:4])
 
 
@@ -142,12 +142,12 @@ def _release(version: str) -> tuple[int, ...]:
 
 
 def choose(base: str, ladder: Sequence[Upgrade], seen: StartFacts) -> VersionChoice | UnknownPlan | NewerStarted:
-    """The version to run.
+    """Choose the version to run.
 
     Args:
-        base: The image's own.
-        ladder: Lowest height first.
-        seen: What is known of the node.
+        base: The image's own version.
+        ladder: The steps, lowest height first.
+        seen: What is known about the node.
     """
     own = _base(base, ladder)
     wanted = own
@@ -175,13 +175,13 @@ def choose(base: str, ladder: Sequence[Upgrade], seen: StartFacts) -> VersionCho
 
 
 def following(base: str, ladder: Sequence[Upgrade], version: str, height: int) -> Upgrade | None:
-    """The next step above a running version; None when the ladder ends there."""
+    """The next step above a running version; None at the end of the ladder."""
     at = max((n for n, rung in enumerate(ladder) if rung.version == version), default=_base(base, ladder))
     return next((rung for rung in ladder[at + 1 :] if rung.height > height), None)
 
 
 def program(library: Path, name: str, version: str) -> Path:
-    """Where a version of a daemon is on the image, beside the image's own in ``bin/``."""
+    """The path of a version of a daemon, beside the image's own in ``bin/``."""
     return library / "daemons" / name / version / "bin" / name
 
 
@@ -192,7 +192,7 @@ def countdown(rung: Upgrade, height: int, block_time: float, binary: str) -> str
 
 
 def duration(seconds: float) -> str:
-    """A time in the one unit that suits it."""
+    """A duration in the most suitable unit."""
     for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {unit}"
@@ -200,7 +200,7 @@ def duration(seconds: float) -> str:
 
 
 def _base(base: str, ladder: Sequence[Upgrade]) -> int:
-    """Which step the image's own version stands on; -1 for below the first."""
+    """The index of the image's own version in the ladder; -1 if it is below the first."""
     return max((n for n, rung in enumerate(ladder) if order(rung.version) <= order(base)), default=-1)
 
 

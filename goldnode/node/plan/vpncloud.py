@@ -1,12 +1,12 @@
-"""VPNCloud 2.3, the other mesh: one key pair per node, and only the roster's keys are trusted.
+"""VPNCloud 2.3, the alternative mesh: one key pair per node, and only the roster's keys are trusted.
 
-Its password mode is never used: one password for all would make every member able to pose as any.
-A change of trust means a new configuration and a restart of the tunnel; p2p sessions ride it out.
+Its password mode is never used: with one password for all, every member could pose as any other.
+A change of trust means a new configuration and a restart of the tunnel, which p2p sessions survive.
 Facts from the program's own source (crate ``vpncloud`` 2.3.0): keys are Ed25519, written in base 62
-without leading zeros, so a key that starts with a zero byte cannot be read back; ``ip`` sets IPv4
-only, so our address is set by ``ifup``, which it runs whenever it has made its device, after a crash
-too; an empty ``trusted-keys`` trusts our own key alone; and it learns its own address by connecting
-a UDP socket to 8.8.8.8, which sends nothing, but ends the program where no route leads there.
+without leading zeros, so a key that starts with a zero byte cannot be read back; ``ip`` sets only
+IPv4, so our address is set by ``ifup``, which it runs whenever it has made its device, even after a
+crash; an empty ``trusted-keys`` trusts only our own key; and it learns its own address by connecting
+a UDP socket to 8.8.8.8, which sends nothing, but ends the program if there is no route to it.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from goldnode.node.plan.inputs import NodeFacts
 from goldnode.node.plan.peers import mesh_address
 
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-#: Seconds between signs of life; below the 30 s after which NAT gateways forget a UDP flow.
+#: Seconds between keepalives; below the 30 s after which NAT gateways forget a UDP flow.
 KEEPALIVE = 20
-#: A way to the address that VPNCloud must have a way to, in the table that counts where no other route does.
+#: A route to the address that VPNCloud needs a route to, in the table that applies if no other route does.
 LAST_RESORT = "route replace 8.8.8.8/32 dev lo table 253"
 
 
 def base62(data: bytes) -> str:
-    """Bytes as VPNCloud writes keys."""
+    """Bytes in VPNCloud's encoding of keys."""
     number, text = int.from_bytes(data, "big"), ""
     while number:
         number, digit = divmod(number, 62)
@@ -37,7 +37,7 @@ def base62(data: bytes) -> str:
 
 
 def private(seed: bytes) -> str:
-    """A private key from 32 random bytes; one whose halves both start with a byte that is not zero."""
+    """A private key from 32 random bytes, such that neither half starts with a zero byte."""
     while not seed[0] or not Key(seed).public[0]:
         seed = hashlib.sha256(seed).digest()
     return base62(seed)
@@ -55,8 +55,8 @@ def config(node: NodeFacts, device: Sequence[str]) -> str:
     """The configuration of a node's tunnel: secret.
 
     Args:
-        node: Whose.
-        device: What ``ip`` is to be told once the interface is there.
+        node: The node.
+        device: The ``ip`` commands to run once the interface exists.
     """
     peers = [
         f"{f'[{member.addresses[0]}]' if ':' in member.addresses[0] else member.addresses[0]}:{member.mesh_port}"

@@ -1,7 +1,7 @@
 """WireGuard, the default mesh: keys, and the text that ``wg syncconf`` takes.
 
-No address is ever handed out: a member's follows from the cluster and its own key
-(``peers.mesh_address``), so two members can compute each other's, and nobody needs asking.
+No address is ever assigned: a member's follows from the cluster and its own key
+(``peers.mesh_address``), so that members can compute each other's.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from goldnode.protocol.wire import public_of
 
 #: Seconds; below the 30 s after which common NAT gateways forget a UDP flow.
 KEEPALIVE = 25
-#: A handshake is renewed every two minutes while there is traffic; older than this means gone.
+#: Handshakes are renewed every two minutes while there is traffic; a peer with an older one is gone.
 FRESH = 180.0
 
 
@@ -26,8 +26,8 @@ class Link:
     """A member at the other end of the mesh.
 
     Attributes:
-        member: Who.
-        dial: Whether we start, and keep the way open; the one without a public address does.
+        member: The member.
+        dial: Whether we connect and keep the connection open; the side without a public address does.
     """
 
     member: Member
@@ -52,10 +52,10 @@ def config(private_key: str, port: int, links: Iterable[Link], fingerprint: str,
     """What ``wg syncconf`` takes.
 
     Args:
-        private_key: Ours.
-        port: UDP port we listen on.
+        private_key: Our private key.
+        port: The UDP port we listen on.
         links: The members at the other ends.
-        fingerprint: The cluster root's.
+        fingerprint: The cluster root's fingerprint.
         signer_key: A remote signer's public key; it dials us.
     """
     lines = ["[Interface]", f"PrivateKey = {private_key}", f"ListenPort = {port}"]
@@ -76,7 +76,7 @@ def config(private_key: str, port: int, links: Iterable[Link], fingerprint: str,
 def handshakes(dump: str, now: float) -> dict[str, float]:
     """Seconds since the last handshake with each public key, from ``wg show IFACE dump``.
 
-    Keys that never shook hands are absent.
+    Keys without a handshake are absent.
     """
     ages = {}
     for line in dump.splitlines()[1:]:

@@ -1,7 +1,7 @@
-"""The applier: brings a machine to what a plan says, and touches nothing that is so already.
+"""The applier: brings a machine to what a plan says, and touches nothing that is already right.
 
-Applied twice, the second time writes no byte and restarts nothing.  The order matters: users
-before files that are theirs, the firewall before anything listens, the mesh before the daemons.
+Applying a plan a second time writes nothing and restarts nothing.  The order matters: users before
+their files, the firewall before anything listens, the mesh before the daemons.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from goldnode.node.system.system import System
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What an application changed: files written, and folders made."""
+    """What applying a plan changed: files written, and folders made."""
 
     files: tuple[Path, ...] = ()
     folders: tuple[Path, ...] = ()
@@ -33,7 +33,7 @@ def apply(plan: Plan, system: System) -> Changes:
     """Bring the machine to the plan.
 
     Args:
-        plan: What it should be.
+        plan: The plan.
         system: The running machine, or a dry run.
 
     Returns:
@@ -49,8 +49,8 @@ def apply(plan: Plan, system: System) -> Changes:
     for ownership in plan.ownerships:
         if os.path.lexists(ownership.path):
             system.own(ownership.path, ownership.user, ownership.group)
-    # Loaded always: it is one transaction that changes nothing when nothing changed, and somebody
-    # may have flushed the rules since.
+    # Always loaded: it is one transaction, without effect if nothing has changed, and somebody may
+    # have flushed the rules since.
     if plan.ruleset:
         system.load_firewall(plan.ruleset)
     for mesh in plan.meshes:
@@ -59,7 +59,7 @@ def apply(plan: Plan, system: System) -> Changes:
         written += [mesh.path] if changed else []
     for path in written:
         if "sysctl.d" in path.parts:
-            # systemd read its settings before this boot's configuration came.
+            # systemd read its settings before this boot's configuration was written.
             system.load_sysctls(path)
     if any("system" in path.parts and "systemd" in path.parts for path in written):
         system.reload_units()
@@ -75,7 +75,7 @@ def _write(file: FilePlan, system: System) -> bool:
         same = read_plain(file.path) == file.text.encode()
         mode = stat.S_IMODE(file.path.lstat().st_mode)
     except (FileNotFoundError, HostError):
-        # What is no plain file gives way to one: a rename replaces a link or a FIFO, and never follows it.
+        # Anything other than a plain file is replaced by one: a rename replaces a link or a FIFO without following it.
         same, mode = False, -1
     if not same:
         write_atomic(file.path, file.text, file.mode)
@@ -99,7 +99,7 @@ def _make(folder: FolderPlan, system: System) -> bool:
     changed = not os.path.lexists(folder.path)
     if changed:
         folder.path.mkdir(parents=True, mode=folder.mode)
-    # Its owner, a daemon, may put a link there at any moment: what was opened is what is changed.
+    # Its owner, a daemon, may put a link there at any moment: only what was opened is changed.
     try:
         handle = os.open(folder.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError as error:

@@ -1,9 +1,9 @@
-"""Is a device blank?  Only zeros are: whatever else is there may be the last copy of somebody's key.
+"""Is a device blank?  Only if it holds zeros: anything else may be the last copy of somebody's key.
 
-No signature is not the same as nothing: encrypted data looks like noise, and an ext4 whose first
-superblock was hit shows none while all its files are there.  So a device is looked at where every
-known format keeps something (the beginning, the end, ext4's backup superblocks), and at evenly
-spaced places between; one byte that is not zero is enough to leave it alone.
+A device without a signature is not necessarily empty: encrypted data looks like noise, and an ext4 whose
+first superblock was overwritten shows none although all its files are there.  So a device is sampled where
+known formats keep something (the beginning, the end, ext4's backup superblocks), and at evenly spaced
+places between; a single non-zero byte is enough to leave it alone.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-#: Bytes looked at from both ends.  LUKS2 may keep a second header 4 MiB in; GPT, ZFS and RAID keep theirs at the end.
+#: Bytes read at both ends.  LUKS2 may keep a second header 4 MiB in; GPT, ZFS and RAID keep theirs at the end.
 EDGE = 16 << 20
-#: Places between the edges, and the bytes looked at in each.  XFS has its groups at even fractions of the device.
+#: Samples between the ends, and bytes read in each.  XFS has its groups at even fractions of the device.
 PLACES, PIECE = 256, 128 << 10
 #: Devices up to this size are read whole: it takes about a second.
 WHOLE = 256 << 20
 #: Groups that hold a backup of ext4's superblock: 0, 1, and powers of 3, 5 and 7 (ext4's `sparse_super`).
 BACKUP_GROUPS = (1, *sorted({base**power for base in (3, 5, 7) for power in range(1, 12)}))
-#: Where in a superblock its magic number stands (linux/fs/ext4/ext4.h, `s_magic`).
+#: The offset of the magic number in a superblock (linux/fs/ext4/ext4.h, `s_magic`).
 MAGIC_AT, MAGIC = 56, b"\x53\xef"
-#: Where in a superblock its own group's number stands (`s_block_group_nr`).
+#: The offset of the group's own number in a superblock (`s_block_group_nr`).
 GROUP_AT = 90
 SMALL_BLOCK = 1024
 BLOCK_SIZES = (4096, SMALL_BLOCK, 2048)
@@ -31,12 +31,12 @@ BLOCK_SIZES = (4096, SMALL_BLOCK, 2048)
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a look at a device found.
+    """The result of inspecting a device.
 
     Attributes:
-        size: Bytes.
-        used_at: Where the first byte other than zero was seen; None when all were zero.
-        backup: Block number and block size of an ext4 backup superblock; None when there is none.
+        size: Its size in bytes.
+        used_at: The offset of the first non-zero byte found; None if there was none.
+        backup: Block number and block size of an ext4 backup superblock; None if there is none.
     """
 
     size: int
@@ -45,12 +45,12 @@ class Content:
 
     @property
     def is_blank(self) -> bool:
-        """Whether only zeros were seen."""
+        """Whether only zeros were found."""
         return self.used_at is None
 
 
 def inspect(device: Path) -> Content:
-    """Look at a block device or an image file.
+    """Inspect a block device or an image file.
 
     Raises:
         OSError: It cannot be opened or read.
@@ -65,7 +65,7 @@ def inspect(device: Path) -> Content:
 
 
 def spans(size: int) -> Iterator[tuple[int, int]]:
-    """The parts of a device of this size that are looked at: offset and length, those most likely in use first."""
+    """The parts of a device of this size to read: offset and length, those most likely in use first."""
     if size <= WHOLE:
         yield 0, size
         return

@@ -12,11 +12,11 @@ from goldnode.node.system.volume import LABEL, MOUNTABLE, Found
 from goldnode.run import CommandError, run
 
 OPTIONS = "noatime,nodev,nosuid,noexec"
-#: Seconds a device may take to appear; a later one is waited for by starting anew (goldnode-configure.service).
+#: Seconds a device may take to appear; for a later one, goldnode-configure.service restarts.
 APPEARS = 20.0
-#: blkid's exit code when it finds more than one kind of content.
+#: blkid's exit code if it finds more than one kind of content.
 AMBIVALENT = 8
-#: What blkid calls things that are no file system, and how to look into them.
+#: blkid's names for content that is not a file system, and how to inspect it.
 CONTAINERS = {
     "crypto_LUKS": ("an encrypted volume (LUKS)", "cryptsetup luksDump {device}"),
     "LVM2_member": ("a part of a volume group (LVM)", "pvs {device}, and name the logical volume: data: /dev/VG/LV"),
@@ -28,7 +28,7 @@ CONTAINERS = {
 
 
 class LiveDisks:
-    """The real ones.
+    """The real block devices.
 
     Args:
         folder: Where the volume is mounted.
@@ -39,11 +39,11 @@ class LiveDisks:
         self._folder, self._timeout = folder, timeout
 
     def find(self, data: str, recorded: str) -> Found:
-        """The device that is meant, and what is on it.
+        """Find the device that node.yaml means, and what is on it.
 
         Args:
-            data: What node.yaml says.
-            recorded: UUID of the volume used before: it is meant, whatever name it has now.
+            data: The setting in node.yaml.
+            recorded: UUID of the volume used before, which is meant whatever its name is now.
 
         Raises:
             SafetyError: Two devices have the UUID.
@@ -52,7 +52,7 @@ class LiveDisks:
         if not device:
             return Found(data)
         mounted = run(["findmnt", "-n", "-o", "UUID", "--mountpoint", self._folder], timeout=60, check=False).stdout
-        # -p asks the device itself: a cache would call a freshly attached one blank.
+        # -p reads the device itself: a cache could call a freshly attached one blank.
         answer = run(["blkid", "-p", "-o", "export", device], timeout=60, check=False)
         facts = dict(line.split("=", 1) for line in answer.stdout.splitlines() if "=" in line)
         kind = facts.get("TYPE", "")
@@ -80,7 +80,7 @@ class LiveDisks:
         run(["mkfs.ext4", "-q", "-L", LABEL, "-m", "0", device], timeout=600)
 
     def mount(self, found: Found, folder: Path) -> None:
-        """Mount a device, and let its file system fill it.
+        """Mount a device, and grow its file system to fill it.
 
         Raises:
             HostError: It is damaged.
@@ -106,15 +106,15 @@ class LiveDisks:
 
 
 def resolve(name: str) -> str:
-    """The device that a name, `LABEL=…` or `UUID=…` means at this moment; empty for none.
+    """The device that a name, `LABEL=…` or `UUID=…` means right now; empty for none.
 
     Raises:
-        SafetyError: Two devices have it: one is a copy, and nobody can tell which.
+        SafetyError: Two devices have it: one is a copy, and it is unknown which.
     """
     if "=" not in name:
         return name if Path(name).is_block_device() else ""
     listed = run(["blkid", "-c", "/dev/null", "-o", "device", "-t", name], timeout=60, check=False).stdout.split()
-    # A device with several paths is seen by each of them, and by the one that joins them.
+    # A multipath device appears under each of its paths, and under the one that joins them.
     devices = [device for device in listed if device.startswith("/dev/mapper/")] or listed
     if len(devices) > 1:
         raise SafetyError(f"{' and '.join(devices)} have the same {name}: one of them is a copy",
@@ -123,7 +123,7 @@ def resolve(name: str) -> str:
 
 
 def _describe(device: str, kind: str, table: str, code: int, looked: blank.Content) -> tuple[str, str]:
-    """What a device holds that is not to be mounted, and the command that shows or mends it; empty for nothing."""
+    """What a device holds that must not be mounted, and the command that shows or repairs it; empty for nothing."""
     if code == AMBIVALENT:
         return "the marks of several file systems", f"wipefs {device}"
     if kind:
@@ -141,14 +141,14 @@ def _describe(device: str, kind: str, table: str, code: int, looked: blank.Conte
 
 
 def grow_root() -> None:
-    """Let the root file system fill a disk that was made larger; cloud-init does it on the first boot only."""
+    """Grow the root file system to fill a disk that was enlarged; cloud-init does so only on the first boot."""
     device = run(["findmnt", "-n", "-o", "SOURCE", "-t", "ext4", "/"], timeout=60, check=False).stdout.strip()
     if device.startswith("/dev/") and _grow_partition(device):
         _fill(device)
 
 
 def _fill(device: str) -> None:
-    """Let a mounted ext4 fill its device; nothing changes, and nothing is said, where it does already."""
+    """Grow a mounted ext4 to fill its device; silent if it does already."""
     done = run(["resize2fs", device], timeout=600, check=False)
     if done.returncode:
         print(f"goldnode: {device} was not grown: {(done.stderr.strip().splitlines() or [''])[-1]}")

@@ -11,7 +11,7 @@ from goldnode.node.system.unit import Unit
 
 @dataclass(slots=True)
 class DryRunSystem:
-    """A tree that is not the running system: remembers what was asked, and says units run that were started."""
+    """For a tree that is not the running system: records requests, and reports units as running once started."""
 
     done: list[str] = field(default_factory=list)
     running: set[str] = field(default_factory=set)
@@ -75,10 +75,10 @@ class DryRunSystem:
         self.done.append(f"say {line}")
 
     def reload_login(self) -> None:
-        """Nobody is logged in."""
+        """Do nothing: nobody is logged in."""
 
     def addresses(self) -> tuple[str, ...]:
-        """A machine with one address, of those set aside for documentation."""
+        """One address, from a range reserved for documentation."""
         return ("203.0.113.5",)
 
     def handshakes(self, interface: str) -> str:
@@ -86,7 +86,7 @@ class DryRunSystem:
         return self.dumps.get(interface, "")
 
     def answers(self, address: str, port: int, source: str) -> bool:  # noqa: ARG002
-        """Nobody answers."""
+        """Nothing answers."""
         return False
 
     def log_tail(self, unit: str) -> str:

@@ -17,13 +17,13 @@ from goldnode.node.system import machine
 from goldnode.node.system.unit import PROPERTIES, Unit, parse_units
 from goldnode.run import run
 
-#: Lines of a log that tell why a daemon ended: a panic says so first, and its goroutines fill some sixty lines.
+#: Log lines that show why a daemon ended: a panic's message comes first, then some sixty lines of goroutines.
 TAIL = 120
-#: Seconds any of these commands may take.
+#: Seconds that each of these commands may take.
 TIMEOUT = 60.0
-#: Reads files of kernel settings, as systemd does at boot.
+#: Applies files of kernel settings, as systemd does at boot.
 SYSCTL = "/usr/lib/systemd/systemd-sysctl"
-#: Seconds VPNCloud may take to open its device, on a machine that is busy booting.
+#: Seconds VPNCloud may take to open its device on a machine that is busy booting.
 TUNNEL_APPEARS = 30.0
 
 
@@ -39,7 +39,7 @@ class LiveSystem:
         before, wanted = path.lstat(), (self.uid(user), grp.getgrnam(group).gr_gid)
         if (before.st_uid, before.st_gid) == wanted:
             return False
-        # Never through a link: the folder may belong to a daemon that somebody broke into.
+        # Never through a link: the folder may belong to a compromised daemon.
         os.chown(path, *wanted, follow_symlinks=False)
         return True
 
@@ -50,7 +50,7 @@ class LiveSystem:
             return False
         os.fchown(handle, *wanted)
         if tree:
-            # Each folder is entered through the one above it, and no link is followed on the way.
+            # Each folder is opened relative to its parent, and no link is followed on the way.
             for _, folders, files, inside in os.fwalk(".", dir_fd=handle):
                 for name in [*folders, *files]:
                     os.chown(name, *wanted, dir_fd=inside, follow_symlinks=False)
@@ -71,7 +71,7 @@ class LiveSystem:
         else:
             unit = f"goldnode-vpncloud@{mesh.node}.service"
             if changed or not self.units(unit)[unit].active:
-                # Its trust is read at start only.
+                # It reads its trusted keys only at start.
                 self.restart(unit)
             if not machine.appears(Path("/sys/class/net", mesh.interface), TUNNEL_APPEARS):
                 raise HostError(f"{unit} made no {mesh.interface}", hint=f"journalctl -u {unit}")
@@ -81,7 +81,7 @@ class LiveSystem:
             _ip("-6", "rule", "add", "pref", table, "uidrange", f"{uid}-{uid}", "lookup", table)
 
     def uid(self, user: str) -> int:
-        """A user's number."""
+        """A user's numeric ID."""
         return pwd.getpwnam(user).pw_uid
 
     def add_wireguard(self, interface: str) -> None:
@@ -97,7 +97,7 @@ class LiveSystem:
             _ip("-6", "rule", "delete", "table", str(table))
 
     def load_sysctls(self, path: Path) -> None:
-        """Put a file of kernel settings in force; one that this kernel lacks is said, and the others hold."""
+        """Apply a file of kernel settings; one that this kernel lacks is reported, and the others apply."""
         done = run([SYSCTL, path], timeout=TIMEOUT, check=False)
         for line in done.stderr.splitlines():
             self.say(line)
@@ -134,7 +134,7 @@ class LiveSystem:
 
     def reload_login(self) -> None:
         """Let login prompts show the new banner."""
-        # agetty makes the file when it starts, which may be after this unit's view of /run was made.
+        # agetty creates the file when it starts, which may be after this unit's view of /run was set up.
         with contextlib.suppress(OSError):
             os.utime("/run/agetty.reload")
 
@@ -164,7 +164,7 @@ class LiveSystem:
         return run(argv, timeout=TIMEOUT, check=False).stdout
 
     def log_find(self, unit: str, words: str) -> str:
-        """The last line with these words that the unit's present run logged; empty for none."""
+        """The last line with these words from the unit's current run; empty for none."""
         run_id = run(
             ["systemctl", "show", "--value", "--property", "InvocationID", unit], timeout=TIMEOUT
         ).stdout.strip()
@@ -182,6 +182,6 @@ def _exists(interface: str) -> bool:
 
 
 def _rules(table: str) -> int:
-    """How many routing rules lead to a table."""
+    """The number of routing rules that lead to a table."""
     rules = json.loads(run(["ip", "-6", "-json", "rule", "show"], timeout=TIMEOUT).stdout or "[]")
     return sum(str(rule.get("table")) == table for rule in rules)

@@ -1,9 +1,9 @@
-"""This machine: which one it is, how long it has been on, which addresses it has.
+"""This machine: its identity, its uptime, its addresses.
 
 A node's keys are bound to the machine they were made on: cloud-init's instance-id and the DMI
-UUID together.  A snapshot or a copied disk shows another pair, and is recognised.  What the
-machine was when it was configured is remembered, so that a boot without a metadata service is one
-of the same machine, and a refusal can say which fact changed.
+UUID together.  A snapshot or a copied disk has another pair, and is recognised.  The machine's
+identity at the time of configuration is stored, so that a boot without a metadata service counts as
+the same machine, and a refusal can say which fact changed.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ from goldnode.node.layout import Layout
 from goldnode.protocol.address import is_dialable
 from goldnode.run import run
 
-#: What cloud-init calls a machine whose metadata it could not find: that says nothing about which machine it is.
+#: cloud-init's instance ID for a machine without metadata, which identifies no machine.
 NO_DATASOURCE = "iid-datasource-none"
-#: DMI UUIDs that firmware shows where it has none, and one that a vendor shipped by the thousand.
+#: DMI UUIDs that firmware shows if it has none, and one that a vendor shipped by the thousand.
 NO_UUID = re.compile(r"[0-]*|[f-]*|not .*|03000200-0400-0500-0006-000700080009")
-#: Where cloud-init had user-data from, when that was on the machine itself: a CD, a label, the firmware.
+#: cloud-init's sources of user-data on the machine itself: a CD, a label, the firmware.
 LOCAL_SOURCES = ("DataSourceNoCloud", "DataSourceConfigDrive", "DataSourceNone")
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What tells this machine from every other.
+    """What distinguishes this machine from every other.
 
     Attributes:
-        instance_id: cloud-init's, or the one remembered where cloud-init has none on this boot.
-        dmi_uuid: The firmware's; empty where there is none (containers).
-        machine_id: systemd's, made on first boot.
-        boot_id: The kernel's, new on every boot.
+        instance_id: cloud-init's instance ID, or the stored one if cloud-init has none on this boot.
+        dmi_uuid: The firmware's UUID; empty if there is none (containers).
+        machine_id: systemd's machine ID, made on first boot.
+        boot_id: The kernel's boot ID, new on every boot.
     """
 
     instance_id: str
@@ -50,16 +50,16 @@ class Machine:
 
     @property
     def binding(self) -> str:
-        """A digest of what stays the same on this machine, and on no other.
+        """A digest of what stays the same on this machine, and differs on every other.
 
-        The machine-id stands in where neither of the other two exists, as in a container.
+        The machine-id takes the place of the other two if neither exists, as in a container.
         """
         parts = (self.instance_id, self.dmi_uuid) if self.instance_id or self.dmi_uuid else (self.machine_id,)
         return hashlib.sha256("\0".join(("goldnode machine", *parts)).encode()).hexdigest()
 
 
 def read(layout: Layout) -> Machine:
-    """Read who this machine is.
+    """Read this machine's identity.
 
     A machine whose metadata service is gone has no instance ID on this boot, or cloud-init's for
     "none"; with the DMI UUID and machine-id of the time when it was configured, it is the same.
@@ -73,7 +73,7 @@ def read(layout: Layout) -> Machine:
 
 
 def observe(layout: Layout) -> Machine:
-    """What can be seen of this machine on this boot."""
+    """This machine's identity as far as this boot shows it."""
     uuid = _text(layout, "/sys/class/dmi/id/product_uuid").lower()
     return Machine(
         instance_id=_text(layout, "/var/lib/cloud/data/instance-id"),
@@ -84,7 +84,7 @@ def observe(layout: Layout) -> Machine:
 
 
 def recall(layout: Layout) -> Machine | None:
-    """The machine that was configured with this disk; None when none was, or nobody can tell."""
+    """The machine that was configured with this disk; None if none was, or it is unknown."""
     document = _memory(layout)
     facts = [document.get(name) for name in ("instance_id", "dmi_uuid", "machine_id")]
     instance, uuid, machine_id = (fact if isinstance(fact, str) else None for fact in facts)
@@ -94,7 +94,7 @@ def recall(layout: Layout) -> Machine | None:
 
 
 def remember(layout: Layout) -> None:
-    """Write down which machine was configured, and whether its user-data came over the network.
+    """Store which machine was configured, and whether its user-data came over the network.
 
     /usr/lib/systemd/system-generators/goldnode-known reads this file: it keeps cloud-init off on
     later boots of a machine that would ask the network for what it knows.
@@ -110,7 +110,7 @@ def remember(layout: Layout) -> None:
 
 
 def accept(layout: Layout) -> str:
-    """Take this boot's instance ID for another name of the machine that was configured.
+    """Accept this boot's instance ID as another name of the configured machine.
 
     Returns:
         The instance ID.
@@ -131,7 +131,7 @@ def accept(layout: Layout) -> str:
 
 
 def changes(layout: Layout) -> str:
-    """Which facts differ from the machine that was configured with this disk, as clauses; empty for none."""
+    """The facts that differ from the machine that was configured with this disk, as clauses; empty for none."""
     now, known = read(layout), recall(layout)
     if known is None:
         return ""
@@ -144,7 +144,7 @@ def changes(layout: Layout) -> str:
     )
 
 
-#: In the machine's state: which machine was configured.
+#: The file in the machine's state that names the configured machine.
 MEMORY = "machine.json"
 
 
@@ -162,7 +162,7 @@ def _accepted(layout: Layout) -> list[str]:
 
 
 def seconds_since_power_on() -> float:
-    """Seconds since the kernel started, suspended time included: what `ready` is measured by."""
+    """Seconds since the kernel started, including suspended time: the base for `ready`."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
@@ -188,7 +188,7 @@ def _text(layout: Layout, path: str) -> str:
 
 
 def appears(path: Path, timeout: float) -> bool:
-    """Wait until a path exists; whether it does."""
+    """Wait until a path exists; returns whether it does."""
     end = time.monotonic() + timeout
     while not path.exists() and time.monotonic() < end:
         time.sleep(0.2)

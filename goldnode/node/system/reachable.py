@@ -1,9 +1,9 @@
-"""Where others reach this machine: the public address that a cloud's router stands for, or its own interfaces'.
+"""Where others reach this machine: at the public address that a cloud's router translates, or at its interfaces'.
 
-On AWS and Google a machine's interface has a private address, and a router translates a public one to it: who
-announces what ``ip address`` shows is dialled by nobody outside.  cloud-init has read the cloud's metadata, and leaves
-it in instance-data.json until its user-data is scrubbed; since a configured machine asks the metadata service never
-again, what was found there is remembered.  Google's metadata, as cloud-init keeps it, has no such address: there
+On AWS and Google a machine's interface has a private address, and a router translates a public one to it: a node
+that announced what ``ip address`` shows could not be dialled from outside.  cloud-init has read the cloud's metadata,
+and leaves it in instance-data.json until its user-data is scrubbed; since a configured machine never asks the metadata
+service again, what was found there is stored.  Google's metadata, as cloud-init keeps it, has no such address: there
 node.yaml names it (`addresses:`), which Terraform fills in.
 """
 
@@ -20,9 +20,9 @@ from goldnode.files import write_atomic
 from goldnode.node.layout import Layout
 from goldnode.protocol.address import is_dialable
 
-#: What cloud-init found out; the second is the only one with what it takes for sensitive.
+#: cloud-init's instance data; only the second file has what it considers sensitive.
 _INSTANCE_DATA = ("/run/cloud-init/instance-data.json", "/run/cloud-init/instance-data-sensitive.json")
-#: Where each cloud's metadata names addresses that its routers stand for, by the documents of cloud-init's sources:
+#: Where each cloud's metadata names the addresses that its routers translate, as documented for cloud-init's sources:
 #: EC2's names (AWS, Hetzner, OpenStack and others have them), DigitalOcean's reserved address, Azure's interfaces.
 _NAMED = (
     ("public-ipv4",),
@@ -31,7 +31,7 @@ _NAMED = (
     ("imds", "network", "interface", "ipv4", "ipAddress", "publicIpAddress"),
 )
 REMEMBERED = "public-addresses.json"
-#: Addresses that have a meaning inside of some network only (RFC 1918, 6598, 4193).
+#: Addresses that are only valid inside a network (RFC 1918, 6598, 4193).
 _INSIDE = tuple(
     map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"))
 )
@@ -50,7 +50,7 @@ class Reachable:
     """Addresses to announce, IPv4 first.
 
     Attributes:
-        addresses: What others dial.
+        addresses: The addresses that others dial.
         source: Who named them.
     """
 
@@ -62,7 +62,7 @@ class Reachable:
         return Reachable(named, AddressSource.NODE_YAML) if named else self
 
     def __str__(self) -> str:
-        """Addresses and source in words, with what is wrong where nobody outside can dial any of them."""
+        """Addresses and source in words, with a warning if none can be dialled from outside."""
         said = f"{', '.join(self.addresses) or 'no address'}, from {self.source}"
         if any(map(_is_public, self.addresses)):
             return said
@@ -74,10 +74,10 @@ def reachable(layout: Layout, interfaces: tuple[str, ...]) -> Reachable:
 
     Args:
         layout: The machine's paths.
-        interfaces: What its interfaces have.
+        interfaces: Its interfaces' addresses.
 
     Returns:
-        The metadata's public addresses, with the interfaces' own public ones; else what the interfaces have.
+        The metadata's and the interfaces' public addresses; if there are none, the interfaces' others.
     """
     named = _metadata(layout)
     if not named:
@@ -88,7 +88,7 @@ def reachable(layout: Layout, interfaces: tuple[str, ...]) -> Reachable:
 
 
 def _metadata(layout: Layout) -> tuple[str, ...]:
-    """Public addresses by the cloud's metadata: today's where cloud-init ran at this boot, else what it said before."""
+    """Public addresses from the cloud's metadata: this boot's if cloud-init ran, else the stored ones."""
     remembered = layout.state / REMEMBERED
     document = next((found for path in _INSTANCE_DATA if (found := _json(layout, path)) is not None), None)
     if document is None:

@@ -1,7 +1,7 @@
 """Everything that touches the running machine rather than its files, behind one small interface.
 
 `LiveSystem` (``live.py``) is the machine; `DryRunSystem` (``dry_run.py``) is for a tree that is not the
-running system (tests, ``--root``): it does nothing and remembers what it was asked.
+running system (tests, ``--root``): it only records what it was asked to do.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A systemd unit as the agent asks about it: does it run, and how often did it end by itself.
+"""The state of a systemd unit: whether it runs, and how often it ended by itself.
 
-All units of a machine are asked for in one command: two for each node every two seconds were half
-of what the agent of a machine with three nodes cost.
+All units of a machine are queried in one command: with two commands for each node every two seconds,
+they were half of the agent's cost on a machine with three nodes.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from dataclasses import dataclass
 
 from goldnode.errors import HostError
 
-#: What ``systemctl show`` is asked for.
+#: The properties requested from ``systemctl show``.
 PROPERTIES = "ActiveState,NRestarts"
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """What systemd says of a unit.
+    """A unit's state, according to systemd.
 
     Attributes:
-        active: It runs, or is about to.
-        restarts: How often it was started again after it had ended by itself.
+        active: Whether it is running, or about to.
+        restarts: How often it was restarted after it had ended by itself.
     """
 
     active: bool
@@ -29,14 +29,14 @@ class Unit:
 
 
 def parse_units(said: str, names: Sequence[str]) -> dict[str, Unit]:
-    """Read what ``systemctl show`` says: a paragraph for each unit, in the order that they were asked for.
+    """Parse the output of ``systemctl show``: a paragraph for each unit, in the order requested.
 
     Raises:
-        HostError: There are more or fewer paragraphs than names: whether a node runs is then not known.
+        HostError: There are more or fewer paragraphs than names, so whether a node runs is unknown.
     """
     paragraphs = [dict(line.split("=", 1) for line in each.splitlines()) for each in said.split("\n\n") if each.strip()]
     if len(paragraphs) != len(names):
-        raise HostError(f"systemd told of {len(paragraphs)} units and was asked for {len(names)}: {', '.join(names)}",
+        raise HostError(f"systemd reported {len(paragraphs)} units instead of {len(names)}: {', '.join(names)}",
                         hint=f"systemctl status {' '.join(names)}")  # fmt: skip
     return {name: _unit(found) for name, found in zip(names, paragraphs, strict=True)}
 

@@ -1,9 +1,9 @@
 """The data volume: mounted where the nodes are kept, recognised, and never replaced by something else.
 
-A machine whose nodes live on a volume must not start without it: it would make new keys, or find
-an old state.  So the volume's UUID is recorded when it is first used; from then on the volume is
-known by it, whatever name the kernel gives the device.  It is formatted only when it is blank
-(``blank``).  ``decide`` is pure; ``disks`` is the machine's side.
+A machine whose nodes are on a volume must not start without it: it would make new keys, or find
+an old state.  So the volume's UUID is recorded when it is first used; from then on the UUID identifies
+the volume, whatever name the kernel gives the device.  It is formatted only if it is blank
+(``blank``).  ``decide`` is pure; ``disks`` accesses the devices.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from goldnode.files import write_json
 from goldnode.node.layout import Layout
 
 ROOT = "root"
-#: The label of a file system that we made.
+#: The label of a file system made by us.
 LABEL = "goldnode-data"
-#: Smallest device that is formatted: a daemon does not start with less than half of it free (``preflight``).
+#: The smallest device that is formatted: a daemon does not start with less than half of it free (``preflight``).
 SMALLEST = 1 << 30
-#: What a kernel of ours mounts.
+#: File systems that our kernel mounts.
 MOUNTABLE = ("ext4", "ext3", "ext2", "xfs", "btrfs")
 
 
 class VolumeAction(StrEnum):
-    """What is to be done with the volume."""
+    """What to do with the volume."""
 
     NOTHING = "nothing"
     MOUNT = "mount"
@@ -36,7 +36,7 @@ class VolumeAction(StrEnum):
 
 
 class AbsentError(HostError):
-    """The volume is not there yet.
+    """The volume is not attached yet.
 
     Its exit code is its own (EX_TEMPFAIL of sysexits.h): goldnode-configure.service starts again on this one only.
     """
@@ -46,22 +46,22 @@ class AbsentError(HostError):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What is known of the volume.
+    """What is known about the volume.
 
     Attributes:
-        data: What node.yaml says: `root`, a device, `LABEL=…` or `UUID=…`.
-        device: The device's path; empty while there is none.
-        filesystem: What is on it, in blkid's words; empty when blkid knows of nothing.
+        data: The setting in node.yaml: `root`, a device, `LABEL=…` or `UUID=…`.
+        device: The device's path; empty if there is none.
+        filesystem: Its content, by blkid's name; empty if blkid finds nothing.
         uuid: Its UUID.
         label: Its label.
-        recorded: UUID of the volume used before; empty when none was.
-        mounted: UUID of what is mounted there now; empty when nothing is.
-        nodes_on_root: Nodes are kept on the root disk already.
-        blank: It holds zeros wherever one looks.
-        content: What it holds instead of a file system, as a clause; empty when it holds one, or nothing.
-        repair: The command that mends or shows that.
-        size: Bytes.
-        read_only: The device takes no writes.
+        recorded: UUID of the volume used before; empty if none was.
+        mounted: UUID of what is mounted there now; empty if nothing is.
+        nodes_on_root: Whether there are nodes on the root disk already.
+        blank: Whether it holds zeros wherever it was read.
+        content: What it holds instead of a file system, as a clause; empty if it holds one, or nothing.
+        repair: The command that repairs or shows that.
+        size: Its size in bytes.
+        read_only: Whether the device cannot be written.
     """
 
     data: str
@@ -80,11 +80,11 @@ class Found:
 
 
 def decide(found: Found) -> VolumeAction:
-    """What is to be done.
+    """Decide what to do.
 
     Raises:
-        SafetyError: Going on could make a second node out of one, or destroy data.
-        HostError: The device is not there, too small, or takes no writes.
+        SafetyError: Continuing could turn one node into two, or destroy data.
+        HostError: The device is missing, too small, or read-only.
     """
     if found.data == ROOT:
         if found.recorded:
@@ -119,7 +119,7 @@ def _check_attached(found: Found) -> None:
     if not found.device:
         name = f"UUID={found.recorded}, which holds this machine's nodes," if found.recorded else found.data
         raise AbsentError(f"the data volume {name} is not attached",
-                          hint="attach it: this machine waits for it, and goes on by itself")  # fmt: skip
+                          hint="attach it: this machine waits for it, and continues by itself")  # fmt: skip
     if found.recorded and found.uuid != found.recorded:
         raise SafetyError(
             f"{found.device} is another volume ({found.uuid or 'without a file system'}) than the nodes' "
@@ -147,7 +147,7 @@ def _decide_format(found: Found) -> VolumeAction:
 
 
 def format_command(device: str) -> str:
-    """What a person types to format a device on purpose."""
+    """The command with which a person formats a device on purpose."""
     return f"mkfs.ext4 -L {LABEL} -m 0 {device}"
 
 
@@ -165,7 +165,7 @@ class Disks(Protocol):
 
 
 def ensure(layout: Layout, data: str, disks: Disks) -> None:
-    """Have the nodes' folder on the volume that node.yaml names.
+    """Make sure that the nodes' folder is on the volume that node.yaml names.
 
     Raises:
         SafetyError: See ``decide``.
@@ -191,7 +191,7 @@ def ensure(layout: Layout, data: str, disks: Disks) -> None:
     if data != ROOT and not recorded:
         write_json(record, {"version": 1, "uuid": found.uuid, "data": data})
         if damage:
-            print(f"goldnode: {record} {damage}; written anew, for the volume {found.uuid}")
+            print(f"goldnode: {record} {damage}; rewritten for the volume {found.uuid}")
 
 
 def _recorded(record: Path) -> tuple[str, str]:

@@ -74,7 +74,7 @@ def test_a_node_that_is_gone_from_the_machine_loses_its_file(paths: JvmPaths, da
 
 def test_a_network_of_daemons_is_refused(paths: JvmPaths, database: Database) -> None:
     """The service never starts on an image without a JVM network."""
-    with pytest.raises(UsageError, match="localnet runs no JVM"):
+    with pytest.raises(UsageError, match="localnet does not run in a JVM"):
         setup(
             load("localnet"),
             {"alice": 0},

@@ -199,7 +199,7 @@ def test_the_agent_tells_of_hosted_nodes(tree: Tree, acts: Acts, monkeypatch: py
 
 def test_a_node_of_a_daemon_has_no_jvm(tmp_path: Path) -> None:
     """Where the network runs daemons, nothing is prepared for a JVM."""
-    with pytest.raises(UsageError, match="localnet runs no JVM"):
+    with pytest.raises(UsageError, match="localnet does not run in a JVM"):
         jvm_setup.setup(
             load("localnet"), {"a": 0}, jvm_setup.JvmPaths(tmp_path), server=print, psql=print, give=print, share=print
         )

@@ -149,7 +149,7 @@ def test_what_somebody_changed_is_put_back(tree: Tree) -> None:
 
 def test_a_damaged_image_is_said(tmp_path: Path) -> None:
     """A tree that no bake made is no image."""
-    with pytest.raises(ImageError, match="not an image of goldnode"):
+    with pytest.raises(ImageError, match="not a goldnode image"):
         read_image(Layout(tmp_path))
 
 
@@ -227,4 +227,4 @@ def test_a_lease_moves_a_key_that_is_there(tree: Tree) -> None:
     tree.node_yaml("validator", "", "val-1")
     machine, _ = tree.configure()
 
-    assert "names no lease any more" in str(machine.failures["val-1"])
+    assert "no longer names a lease" in str(machine.failures["val-1"])

@@ -23,7 +23,7 @@ def test_a_unit_without_restarts_has_none() -> None:
 
 def test_an_answer_about_other_units_is_no_answer() -> None:
     """Fewer paragraphs than units are never taken for "it does not run"."""
-    with pytest.raises(HostError, match="told of 3 units and was asked for 2"):
+    with pytest.raises(HostError, match="reported 3 units instead of 2"):
         parse_units(SAID, ["a", "b"])
     with pytest.raises(HostError, match="told of 0 units"):
         parse_units("", ["a"])
