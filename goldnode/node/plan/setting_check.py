@@ -14,13 +14,12 @@ from typing import Any
 
 from goldnode.config.node_entry import NodeEntry
 from goldnode.errors import Fault
-from goldnode.forms import PORT
+from goldnode.forms import is_host, is_port
 from goldnode.node.plan.daemon_config import flatten, plain
 
 #: Go's time.ParseDuration, without a sign: no daemon uses negative durations.
 DURATION = re.compile(r"(?:[0-9]+(?:\.[0-9]*)?(?:ns|us|µs|ms|s|m|h))+|0")
-#: What a daemon listens on or dials: nothing, a socket in a file, or a host and a port.
-ADDRESS = re.compile(rf"|unix://.+|(?:[a-z]+://)?(?:\[[0-9a-fA-F:.]*\]|[A-Za-z0-9._-]*):(?:0|{PORT})")
+_SCHEME = re.compile(r"[a-z]+://")
 KINDS = {bool: "true or false", int: "an integer", float: "a number", str: "a text", list: "a list"}
 
 
@@ -58,9 +57,17 @@ def _wrong(file: str, key: str, value: Any, default: Any) -> str:
     if isinstance(default, str) and default and DURATION.fullmatch(default) and default != "0":
         return "" if DURATION.fullmatch(value) else "must be a duration, as 5s or 1m30s, without spaces"
     listens = plain(key).endswith(("laddr", "listen_addr", ".address"))
-    if isinstance(default, str) and listens and not ADDRESS.fullmatch(value):
+    if isinstance(default, str) and listens and not _is_listen(value):
         return "must be an address with a port from 1 to 65535, as tcp://127.0.0.1:26657"
     return ""
+
+
+def _is_listen(value: str) -> bool:
+    """Whether a daemon can listen on this, or dial it: nothing, a socket in a file, or a host and a port."""
+    if not value or re.fullmatch("unix://.+", value):
+        return True
+    host, colon, port = _SCHEME.sub("", value, count=1).rpartition(":")
+    return bool(colon) and is_port(port, 0) and (not host or is_host(host))
 
 
 def _fault(entry: NodeEntry, file: str, key: str, value: Any, reason: str, fix: str) -> Fault:

@@ -51,6 +51,8 @@ def test_a_misspelt_key_is_found(key: str, letter: str) -> None:
         ("mempool.size", -1, "must not be negative"),
         ("rpc.cors_allowed_origins", "*", "must be a list"),
         ("rpc.laddr", "tcp://0.0.0.0:99999", "must be an address with a port"),
+        ("rpc.laddr", "tcp://999.0.113.5:26657", "must be an address with a port"),
+        ("rpc.laddr", "tcp://[fd00::g]:26657", "must be an address with a port"),
         ("instrumentation.prometheus_listen_addr", "26660", "must be an address with a port"),
     ],
 )
@@ -65,6 +67,9 @@ def test_a_value_of_the_wrong_kind_is_found(key: str, value: object, reason: str
         ("consensus.timeout_commit", "1m30s"),
         ("mempool.size", 9000),
         ("instrumentation.prometheus_listen_addr", ":26661"),
+        ("rpc.laddr", "tcp://[::]:26657"),
+        ("rpc.laddr", "tcp://localhost:0"),
+        ("rpc.laddr", "unix:///run/rpc.sock"),
     ],
 )
 def test_right_values_pass(key: str, value: object) -> None:
