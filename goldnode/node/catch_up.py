@@ -6,14 +6,14 @@ loses power in the middle continues where it was, and one that has state is neve
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
+from goldnode.errors import SafetyError
 from goldnode.files import write_json
+from goldnode.node import node_files
 from goldnode.node.layout import NodeLayout
 from goldnode.node.plan.catch_up import Trust
 
@@ -65,7 +65,7 @@ class CatchUpState:
 def read(node: NodeLayout) -> CatchUpState:
     """Read the file; empty for a node that never had to catch up, or whose file is damaged."""
     try:
-        document: dict[str, Any] = json.loads(node.catch_up.read_text())
+        document = node_files.read_object(node.catch_up) or {}
         trust = document["trust"]
         return CatchUpState(
             Phase(document["phase"]),
@@ -75,7 +75,7 @@ def read(node: NodeLayout) -> CatchUpState:
             else None,
             str(document["reason"]),
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (SafetyError, ValueError, KeyError, TypeError):
         return CatchUpState()
 
 

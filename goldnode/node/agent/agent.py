@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from goldnode.discovery.alarm import Alarm, AlarmKind
 from goldnode.discovery.exchange import Exchange
-from goldnode.errors import SafetyError
+from goldnode.errors import HostError, SafetyError
 from goldnode.files import sha256_file, write_atomic, write_json
 from goldnode.node import catch_up, cluster, in_force, node_files, scrub
 from goldnode.node.agent import console, hosted, metrics
@@ -124,8 +124,8 @@ class Agent:
                     self.found.memberships[name].publish(
                         self._record_builders[name].facts(supervisor.facts, report, now)
                     )
-            except SafetyError as error:
-                # A file of this node was damaged since: its siblings are still cared for, and its record stays.
+            except (SafetyError, HostError) as error:
+                # Something of this node was damaged since: its siblings are still cared for, and its record stays.
                 report = hosted.refused(name, supervisor.facts.role.name, error)
             self._attend(name, report, now)
             self._tell(name, report)

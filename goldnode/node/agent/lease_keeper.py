@@ -13,6 +13,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from goldnode.discovery.plain_file import read_plain
 from goldnode.errors import GoldnodeError, HostError
 from goldnode.node.agent.rpc import Rpc
 from goldnode.node.keys import lease, signer_home
@@ -59,10 +60,10 @@ def last_report(node: NodeLayout, now: float) -> LeaseReport:
         now: Unix seconds.
     """
     try:
-        document = json.loads(node.lease_status.read_text())
+        document = json.loads(read_plain(node.lease_status))
         written = float(document.pop("time"))
         report = LeaseReport(**document)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, HostError, ValueError, KeyError, TypeError, RecursionError):
         nothing = f"its keeper said nothing yet: journalctl -u {node.lease_unit}"
         return LeaseReport("unknown", 0, 0, "", fences=True, renewed=0.0, reason=nothing)
     if now - written > SILENCE:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import secrets
@@ -13,7 +12,7 @@ from typing import Any
 
 from goldnode.errors import GoldnodeError, HostError, SafetyError
 from goldnode.files import write_json
-from goldnode.node import preflight
+from goldnode.node import node_files, preflight
 from goldnode.node.agent.lease_keeper import LeaseKeeper
 from goldnode.node.agent.rpc import LoopbackRpc
 from goldnode.node.commands.nodes import one
@@ -111,9 +110,9 @@ def settings_of(node: NodeLayout) -> dict[str, Any]:
 
     Raises:
         HostError: The node has no lease.
+        SafetyError: Its file is damaged.
     """
-    try:
-        document: dict[str, Any] = json.loads(node.lease_settings.read_text())
-    except FileNotFoundError as error:
-        raise HostError(f"{node.name} has no signing lease", hint="write lease: into node.yaml") from error
+    document = node_files.read_object(node.lease_settings, hint="goldnode configure")
+    if document is None:
+        raise HostError(f"{node.name} has no signing lease", hint="write lease: into node.yaml")
     return document

@@ -7,13 +7,13 @@ together, by renames that a power cut may interrupt and the next boot completes.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 
 from goldnode.errors import SafetyError
 from goldnode.files import write_json
+from goldnode.node import node_files
 from goldnode.node.keys import keys
 from goldnode.node.layout import NodeLayout
 
@@ -73,23 +73,27 @@ def leave(node: NodeLayout) -> None:
 
 def store(node: NodeLayout) -> str:
     """The configured value of `lease:`; empty without a lease."""
-    try:
-        return str(json.loads(node.lease_settings.read_text())["store"])
-    except FileNotFoundError:
-        return ""
+    return str((node_files.read_object(node.lease_settings, hint="goldnode configure") or {}).get("store", ""))
 
 
 def record(node: NodeLayout, random: Callable[[int], bytes]) -> LeaseRecord:
-    """This node's record of its lease, created on first use."""
-    try:
-        return LeaseRecord(**json.loads(node.lease_record.read_text()))
-    except FileNotFoundError:
+    """This node's record of its lease, created on first use.
+
+    Raises:
+        SafetyError: The file cannot be used, and nothing else says under which name this node has the lease.
+    """
+    document = node_files.read_object(node.lease_record, hint=node_files.aside(node.lease_record), ours=True)
+    if document is None:
         key = keys.read_record(node)
         made = LeaseRecord(random(16).hex(), new=key is not None and not key.used)
         write_json(node.lease_record, asdict(made))
         return made
-    except (ValueError, TypeError) as error:
-        raise SafetyError(f"{node.lease_record} cannot be read: {error}", hint="goldnode status") from error
+    holder, new, new_in = document.get("holder"), document.get("new", False), document.get("new_in", "")
+    if not (isinstance(holder, str) and holder and isinstance(new, bool) and isinstance(new_in, str)):
+        raise node_files.unusable(
+            node.lease_record, "it does not say who this node is in the store", node_files.aside(node.lease_record)
+        )
+    return LeaseRecord(holder, new, new_in)
 
 
 def first_seen(node: NodeLayout, known: LeaseRecord, incarnation: str) -> LeaseRecord:

@@ -291,8 +291,8 @@ def _share(source: Path, target: Path) -> None:
 
 def _number(path: Path) -> int:
     try:
-        return int(path.read_text())
-    except (OSError, ValueError):
+        return int(read_plain(path))
+    except (OSError, HostError, ValueError):
         return 0
 
 
