@@ -10,13 +10,23 @@ import re
 
 #: What CometBFT and the SDK log, and what it means.
 _UPGRADE = re.compile(r"UPGRADE \\*\"?([\w.-]+?)\\*\"? NEEDED", re.IGNORECASE)
+#: A name that nobody resolves; between it and the reason stand both ends of the question.
+_NAME = re.compile(
+    r"lookup ([\w.-]+)[^\n]{0,200}?: (?:no such host|i/o timeout|server misbehaving|cannot unmarshal DNS message)"
+)
+#: Whoever was dialled proved to be somebody else.
+_STRANGER = re.compile(r"conn\.ID \(\w+\) dialed ID \((\w+)\) mismatch")
+#: How CometBFT ends, or goes on, without a seed; why, it said before.
+_NO_SEED = re.compile(r"[^\n]*couldn't resolve any seed nodes|Couldn't connect to any seeds")
 _SIGNS = (
     (re.compile(r"found signature from the same key", re.IGNORECASE), "double-sign"),
     (_UPGRADE, "upgrade"),
     (re.compile(r"can't get pubkey|remote signer|accept connection", re.IGNORECASE), "signer"),
-    (re.compile(r"no space left", re.IGNORECASE), "disk"),
+    (re.compile(r"no space left|less than \d+ MiB are free", re.IGNORECASE), "disk"),
     (re.compile(r"oom-kill|out of memory|cannot allocate memory", re.IGNORECASE), "memory"),
-    (re.compile(r"lookup ([\w.-]+)[^\n]{0,60}?: (?:no such host|i/o timeout|server misbehaving)"), "dns"),
+    (_NAME, "peers"),
+    (_STRANGER, "peers"),
+    (_NO_SEED, "peers"),
     (re.compile(r"address already in use", re.IGNORECASE), "port"),
     (re.compile(r"database entry point either missing or corrupted"), "database"),
     (re.compile(r"^(?:panic|fatal error|Error): [^\n]{1,160}", re.MULTILINE), "end"),
@@ -39,7 +49,7 @@ UNKNOWN = "starting"
 #: The start of the reason shown for a daemon that ended with a message.
 LAST_WORDS = "ended with"
 #: Prefixes of the reasons that apply even to a daemon which answers.
-TROUBLES = ("the name ", "the disk is full")
+TROUBLES = ("the name ", "another node answers ", "none of its seeds ", "the disk is full")
 
 
 def failure(log: str) -> str:
@@ -58,6 +68,8 @@ def failure(log: str) -> str:
     if upgrade:
         return f"waiting for upgrade {upgrade.group(1)}: launch a new image, and goldnode handover"
     words = _NEXT_FIELD.split(hit.group(1).strip(), maxsplit=1)[0][:LONGEST]
+    if "no space left" in words:
+        return f"the disk is full, and its consensus has failed: df -h, then goldnode restart; it said: {words}"
     what = ": its application is another than the chain's" if re.search(r"app ?hash", words, re.IGNORECASE) else ""
     return f"its consensus has failed, and it makes no block until it is started again{what}; it said: {words}"
 
@@ -99,8 +111,11 @@ def explain(log: str, *, alone: bool) -> str:
     _, kind, hit = max(found, key=lambda each: each[0])
     match kind:
         case "double-sign":
-            more = "; with a single validator it cannot end by itself" if alone else ""
-            return f"waiting until its own signature is no longer in the last blocks (double-sign check){more}"
+            needed = "with a single validator" if alone else "with a third of the voting power or more"
+            return (
+                "waiting until its own signature is no longer in the last blocks (double-sign check); "
+                f"{needed} that never ends by itself: consensus.double_sign_check_height: 0 in node.yaml"
+            )
         case "upgrade":
             return f"waiting for upgrade {hit.group(1)}: launch a new image, and goldnode handover"
         case "signer":
@@ -109,8 +124,8 @@ def explain(log: str, *, alone: bool) -> str:
             return "the disk is full: df -h"
         case "memory":
             return "ended by the kernel: the machine's memory is full; free -m, and a larger machine or fewer nodes"
-        case "dns":
-            return f"the name {hit.group(1)} does not resolve: resolvectl query {hit.group(1)}"
+        case "peers":
+            return _without_peers(log)
         case "port":
             return "a port of it is in use: ss -ltnp"
         case "database":
@@ -119,3 +134,13 @@ def explain(log: str, *, alone: bool) -> str:
             return f"{LAST_WORDS} {hit.group(0)}"
         case _:
             return f"does not start: {hit.group(0)[:160]}"
+
+
+def _without_peers(log: str) -> str:
+    """Why a daemon finds nobody: names that do not resolve, or that lead to others, or to nobody."""
+    names, strangers = _NAME.findall(log), _STRANGER.findall(log)
+    if names:
+        return f"the name {names[-1]} does not resolve: resolvectl query {names[-1]}"
+    if strangers:
+        return f"another node answers where {strangers[-1][:8]} should: its name or address leads to somebody else"
+    return "none of its seeds answers, or their names do not resolve: goldnode logs"

@@ -42,6 +42,7 @@ log = logging.getLogger(__name__)
 
 #: Free bytes below which a running daemon is stopped; above that the preflight lets it start again.
 FULL_BYTES = preflight.FREE_BYTES // 2
+DISK_FULL = f"stopped: the disk is almost full, and it starts again with {preflight.FREE_BYTES >> 20} MiB free: df -h"
 #: States of a daemon that has all the chain's blocks.
 AT_TIP = frozenset({NodeState.SIGNING, NodeState.NOT_SIGNING, NodeState.NOT_IN_SET, NodeState.FOLLOWING})
 
@@ -157,7 +158,7 @@ class Supervisor:
             reason = waits_for or self._start(now)
         elif self.free(node.home) < FULL_BYTES:
             self.system.stop(node.unit)
-            reason = "stopped: the disk is almost full"
+            reason = DISK_FULL
         else:
             health = self._health(now)
             self._height = max(self._height, health.height)
@@ -277,6 +278,8 @@ class Supervisor:
     def _start(self, now: float) -> str:
         """Start the daemon if that is allowed; otherwise return the reason why it is not."""
         facts, node = self.facts, self.facts.layout
+        if self.free(node.home) < preflight.FREE_BYTES:
+            return DISK_FULL
         choice = self._may_start(now)
         if not choice.go:
             return choice.reason

@@ -26,10 +26,10 @@ NEEDED = 20
 QUICK = {"config.toml": {"consensus.timeout_commit": "300ms", "consensus.peer_gossip_sleep_duration": "20ms"}}
 
 
-def hidden_and_sentries(made: Fleet) -> tuple[Host, list[Host]]:
+def hidden_and_sentries(made: Fleet, power: int = 10) -> tuple[Host, list[Host]]:
     """A validator with a key of its own and two sentries, booted and signing."""
     key = Key(seed("hidden"))
-    write_genesis(made, {key: 10})
+    write_genesis(made, {key: power})
     validator = made.add("val-1", "validator", consensus_key="existing", min_sentries=2)
     sentries = [made.add(name, "sentry") for name in ("s-1", "s-2")]
     bring(validator, key)

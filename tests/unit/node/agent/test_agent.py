@@ -160,7 +160,7 @@ def test_a_held_node_stays_stopped(tree: Tree, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_full_disk_stops_the_node(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before the daemon can corrupt its database, it is stopped, and the console says why."""
+    """Before the daemon can corrupt its database, it is stopped, and status says why until it starts by itself."""
     world = World(tree, "sentry", monkeypatch)
     world.reconcile()
     world.free = 1000
@@ -169,6 +169,10 @@ def test_a_full_disk_stops_the_node(tree: Tree, monkeypatch: pytest.MonkeyPatch)
 
     assert f"stop {UNIT}" in done
     assert "the disk is almost full" in done[-1]
+    assert [] == world.reconcile()
+    assert "the disk is almost full" in str(world.status()["reason"])
+    world.free = 1 << 40
+    assert f"start {UNIT}" in world.reconcile()
 
 
 def test_a_second_holder_of_the_identity_stops_a_validator(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -97,6 +97,23 @@ def test_times_have_nanoseconds() -> None:
         ('ERR UPGRADE "v32" NEEDED at height: 5', False, "waiting for upgrade v32"),
         ("goldnode-node@s-1.service: Failed with result 'oom-kill'.", False, "the machine's memory is full"),
         ("ERR lookup seed.example.org on 127.0.0.53:53: no such host", False, "the name seed.example.org does not"),
+        (
+            "ERR lookup s.example on [fd00::53]:53: read udp [fd00::10:1]:40000->[fd00::53]:53: i/o timeout",
+            False,
+            "the name s.example does not",
+        ),
+        ("ERR lookup s.example: cannot unmarshal DNS message", False, "the name s.example does not resolve"),
+        (
+            "lookup s.example: no such host\nError: couldn't resolve any seed nodes",
+            False,
+            "the name s.example does not resolve",
+        ),
+        (
+            f"auth failure: conn.ID ({OWN}) dialed ID ({PEER}) mismatch\nERR Couldn't connect to any seeds",
+            False,
+            "another node answers where 22222222 should",
+        ),
+        ("ERR Couldn't connect to any seeds module=p2p", False, "none of its seeds answers"),
         ("write /x/000007.log: no space left on device", False, "the disk is full"),
         ("can't get pubkey: timed out", False, "remote signer"),
         ("write: no space left on device", False, "disk is full"),
@@ -194,6 +211,7 @@ APP_HASH = "+2/3 committed an invalid block: wrong Block.Header.AppHash.  Expect
         ('ERR CONSENSUS FAILURE!!! err="index out of range" module=consensus stack="g"', "said: index out of range"),
         (r'ERR CONSENSUS FAILURE!!! err="UPGRADE \"v32\" NEEDED at height: 5" module=consensus', "for upgrade v32"),
         (f"ERR CONSENSUS FAILURE!!! err={'x' * 9000} module=consensus", f"it said: {'x' * 240}"),
+        ('CONSENSUS FAILURE!!! err="write /x/wal: no space left on device" module=consensus', "the disk is full, and"),
         ("INF Ensure peers module=pex", ""),
     ],
 )
