@@ -26,7 +26,8 @@ def answers(user_data: str, instance: str) -> dict[str, str]:
         "placement/": "availability-zone\nregion",
     }
     found = {f"meta-data/{path}": text for path, text in {**meta, **folders}.items()}
-    return {**found, "user-data": user_data, "dynamic/instance-identity/document": "{}"}
+    dynamic = {"dynamic/instance-identity/": "document", "dynamic/instance-identity/document": "{}"}
+    return {**found, **dynamic, "user-data": user_data}
 
 
 class Handler(BaseHTTPRequestHandler):

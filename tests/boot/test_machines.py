@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 
 from goldnode.cluster import user_data
 from goldnode.config import network as networks
+from goldnode.fleet import monitor
 from goldnode.fleet.genesis import Validator, plain
 from goldnode.fleet.single_vm import FORWARD, HOST, RENDEZVOUS, Sandbox, SandboxVm
 from goldnode.node.keys.cometbft_keys import Key
@@ -19,6 +22,7 @@ from goldnode.vm import accel, machine
 from goldnode.vm.machine import Firmware, QemuSpec
 from tests.support.cluster_lab import seed
 from tests.support.node_lab import Cluster
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.long, pytest.mark.any_image]
 GENESIS_TIME = datetime(2026, 1, 1, tzinfo=UTC)
@@ -31,8 +35,10 @@ write_files:
     content: |
       version: 1
       role: rendezvous
-      data: /dev/vdb
+      data: /dev/disk/by-id/virtio-late
 """
+#: A slot that a disk can be put into while the machine runs.
+SLOT = ("-device", "pcie-root-port,id=bay,bus=pcie.0")
 IDENTITY = "3f0f0a52-0d6e-4d6e-9d0c-5a3c6b1f0001"
 
 
@@ -54,7 +60,7 @@ def switched_off(bench: Sandbox) -> Iterator[None]:
         bench.namespace.stop(log.parent.name)
 
 
-def pasted(role: str, *names: str) -> str:
+def pasted(role: str, *names: str, ssh_keys: tuple[str, ...] = ()) -> str:
     """User-data as `cluster user-data` makes it."""
     cluster = Cluster()
     network = networks.load("localnet")
@@ -68,6 +74,7 @@ def pasted(role: str, *names: str) -> str:
             nodes=[user_data.NodeSpec(name, own, cluster.invite(own)) for name, own in roles],
             rendezvous=[RENDEZVOUS] if names else [],
             genesis=plain(network.chain_id, [Validator("world", key, 10)], GENESIS_TIME) if names else b"",
+            ssh_keys=ssh_keys,
         )
     )
 
@@ -183,27 +190,63 @@ def test_a_lost_metadata_service_costs_no_time(bench: Sandbox, localnet: Path) -
     box.reset()
     without = float(box.wait_for(configured, times=3))
 
+    print(f"reboot with the metadata service {usual} s, without {without} s: {without / usual:.2f} times")
     assert without <= 1.2 * usual, f"{without} s without, {usual} s with"
     box.off()
 
 
-def test_a_volume_grown_while_the_machine_was_off_is_filled(bench: Sandbox, image: Path) -> None:
-    """Formatted when it is blank, mounted for everybody; the next boot grows the file system with the disk."""
+def test_a_late_volume_is_taken_and_a_grown_one_is_filled(bench: Sandbox, image: Path) -> None:
+    """Attached while the machine waits for it, and formatted; the next boot knows it by another name, and grows it."""
     volume = bench.folder / "volume.qcow2"
     run(["qemu-img", "create", "-q", "-f", "qcow2", volume, "1G"])
     seed_cd = on_cd(bench, "grown", WITH_VOLUME)
-    spec = QemuSpec(bench.folder / "grown.qcow2", seed=seed_cd, volumes=(volume,), identity=IDENTITY)
+    spec = QemuSpec(bench.folder / "grown.qcow2", seed=seed_cd, identity=IDENTITY, extra=SLOT)
     box = bench.boot("grown", image, spec, (8700,))
+    box.wait_for(r"/dev/disk/by-id/virtio-late is not attached")
+    box.wait_for(r"login:")
+    assert not answers(box, 8700)
+    file = {"driver": "file", "filename": str(volume)}
+    monitor.tell(bench.folder / "grown", "blockdev-add", driver="qcow2", file=file, **{"node-name": "late"})
+    monitor.tell(bench.folder / "grown", "device_add", driver="virtio-blk-pci", drive="late", bus="bay", serial="late")
     box.wait_for("rendezvous listens on")
     assert "was grown" not in box.console
     box.off()
     run(["qemu-img", "resize", "-q", volume, "2G"])
 
-    box = bench.boot("grown", image, spec, (8700,))
+    box = bench.boot("grown", image, replace(spec, volumes=(volume,)), (8700,))
     box.wait_for(r"/dev/vdb was grown with its disk")
     box.wait_for("rendezvous listens on")
 
     assert answers(box, 8700)
+    box.off()
+
+
+def test_a_daemon_that_the_kernel_ends_for_its_memory_says_so(bench: Sandbox, localnet: Path) -> None:
+    """A real out-of-memory kill of a real daemon: `goldnode status` names memory, until there is enough again."""
+    key = bench.folder / "key"
+    run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key])
+    user = pasted("sentry", "sentry-1", ssh_keys=(key.with_suffix(".pub").read_text().strip(),))
+    spec = QemuSpec(bench.folder / "memory.qcow2", seed=on_cd(bench, "memory", user), identity=IDENTITY)
+    box = bench.boot("memory", localnet, spec, (22,))
+    box.wait_for(READY)
+    unit = "goldnode-node@sentry-1.service"
+
+    def typed(command: str) -> str:
+        words = ["ssh", "-i", key, "-p", str(FORWARD + 22), "-o", "StrictHostKeyChecking=no", "-o", "BatchMode=yes"]
+        argv = [*map(str, words), "-o", "UserKnownHostsFile=/dev/null", "root@127.0.0.1", command]
+        return bench.namespace.run(argv, check=False, timeout=60).stdout
+
+    def reason() -> str:
+        return str(json.loads(typed("goldnode status --json"))["nodes"][0]["reason"])
+
+    assert until(lambda: "sentry-1" in typed("goldnode status"), 120, 2)
+    typed(f"systemctl set-property --runtime {unit} MemoryMax=12M MemorySwapMax=0")
+    assert until(lambda: "memory is full" in reason(), 180, 2), typed(f"journalctl -u {unit} | tail -30")
+    ended = typed(f"journalctl -o cat -u {unit}")
+    typed(f"systemctl set-property --runtime {unit} MemoryMax=infinity")
+
+    assert until(lambda: "memory is full" not in reason(), 180, 2), typed("goldnode status")
+    assert "oom-kill" in ended
     box.off()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import struct
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -116,6 +117,48 @@ def lvm(image: Path) -> None:
     run(["losetup", "-d", device])
 
 
+def put(image: Path, offset: int, data: bytes) -> None:
+    """Write bytes into a disk; an offset below 0 counts from its end."""
+    with image.open("r+b") as stream:
+        stream.seek(offset, os.SEEK_END if offset < 0 else os.SEEK_SET)
+        stream.write(data)
+
+
+def raid(image: Path) -> None:
+    """Give a disk to Linux's RAID, which keeps its superblock (version 1.0) at the end (drivers/md/md.c)."""
+    sector = (image.stat().st_size // 512 - 16) & ~7
+    head = struct.pack("<IIII16s32sQIIQII", 0xA92B4EFC, 1, 0, 0, b"array", b"host:0", 0, 1, 0, sector, 0, 2)
+    block = bytearray(head.ljust(256, b"\0"))
+    struct.pack_into("<QQQ", block, 128, 0, sector, sector)
+    total = sum(struct.unpack("<64I", block))
+    struct.pack_into("<I", block, 216, ((total & 0xFFFFFFFF) + (total >> 32)) & 0xFFFFFFFF)
+    put(image, sector * 512, bytes(block))
+
+
+def zfs(image: Path) -> None:
+    """Give a disk to ZFS: uberblocks in the label at its beginning, and in the one at its end."""
+    blocks = b"".join(struct.pack("<QQ", 0x00BAB10C, 5000).ljust(1024, b"\0") for _ in range(8))
+    for label in (0, -(256 << 10)):
+        put(image, label + (128 << 10), blocks)
+
+
+def bcache(image: Path) -> None:
+    """Put a disk behind bcache (include/uapi/linux/bcache.h)."""
+    magic = bytes.fromhex("c68573f64e1a45ca8265f57f48ba6d81")
+    rest = (struct.pack("<QQ", 8, 1) + magic + b"\1" * 32).ljust(200, b"\0")
+    put(image, 4096, struct.pack("<Q", crc64(rest)) + rest)
+
+
+def crc64(data: bytes) -> int:
+    """The sum that bcache keeps of its superblock."""
+    value, most = 0xFFFFFFFFFFFFFFFF, 0xFFFFFFFFFFFFFFFF
+    for byte in data:
+        value ^= byte << 56
+        for _ in range(8):
+            value = ((value << 1) ^ 0x42F0E1EBA9EA3693 if value >> 63 else value << 1) & most
+    return value ^ most
+
+
 #: Between the edges and the backups of ext4.
 MIDDLE = PARTLY // 2 // blank.PIECE * blank.PIECE
 #: How a disk is made that is not blank → what its refusal says and proposes.
@@ -133,6 +176,9 @@ OCCUPIED: dict[str, tuple[Callable[[Path], object], str, str]] = {
         "an encrypted volume (LUKS)", "cryptsetup",
     ),
     "lvm": (lvm, "(LVM)", "name the logical volume"),
+    "raid": (raid, "a part of a RAID", "mdadm --examine"),
+    "zfs": (zfs, "a part of a ZFS pool", "zpool import"),
+    "bcache": (bcache, "a bcache device", "bcache-super-show"),
     "swap": (lambda i: run(["mkswap", i]), "swap space", "swapon"),
 }  # fmt: skip
 

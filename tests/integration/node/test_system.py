@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import pwd
 import sys
 from pathlib import Path
 
 import pytest
 
+from goldnode.errors import SafetyError
+from goldnode.node.plan.plan import FolderPlan, Plan
+from goldnode.node.system import apply
 from goldnode.node.system.live import LiveSystem
 from goldnode.paths import REPOSITORY
 from goldnode.run import run
@@ -62,6 +66,24 @@ def test_settings_hold_at_once(tmp_path: Path) -> None:
     path.write_text("net.ipv4.no_such_setting = 1\nnet.ipv4.ip_default_ttl = 77\n")
 
     assert "77" == _inside("settings", path).split()[-1]
+
+
+def test_root_gives_nothing_away_behind_a_link(tmp_path: Path) -> None:
+    """What a daemon puts in the place of its folder, or into it, is not followed: what it leads to keeps its owner."""
+    roots, home, replaced = tmp_path / "roots", tmp_path / "home", tmp_path / "data"
+    for folder in (roots, home):
+        folder.mkdir()
+    (roots / "file").write_text("")
+    replaced.symlink_to(roots)
+    (home / "inside").symlink_to(roots)
+
+    apply.apply(Plan((FolderPlan(home, 0o750, "nobody", "nogroup", tree=True),)), Unattended())
+    with pytest.raises(SafetyError, match="is not a directory"):
+        apply.apply(Plan((FolderPlan(replaced, 0o750, "nobody", "nogroup", tree=True),)), Unattended())
+
+    nobody = pwd.getpwnam("nobody").pw_uid
+    assert [0, 0] == [path.stat().st_uid for path in (roots, roots / "file")]
+    assert [nobody, nobody] == [path.lstat().st_uid for path in (home, home / "inside")]
 
 
 if __name__ == "__main__":

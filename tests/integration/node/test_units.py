@@ -138,5 +138,7 @@ def test_a_strict_validator_leaves_by_its_mesh_only(tmp_path: Path) -> None:
     confined = [firewall.Confined("nobody", "gnmesh0")]
     text = firewall.render([], [Private("daemon", (26659,))], public=False, confined=confined)
 
-    assert ["127.0.0.1 80"] == answered(tmp_path, text, 65534, "127.0.0.1@80", "127.0.0.1@26659")
+    # On loopback, and on the mesh's own address, where a remote signer's port is.
+    wanted = ("127.0.0.1@80", "127.0.0.1@26659", "fd00::7@26659")
+    assert ["127.0.0.1 80"] == answered(tmp_path, text, 65534, *wanted)
     assert 'meta skuid "nobody" oifname != { "lo", "gnmesh0" } reject' in text

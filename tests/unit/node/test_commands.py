@@ -55,6 +55,18 @@ def test_configuring_tells_the_node_id(person: Person) -> None:
     assert "goldnode: sentry s-1: configured, node id " in said
 
 
+@pytest.mark.parametrize(("more", "warned"), [({}, True), ({"consensus_key": "existing"}, False)])
+def test_a_key_made_on_the_root_disk_is_warned_of_at_boot(
+    person: Person, more: dict[str, object], warned: bool
+) -> None:
+    """The console says that the key is gone with the machine; not so of a key that comes from elsewhere."""
+    person.tree.node_yaml("validator", Cluster().invite("validator"), "val-1", **more)
+
+    _, said = person.types("configure")
+
+    assert warned == ("goldnode: warning: val-1: its consensus key was made on this machine's root disk" in said)
+
+
 def test_faults_have_the_exit_code_of_their_class(person: Person) -> None:
     """A wrong node.yaml is exit 3, with every fault and a command to type."""
     person.tree.write("/etc/goldnode/node.yaml", "version: 1\nrole: sentry\n")

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from goldnode.config.choices import ConsensusKey
 from goldnode.errors import HostError, SafetyError
+from goldnode.files import write_json
 from goldnode.node import scrub, switch
 from goldnode.node.keys import handover, identity, keys
 from goldnode.node.keys.cometbft_keys import Key
-from goldnode.node.keys.signing_state import SigningState
+from goldnode.node.keys.key_rules import Verdict, decide
+from goldnode.node.keys.signing_state import SigningState, to_document
 from goldnode.node.layout import Layout, NodeLayout
 from goldnode.node.system import volume
 from goldnode.node.system.dry_run import DryRunSystem
@@ -101,6 +104,21 @@ def test_a_copy_of_a_handed_over_volume_is_not_told_apart(node: NodeLayout, tmp_
     taken = [identity.ensure(each, machine, lambda: seed("other")) for each, machine in ((node, "b"), (copy, "c"))]
 
     assert ["b", "c"] == [each.binding for each in taken]
+
+
+def test_a_whole_disk_of_before_is_not_told_apart(node: NodeLayout, tmp_path: Path) -> None:
+    """What docs say is not prevented: key, signing state and our record, all of before, agree on their machine."""
+    before = tmp_path / "before"
+    shutil.copytree(node.base, before)
+    write_json(node.signing_state, to_document(SigningState(9, 0, 3)))
+    keys.note_progress(node)
+    shutil.rmtree(node.base)
+    before.rename(node.base)
+
+    identity.ensure(node, "a", lambda: seed("other"))
+    verdict = decide(keys.gather(node, ConsensusKey.EXISTING))
+
+    assert (Verdict.READY, SigningState(7, 0, 3)) == (verdict, keys.read_state(node))
 
 
 @pytest.mark.parametrize("what", ["handover", "identity"])
