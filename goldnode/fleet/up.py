@@ -5,6 +5,7 @@ Whatever goes wrong before it is up, nothing is left running.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import time
@@ -17,7 +18,7 @@ from goldnode.bake import golden
 from goldnode.cluster import store
 from goldnode.config import network as networks
 from goldnode.config.daemon import Family
-from goldnode.errors import UsageError
+from goldnode.errors import HostError, UsageError
 from goldnode.files import write_atomic
 from goldnode.fleet import external_validators, genesis, history, state
 from goldnode.fleet.external_validators import ExternalValidator
@@ -34,6 +35,8 @@ from goldnode.vm import accel
 
 #: Seconds for all machines together to get ready; four at once take about 150 without KVM.
 TIMEOUT = 900.0
+#: Seconds a validator that is ready has until the chain has its signature; it takes some blocks, of seconds each.
+SIGNING_TIMEOUT = 300.0
 #: Additional settings of an external validator, given itself and its socket.
 More = Callable[[ExternalValidator, str], daemon_config.Settings]
 POLL = 1.0
@@ -135,6 +138,32 @@ def wait_ready(fleet: Fleet, timeout: float, note: Callable[[str], None] = _tell
         if not waiting - hopeless or time.monotonic() > end:
             return tuple(sorted(waiting))
         time.sleep(POLL)
+
+
+def wait_signing(fleet: Fleet, timeout: float, note: Callable[[str], None] = _tell_nobody) -> tuple[str, ...]:
+    """Wait until every validator that is ready has signed a block, as the external validators have it.
+
+    A node is ready when its daemon answers: between that and a first signature it still syncs.
+
+    Args:
+        fleet: The fleet.
+        timeout: Seconds since now.
+        note: Told how many sign, in words.
+
+    Returns:
+        Names of the validators that are ready and were not seen to sign.
+    """
+    end, silent = time.monotonic() + timeout, set(fleet.state.validators) & set(fleet.state.ready)
+    begun = len(silent)
+    while silent:
+        with contextlib.suppress(HostError):
+            signers = fleet.external().signers()
+            silent = {name for name in silent if fleet.state.validators[name] not in signers}
+        note(f"{begun - len(silent)} signing")
+        if silent and time.monotonic() > end:
+            break
+        time.sleep(POLL)
+    return tuple(sorted(silent))
 
 
 def observe(fleet: Fleet) -> set[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from invoke.collection import Collection
@@ -21,6 +22,7 @@ from goldnode.fleet import plan
 from goldnode.fleet import status as states
 from goldnode.fleet import up as story
 from goldnode.paths import cache
+from goldnode.progress import Progress
 from goldnode.tasks import host
 from goldnode.tasks.bake import needs_of
 from goldnode.tasks.console import existing, one_of, progress
@@ -78,7 +80,8 @@ def up(
     spec = plan.FleetSpec(network, int(sentries), kind, *counts, key, open_validators, with_history)
     with progress() as told:
         fleet = story.up(spec, _folder(folder), told, image=own, acceleration=AccelMode(accel))
-    _tell(fleet)
+        silent = _first_signatures(fleet, told)
+    _tell(fleet, silent)
 
 
 @task(
@@ -96,7 +99,8 @@ def move(_: Context, name: str, image: str, identity: str = "", folder: str = ""
     fleet = fleets.Fleet.find(_folder(folder))
     with progress() as told:
         moving.move(fleet, _machine(fleet, name), disk, Path(identity) if identity else None, told, story.TIMEOUT)
-    _tell(fleet)
+        silent = _first_signatures(fleet, told)
+    _tell(fleet, silent)
 
 
 @task(help={"json": "print it as JSON", "watch": "repeat until Ctrl-C", "folder": FOLDER})
@@ -149,16 +153,24 @@ def ssh(_: Context, name: str, identity: str = "", folder: str = "") -> None:
     os.execvp(argv[0], argv)  # noqa: S606 - ssh takes this terminal over
 
 
-def _tell(fleet: fleets.Fleet) -> None:
-    """Show the fleet; fails when a node of it is not ready."""
+def _first_signatures(fleet: fleets.Fleet, told: Progress) -> tuple[str, ...]:
+    with told.step("ready to first signature") as step:
+        return story.wait_signing(fleet, story.SIGNING_TIMEOUT, step.note)
+
+
+def _tell(fleet: fleets.Fleet, silent: Sequence[str]) -> None:
+    """Show the fleet; fails when a node of it is not ready, or a validator was not seen to sign."""
     rows = states.rows(fleet)
     output.show(states.screen(fleet.state, rows))
     late = [row for row in rows if row.role != states.EXTERNAL_ROLE and row.own_ready is None]
     for row in late:
         output.say(f"not ready: {row.name}: {row.state}{f': {row.reason}' if row.reason else ''}")
         output.say(f"  try: ./invoke fleet console {row.name}")
+    for name in silent:
+        output.say(f"ready, but no block has its signature yet: {name}")
+        output.say("  try: ./invoke fleet status --watch")
     output.say("it goes on; to end it: ./invoke fleet down")
-    if late:
+    if late or silent:
         raise Exit(code=1)
 
 

@@ -216,9 +216,12 @@ class Reached:
 
 
 def progress(age: float, block_time: float, pace: Pace) -> str:
-    """How far behind a node is, for people: ``catching up: 3,400 blocks behind, 21 min``."""
+    """How far behind a node is, for people: ``catching up: about 3,400 blocks behind, 21 min``.
+
+    The age of the latest block is known; blocks are what the network's usual block time makes of it.
+    """
     left = pace.seconds_left()
-    said = f"catching up: {age / block_time:,.0f} blocks behind"
+    said = f"catching up: about {age / block_time:,.0f} blocks behind"
     if left is None:
         return said
     return f"{said}, {left / 60:.0f} min" if left >= 90 else f"{said}, {left:.0f} s"  # noqa: PLR2004 - reads better

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -66,6 +67,18 @@ def test_the_chain_goes_on_without_its_hidden_validator(world: Fleet) -> None:
     assert HIDDEN.address not in world.external().signers()
     assert 3 == len(world.external().signers())
     assert 2 == len(world.external().peers())
+
+
+def test_who_is_ready_and_does_not_sign_is_named(world: Fleet) -> None:
+    """`fleet up` goes on until the chain has every ready validator's signature, and says whose it has not."""
+    assert until(lambda: height(world) > 3, 60)
+    signer = next(iter(world.external().signers()))
+    world.keep(replace(world.state, validators={**world.state.validators, "seen": signer}))
+    nobody_ready = up.wait_signing(world, 2)
+    world.keep(replace(world.state, ready={"hidden": 1.0, "seen": 1.0}))
+
+    assert () == nobody_ready
+    assert ("hidden",) == up.wait_signing(world, 2)
 
 
 def test_status_tells_of_the_world(world: Fleet) -> None:

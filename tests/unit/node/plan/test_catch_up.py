@@ -137,6 +137,6 @@ def test_progress_tells_blocks_and_time() -> None:
     """The time left follows from how much faster than the chain the node is."""
     pace = Pace().noting(1000.0, 0.0).noting(1010.0, 100.0)
 
-    assert "catching up: 100 blocks behind" == progress(600.0, 6.0, Pace())
-    assert "catching up: 3,400 blocks behind, 2 min" == progress(20400.0, 6.0, pace)
-    assert "catching up: 100 blocks behind" == progress(600.0, 6.0, Pace(((0.0, 0.0), (10.0, 5.0))))
+    assert "catching up: about 100 blocks behind" == progress(600.0, 6.0, Pace())
+    assert "catching up: about 3,400 blocks behind, 2 min" == progress(20400.0, 6.0, pace)
+    assert "catching up: about 100 blocks behind" == progress(600.0, 6.0, Pace(((0.0, 0.0), (10.0, 5.0))))
