@@ -14,7 +14,20 @@ if {"invoke", "inv"} & {Path(sys.argv[0]).name, Path(sys.argv[0]).parent.name}:
 from goldnode.tasks.terminal import lazy
 
 with lazy.waiting():
-    from goldnode.tasks import bake, bench, boot, cluster, fleet, image, network, node, release, rendezvous, test
+    from goldnode.tasks import (
+        bake,
+        bench,
+        boot,
+        cluster,
+        fleet,
+        image,
+        network,
+        node,
+        outdated,
+        release,
+        rendezvous,
+        test,
+    )
 
 ns = Collection()
 for task in (
@@ -23,6 +36,7 @@ for task in (
     test.run_tests,
     test.check,
     network.networks,
+    outdated.outdated,
     rendezvous.rendezvous,
     release.release,
     release.verify,

@@ -28,12 +28,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from goldnode import files, paths
-from goldnode.bake import compress, grub
+from goldnode.bake import compress, grub, snapshot
 from goldnode.bake.freshness import FRESH, age
 from goldnode.errors import BakeError, HostError
 from goldnode.image.allowed import left_out
 from goldnode.image.check import check_image
-from goldnode.progress import Progress
+from goldnode.progress import Progress, Step
 from goldnode.run import CommandError, run
 
 SUITE = "trixie"
@@ -44,7 +44,9 @@ BIOS_AT, ESP_AT, ROOT_AT = (1, 1), (2, 16), (18, 1260)
 EPOCH = 1767225600
 #: Bases kept for the same inputs: a bake that began with the previous one reads it to its end.
 KEPT = 2
-#: The time a base was made, in its folder's name.
+#: In a base's folder: which state of Debian it is of, empty for a mirror's.
+SNAPSHOT = "snapshot"
+#: When a base was made, in its folder's name.
 _STAMP = "%Y%m%dT%H%M%SZ"
 #: Listed explicitly, because mke2fs's defaults differ between hosts.
 EXT4_FEATURES = (
@@ -59,11 +61,13 @@ class BaseSpec:
 
     Attributes:
         arch: Debian's name of the architecture.
-        packages: Debian packages, sorted; their dependencies are installed too, their recommendations are not.
+        packages: Debian packages, sorted; their dependencies follow, their recommendations do not.
+        snapshot: The state of Debian they are of, as a snapshot service writes it; empty for the newest there is.
     """
 
     arch: str
     packages: tuple[str, ...]
+    snapshot: str = ""
 
     @property
     def key(self) -> str:
@@ -87,12 +91,19 @@ class Base:
         key: The key of its inputs.
         packages: (name, version, architecture) of every package in it.
         made: When its packages were fetched.
+        snapshot: The state of Debian they are of; empty when a mirror gave them, which keeps none.
     """
 
     folder: Path
     key: str
     packages: tuple[tuple[str, str, str], ...]
     made: datetime
+    snapshot: str = ""
+
+    @property
+    def of(self) -> datetime:
+        """The instant of Debian that its packages are of: nothing mended later is in it."""
+        return snapshot.instant(self.snapshot) if self.snapshot else self.made
 
     @property
     def disk(self) -> Path:
@@ -118,7 +129,9 @@ def find(spec: BaseSpec) -> Base | None:
         return None
     folder, when = made[-1]
     packages = json.loads((folder / "packages.json").read_text())
-    return Base(folder, spec.key, tuple((name, version, arch) for name, version, arch in packages), when)
+    kept = folder / SNAPSHOT
+    stamp = kept.read_text().strip() if kept.exists() else ""
+    return Base(folder, spec.key, tuple((name, version, arch) for name, version, arch in packages), when, stamp)
 
 
 def _made(spec: BaseSpec) -> list[tuple[Path, datetime]]:
@@ -148,30 +161,38 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def assemble(spec: BaseSpec, progress: Progress, fresh: timedelta = FRESH, now: Callable[[], datetime] = _now) -> Base:
-    """Return the base of ``spec``, from the cache or newly made; nothing may ship from it before ``search``.
+def assemble(
+    spec: BaseSpec,
+    progress: Progress,
+    fresh: timedelta = FRESH,
+    now: Callable[[], datetime] = _now,
+    service: snapshot.Service | None = None,
+) -> Base:
+    """Return the base of ``spec``, from the cache or newly made; nothing may be shipped from it before ``search``.
 
     Args:
-        spec: What it is made of.
+        spec: What it is made of; of one state of Debian it is made once, and never too old.
         progress: Told of each step.
-        fresh: How old a cached one may be; an older one is rebuilt.
-        now: The current time.
+        fresh: How old one from the cache may be; an older one is made anew.
+        now: The present.
+        service: Gives states of Debian; its newest one is taken where it answers and ``spec`` names none.
 
     Raises:
-        HostError: A tool is missing, or the package mirror cannot be used.
+        HostError: A tool is missing, or the package mirror cannot be used; the state that was asked for is not given.
     """
     root = paths.cache() / "bases"
     with files.locked(root / f"{spec.key}.lock"):
         found, present = find(spec), now()
-        if found and present - found.made <= fresh:
+        if found and (spec.snapshot or present - found.of <= fresh):
             return found
-        old = f", because those at hand are {age(found.made, present)}" if found else ""
+        old = f", because those at hand are {age(found.of, present)}" if found else ""
         with tempfile.TemporaryDirectory(prefix="draft-", dir=root) as name:
             draft = Path(name)
-            with progress.step(f"base: Debian packages{old}"):
-                tree = _fetched(spec, draft, found, present)
+            with progress.step(f"base: Debian packages{old}") as step:
+                tree, stamp = _fetched(spec, draft, found, present, fresh, service, step)
             with progress.step("base: disk"):
                 _assemble(spec, tree, draft)
+            (draft / "done" / SNAPSHOT).write_text(stamp)
             (draft / "done").rename(root / f"{spec.key}-{present.strftime(_STAMP)}")
         for folder, _ in _made(spec)[:-KEPT]:
             shutil.rmtree(folder)
@@ -181,16 +202,50 @@ def assemble(spec: BaseSpec, progress: Progress, fresh: timedelta = FRESH, now: 
     return made
 
 
-def _fetched(spec: BaseSpec, draft: Path, found: Base | None, now: datetime) -> Path:
-    """The packages, or an error that says how old the cached ones are, and how to accept them."""
+def _fetched(
+    spec: BaseSpec,
+    draft: Path,
+    found: Base | None,
+    now: datetime,
+    fresh: timedelta,
+    service: snapshot.Service | None,
+    step: Step,
+) -> tuple[Path, str]:
+    """The packages and their state, or a refusal that says how old those at hand are, and how to accept them."""
+    if spec.snapshot:
+        if service is None:
+            raise HostError(f"no snapshot service is known that would have Debian of {spec.snapshot}; docs/baking.md",
+                            hint=f"export {snapshot.SETTING}=https://HOST/archive")  # fmt: skip
+        # What it answers is of before, and that is what was asked for: all of before is there.
+        snapshot.newest(service, SUITE, spec.snapshot)
+        return _packages(spec, draft, (service, spec.snapshot)), spec.snapshot
+    if service and (stamp := _state(service, now, min(fresh, snapshot.BEHIND), step)):
+        try:
+            return _packages(spec, draft, (service, stamp)), stamp
+        except HostError as error:
+            step.note(f"from the mirror: {error.message.splitlines()[0]}")
     try:
-        return _packages(spec, draft)
+        return _packages(spec, draft), ""
     except HostError as error:
         if found is None:
             raise
-        days = (now - found.made).days + 1
-        raise HostError(f"{error.message}\nthe cached ones are {age(found.made, now)}",
+        days = (now - found.of).days + 1
+        raise HostError(f"{error.message}\nthose at hand are {age(found.of, now)}",
                         hint=f"./invoke bake --base-days {days}, to accept them") from error  # fmt: skip
+
+
+def _state(service: snapshot.Service, now: datetime, fresh: timedelta, step: Step) -> str:
+    """The newest state that a service has; empty when it does not answer, or is behind what is asked for."""
+    try:
+        stamp = snapshot.newest(service, SUITE, now.strftime(snapshot.STAMP))
+    except HostError as error:
+        step.note(f"from the mirror: {error.message}")
+        return ""
+    if now - snapshot.instant(stamp) > fresh:
+        step.note(f"from the mirror: the snapshot service is behind, at {stamp}")
+        return ""
+    step.note(f"snapshot {stamp}")
+    return stamp
 
 
 def search(base: Base, progress: Progress) -> None:
@@ -224,14 +279,26 @@ def _refuse_secrets(disk: Path) -> None:
         )
 
 
-def _packages(spec: BaseSpec, draft: Path) -> Path:
-    """Install the packages into a tar; no mirror is named, so Debian's default or the host's setting applies."""
+def _packages(spec: BaseSpec, draft: Path, state: tuple[snapshot.Service, str] | None = None) -> Path:
+    """Install the packages into a tar: no mirror is named, so Debian's default or the host's setting serves.
+
+    Args:
+        spec: What to install.
+        draft: Where the tar goes.
+        state: A snapshot service, and which state of its; None for the mirror.
+
+    Raises:
+        HostError: They cannot be had, or not be installed.
+    """
     tree = draft / "tree.tar"
+    tree.unlink(missing_ok=True)
     argv = ["mmdebstrap", "--quiet", "--variant=minbase", f"--architectures={spec.arch}"]
     argv += [f"--include={','.join(spec.packages)}", '--aptopt=APT::Install-Recommends "false"']
     argv += [f"--dpkgopt={option}" for option in dpkg_options()]
+    if state:
+        argv += [f"--setup-hook={hook}" for hook in snapshot.setup_hooks(*state)]
     argv += [f"--essential-hook={hook}" for hook in _early_hooks()]
-    argv += [f"--customize-hook={hook}" for hook in _hooks()]
+    argv += [f"--customize-hook={hook}" for hook in (*_hooks(), *(snapshot.customize_hooks() if state else ()))]
     try:
         run([*argv, SUITE, tree], env={"SOURCE_DATE_EPOCH": str(EPOCH)})
     except CommandError as error:

@@ -12,7 +12,7 @@ import io
 import json
 import stat
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,9 +44,16 @@ class Entry:
     link: str = ""
 
 
-def entries(network: Network, payload: Payload, arch: str) -> list[Entry]:
-    """Everything that the image has beyond the base, sorted by path."""
-    found = [*_roles(), *_network(network, payload, arch)]
+def entries(network: Network, payload: Payload, arch: str, debian: Mapping[str, str] | None = None) -> list[Entry]:
+    """Everything the image gets on top of the base, sorted by path.
+
+    Args:
+        network: What it is baked for.
+        payload: Daemon, genesis and programs.
+        arch: Debian's name of the architecture.
+        debian: Suite, date and, where known, snapshot of the Debian below; None where a cloud brings its own.
+    """
+    found = [*_roles(), *_network(network, payload, arch, debian)]
     found += [Entry(file.path_on_image, file.mode, file.source) for file in payload.files]
     found.append(Entry(f"{LIB}/node.pyz", 0o644, node_program()))
     found.append(Entry(f"{LIB}/precompile.py", 0o644, paths.REPOSITORY / "packer" / "scripts" / "precompile.py"))
@@ -94,7 +101,7 @@ def _roles() -> Iterator[Entry]:
                 yield Entry(path, 0o755 if file.stat().st_mode & stat.S_IXUSR else 0o644, file)
 
 
-def _network(network: Network, payload: Payload, arch: str) -> Iterator[Entry]:
+def _network(network: Network, payload: Payload, arch: str, debian: Mapping[str, str] | None) -> Iterator[Entry]:
     image = {
         "version": 1,
         "network": network.name,
@@ -102,6 +109,7 @@ def _network(network: Network, payload: Payload, arch: str) -> Iterator[Entry]:
         "daemon": {"name": network.daemon.name, "version": network.daemon.version},
         "arch": arch,
         "payload": payload.key,
+        **({"debian": dict(debian)} if debian else {}),
     }
     yield Entry(f"{LIB}/image.json", 0o644, _json(image))
     yield Entry(f"{LIB}/network.json", 0o644, _json(dict(network.document)))

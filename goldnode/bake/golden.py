@@ -21,7 +21,7 @@ from typing import Any
 
 from goldnode import files, paths
 from goldnode.bake import base as bases
-from goldnode.bake import content, manifest, vmbake
+from goldnode.bake import content, manifest, snapshot, vmbake
 from goldnode.bake.build_dir import temporary_build_dir
 from goldnode.bake.compress import compress
 from goldnode.bake.freshness import FRESH
@@ -63,6 +63,7 @@ class BakeOptions:
         force: Bake even if nothing has changed.
         platform: Who runs the machine that becomes the image.
         fresh: How old the base's Debian packages may be; older ones are fetched anew.
+        snapshot: `auto`, `off`, or the state of Debian that the base is made of (``snapshot.stamp_of``).
     """
 
     network: Network
@@ -73,6 +74,7 @@ class BakeOptions:
     force: bool = False
     platform: Platform = Platform.QEMU
     fresh: timedelta = FRESH
+    snapshot: str = snapshot.Wanted.AUTO
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +120,14 @@ def bake(options: BakeOptions, progress: Progress) -> BakeResult:
     timer, started = StepTimer(progress), time.monotonic()
     network = options.network
     stock = options.platform is Platform.STOCK
-    spec = bases.BaseSpec(options.arch, base_packages(options))
-    with beside(lambda: bases.assemble(spec, timer, options.fresh)) as assembled:
+    wanted = options.snapshot
+    spec = bases.BaseSpec(options.arch, base_packages(options), "" if wanted in {*snapshot.Wanted} else wanted)
+    service = None if wanted == snapshot.Wanted.OFF else snapshot.known()
+    with beside(lambda: bases.assemble(spec, timer, options.fresh, service=service)) as assembled:
         payload = obtain(network, options.arch, artifacts_dir=options.artifacts, strict=options.strict, progress=timer)
         base = assembled.result()
     target = manifest.names(network, options.arch, deferred=bool(payload.deferred), stock=stock)
-    entries = content.entries(network, payload, options.arch)
+    entries = content.entries(network, payload, options.arch, debian_of(base))
     with (
         files.locked(paths.cache() / "bakes" / f"{options.platform}-{target.image.name}.lock"),
         temporary_build_dir() as build_dir,
@@ -146,9 +150,9 @@ def bake(options: BakeOptions, progress: Progress) -> BakeResult:
             key=key,
             base={
                 "key": base.key,
-                "suite": bases.SUITE,
                 "disk_sha256": files.sha256_file(base.disk),
                 "made": base.made.isoformat(),
+                **debian_of(base),
             },
             packages=packages,
             accelerator=acceleration,
@@ -159,6 +163,12 @@ def bake(options: BakeOptions, progress: Progress) -> BakeResult:
         (build_dir / "image.qcow2").replace(target.image)
         files.write_json(target.manifest, document)
     return BakeResult(target.image, document, baked=True)
+
+
+def debian_of(base: bases.Base) -> dict[str, str]:
+    """Which Debian an image stands on: its name, the day its packages are of, and the state where one is known."""
+    state = {"snapshot": base.snapshot} if base.snapshot else {}
+    return {"suite": bases.SUITE, "date": f"{base.of:%Y-%m-%d}", **state}
 
 
 def base_packages(options: BakeOptions) -> tuple[str, ...]:

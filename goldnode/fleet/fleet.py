@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from goldnode.bake import manifest
 from goldnode.cluster import govern, user_data
 from goldnode.cluster.store import Cluster
 from goldnode.errors import UsageError
@@ -238,11 +239,16 @@ class Fleet:
 
 
 def share(image: Path, target: Path) -> None:
-    """The image under a name of the fleet's own: a later bake must not replace it under running disks."""
+    """The image under a name of the fleet's: a later bake must not change the ground under running disks.
+
+    Its manifest goes along, where there is one: it says what the machines run.
+    """
     try:
         os.link(image, target)
     except OSError:
         shutil.copyfile(image, target)
+    if (told := manifest.beside(image)).exists():
+        shutil.copyfile(told, manifest.beside(target))
 
 
 def make_volume(target: Path, keys: Mapping[str, Key]) -> Path:

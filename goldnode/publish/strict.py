@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from goldnode.bake.freshness import OLDEST_RELEASED
+from goldnode.bake.freshness import OLDEST_RELEASED, packages_of
 from goldnode.errors import ImageError
 
 
@@ -52,11 +52,11 @@ def require_fresh(manifest: Mapping[str, Any], now: datetime) -> None:
     Raises:
         ImageError: They are more than a day old, or their age is unknown.
     """
-    made = manifest["base"].get("made")
-    if made is None:
+    of = packages_of(manifest["base"])
+    if of is None:
         _refuse(manifest["network"], ["nobody knows how old its Debian packages are"])
-    elif now - datetime.fromisoformat(made) > OLDEST_RELEASED:
-        _refuse(manifest["network"], [f"its Debian packages are of {made[:10]}, more than a day old"])
+    elif now - of > OLDEST_RELEASED:
+        _refuse(manifest["network"], [f"its Debian packages are of {of:%Y-%m-%d}, more than a day old"])
 
 
 def _unknown_source(source: Mapping[str, Any]) -> list[str]:

@@ -11,7 +11,8 @@ from invoke.tasks import task
 
 from goldnode.bake import cloud, golden
 from goldnode.bake import platform as platforms
-from goldnode.bake.freshness import FRESH, age
+from goldnode.bake import snapshot as snapshots
+from goldnode.bake.freshness import FRESH, age, packages_of
 from goldnode.config import choices
 from goldnode.config import daemon as daemons
 from goldnode.config import network as networks
@@ -38,6 +39,7 @@ MB = 1_000_000
         "artifacts": "folder with files of the network, found by their hash; searched first",
         "force": "bake even if nothing has changed",
         "base_days": "how many days old the base's Debian packages may be; older ones are fetched anew",
+        "snapshot": "state of Debian: auto (the newest of a snapshot service, where one answers), off, or a date",
         "json": "print the manifest as JSON at the end",
     },
 )
@@ -53,6 +55,7 @@ def bake(
     artifacts: str = "",
     force: bool = False,
     base_days: int = FRESH.days,
+    snapshot: str = snapshots.Wanted.AUTO,
     json: bool = False,
 ) -> None:
     """Bake a network's golden image: every role installed, none enabled, sealed and checked."""
@@ -71,6 +74,7 @@ def bake(
         force=force,
         platform=where,
         fresh=timedelta(days=base_days),
+        snapshot=snapshot if snapshot in {*snapshots.Wanted} else snapshots.stamp_of(snapshot),
     )
     host.require([Need.BAKE, Need.MACHINE, *needs_of(chosen)])
     if where.cloud:
@@ -104,8 +108,11 @@ def _report(result: golden.BakeResult) -> None:
         return
     output.show(step_table(result.manifest["seconds"]), stderr=True)
     output.tell(f"accelerator: {result.manifest['accelerator']['name']} ({result.manifest['accelerator']['reason']})")
-    made = datetime.fromisoformat(result.manifest["base"]["made"])
-    output.tell(f"base: Debian {result.manifest['base']['suite']} of {made:%Y-%m-%d}, {age(made, datetime.now(UTC))}")
+    base = result.manifest["base"]
+    of = packages_of(base)
+    old = age(of, datetime.now(UTC)) if of else "of unknown age"
+    origin = f"snapshot {base['snapshot']}" if "snapshot" in base else "from the mirror"
+    output.tell(f"base: Debian {base['suite']} of {base['date']}, {old}, {origin}")
     output.say(f"{result.image}  {image['size'] / MB:.0f} MB  sha256 {image['sha256']}")
     for item in result.manifest["deferred"]:
         output.say(f"DEFERRED to first boot: {item['name']} from {item['url']} sha256 {item['sha256']}")

@@ -13,14 +13,13 @@ from invoke.tasks import task
 from rich import table as tables
 
 from goldnode.authoring import chain_registry, lockfile, registry_json, registry_sweep, renewal, source_lock
-from goldnode.authoring import outdated as comparison
-from goldnode.bake.programs import gitsource, toolchain
+from goldnode.bake.programs import toolchain
 from goldnode.config import network as nouns
 from goldnode.config import network_check
 from goldnode.errors import Fault, InputError, UsageError
 from goldnode.fetch import retry, store
 from goldnode.files import write_atomic
-from goldnode.paths import cache, out
+from goldnode.paths import cache
 from goldnode.progress import Progress
 from goldnode.tasks.console import existing, progress
 from goldnode.tasks.terminal import output
@@ -188,33 +187,6 @@ def import_all(_: Context, from_: str, into: str = "", page: str = "", json: boo
     output.say(f"{made} of {len(outcomes)} live chains make a network file" + (f", written to {into}" if into else ""))
 
 
-@task(
-    positional=[],
-    iterable=["name"],
-    help={
-        "name": "a network, or a file of your own; may be repeated (default: every real network)",
-        "from_": "a clone of the chain-registry, for what it recommends",
-        "json": "print the rows as JSON",
-    },
-)
-def outdated(_: Context, name: list[str], from_: str = "", json: bool = False) -> None:
-    """Compare files, registry, newest tags and baked images, and say what to do."""
-    known = [nouns.load(entry) for entry in name or nouns.names()]
-    wanted = [network for network in known if name or not network.private]
-    registry = comparison.recommendations(Path(from_)) if from_ else {}
-    rows = comparison.rows(wanted, registry, comparison.images(out()), gitsource.tags)
-    if json:
-        output.say_json([asdict(row) for row in rows])
-        return
-    table = tables.Table("network", "file", "recommended", "newest tag", "baked")
-    for row in rows:
-        table.add_row(row.network, row.file, row.recommended or "?", row.tagged or "?", ", ".join(row.baked) or "-")
-    output.show(table)
-    for row in rows:
-        if row.advice or row.reason:
-            output.say(f"{row.network}: {row.advice or f'newest tag unknown: {row.reason}'}")
-
-
 def _reject(faults: list[Fault], path: Path) -> None:
     if faults:
         raise InputError(f"{path} would have faults, so it was not written:", faults=faults)
@@ -268,4 +240,4 @@ def _faults(path: Path) -> list[Fault]:
         return list(error.faults)
 
 
-ns = Collection(check, show, lock, import_, import_all, outdated)
+ns = Collection(check, show, lock, import_, import_all)

@@ -140,7 +140,12 @@ class Agent:
 
     def page(self) -> str:
         """The metrics of all nodes."""
-        own = metrics.render(list(self.reports.values()), alarms=len(self.alarms), uptime=self.since_power_on())
+        own = metrics.render(
+            list(self.reports.values()),
+            alarms=len(self.alarms),
+            uptime=self.since_power_on(),
+            debian=self.found.image.debian,
+        )
         return own + (self.host.metrics() if self.found.hosted else "")
 
     def _page_address(self) -> str:
@@ -235,5 +240,6 @@ class Agent:
             "nodes": [{**console.document(r), "ready": r.name in self._ready} for r in self.reports.values()],
             "alarms": sorted(str(alarm) for alarm in alarms),
             "warnings": list(warnings(self.found)),
+            "debian": dict(self.found.image.debian),
         }
         write_json(self.layout.status, document)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from datetime import date
 from typing import Any
 
 from goldnode.node.agent.health import NodeState
@@ -104,6 +105,15 @@ def _upgrade(report: NodeReport) -> dict[str, Any] | None:
 def announced(nodes: Iterable[Mapping[str, Any]]) -> list[str]:
     """A line for each node that announces an address: which one, and who named it."""
     return [f"{node['name']}: announces {node['announced']}" for node in nodes if node.get("announced")]
+
+
+def debian(of: Mapping[str, str], today: date) -> list[str]:
+    """How old the image's Debian packages are, in a line; none where it does not say."""
+    if not of:
+        return []
+    days = max(0, (today - date.fromisoformat(of["date"])).days)
+    state = f", snapshot {of['snapshot']}" if "snapshot" in of else ""
+    return [f"image: Debian {of['suite']} of {of['date']}, {days} day{'' if days == 1 else 's'} old{state}"]
 
 
 def leases(nodes: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import http.server
 import socket
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 from goldnode.node.agent.health import NodeState
 from goldnode.node.agent.supervisor import NodeReport
@@ -40,11 +41,21 @@ _HELP = {
     "goldnode_upgrade_ready": "1 when the next version's binary is here and what it should be",
     "goldnode_alarms": "Problems with the cluster or the rendezvous",
     "goldnode_uptime_seconds": "Seconds since power-on",
+    "goldnode_debian_date": "Day the image's Debian packages are of, unix seconds",
 }
 
 
-def render(reports: Iterable[NodeReport], *, alarms: int, uptime: float) -> str:
-    """The page."""
+def render(
+    reports: Iterable[NodeReport], *, alarms: int, uptime: float, debian: Mapping[str, str] | None = None
+) -> str:
+    """The page.
+
+    Args:
+        reports: The machine's nodes.
+        alarms: How many problems there are with clusters and rendezvous.
+        uptime: Seconds since power-on.
+        debian: Suite, date and snapshot of the image's Debian packages; empty or None where it does not say.
+    """
     values: dict[str, list[tuple[str, float]]] = {name: [] for name in _HELP}
     for report in reports:
         labels = f'node="{report.name}",role="{report.role}",node_id="{report.node_id}"'
@@ -81,10 +92,14 @@ def render(reports: Iterable[NodeReport], *, alarms: int, uptime: float) -> str:
             values["goldnode_signed_height"].append((labels, report.key.height))
     values["goldnode_alarms"].append(("", alarms))
     values["goldnode_uptime_seconds"].append(("", round(uptime, 1)))
+    if debian:
+        labels = f'suite="{debian["suite"]}",snapshot="{debian.get("snapshot", "")}"'
+        day = datetime.fromisoformat(debian["date"]).replace(tzinfo=UTC)
+        values["goldnode_debian_date"].append((labels, day.timestamp()))
     lines = []
     for name, samples in values.items():
         lines += [f"# HELP {name} {_HELP[name]}", f"# TYPE {name} gauge"] if samples else []
-        lines += [f"{name}{{{labels}}} {value:g}" if labels else f"{name} {value:g}" for labels, value in samples]
+        lines += [f"{name}{{{labels}}} {value:.15g}" if labels else f"{name} {value:.15g}" for labels, value in samples]
     return "\n".join(lines) + "\n"
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import time
 from argparse import Namespace
+from datetime import UTC, datetime
 from typing import Any
 
 from goldnode.errors import HostError
@@ -36,6 +37,9 @@ def status(layout: Layout, arguments: Namespace) -> int:
             print(f"alarm: {alarm}")
         for warning in document.get("warnings", ()):
             print(f"warning: {warning}")
+        today = datetime.fromtimestamp(document["time"], UTC).date()
+        for line in console.debian(document.get("debian", {}), today):
+            print(line)
     return 0 if all(node["healthy"] for node in document["nodes"]) and not document["alarms"] else 1
 
 

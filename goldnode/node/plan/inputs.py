@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,8 @@ class ImageFacts:
         daemon: Path of the program.
         genesis: Path of the genesis file; on a private network it comes with user-data.
         deferred: Whether something is still to be fetched.
-        library: The folder of all these.
+        library: Where all of it is.
+        debian: Suite, date and, where known, snapshot of its Debian packages; empty where a cloud brought its own.
     """
 
     network: Network
@@ -44,6 +45,7 @@ class ImageFacts:
     genesis: Path
     deferred: bool = False
     library: Path = Path("/usr/lib/goldnode")
+    debian: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def ladder(self) -> dict[str, Any] | None:
@@ -142,6 +144,8 @@ def read_image(layout: Layout) -> ImageFacts:
             for name in CONFIG_FILES
             if (library / "defaults" / name).exists()
         }
+        facts = library / "image.json"
+        debian = json.loads(facts.read_text()).get("debian", {}) if facts.exists() else {}
     except (OSError, ValueError, KeyError) as error:
         raise ImageError(f"this is not a goldnode image, or it is damaged: {error}", hint="bake it again") from error
     baked, given = library / "genesis.json", layout.at("/etc/goldnode/genesis.json")
@@ -153,4 +157,5 @@ def read_image(layout: Layout) -> ImageFacts:
         genesis=given if network.private else baked,
         deferred=(library / "deferred.json").exists(),
         library=library,
+        debian=debian,
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from goldnode import files, paths
-from goldnode.bake import base, freshness
+from goldnode.bake import base, freshness, snapshot
 from goldnode.errors import HostError
 from goldnode.progress import SILENT
 
@@ -62,7 +62,7 @@ def test_without_a_mirror_it_is_said_how_old_the_packages_at_hand_are(monkeypatc
     """Who cannot reach Debian learns the age of what is at hand, and what to type to accept it."""
     made(0)
 
-    def unreachable(_: base.BaseSpec, __: Path) -> Path:
+    def unreachable(*_: object) -> Path:
         raise HostError("no mirror")
 
     monkeypatch.setattr(base, "_packages", unreachable)
@@ -71,6 +71,57 @@ def test_without_a_mirror_it_is_said_how_old_the_packages_at_hand_are(monkeypatc
 
     assert "those at hand are 12 days old" in refused.value.message
     assert "./invoke bake --base-days 13, to accept them" == refused.value.hint
+
+
+SERVICE = snapshot.Service("http://s.example/debian/@SNAPSHOTID@/", "http://s.example/debian-security/@SNAPSHOTID@/")
+
+
+def answering(monkeypatch: pytest.MonkeyPatch, state: str) -> None:
+    """A service whose newest state is this one; none is a service that does not answer."""
+
+    def newest(*_: object) -> str:
+        if not state:
+            raise HostError("the snapshot service does not answer")
+        return state
+
+    monkeypatch.setattr(snapshot, "newest", newest)
+
+
+@pytest.mark.parametrize(
+    ("state", "fresh", "kept", "of"),
+    [
+        ("20261129T060000Z", freshness.FRESH, "20261129T060000Z", datetime(2026, 11, 29, 6, tzinfo=UTC)),
+        ("20261127T060000Z", freshness.FRESH, "", NOW),
+        ("20261129T060000Z", timedelta(0), "", NOW),
+        ("", freshness.FRESH, "", NOW),
+    ],
+    ids=["it answers", "it is behind", "the newest of all is asked for", "it does not answer"],
+)
+def test_a_state_is_pinned_where_a_service_answers(
+    monkeypatch: pytest.MonkeyPatch, state: str, fresh: timedelta, kept: str, of: datetime
+) -> None:
+    """Then the packages are of that instant; otherwise of the mirror, and of the day."""
+    answering(monkeypatch, state)
+
+    made = base.assemble(SPEC, SILENT, fresh, lambda: NOW, SERVICE)
+
+    assert (kept, of) == (made.snapshot, made.of)
+
+
+def test_a_date_that_was_asked_for_is_given_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Never too old, whatever the day; never another state because the service is away, or is unknown."""
+    wanted = base.BaseSpec("amd64", ("bash",), "20250101T000000Z")
+    answering(monkeypatch, "")
+    with pytest.raises(HostError, match="does not answer"):
+        base.assemble(wanted, SILENT, service=SERVICE, now=lambda: NOW)
+    with pytest.raises(HostError, match="no snapshot service is known that would have Debian of 20250101T000000Z"):
+        base.assemble(wanted, SILENT, now=lambda: NOW)
+    answering(monkeypatch, "20241231T180000Z")
+
+    first = base.assemble(wanted, SILENT, service=SERVICE, now=lambda: NOW)
+
+    assert "20250101T000000Z" == first.snapshot
+    assert first == base.assemble(wanted, SILENT, service=SERVICE, now=lambda: NOW + timedelta(days=400))
 
 
 @pytest.mark.parametrize(

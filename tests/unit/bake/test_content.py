@@ -81,6 +81,17 @@ def test_what_the_contract_names_is_there(payload: Payload) -> None:
     assert found["/etc/systemd/system/multi-user.target.wants/goldnode-configure.service"].link
 
 
+def test_the_image_says_which_debian_it_stands_on(payload: Payload) -> None:
+    """Status and metrics read it there; where a cloud brings its own Debian, nothing is claimed."""
+    debian = {"suite": "trixie", "date": "2026-11-29", "snapshot": "20261129T060000Z"}
+
+    def said(given: dict[str, str] | None) -> object:
+        found = {entry.path: entry.data for entry in content.entries(load("localnet"), payload, "amd64", given)}
+        return json.loads(bytes(found[f"{LIB}/image.json"])).get("debian")  # type: ignore[arg-type]
+
+    assert [debian, None] == [said(debian), said(None)]
+
+
 def test_what_is_deferred_is_told_and_not_started() -> None:
     """An image whose daemon comes at first boot says so, and has no start check for what it does not hold."""
     network = load("osmosis")

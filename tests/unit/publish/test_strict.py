@@ -72,6 +72,15 @@ def test_a_base_older_than_a_day_is_not_released(hours: int, refused: bool) -> N
         strict.require_fresh({**MANIFEST, "base": {"made": made.isoformat()}}, now)
 
 
+def test_a_snapshots_date_counts_and_not_the_day_it_was_fetched() -> None:
+    """Old packages that were fetched today are old."""
+    now = datetime(2026, 11, 29, 12, tzinfo=UTC)
+    base = {"made": now.isoformat(), "snapshot": "20261127T000000Z"}
+
+    with pytest.raises(ImageError, match="of 2026-11-27, more than a day"):
+        strict.require_fresh({**MANIFEST, "base": base}, now)
+
+
 def test_a_base_of_unknown_age_is_not_released() -> None:
     """An image of before the date was kept may be of any age."""
     with pytest.raises(ImageError, match="nobody knows how old"):

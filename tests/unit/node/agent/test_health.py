@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from datetime import date
 
 import pytest
 
@@ -149,6 +150,27 @@ def test_metrics_have_labels_of_each_node() -> None:
     assert f"goldnode_signed_height{labels} 99" in page.splitlines()
     assert page.count("# TYPE goldnode_height gauge") == 1
     assert {"goldnode_alarms 1", "goldnode_uptime_seconds 12.3"} <= set(page.splitlines())
+
+
+def test_a_large_number_is_whole() -> None:
+    """Heights above a million and instants are not rounded: alerts subtract one from another."""
+    report = _report()
+    report = replace(report, health=replace(report.health, height=12_345_678))
+
+    assert "goldnode_height" in (page := metrics.render([report], alarms=0, uptime=1234567.8))
+    assert {"12345678", "1234567.8"} <= {line.split()[-1] for line in page.splitlines()}
+
+
+def test_the_age_of_debian_is_in_the_metrics_and_in_a_line() -> None:
+    """The day, as an instant that an alert can subtract from now; the state, where a snapshot service gave it."""
+    debian = {"suite": "trixie", "date": "2026-11-29", "snapshot": "20261129T060000Z"}
+
+    page = metrics.render([], alarms=0, uptime=1, debian=debian)
+
+    assert 'goldnode_debian_date{suite="trixie",snapshot="20261129T060000Z"} 1795910400' in page.splitlines()
+    said = "image: Debian trixie of 2026-11-29, 12 days old, snapshot 20261129T060000Z"
+    assert [said] == console.debian(debian, date(2026, 12, 11))
+    assert [] == console.debian({}, date(2026, 12, 11))
 
 
 def test_the_console_says_what_counts() -> None:
