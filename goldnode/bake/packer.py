@@ -9,7 +9,6 @@ it started (``goldnode/vm/guard.py``), and keeps Packer's own log in case of a f
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import subprocess
 import threading
@@ -24,8 +23,6 @@ from goldnode.errors import BakeError, HostError
 from goldnode.run import NOT_HERE, spawn, stop_group
 from goldnode.vm import guard
 
-#: Where the operator keeps current Packer's plugins, if not in Packer's default place.
-PLUGIN_SETTINGS = ("PACKER_CONFIG_DIR", "PACKER_PLUGIN_PATH")
 #: Packer writes a comma inside a field like this, because commas separate fields.
 COMMA = "%!(PACKER_COMMA)"
 
@@ -111,8 +108,7 @@ class Packer(PackerExecutable):  # type: ignore[misc]  # packerpy has no types
 
     @contextlib.contextmanager
     def _started(self, words: list[str]) -> Iterator[subprocess.Popen[bytes]]:
-        env = {name: os.environ[name] for name in PLUGIN_SETTINGS if name in os.environ}
-        env |= {"PACKER_LOG": "1", "PACKER_LOG_PATH": str(self.packer_log), "CHECKPOINT_DISABLE": "1",
+        env = {"PACKER_LOG": "1", "PACKER_LOG_PATH": str(self.packer_log), "CHECKPOINT_DISABLE": "1",
                "PACKER_CACHE_DIR": str(self.packer_log.parent / "packer-cache"), **self.env}  # fmt: skip
         late = threading.Event()
 

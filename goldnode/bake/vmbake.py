@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from goldnode import files, paths
-from goldnode.bake import access, ssh_wait
+from goldnode.bake import access, plugins, ssh_wait
 from goldnode.bake.base import Base
 from goldnode.bake.packer import Event, Packer
 from goldnode.bake.platform import Platform
@@ -183,10 +183,10 @@ def build(
         json.dumps({"source": source, "network": network.name, "version": network.daemon.version, **variables}),
         0o600,
     )
+    own = plugins.install(source.partition(".")[0], build_dir / "plugins", progress)
+    seen = {"TMPDIR": str(build_dir), **(env or {}), **(plugins.environment(own) if own else {})}
     events = PackerEvents(progress)
-    packer = Packer(
-        "packer", log=build_dir / "packer.log", listen=events, env={"TMPDIR": str(build_dir), **(env or {})}
-    )
+    packer = Packer("packer", log=build_dir / "packer.log", listen=events, env=seen)
     events.begin("start Packer")
     try:
         code, said, errors = packer.build(str(paths.REPOSITORY / "packer"), var_file=str(values), color="false")

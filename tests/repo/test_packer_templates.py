@@ -13,12 +13,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
 from goldnode import paths
+from goldnode.bake import plugins
 from goldnode.bake.platform import Platform
 from goldnode.run import run
 from tests.support.keystone import Keystone, letting_in
 
 PACKER = paths.REPOSITORY / "packer"
-PLUGINS = PACKER / "plugins" / "plugins.pkr.hcl"
 
 
 @pytest.fixture(scope="module")
@@ -112,20 +112,27 @@ def test_templates_are_formatted() -> None:
     assert (0, "") == (done.returncode, done.stdout)
 
 
-def test_required_plugins_stand_alone() -> None:
-    """No template that Debian's Packer reads holds the block that it takes for an error."""
-    holding = [file.name for file in PACKER.glob("*.pkr.hcl") if "required_plugins" in file.read_text()]
-
-    assert [] == holding
-    assert "required_plugins" in PLUGINS.read_text()
+def test_no_template_asks_for_plugins() -> None:
+    """Debian's Packer takes that block for an error, and current Packer knows plugins by no hash."""
+    assert [] == [file.name for file in PACKER.rglob("*.hcl") if "required_plugins" in file.read_text()]
 
 
 def test_a_plugin_for_every_source() -> None:
-    """`packer init packer/plugins` brings current Packer every builder that a source asks for."""
-    declared = set(re.findall(r"^    (\w+) = \{", PLUGINS.read_text(), re.MULTILINE))
-    wanted = {platform.source.partition(".")[0] for platform in Platform}
+    """Whatever source a bake asks current Packer for, packer/plugins.json names the module that brings it."""
+    declared = [builder for plugin in plugins.known() for builder in plugin.builders]
 
-    assert {kind.split("-")[0] for kind in wanted} == declared
+    assert {platform.source.partition(".")[0] for platform in Platform} == set(declared)
+    assert len(declared) == len(set(declared))
+
+
+def test_a_plugin_has_a_sum_or_says_so() -> None:
+    """Each is one version of one module, known by its sum; these four nobody has pinned yet, and they are refused."""
+    unpinned = {builder for plugin in plugins.known() if not plugin.sum for builder in plugin.builders}
+
+    assert {"amazon-ebs", "azure-arm", "digitalocean", "hcloud"} == unpinned
+    for plugin in plugins.known():
+        assert re.fullmatch(r"\d+\.\d+\.\d+", plugin.version)
+        assert re.fullmatch(r"h1:[A-Za-z0-9+/]{43}=|", plugin.sum)
 
 
 def test_one_file_per_platform_and_no_other() -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from goldnode import paths
-from goldnode.bake import golden, manifest
+from goldnode.bake import golden, manifest, plugins
 from goldnode.bake.platform import Platform
 from goldnode.config import network
+from goldnode.errors import ArtifactError
 from goldnode.progress import SILENT
 from goldnode.run import run
 from tests.support import currentpacker
@@ -21,8 +23,8 @@ pytestmark = pytest.mark.long
 
 @pytest.fixture(scope="module")
 def current() -> Path:
-    """The folder with current Packer and its qemu plugin."""
-    return currentpacker.folder((currentpacker.QEMU,), SILENT)
+    """The folder with current Packer."""
+    return currentpacker.folder(SILENT)
 
 
 @pytest.fixture
@@ -34,7 +36,7 @@ def on_path(current: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("on_path")
 def test_it_is_the_one_on_path() -> None:
     """What the manifest says of Packer is the Packer that PATH gives."""
-    assert f"Packer v{currentpacker.PACKER.version}" == manifest.tools()["packer"]
+    assert f"Packer v{currentpacker.VERSION}" == manifest.tools()["packer"]
 
 
 @pytest.mark.usefixtures("on_path")
@@ -53,23 +55,28 @@ def test_templates_validate(platform: Platform, tmp_path: Path) -> None:
     }
     (tmp_path / "values.json").write_text(json.dumps(values))
 
+    found = plugins.install(platform.source.partition(".")[0], tmp_path / "plugins", SILENT)
+    assert found
     done = run(
-        ["packer", "validate", f"-var-file={tmp_path / 'values.json'}", paths.REPOSITORY / "packer"], check=False
+        ["packer", "validate", f"-var-file={tmp_path / 'values.json'}", paths.REPOSITORY / "packer"],
+        env=plugins.environment(found),
+        check=False,
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.usefixtures("on_path")
-def test_plugins_file_is_satisfied_by_what_is_there(tmp_path: Path) -> None:
-    """`packer init` finds the plugin that was built here and asks nobody for it."""
-    only_qemu = tmp_path / "plugins.pkr.hcl"
-    qemu = 'qemu = {\n source = "github.com/hashicorp/qemu"\n version = ">= 1.0.9"\n }'
-    only_qemu.write_text(f"packer {{\n required_plugins {{\n {qemu}\n }}\n}}\n")
+def test_another_module_than_pinned_is_no_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One letter of the sum is another: the module's bytes are not the pinned ones, and nothing is installed."""
+    (qemu,) = (plugin for plugin in plugins.known() if "qemu" in plugin.builders)
+    other = replace(qemu, sum=qemu.sum.replace("1YKBB", "1YKBC"))
+    monkeypatch.setattr(plugins, "known", lambda: (other,))
 
-    done = run(["packer", "init", only_qemu], check=False)
+    with pytest.raises(ArtifactError, match="packer-plugin-qemu"):
+        plugins.install("qemu", tmp_path / "plugins", SILENT)
 
-    assert (0, "") == (done.returncode, done.stdout + done.stderr)
+    assert not (tmp_path / "plugins").exists()
 
 
 def test_same_image(current: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,5 +88,5 @@ def test_same_image(current: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         result = golden.bake(golden.BakeOptions(network.load("localnet")), SILENT)
         digests[result.manifest["tools"]["packer"]] = result.manifest["image"]["tree_sha256"]
 
-    assert {"Packer v1.6.6", f"Packer v{currentpacker.PACKER.version}"} == set(digests)
+    assert {"Packer v1.6.6", f"Packer v{currentpacker.VERSION}"} == set(digests)
     assert len(set(digests.values())) == 1

@@ -137,7 +137,7 @@ def test_afterwards_the_mirror_stands_where_it_stood(known: snapshot.Service, tm
     lines = "deb http://m.example/debian trixie main\ndeb [signed-by=/k.gpg] http://m.example/s trixie-security main\n"
     (apt / "sources.list").write_text(lines)
 
-    def do(hooks: tuple[str, ...]) -> None:
+    def do(hooks: list[str]) -> None:
         for hook in hooks:
             run(["sh", "-ec", hook, "hook", tmp_path])
 
