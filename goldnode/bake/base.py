@@ -185,7 +185,7 @@ def assemble(
         found, present = find(spec), now()
         if found and (spec.snapshot or present - found.of <= fresh):
             return found
-        old = f", because those at hand are {age(found.of, present)}" if found else ""
+        old = f", because the cached ones are {age(found.of, present)}" if found else ""
         with tempfile.TemporaryDirectory(prefix="draft-", dir=root) as name:
             draft = Path(name)
             with progress.step(f"base: Debian packages{old}") as step:
@@ -211,7 +211,7 @@ def _fetched(
     service: snapshot.Service | None,
     step: Step,
 ) -> tuple[Path, str]:
-    """The packages and their state, or a refusal that says how old those at hand are, and how to accept them."""
+    """The packages and their state, or an error that says how old the cached ones are, and how to accept them."""
     if spec.snapshot:
         if service is None:
             raise HostError(f"no snapshot service is known that would have Debian of {spec.snapshot}; docs/baking.md",
@@ -230,7 +230,7 @@ def _fetched(
         if found is None:
             raise
         days = (now - found.of).days + 1
-        raise HostError(f"{error.message}\nthose at hand are {age(found.of, now)}",
+        raise HostError(f"{error.message}\nthe cached ones are {age(found.of, now)}",
                         hint=f"./invoke bake --base-days {days}, to accept them") from error  # fmt: skip
 
 

@@ -69,7 +69,7 @@ def test_without_a_mirror_it_is_said_how_old_the_packages_at_hand_are(monkeypatc
     with pytest.raises(HostError) as refused:
         made(12)
 
-    assert "those at hand are 12 days old" in refused.value.message
+    assert "the cached ones are 12 days old" in refused.value.message
     assert "./invoke bake --base-days 13, to accept them" == refused.value.hint
 
 
