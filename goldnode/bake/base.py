@@ -214,7 +214,7 @@ def _fetched(
     """The packages and their state, or an error that says how old the cached ones are, and how to accept them."""
     if spec.snapshot:
         if service is None:
-            raise HostError(f"no snapshot service is known that would have Debian of {spec.snapshot}; docs/baking.md",
+            raise HostError(f"no snapshot service is known that would have Debian of {spec.snapshot}; docs/updates.md",
                             hint=f"export {snapshot.SETTING}=https://HOST/archive")  # fmt: skip
         # What it answers is of before, and that is what was asked for: all of before is there.
         snapshot.newest(service, SUITE, spec.snapshot)

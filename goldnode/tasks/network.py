@@ -40,10 +40,22 @@ class NetworkRow:
 @task(help={"json": "print the list as JSON"})
 def networks(_: Context, json: bool = False) -> None:
     """List the networks an image can be baked for."""
-    known = [summary(nouns.load(name)) for name in nouns.names()]
+    known, faulty = [], []
+    for name in nouns.names():
+        try:
+            known.append(summary(nouns.load(name)))
+        except InputError:
+            faulty.append(name)
     if json:
         output.say_json([asdict(row) for row in known])
-        return
+    else:
+        _list(known)
+    if faulty:
+        raise InputError(f"not listed, because of faults in their files: {', '.join(faulty)}",
+                         hint=f"./invoke network check {' '.join(faulty)}")  # fmt: skip
+
+
+def _list(known: list[NetworkRow]) -> None:
     table = tables.Table(
         *(tables.Column(name, no_wrap=True) for name in ("network", "chain id", "daemon", "pinned")), "what"
     )

@@ -37,6 +37,12 @@ def test_command_lines_are_whole(document: str) -> None:
     assert [True] == ["# URL: the clone address" in line for line in lines if line.startswith("git clone ")]
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_no_key_is_half_written(document: Path) -> None:
+    """Whoever copies a line has a key or the command that prints it, and nothing that looks like one."""
+    assert [] == re.findall(r"AAAA\S*…|ssh-(?:ed25519|rsa) [A-Za-z0-9+/]{0,40}…", document.read_text())
+
+
 def test_the_tutorials_pictures_are_of_its_commands() -> None:
     """A picture of a terminal stands below the command that it shows, and was drawn from it."""
     text = (paths.REPOSITORY / "docs" / "tutorial.md").read_text()

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from invoke.context import Context
 
-from goldnode.config import network
-from goldnode.errors import InputError, SafetyError, UsageError
+from goldnode.config import network, network_check
+from goldnode.errors import Fault, InputError, SafetyError, UsageError
 from goldnode.paths import REPOSITORY
 from goldnode.run import Completed, run
 from goldnode.tasks.network import check, details, import_, import_all, lock, networks, show, summary
@@ -240,6 +240,33 @@ def test_an_update_never_makes_another_chain_of_a_file(tmp_path: Path, monkeypat
         import_.body(Context(), "example", str(registry(tmp_path / "other", chain_id="other-1")), update=True)
 
     assert before == (tmp_path / "example.yaml").read_text()
+
+
+def test_an_import_with_faults_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the checker would find in the file is said before there is a file; one that is there stays as it is."""
+    monkeypatch.setattr(network, "NETWORKS", tmp_path)
+    monkeypatch.setattr(network_check, "faults", lambda _: [Fault("example.yaml", 1, "daemon", "", "no way to be had", "name one")])
+    chain = registry(tmp_path / "chain")
+
+    with pytest.raises(InputError, match="would have faults, so it was not written"):
+        import_.body(Context(), "example", str(chain))
+
+    assert not (tmp_path / "example.yaml").exists()
+
+
+def test_a_faulty_file_does_not_hide_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The list shows every network that is sound, and names the file that is not, with the command that tells why."""
+    monkeypatch.setattr(network, "NETWORKS", tmp_path)
+    (tmp_path / "good.yaml").write_text(FILE)
+    (tmp_path / "althea.yaml").write_text("version: 1\n")
+
+    with pytest.raises(InputError, match="althea") as refused:
+        networks.body(Context(), json=True)
+
+    assert ["good"] == [row["name"] for row in json.loads(capsys.readouterr().out)]
+    assert "./invoke network check althea" == refused.value.hint
 
 
 def test_a_whole_registry_is_imported_by_one_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -109,6 +109,36 @@ def test_no_file_breaks_the_reader(content: Any) -> None:
     survives(content if isinstance(content, dict) else {"codebase": content}, {})
 
 
+#: What once ended in a traceback, each by its smallest input: where, and what stands there.
+ONCE_FATAL: dict[str, tuple[tuple[str | int, ...], Any]] = {
+    "seeds null": (("peers", "seeds"), None),
+    "a seed null": (("peers", "seeds"), [None]),
+    "a seed a text": (("peers", "seeds"), ["x"]),
+    "peers a text": (("peers",), "x"),
+    "rpc null": (("apis", "rpc"), None),
+    "fee_tokens a mapping": (("fees", "fee_tokens"), {}),
+    "a token without denom": (("fees", "fee_tokens"), [{}]),
+    "a price true": (("fees", "fee_tokens"), [{"denom": "uex", "fixed_min_gas_price": True}]),
+    "genesis a text": (("codebase", "genesis"), "https://h.org/genesis.json"),
+    "genesis_url a number": (("codebase", "genesis"), {"genesis_url": 5}),
+    "node_home a number": (("node_home",), 5),
+    "a URL half a bracket": (("codebase", "binaries", "linux/amd64"), "https://[x"),
+    "an RPC server half a bracket": (("apis", "rpc"), [{"address": "https://[x"}]),
+}
+
+
+@pytest.mark.parametrize("name", ONCE_FATAL)
+def test_what_once_ended_in_a_traceback_ends_in_a_file_or_a_sentence(name: str) -> None:
+    """Each of them by its smallest input, beside the properties above."""
+    survives(changed(FULL, *ONCE_FATAL[name]), VERSIONS)
+
+
+@pytest.mark.parametrize("versions", [{"versions": None}, {"versions": [{}]}, {"versions": [{"height": 5}]}])
+def test_a_ladder_without_steps_or_names_ends_in_a_file(versions: dict[str, Any]) -> None:
+    """The same of versions.json."""
+    survives(FULL, versions)
+
+
 def test_a_checksum_cannot_write_a_field() -> None:
     """Percent-decoded line feeds stay inside a remark."""
     url = "https://h.org/d?checksum=x%0Asingle_validator:%20true%0Apackages:%20[netcat]"

@@ -87,7 +87,7 @@ def test_the_image_says_which_debian_it_stands_on(payload: Payload) -> None:
 
     def said(given: dict[str, str] | None) -> object:
         found = {entry.path: entry.data for entry in content.entries(load("localnet"), payload, "amd64", given)}
-        return json.loads(bytes(found[f"{LIB}/image.json"])).get("debian")  # type: ignore[arg-type]
+        return json.loads(bytes(found[f"{LIB}/image.json"])).get("debian")
 
     assert [debian, None] == [said(debian), said(None)]
 

@@ -40,6 +40,19 @@ def test_record_is_taken(lies: Row | None) -> None:
     assert expected == rules.put_record(lies, record(5), ANY, NOW)
 
 
+def test_no_record_outlives_its_hour() -> None:
+    """Whatever ttl it asks for, a record is kept for an hour at most, from its put and from each touch."""
+    week = Record(b"new", "slot", 5, limits.TTL_MAX, b"", b"")
+
+    put = rules.put_record(None, week, ANY, NOW)
+
+    assert put is not None
+    assert (3600, NOW + 3600) == (put.value.ttl, put.value.expires)
+    touched = rules.heartbeat(Row("slot", 9, 7, put.value), Heartbeat("slot", 5, 1), ANY, NOW + 3000)
+    assert touched is not None
+    assert NOW + 6600 == touched.value.expires
+
+
 @pytest.mark.parametrize("seq", [5, 4, 1])
 def test_record_is_stale(seq: int) -> None:
     """Other bytes with a seq that does not rise are refused with the seq that lies there."""
