@@ -32,7 +32,7 @@ _MAIN = "Acquire::Snapshots::URI::Origin::Debian"
 _SECURITY = "Acquire::Snapshots::URI::Override::Label::Debian-Security"
 _IN_ADDRESS = re.compile(r"/([0-9]{8}T[0-9]{6}Z)/")
 #: Seconds to wait for a service, which is asked for two small files before hundreds of packages are.
-PATIENCE = 10.0
+TIMEOUT = 10.0
 #: A service whose newest state is older than this is behind, and the mirror is newer.
 BEHIND = timedelta(days=1)
 #: How much of an index of indices is read: its first lines say what it is.
@@ -140,7 +140,7 @@ def _head(address: str) -> tuple[str, str]:
     if urlsplit(address).scheme not in ("http", "https"):
         raise HostError(f"{address} is neither http nor https", hint=f"{SETTING}=https://HOST/archive")
     try:
-        with urlopen(address, timeout=PATIENCE) as response:  # noqa: S310 - the scheme was checked
+        with urlopen(address, timeout=TIMEOUT) as response:  # noqa: S310 - the scheme was checked
             return response.url, response.read(HEAD).decode("utf-8", "replace")
     except (OSError, HTTPException, ValueError) as error:
         raise HostError(

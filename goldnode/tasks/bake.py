@@ -55,7 +55,7 @@ def bake(
     artifacts: str = "",
     force: bool = False,
     base_days: int = FRESH.days,
-    snapshot: str = snapshots.Wanted.AUTO,
+    snapshot: str = snapshots.Wanted.AUTO.value,
     json: bool = False,
 ) -> None:
     """Bake a network's golden image: every role installed, none enabled, sealed and checked."""

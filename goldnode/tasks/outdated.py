@@ -11,7 +11,7 @@ from invoke.context import Context
 from invoke.tasks import task
 from rich import table as tables
 
-from goldnode.authoring import ladder
+from goldnode.authoring import behind, ladder
 from goldnode.authoring import outdated as versions
 from goldnode.bake import debian_today, freshness
 from goldnode.bake.programs import gitsource
@@ -19,7 +19,7 @@ from goldnode.config import network as nouns
 from goldnode.errors import HostError, ImageError, UsageError
 from goldnode.fleet import state as states
 from goldnode.paths import cache, out
-from goldnode.publish import behind
+from goldnode.publish import binding
 from goldnode.tasks import host
 from goldnode.tasks.console import progress
 from goldnode.tasks.host import Need
@@ -100,7 +100,10 @@ def _stocks(folder: str) -> Iterator[behind.Stock]:
             output.tell(error.message)
     for release in sorted(path.parent for path in (out() / "release").glob("*/release.json")):
         try:
-            yield behind.of_release(release)
+            paths = [
+                release / f"{release.name}{role.ending}" for role in (binding.FileRole.MANIFEST, binding.FileRole.SBOM)
+            ]
+            yield behind.of_release(*paths)
         except ImageError as error:
             output.tell(error.message)
 

@@ -17,7 +17,6 @@ from urllib.parse import unquote
 from goldnode.bake.debian_today import Offer
 from goldnode.bake.freshness import packages_of
 from goldnode.errors import ImageError
-from goldnode.publish.binding import FileRole
 
 #: How the package URL of a Debian package begins.
 _DEB = "pkg:deb/debian/"
@@ -75,25 +74,24 @@ def of_image(manifest: Path, runs: Sequence[str] = ()) -> Stock:
     document = _json(manifest)
     try:
         packages = {each["name"]: each["version"] for each in document["packages"]}
-        return _stock(manifest.name.removesuffix(".manifest.json"), document, packages, runs)
+        return _stock(_name(manifest), document, packages, runs)
     except (KeyError, TypeError) as broken:
         raise ImageError(f"{manifest} is not a manifest of an image", hint="./invoke bake --force") from broken
 
 
-def of_release(folder: Path) -> Stock:
-    """What a release's SBOM lists; its date and daemon stand in its manifest.
+def of_release(manifest: Path, sbom: Path) -> Stock:
+    """What a release's SBOM lists; its date and daemon are in its manifest.
 
     Raises:
         ImageError: One of the two is missing or is none.
     """
-    document = _json(folder / f"{folder.name}{FileRole.MANIFEST.ending}")
-    bill = _json(folder / f"{folder.name}{FileRole.SBOM.ending}")
+    document, bill = _json(manifest), _json(sbom)
     try:
         listed = [each["purl"] for each in bill["components"] if each.get("purl", "").startswith(_DEB)]
         pairs = [purl.removeprefix(_DEB).partition("?")[0].rpartition("@") for purl in listed]
-        return _stock(folder.name, document, {unquote(name): unquote(version) for name, _, version in pairs}, ())
+        return _stock(_name(manifest), document, {unquote(name): unquote(version) for name, _, version in pairs}, ())
     except (KeyError, TypeError) as broken:
-        raise ImageError(f"{folder} is not a release", hint=f"./invoke verify {folder}") from broken
+        raise ImageError(f"{sbom} is not the SBOM of an image", hint=f"./invoke verify {sbom.parent}") from broken
 
 
 def late(
@@ -126,16 +124,20 @@ def advice(stock: Stock, behind: Sequence[LatePackage], best: tuple[Stock, Seque
         best: The newest image of the network, and its packages that Debian has newer; it may be the same.
     """
     again = ["./invoke fleet down, ./invoke fleet up"] if stock.runs else []
-    other = best[0] if best[0].name != stock.name and len(best[1]) < max(1, len(behind)) else None
-    if other and (behind or other.daemon != stock.daemon):
+    newer, rest = best
+    if newer.name != stock.name and not rest and (behind or newer.daemon != stock.daemon):
         # What nobody runs, and something newer stands beside, needs nothing.
-        return "; ".join([f"{other.name} is newer and here", *again]) if stock.runs else ""
+        return "; ".join([f"{newer.name} is newer and here", *again]) if stock.runs else ""
     if not behind:
         return ""
     holes = sum(each.security for each in behind)
     why = f"{holes} close{'s' if holes == 1 else ''} a hole" if holes else "none closes a hole"
     what = f"{len(behind)} package{'' if len(behind) == 1 else 's'} behind Debian, {why}"
     return f"{what}: {', '.join([f'./invoke bake --network {stock.network} --base-days 0', *again])}"
+
+
+def _name(manifest: Path) -> str:
+    return manifest.name.removesuffix(".manifest.json")
 
 
 def _stock(name: str, document: Mapping[str, Any], packages: Mapping[str, str], runs: Sequence[str]) -> Stock:

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from goldnode.authoring import behind
 from goldnode.bake.debian_today import Offer
 from goldnode.errors import ImageError
-from goldnode.publish import behind
 
 STOCK = behind.Stock("a", "localnet", "1.0", "amd64", {"openssl": "3", "tzdata": "2", "bash": "5", "gone": "1"}, None)
 OFFERS = {
@@ -41,7 +41,10 @@ def test_an_images_manifest_and_a_releases_sbom_say_the_same(tmp_path: Path) -> 
     bill = {"components": [{"purl": purl}, {"purl": "pkg:golang/example.org/m@v1"}, {"name": "/usr/bin/x"}]}
     (folder / "localnet-1.2.0-amd64.sbom.cdx.json").write_text(json.dumps(bill))
 
-    image, release = behind.of_image(tmp_path / "x.manifest.json"), behind.of_release(folder)
+    image, release = (
+        behind.of_image(tmp_path / "x.manifest.json"),
+        behind.of_release(*(folder / f"{folder.name}.{kind}.json" for kind in ("manifest", "sbom.cdx"))),
+    )
 
     assert {"libstdc++6": "1:14.2~rc1-1+b2"} == image.packages == release.packages
     assert datetime(2026, 11, 29, 6, tzinfo=UTC) == image.of == release.of
