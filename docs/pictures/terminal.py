@@ -28,8 +28,8 @@ COLUMNS, ROWS = 100, 50
 MOVES = re.compile(r"\x1b\[[0-9;?]*[A-HJKSTfhlnsu]|\x1b[()][A-Z0-9]|\x1b[=>78]")
 #: Fonts that rich's template would load from another site whenever somebody looks at the picture.
 FONTS = re.compile(r"@font-face \{\{.*?\}\}\s*", re.DOTALL)
-#: What rich does before it draws a live line anew.
-REDRAWN = re.compile(r"\r(?!\n)|\x1b\[1A")
+#: How a program goes back to lines that it draws again.
+DRAWN_AGAIN = re.compile(r"(\n|\r|\x1b\[\d*A|\x1b\[2K)")
 
 
 def recorded(command: str) -> str:
@@ -47,9 +47,24 @@ def recorded(command: str) -> str:
 
 
 def last_words(written: str) -> list[str]:
-    """The lines as they stand at the end: of a line that was drawn again and again, the last state."""
-    lines = [REDRAWN.split(line.rstrip("\r"))[-1] for line in written.split("\n")]
-    return [MOVES.sub("", line) for line in lines]
+    """The lines as they stand at the end: of what was drawn again and again, the last state."""
+    lines, at, begins = [""], 0, True
+    for piece in DRAWN_AGAIN.split(written):
+        if piece == "\n":
+            at, begins = at + 1, True
+            lines += [""] * (at == len(lines))
+        elif piece == "\r":
+            begins = True
+        elif piece == "\x1b[2K":
+            lines[at] = ""
+        elif piece.startswith("\x1b[") and piece.endswith("A"):
+            at = max(0, at - int(piece[2:-1] or 1))
+        elif text := MOVES.sub("", piece):
+            lines[at] = text if begins else lines[at] + text
+            begins = False
+    while lines and not lines[-1].strip():
+        lines.pop()
+    return lines
 
 
 def draw(command: str, lines: list[str], to: Path) -> None:
@@ -57,7 +72,7 @@ def draw(command: str, lines: list[str], to: Path) -> None:
     console = Console(record=True, width=COLUMNS, file=StringIO(), force_terminal=True)
     console.print(Text.from_ansi(f"\x1b[1m$ {command}\x1b[0m"))
     for line in lines:
-        console.print(Text.from_ansi(line), soft_wrap=True)
+        console.print(Text.from_ansi(line), overflow="fold")
     template = FONTS.sub("", CONSOLE_SVG_FORMAT)
     console.save_svg(str(to), title="goldnode", code_format=template, unique_id=to.stem)
 
