@@ -1,7 +1,7 @@
 """Limits open connections, in all and per address, so that nobody shuts the others out.
 
 Each connection costs memory and a file descriptor.  One address gets a small share.  When many
-addresses together hold all connections, a newcomer replaces the oldest connection of the address
+addresses together hold all connections, a new one replaces the oldest connection of the address
 that has most, unless its own has as many.
 """
 

@@ -50,6 +50,13 @@ ALLOWED = (
     r"\bvoice\b.*\bcdrom\b",
     r"(?<=limits\.)BOXES|BOXES(?= = )",
 )
+#: Pages that people read: there a retired word has come back as quickly as in code.
+PAGES = ("*.md", "docs/*.md", "docs/adr/*.md", "networks/*.md", "roles/*/README.md")
+PAGE_WORDS = {word: instead for word, (folders, instead) in WORDS.items() if folders == EVERYWHERE} | {
+    r"gates?": "preflight, SSH wait proxy, request checks",
+    r"buries": "delete",
+    r"planted": "seeded violation",
+}
 #: Names that said nothing without their module, or meant several things.
 NAMES = {
     "": "Wish Seat Possession Outsider Ground Rehearsal Newcomer Keeper Voice Touch Inquiry Hub Census Lag Patience "
@@ -102,6 +109,22 @@ def test_a_word_of_our_own_is_gone(word: str) -> None:
     ]
 
     assert [] == found, f"say {instead}"
+
+
+@pytest.mark.parametrize("word", PAGE_WORDS)
+def test_a_page_has_no_retired_word(word: str) -> None:
+    """What people read says it in the same words as the program."""
+    pattern = re.compile(rf"\b({word})\b", re.IGNORECASE)
+    pages = [page for glob in PAGES for page in sorted(REPOSITORY.glob(glob))]
+    found = [
+        f"{page.relative_to(REPOSITORY)}:{number}: {line.strip()[:120]}"
+        for page in pages
+        for number, line in enumerate(page.read_text().splitlines(), 1)
+        if pattern.search(line)
+    ]
+
+    assert len(pages) > 100
+    assert [] == found, f"say {PAGE_WORDS[word]}"
 
 
 def test_names_say_what_they_are() -> None:
