@@ -9,10 +9,9 @@ from pathlib import Path
 from invoke.context import Context
 from invoke.tasks import task
 
-from goldnode.bake import cloud, golden
+from goldnode.bake import cloud, freshness, golden
 from goldnode.bake import platform as platforms
 from goldnode.bake import snapshot as snapshots
-from goldnode.bake.freshness import FRESH, age, packages_of
 from goldnode.config import choices
 from goldnode.config import daemon as daemons
 from goldnode.config import network as networks
@@ -54,7 +53,7 @@ def bake(
     accel: str = AccelMode.AUTO,
     artifacts: str = "",
     force: bool = False,
-    base_days: int = FRESH.days,
+    base_days: int = freshness.FRESH.days,
     snapshot: str = snapshots.Wanted.AUTO.value,
     json: bool = False,
 ) -> None:
@@ -109,8 +108,8 @@ def _report(result: golden.BakeResult) -> None:
     output.show(step_table(result.manifest["seconds"]), stderr=True)
     output.tell(f"accelerator: {result.manifest['accelerator']['name']} ({result.manifest['accelerator']['reason']})")
     base = result.manifest["base"]
-    of = packages_of(base)
-    old = age(of, datetime.now(UTC)) if of else "of unknown age"
+    of = freshness.packages_of(base)
+    old = freshness.age(of, datetime.now(UTC)) if of else "of unknown age"
     origin = f"snapshot {base['snapshot']}" if "snapshot" in base else "from the mirror"
     output.tell(f"base: Debian {base['suite']} of {base['date']}, {old}, {origin}")
     output.say(f"{result.image}  {image['size'] / MB:.0f} MB  sha256 {image['sha256']}")

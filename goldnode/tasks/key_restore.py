@@ -16,7 +16,7 @@ from goldnode.files import write_json
 from goldnode.node.keys import archive
 from goldnode.paths import clusters
 from goldnode.protocol import invite as invites
-from goldnode.protocol.key_backup import KeyBackup, recipient
+from goldnode.protocol import key_backup
 from goldnode.tasks.console import existing
 from goldnode.tasks.terminal import output
 
@@ -29,7 +29,7 @@ HOURS = 24
 @task(name="backup-key", positional=["name"], help={"name": NAME})
 def backup_key(_: Context, name: str) -> None:
     """Print whom `goldnode key backup --to` seals keys to: this cluster's operator, who alone can open them."""
-    output.say(recipient(store.Cluster(clusters() / name).backup_seed))
+    output.say(key_backup.recipient(store.Cluster(clusters() / name).backup_seed))
 
 
 @task(name="restore-drill", positional=["name", "file"], help={"name": NAME, "file": FILE})
@@ -83,7 +83,7 @@ def restore_node(
     )
 
 
-def _opened(cluster: store.Cluster, file: str) -> KeyBackup:
+def _opened(cluster: store.Cluster, file: str) -> key_backup.KeyBackup:
     """A backup that the node's own code takes.
 
     Raises:

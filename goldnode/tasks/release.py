@@ -14,8 +14,7 @@ from invoke.tasks import task
 from rich import table as tables
 
 from goldnode import paths
-from goldnode.bake import golden, manifest
-from goldnode.bake.freshness import FRESH_FOR_RELEASE
+from goldnode.bake import freshness, golden, manifest
 from goldnode.config import network as networks
 from goldnode.errors import ImageError
 from goldnode.publish import binding, difference, inventory, strict, targets
@@ -52,7 +51,12 @@ def release(
     releases.require_possible(binding.release_name(chosen.name, version, arch), Path(sign), out)
     host.require([Need.BAKE, Need.MACHINE, Need.PROOF, Need.TEST_PACKAGES, *needs_of(chosen)])
     bake_options = golden.BakeOptions(
-        chosen, arch, strict=True, artifacts=Path(artifacts) if artifacts else None, force=True, fresh=FRESH_FOR_RELEASE
+        chosen,
+        arch,
+        strict=True,
+        artifacts=Path(artifacts) if artifacts else None,
+        force=True,
+        fresh=freshness.FRESH_FOR_RELEASE,
     )
     with progress() as shown:
         baked = golden.bake(bake_options, shown)
