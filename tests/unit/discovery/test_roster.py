@@ -95,6 +95,15 @@ def test_an_old_tombstone_removes_nobody() -> None:
     assert roster == merge(roster, RoomReading((), (tombstone("a", 10),)), ME)
 
 
+def test_a_tombstone_in_a_slot_of_another_room_means_nothing() -> None:
+    """After a change of room, a member's farewell in a slot that none of its records came from removes nobody."""
+    roster, former = with_members("a"), Lab(cluster_key=seed("former key"))
+    data = sign_tombstone(slot_key(former.node("a"), former.room), 99)
+
+    assert LAB.node_id("a") == former.node_id("a")
+    assert roster == merge(roster, RoomReading((), (verify_tombstone(data, former.slot("a")),)), ME)
+
+
 def test_a_policy_removes_whom_it_revokes() -> None:
     """Revocation is the only way others can put a member out."""
     policy = Policy(revoked_nodes=frozenset({LAB.node_id("a")}))
