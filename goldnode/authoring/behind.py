@@ -53,7 +53,7 @@ class LatePackage:
         name: The package.
         has: The image's version.
         today: Debian's newest.
-        security: One of the newer ones closes a hole.
+        security: One of the newer versions is a security update.
     """
 
     name: str
@@ -97,7 +97,7 @@ def of_release(manifest: Path, sbom: Path) -> Stock:
 def late(
     stock: Stock, offers: Mapping[str, Sequence[Offer]], is_newer: Callable[[str, str], bool]
 ) -> tuple[LatePackage, ...]:
-    """The packages of an image that Debian has newer, those that close holes first.
+    """The packages of an image that Debian has newer, security updates first.
 
     Args:
         stock: What the image holds.
@@ -130,8 +130,8 @@ def advice(stock: Stock, behind: Sequence[LatePackage], best: tuple[Stock, Seque
         return "; ".join([f"{newer.name} is newer and here", *again]) if stock.runs else ""
     if not behind:
         return ""
-    holes = sum(each.security for each in behind)
-    why = f"{holes} close{'s' if holes == 1 else ''} a hole" if holes else "none closes a hole"
+    fixes = sum(each.security for each in behind)
+    why = f"{fixes} security update{'' if fixes == 1 else 's'} among them" if fixes else "no security update"
     what = f"{len(behind)} package{'' if len(behind) == 1 else 's'} behind Debian, {why}"
     return f"{what}: {', '.join([f'./invoke bake --network {stock.network} --base-days 0', *again])}"
 

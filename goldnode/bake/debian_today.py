@@ -26,7 +26,7 @@ class Offer:
 
     Attributes:
         version: As Debian writes it.
-        security: It is in the security archive: it was made to close a hole.
+        security: It is in the security archive: it is a security update.
     """
 
     version: str

@@ -23,7 +23,7 @@ LATE = behind.late(STOCK, OFFERS, lambda version, than: int(version) > int(than)
 
 
 def test_what_debian_has_newer_is_named_with_why() -> None:
-    """The newest version counts; a hole counts when any newer version closes it, an older one's does not."""
+    """The newest version counts; a security update counts when it is newer than what the image has."""
     assert ["openssl 3 -> 5 (security)", "tzdata 2 -> 3"] == [str(each) for each in LATE]
 
 
@@ -65,7 +65,7 @@ def test_what_to_do_is_a_command() -> None:
     """Bake with today's Debian; replace what runs; nothing for what is superseded, and nothing when all is well."""
     fresh = behind.Stock("b", "localnet", "1.0", "amd64", {}, None)
     running = behind.Stock("image", "localnet", "1.0", "amd64", STOCK.packages, None, runs=("validator-1",))
-    bake = "2 packages behind Debian, 1 closes a hole: ./invoke bake --network localnet --base-days 0"
+    bake = "2 packages behind Debian, 1 security update among them: ./invoke bake --network localnet --base-days 0"
 
     assert bake == behind.advice(STOCK, LATE, (STOCK, LATE))
     assert f"{bake}, ./invoke fleet down, ./invoke fleet up" == behind.advice(running, LATE, (running, LATE))
