@@ -52,7 +52,7 @@ def world(folder: Path) -> tuple[Path, Path]:
 
 
 def test_what_is_behind_is_named_with_its_command(tmp_path: Path) -> None:
-    """Images by manifest, releases by SBOM, the fleet's machines; Debian's own index; security updates; and what to type."""
+    """Images by manifest, releases by SBOM, the fleet by its records; Debian of today; what to type."""
     out, fleets = world(tmp_path)
     words: list[str | Path] = [INVOKE, "outdated", "--name", "localnet", "--folder", fleets]
 
