@@ -23,8 +23,8 @@ from goldnode.vm.machine import Nic, QemuSpec
 #: The namespace's loopback, as a guest sees it.
 HOST = "10.0.2.2"
 RENDEZVOUS = f"http://{HOST}:8700"
-#: Seconds to wait, from power-on; a single machine takes 40 without KVM.
-TIMEOUT = 400.0
+#: Seconds to wait, from power-on; a single machine takes 40 without KVM, and ten times as long beside other work.
+TIMEOUT = 800.0
 #: A guest's forwarded port has this added inside the namespace.
 FORWARD = 10000
 POLL = 0.1

@@ -24,7 +24,7 @@ from tests.support.cluster_lab import seed
 from tests.support.node_lab import Cluster
 from tests.support.waiting import until
 
-pytestmark = [pytest.mark.long, pytest.mark.any_image]
+pytestmark = [pytest.mark.long, pytest.mark.any_image, pytest.mark.timeout(3000)]
 GENESIS_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 READY = r"goldnode: sentry sentry-1 ready ([0-9.]+) s after power-on"
 METADATA = "169.254.169.254"
@@ -179,7 +179,6 @@ def test_a_validator_boots_from_a_metadata_service(bench: Sandbox, localnet: Pat
     box.off()
 
 
-@pytest.mark.long
 def test_a_lost_metadata_service_costs_no_time(bench: Sandbox, localnet: Path) -> None:
     """A reboot without the service takes at most 1.2 times what a reboot with it takes."""
     box, configured = on_ec2(bench, localnet), r"files changed, ([0-9.]+) s after power-on"
