@@ -45,7 +45,7 @@ def test_a_home_that_is_a_link_is_refused(paths: JvmPaths, tmp_path: Path) -> No
     victim.mkdir()
     (paths.state / "alice").symlink_to(victim)
 
-    with pytest.raises(SafetyError, match="state/alice is not a folder of its own"):
+    with pytest.raises(SafetyError, match="state/alice is not a plain folder"):
         prepare(paths)
 
     assert 0 == victim.stat().st_uid
