@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import socket
 import tempfile
 import time
@@ -20,7 +21,8 @@ from benchmarks.postgres import Database, database_server
 from goldnode.bake.programs import jars, jvmhost
 from goldnode.bake.ssh_wait import free_port
 from goldnode.config.daemon import Jvm
-from goldnode.config.network import NETWORKS, Network, load
+from goldnode.config.jvm_options import USUAL
+from goldnode.config.network import Network, load
 from goldnode.errors import BakeError
 from goldnode.fetch.store import ArtifactStore
 from goldnode.node.jvm.jvm import ENVIRONMENT, FLAGS, HostedNode, arguments, files
@@ -37,6 +39,8 @@ REST = 10
 #: What N nodes in one JVM may take at most, as a share of N JVMs.
 MEMORY_GOALS = {3: 0.70, 10: 0.55}
 START_GOALS = {5: 1.0}
+#: The release in a name such as java-21-openjdk-amd64.
+RELEASE = re.compile(r"(?<=-)\d\d(?=-)")
 LOGBACK = REPOSITORY / "roles/common/rootfs/usr/lib/goldnode/jvm/logback.xml"
 
 
@@ -103,7 +107,7 @@ class JvmReport:
         }
 
 
-def measure(counts: Sequence[int], progress: Progress, network: str = "daml") -> JvmReport:
+def measure(counts: Sequence[int], progress: Progress, network: str) -> JvmReport:
     """Measure every count, one case after the other.
 
     Raises:
@@ -112,7 +116,8 @@ def measure(counts: Sequence[int], progress: Progress, network: str = "daml") ->
     """
     load_before = os.getloadavg()[0]
     bench = Bench.prepare(load(network), progress)
-    with database_server(free_port()) as database:
+    stored = any("{database}" in word for word in bench.network.daemon.start_args)
+    with database_server(free_port()) if stored else contextlib.nullcontext() as database:
         cases = (
             Comparison(count, bench.case(count, database, together=True), bench.case(count, database, together=False))
             for count in counts
@@ -143,17 +148,20 @@ class Bench:
         """Have the jars and the host."""
         jvm = network.daemon.jvm
         assert jvm is not None  # noqa: S101 - only JVM networks are measured here
-        listed = jars.parse((NETWORKS / jvm.jars).read_text(encoding="utf-8"))
-        found = jars.collect(listed, None, ArtifactStore(cache() / "artifacts"), progress)
-        return cls(network, jvm, jvmhost.build(progress), tuple(found[jar] for jar in listed), progress)
+        found = jars.classpath(network, None, ArtifactStore(cache() / "artifacts"), progress)
+        return cls(network, jvm, jvmhost.build(progress), tuple(found.values()), progress)
 
-    def case(self, count: int, database: Database, *, together: bool) -> Measured:
-        """Start the nodes, wait until all are ready and have come to rest, and measure."""
+    def case(self, count: int, database: Database | None, *, together: bool) -> Measured:
+        """Start the nodes, wait until all are ready and have come to rest, and measure.
+
+        A database inside the nodes is in the figure; a server beside them is the same in both cases, and is not.
+        """
         kind = "one JVM" if together else f"{count} JVMs"
         with self.progress.step(f"{count} nodes in {kind}"), tempfile.TemporaryDirectory() as name:
             nodes = [
                 HostedNode(f"n{number}", FIRST + number, Path(name) / f"n{number}",
-                           database.create(f"{'one' if together else 'many'}_{count}_{number}"))
+                           database.create(f"{'one' if together else 'many'}_{count}_{number}") if database else "",
+                           self._founds(number))
                 for number in range(count)
             ]  # fmt: skip
             begun = time.monotonic()
@@ -163,6 +171,11 @@ class Bench:
                 seconds = time.monotonic() - begun
                 time.sleep(REST)
                 return Measured(sum(map(pss, pids)), seconds)
+
+    def _founds(self, number: int) -> tuple[str, ...]:
+        """The first node of a machine may begin a chain; here its ports are not the first ones."""
+        asked = any(word.startswith("--found=") for word in self.network.daemon.start_args)
+        return (f"--found={number}",) if asked else ()
 
     @property
     def _ready(self) -> int:
@@ -174,7 +187,7 @@ class Bench:
         for name, text in files(self.network.daemon, self.network.ports, nodes, self.jars, folder).items():
             (folder / "nodes" / name).write_text(text.replace("/usr/lib/goldnode/jvm/logback.xml", str(LOGBACK)))
         socket_path = folder / "control.sock"
-        command = ["java", *FLAGS, "-jar", self.host, folder / "nodes", socket_path, free_port()]
+        command = [java(), *USUAL.flags, *FLAGS, "-jar", self.host, folder / "nodes", socket_path, free_port()]
         with spawn([str(word) for word in command], env=ENVIRONMENT) as process:
             yield [process.pid]
             JvmHost(socket_path).status()
@@ -186,12 +199,18 @@ class Bench:
             pids = []
             for node in nodes:
                 node.home.mkdir()
-                command = ["java", *[flag for flag in FLAGS if not flag.startswith("-D")],
+                command = [java(), *USUAL.flags, *[flag for flag in FLAGS if not flag.startswith("-D")],
                            f"-Dlogback.configurationFile={LOGBACK}", "-cp", classpath, self.jvm.main,
-                           *arguments(self.network.daemon, self.network.ports, node)]  # fmt: skip
+                           *arguments(self.network.daemon, self.network.ports, node, nodes)]  # fmt: skip
                 log = stack.enter_context((folder / f"{node.name}.log").open("wb"))
                 pids.append(stack.enter_context(spawn(command, cwd=node.home, env=ENVIRONMENT, stdout=log)).pid)
             yield pids
+
+
+def java() -> str:
+    """The newest Java of this machine: a network's jars may need one that is not the usual one."""
+    found = [path for path in Path("/usr/lib/jvm").glob("*/bin/java") if RELEASE.search(path.parent.parent.name)]
+    return str(max(found, key=lambda path: int(RELEASE.findall(path.parent.parent.name)[0]), default="java"))
 
 
 def pss(pid: int) -> int:

@@ -34,6 +34,13 @@ class JvmMode(StrEnum):
     ISOLATED = "isolated"
 
 
+class Ready(StrEnum):
+    """What a node's first port has to do when it is ready: accept connections, or serve gRPC's health as SERVING."""
+
+    TCP = "tcp"
+    GRPC = "grpc"
+
+
 @dataclass(frozen=True, slots=True)
 class Library:
     """A shared library the daemon needs beside it, taken from a Go module.
@@ -103,6 +110,8 @@ class Jvm:
         jars: File beside the network file with one ``SHA256  group:artifact:version`` per line.
         adapter: Class in this repository that starts and stops a node more gently than ``main``; empty for none.
         options: Options of the JVM itself.
+        ready: What a node's first port tells by.
+        program: Java source beside the network file that has ``main``; empty when a jar has it.
     """
 
     mode: JvmMode
@@ -110,6 +119,8 @@ class Jvm:
     jars: str
     adapter: str = ""
     options: tuple[str, ...] = ()
+    program: str = ""
+    ready: Ready = Ready.TCP
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +174,8 @@ class Daemon:
                 jars=jvm["jars"],
                 adapter=jvm.get("adapter", ""),
                 options=tuple(jvm.get("options", ())),
+                program=jvm.get("program", ""),
+                ready=Ready(jvm.get("ready", Ready.TCP)),
             )
             if jvm
             else None,

@@ -136,6 +136,13 @@ class Reader:
 
     def texts(self, key: str, form: Form, meaning: str, *, most: int = 64) -> tuple[str, ...]:
         """A list of distinct strings, each of this form; empty when absent."""
+        words = self.words(key, form, meaning, most=most)
+        if len(set(words)) != len(words):
+            self.fault(key, "lists an entry twice")
+        return words
+
+    def words(self, key: str, form: Form, meaning: str, *, most: int = 64) -> tuple[str, ...]:
+        """A list of strings, each of this form, in their order; empty when absent."""
         value = self.take(key)
         if value is None:
             return ()
@@ -145,8 +152,6 @@ class Reader:
         wrong = [at for at, entry in enumerate(value) if not isinstance(entry, str) or not fits(form, entry)]
         for at in wrong:
             self.fault(key, f"must be {meaning}", index=at)
-        if not wrong and len(set(value)) != len(value):
-            self.fault(key, "lists an entry twice")
         return () if wrong else tuple(value)
 
     def section(self, key: str) -> Reader:

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from goldnode import forms
+from goldnode.config import jvm_options
 from goldnode.config.catch_up import SnapshotFormat
 from goldnode.config.source import Where
 from goldnode.fetch.artifact import Format
@@ -224,9 +225,14 @@ def _daemon(daemon: Mapping[str, Any], file: Path) -> Iterator[Finding]:
     if source.get("sum") and not any(all(source.get(key) for key in way) for way in ways):
         fix = "write module and version, or git and commit"
         yield ("daemon", "source"), "names no sources: it has neither a module nor a commit", fix
-    jars = _mapping(daemon.get("jvm")).get("jars")
-    if isinstance(jars, str):
+    jvm = _mapping(daemon.get("jvm"))
+    if isinstance(jars := jvm.get("jars"), str):
         yield from _jars(file.parent / jars)
+    if isinstance(program := jvm.get("program"), str) and not (file.parent / program).is_file():
+        yield ("daemon", "jvm", "program"), "is not a file next to this one", "write the program, or leave the line out"
+    for index, option in enumerate(_sequence(jvm.get("options"))):
+        if isinstance(option, str) and (why := jvm_options.refusal(option)):
+            yield ("daemon", "jvm", "options", index), *why
 
 
 def _jars(path: Path) -> Iterator[Finding]:

@@ -24,6 +24,7 @@ from enum import StrEnum
 from goldnode.config import node_entry
 from goldnode.config.choices import MeshKind
 from goldnode.config.document import Reader
+from goldnode.config.jvm_options import HEAP, HEAP_MEANING, USUAL, Collector, JvmSettings, refusal
 from goldnode.config.node_entry import HOSTED_ROLES, SERVICE_ROLES, NodeEntry
 from goldnode.forms import ROLE, SHA256, is_endpoint
 
@@ -57,6 +58,7 @@ class NodeConfig:
         outgoing: `strict` lets validators dial their mesh only.
         unattended_upgrades: Whether Debian's security upgrades run on this machine.
         serve_rendezvous: Whether the machine is also a rendezvous for others.
+        jvm: How its JVM is started, where its nodes share one.
         nodes: At least one.
     """
 
@@ -72,6 +74,7 @@ class NodeConfig:
     outgoing: OutgoingRule = OutgoingRule.OPEN
     unattended_upgrades: bool = False
     serve_rendezvous: bool = False
+    jvm: JvmSettings = USUAL
 
 
 MULTI_NODE = "multi-node"
@@ -108,7 +111,10 @@ def parse(text: str, file: str = "node.yaml") -> NodeConfig:
         outgoing=OutgoingRule(reader.choice("outgoing", [kind.value for kind in OutgoingRule], OutgoingRule.OPEN)),
         unattended_upgrades=reader.flag("unattended_upgrades", default=False),
         serve_rendezvous=reader.flag("serve_rendezvous", default=role == "rendezvous"),
+        jvm=_jvm(reader.section("jvm")),
     )
+    if "jvm" in reader and not any(entry.role in HOSTED_ROLES for entry in config.nodes):
+        reader.fault("jvm", "has no meaning for nodes that are no part of a JVM", fix="remove it")
     alone = role in SERVICE_ROLES or all(entry.role in HOSTED_ROLES for entry in config.nodes)
     if not alone and "rendezvous" not in reader:
         reader.fault("rendezvous", "missing", fix="write rendezvous: [http://ADDRESS:8700]")
@@ -119,6 +125,21 @@ def parse(text: str, file: str = "node.yaml") -> NodeConfig:
                      fix="write mesh: wireguard")  # fmt: skip
     reader.finish(hint=f"goldnode check {file}")
     return config
+
+
+def _jvm(reader: Reader) -> JvmSettings:
+    """How the JVM of this machine is started."""
+    options = reader.words("options", re.compile(r"-[^\x00-\x1f\x7f]{1,500}"), "options of the JVM, as -Xlog:gc")
+    for index, option in enumerate(options):
+        if why := refusal(option):
+            reader.fault("options", why[0], fix=why[1], index=index)
+    found = JvmSettings(
+        heap=reader.text("heap", HEAP, HEAP_MEANING, USUAL.heap),
+        collector=Collector(reader.choice("collector", [each.value for each in Collector], USUAL.collector)),
+        options=options,
+    )
+    reader.close()
+    return found
 
 
 def _nodes(reader: Reader, role: str) -> tuple[NodeEntry, ...]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from goldnode.config import jvm_options
 from goldnode.config.catch_up import TRUST_PERIOD, CatchUp, RpcServer, Snapshot, SnapshotFormat, StateSync
 from goldnode.config.choices import ConsensusKey
 from goldnode.config.document import Reader
@@ -33,6 +34,11 @@ CONFIG_FILES = ("config.toml", "app.toml", "client.toml")
 SERVICE_ROLES = frozenset({"rendezvous"})
 #: Roles of nodes that share one JVM: a JVM network has no sentries, so there is nobody to meet.
 HOSTED_ROLES = frozenset({"hosted"})
+#: What only a node of a JVM can have.
+JVM_KEYS = ("arguments", "properties", "log")
+#: How much a node of a JVM logs, in words that java.util.logging and logback both know.
+LOG_LEVELS = ("error", "warn", "info", "debug", "trace")
+WORD = re.compile(r"[^\x00-\x1f\x7f]{1,2000}")
 #: What only a node of a cluster can have.
 CLUSTER_KEYS = ("join", "min_sentries", "addresses", "peers", "config", "catch_up")
 
@@ -56,6 +62,9 @@ class NodeEntry:
         lease: Where its signing lease is kept; empty without one.
         takeover: Whether it takes the lease of a machine that has gone silent by itself.
         catch_up: How it reaches the tip, instead of what the network file says; None for that.
+        arguments: Of a node in a JVM: words after those of the network file.
+        properties: Of a node in a JVM: system properties that only it sees.
+        log: Of a node in a JVM: how much it logs, one of ``LOG_LEVELS``; empty for the program's own choice.
     """
 
     name: str
@@ -72,6 +81,9 @@ class NodeEntry:
     lease: str = ""
     takeover: bool = False
     catch_up: CatchUp | None = None
+    arguments: tuple[str, ...] = ()
+    properties: Mapping[str, str] = field(default_factory=dict)
+    log: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +133,8 @@ def read(reader: Reader, role: str, shared: Shared) -> NodeEntry:
         reader.fault("catch_up", "does not apply to a validator: it asks its own sentries only", fix="remove it")
     for key in [key for key in CLUSTER_KEYS if role in HOSTED_ROLES and key in reader]:
         reader.fault(key, f"does not apply to a {role} node: it is in no cluster", fix="remove it")
+    for key in [key for key in JVM_KEYS if role not in HOSTED_ROLES and key in reader]:
+        reader.fault(key, f"does not apply to a {role}: only a node of a JVM has it", fix="remove it")
     return NodeEntry(
         name=name,
         role=role,
@@ -136,7 +150,23 @@ def read(reader: Reader, role: str, shared: Shared) -> NodeEntry:
         lease=shared.lease if role == "validator" and not remote else "",
         takeover=shared.takeover == "automatic",
         catch_up=None if role == "validator" else shared.catch_up,
+        arguments=reader.words("arguments", WORD, "words of the program's command line"),
+        properties=_properties(reader.section("properties")),
+        log=reader.choice("log", LOG_LEVELS) if "log" in reader else "",
     )
+
+
+def _properties(reader: Reader) -> Mapping[str, str]:
+    """System properties of one node; those that the JDK reads for all nodes are refused."""
+    found = {}
+    for key, value in reader.items():
+        if not jvm_options.PROPERTY.fullmatch(key) or not isinstance(value, str):
+            reader.fault(key, "must be a property's name and its text", fix='write name: "value"')
+        elif refused := jvm_options.own_refusal(key):
+            reader.fault(key, refused[0], fix=refused[1])
+        else:
+            found[key] = value
+    return found
 
 
 def addresses(reader: Reader, key: str, *, network: bool) -> tuple[str, ...]:

@@ -87,9 +87,17 @@ def _parser() -> argparse.ArgumentParser:
     catching.add_argument(
         "--replay", action="store_true", help="replay every block from the genesis, however long it takes"
     )
+    hosted_actions = ("status", "start", "stop", "restart", "add", "remove", "threads", "log", "canary", "prepare")
     hosted = verb("jvm", "hosted.jvm", "the nodes of a JVM network (goldnode-jvm.service)")
-    hosted.add_argument("action", choices=("status", "start", "stop", "restart", "add", "remove", "prepare"))
+    hosted.add_argument("action", choices=hosted_actions)
     _named(hosted)
+    hosted.add_argument(
+        "level", nargs="?", help="of log: error, warn, info, debug or trace, until the node starts again"
+    )
+    hosted.add_argument("--replace", metavar="JAR", help="of canary: the image's jar that one node shall not use")
+    hosted.add_argument("--by", type=Path, metavar="FILE", help="of canary: the jar that this node uses instead")
+    hosted.add_argument("--sha256", metavar="HEX", help="of canary: what the hash of FILE has to be")
+    hosted.add_argument("--end", action="store_true", help="of canary: the node uses the image's jars again")
     moving = _named(verb("handover", "keyring.handover", "stop a node and let its volume move to one new machine"))
     moving.add_argument("--cancel", action="store_true", help="cancel it, as long as no machine has taken the volume")
     taking = _named(verb("takeover", "takeover.takeover", "go on with a validator whose machine is gone"))

@@ -68,15 +68,19 @@ def publish(_: Context, json: bool = False) -> None:
 @task(
     positional=[],
     iterable=["nodes"],
-    help={"nodes": "how many nodes (repeat it)", "json": "print the measurements as JSON"},
+    help={
+        "nodes": "how many nodes (repeat it)",
+        "network": "the JVM network: mokamint, a chain with a database in each node, or daml, ledgers in PostgreSQL",
+        "json": "print the measurements as JSON",
+    },
 )
-def jvm(_: Context, nodes: list[str], json: bool = False) -> None:
-    """Measure N Daml nodes in one JVM beside N JVMs, memory and start; use an idle machine."""
+def jvm(_: Context, nodes: list[str], network: str = "mokamint", json: bool = False) -> None:
+    """Measure N nodes in one JVM beside N JVMs, memory and start; use an idle machine."""
     if wrong := [count for count in nodes if not count.isdecimal()]:
         raise UsageError(f"--nodes {wrong[0]}: expected an integer", hint="./invoke bench jvm --help")
     counts = [int(count) for count in nodes]
     with progress() as told:
-        report = jvm_bench.measure(counts or [1, 3, 5, 10], told)
+        report = jvm_bench.measure(counts or [3, 5, 10, 20], told, network)
     _show(
         report,
         ("nodes", "PSS in one JVM, in N", "share", "start in one JVM, in N", "share"),

@@ -10,11 +10,11 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from goldnode.bake.programs import jvmhost
+from goldnode.bake.programs import javaprogram, jvmhost
+from goldnode.bake.programs.coordinates import Jar
 from goldnode.bake.programs.payload import LIB, PayloadFile
 from goldnode.config.network import Network
 from goldnode.errors import ArtifactError, HostError
@@ -33,23 +33,6 @@ TIMEOUT = 1800.0
 GOAL = "org.apache.maven.plugins:maven-dependency-plugin:2.8:copy-dependencies"
 
 
-@dataclass(frozen=True, slots=True)
-class Jar:
-    """One line of a list: a Maven coordinate and the hash of its jar."""
-
-    sha256: str
-    group: str
-    artifact: str
-    version: str
-    classifier: str = ""
-
-    @property
-    def filename(self) -> str:
-        """As Maven names it."""
-        tail = f"-{self.classifier}" if self.classifier else ""
-        return f"{self.artifact}-{self.version}{tail}.jar"
-
-
 def obtain(network: Network, artifacts_dir: Path | None, store: ArtifactStore, progress: Progress) -> list[PayloadFile]:
     """Get every jar from the operator's folder, the store, or Maven; and compile the host.
 
@@ -57,14 +40,36 @@ def obtain(network: Network, artifacts_dir: Path | None, store: ArtifactStore, p
         ArtifactError: Some cannot be obtained, or do not match the list.
         HostError: The Java compiler is not installed, or Maven is needed and not installed.
     """
+    return [
+        PayloadFile(HOST, jvmhost.build(progress), 0o644),
+        *(
+            PayloadFile(f"{JARS}/{name}", path, 0o644)
+            for name, path in classpath(network, artifacts_dir, store, progress).items()
+        ),
+    ]
+
+
+def classpath(
+    network: Network, artifacts_dir: Path | None, store: ArtifactStore, progress: Progress
+) -> dict[str, Path]:
+    """What a node's classes come from: file name on the image → file here, the network's own program among them.
+
+    Raises:
+        ArtifactError: Some cannot be obtained, or are not what the list says.
+        HostError: Java, or Maven when it is needed, is not installed.
+        BakeError: The network's program does not compile.
+    """
     jvm = network.daemon.jvm
     assert jvm is not None  # noqa: S101 - the caller asked for a JVM network
     listed = parse((network.folder / jvm.jars).read_text(encoding="utf-8"))
-    found = collect(listed, artifacts_dir, store, progress)
-    return [
-        PayloadFile(HOST, jvmhost.build(progress), 0o644),
-        *(PayloadFile(f"{JARS}/{jar.filename}", found[jar], 0o644) for jar in listed),
-    ]
+    wanted = (*listed, javaprogram.COMPILER) if jvm.program else listed
+    found = collect(wanted, artifacts_dir, store, progress)
+    named = {jar.filename: found[jar] for jar in listed}
+    if jvm.program:
+        beside = {jar: found[jar] for jar in listed}
+        program = javaprogram.build(network.folder / jvm.program, found[javaprogram.COMPILER], beside, progress)
+        named[program.name] = program
+    return named
 
 
 def collect(

@@ -41,8 +41,15 @@ def reports(network: Network, names: Sequence[str], host: JvmHost) -> list[NodeR
 def _report(name: str, status: HostedStatus | None) -> NodeReport:
     if status is None:
         return report(name, Health(NodeState.STOPPED, healthy=False), f"not in the JVM: goldnode start {name}")
-    state = NodeState.RUNNING if status.ready else _STATES[status.state]
-    return report(name, Health(state, healthy=status.ready), status.reason, restarts=status.restarts)
+    if status.inside and name not in status.inside:
+        return report(name, Health(NodeState.STOPPED, healthy=False),
+                      f"{status.name} was started without it: goldnode restart {name}, which restarts every node "
+                      f"of {status.name}")  # fmt: skip
+    ready = status.inside.get(name, status.ready)
+    state = NodeState.RUNNING if ready else _STATES[status.state]
+    reason = status.reason or ("" if ready or not status.inside else f"{name} accepts no connections yet")
+    health = Health(state, healthy=ready, height=max(0, status.height), peers=max(0, status.peers))
+    return report(name, health, reason, restarts=status.restarts)
 
 
 def report(name: str, health: Health, reason: str, *, role: str = "hosted", restarts: int = 0) -> NodeReport:

@@ -9,8 +9,8 @@ from goldnode.errors import HostError, UsageError
 from goldnode.node import node_yaml
 from goldnode.node.agent.hosted import inside
 from goldnode.node.commands.naming import choose
-from goldnode.node.jvm import jvm_setup
-from goldnode.node.jvm.jvm_host import SOCKET, JvmHost
+from goldnode.node.jvm import canary, jvm_setup
+from goldnode.node.jvm.jvm_host import SOCKET, HostedStatus, JvmHost
 from goldnode.node.jvm.jvm_setup import JvmPaths
 from goldnode.node.layout import Layout
 from goldnode.node.plan import blocks
@@ -30,7 +30,33 @@ def jvm(layout: Layout, arguments: Namespace) -> int:
         return status(_host(layout))
     if arguments.name is None:
         raise UsageError(f"name the node to {arguments.action}", hint="goldnode jvm status")
-    print(_host(layout).act(arguments.action, arguments.name))
+    if arguments.action == "canary":
+        return _canary(layout, arguments)
+    words = (arguments.name, arguments.level) if arguments.action == "log" else (arguments.name,)
+    if None in words:
+        raise UsageError("name the level", hint=f"goldnode jvm log {arguments.name} debug")
+    print(_host(layout).act(arguments.action, " ".join(words)))
+    return 0
+
+
+def _canary(layout: Layout, arguments: Namespace) -> int:
+    """Give one node another version of one jar, or the image's again, and start it with that."""
+    name, paths = choose(names(layout), arguments.name), _paths(layout)
+    if read_image(layout).network.daemon.jvm is None or inside(read_image(layout).network, name) != name:
+        raise UsageError(f"{name} is no node with classes of its own", hint="goldnode jvm status")
+    folder = paths.canaries / name
+    if arguments.end:
+        canary.end(folder)
+    elif None in (arguments.replace, arguments.by, arguments.sha256):
+        raise UsageError(
+            "name the jar, the one to use instead, and its hash",
+            hint=f"goldnode jvm canary {name} --replace core-1.0.jar --by core-1.1.jar --sha256 HEX",
+        )
+    else:
+        jars = sorted(paths.jars.glob("*.jar"))
+        canary.begin(folder, arguments.replace, arguments.by, arguments.sha256, jars)
+    prepare(layout)
+    print(_host(layout).act("restart", name))
     return 0
 
 
@@ -74,9 +100,11 @@ def shows_log(layout: Layout, arguments: Namespace) -> None:
 def prepare(layout: Layout) -> None:
     """Write every node's file and make its database, as node.yaml and the image say."""
     image = read_image(layout)
+    config = node_yaml.in_force(layout, image)
     jvm_setup.setup(
         image.network,
-        blocks.settle(layout, (entry.name for entry in node_yaml.in_force(layout, image).nodes)),
+        config,
+        blocks.settle(layout, (entry.name for entry in config.nodes)),
         _paths(layout),
         server=jvm_setup.start_postgres,
         psql=jvm_setup.as_postgres,
@@ -108,11 +136,18 @@ def status(host: JvmHost) -> int:
     nodes = host.status()
     for node in nodes:
         print(f"{node.name}: {node.state}, {'ready' if node.ready else 'not ready'}, {node.restarts} restarts, "
-              f"{node.threads} threads{f': {node.reason}' if node.reason else ''}")  # fmt: skip
+              f"{node.threads} threads{_used(node)}{f': {node.reason}' if node.reason else ''}")  # fmt: skip
     figures = host.figures()
     print(f"JVM: heap {figures['heap_bytes'] >> 20} MiB, metaspace {figures['metaspace_bytes'] >> 20} MiB, "
           f"{figures['threads']} threads")  # fmt: skip
     return 0 if all(node.ready for node in nodes) else 1
+
+
+def _used(node: HostedStatus) -> str:
+    """What a node that runs has used, and what it tells of its chain."""
+    used = f", CPU {node.cpu_millis / 1000:.0f} s, allocated {node.allocated >> 20} MiB" if node.threads else ""
+    height = f", height {node.height}" if node.height >= 0 else ""
+    return used + height + (f", {node.peers} peers" if node.peers >= 0 else "")
 
 
 def _host(layout: Layout) -> JvmHost:
@@ -121,4 +156,6 @@ def _host(layout: Layout) -> JvmHost:
 
 def _paths(layout: Layout) -> JvmPaths:
     paths = JvmPaths()
-    return JvmPaths(*(layout.at(str(path)) for path in (paths.state, paths.runtime, paths.jars, paths.secrets)))
+    return JvmPaths(
+        *(layout.at(str(path)) for path in (paths.state, paths.runtime, paths.jars, paths.secrets, paths.canaries))
+    )

@@ -1,8 +1,9 @@
 """The JVM host's files for the nodes of a JVM network: one properties file per node; pure.
 
-The network file says how one node is started, with placeholders for what differs between
-nodes: ``{name}``, ``{index}`` (from 0), ``{home}``, ``{database}`` (a JDBC URL) and ``{port_X}`` for each of its ports.
-In isolated mode every node gets its own class loader and file.  In native mode the program
+The network file says how one node is started, with placeholders for what differs from node to
+node: ``{name}``, ``{index}`` (from 0), ``{home}``, ``{database}`` (a JDBC URL), ``{port_X}`` for each of its ports, and
+``{peers}``, the first port of every other node of the machine, as ``127.0.0.1:26756,127.0.0.1:26856``.
+In isolated mode every node gets a class loader and a file of its own.  In native mode the program
 hosts all of them by its own configuration: one file, in which every word with a placeholder,
 and the option before it, is repeated for each node.
 """
@@ -11,21 +12,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from goldnode.config.daemon import Daemon, Jvm, JvmMode
+from goldnode.config import jvm_options
+from goldnode.config.daemon import Daemon, Jvm, JvmMode, Ready
+from goldnode.config.jvm_options import JvmSettings
 from goldnode.errors import InputError
 from goldnode.node.plan.ports import BASE, BLOCK
 
-#: Options of every JVM that hosts nodes; goldnode-jvm.service has the same ones.
-#: Serial collection and small arenas keep the process small; the free ratios give memory of a
-#: stopped node's classes back with the next collection instead of after hundreds of megabytes.
+#: What every JVM that hosts nodes is started with; goldnode-jvm.service has the same words.  Heap and collector come
+#: from node.yaml, by the file of options: serial collection and small arenas keep the process small; the free ratios
+#: give memory of a stopped node's classes back with the next collection instead of after hundreds of megabytes.
 FLAGS = (
-    "-XX:+UseSerialGC",
-    "-XX:MaxRAMPercentage=60",
     "-Xss512k",
-    "-XX:+ExitOnOutOfMemoryError",
     "-XX:SoftRefLRUPolicyMSPerMB=1",
     "-XX:MinHeapFreeRatio=10",
     "-XX:MaxHeapFreeRatio=25",
@@ -49,13 +49,21 @@ class HostedNode:
         name: The node's name.
         index: Its position on the machine, which determines its block of ports.
         home: Its directory.
-        database: JDBC URL of its database; empty if the network needs none.
+        database: JDBC URL of its database; empty when the network needs none.
+        arguments: Its own words, after those of the network.
+        properties: Its own system properties.
+        log: How much it logs; empty for the program's own choice.
+        jars: Its own class path; empty for that of all.
     """
 
     name: str
     index: int
     home: Path
     database: str = ""
+    arguments: tuple[str, ...] = ()
+    properties: Mapping[str, str] = field(default_factory=dict)
+    log: str = ""
+    jars: tuple[Path, ...] = ()
 
     def port(self, offset: int) -> int:
         """A port in this node's block."""
@@ -77,60 +85,64 @@ def files(
     Raises:
         InputError: An argument has an unknown placeholder.
     """
+    hosts: list[tuple[str, HostedNode, list[str], Sequence[HostedNode]]]
     jvm = daemon.jvm
     assert jvm is not None  # noqa: S101 - the caller has a JVM network
     if jvm.mode is JvmMode.NATIVE:
-        values = [_values(node, ports) for node in nodes]
-        hosts = [(daemon.name, nodes[0], list(_repeated(daemon.start_args, values)))]
+        values = [_values(node, ports, nodes) for node in nodes]
+        hosts = [(daemon.name, nodes[0], list(_repeated(daemon.start_args, values)), nodes)]
     else:
-        hosts = [(node.name, node, arguments(daemon, ports, node)) for node in nodes]
-    ready = next(iter(ports.values()), None)
+        hosts = [(node.name, node, arguments(daemon, ports, node, nodes), ()) for node in nodes]
+    ready, own = next(iter(ports.values()), None), jvm_options.split(jvm.options)[1]
     return {
         f"{name}.properties": _properties(
             {
                 **_start(jvm),
-                "jars": ":".join(map(str, jars)),
+                "jars": ":".join(map(str, node.jars or jars)),
                 "home": str(node.home),
                 "log": str(logs / f"{name}.log"),
-                **({} if ready is None else {"ready.port": str(node.port(ready))}),
+                **({} if ready is None or inside else {"ready.port": str(node.port(ready))}),
+                **{f"inside.{each.name}": str(0 if ready is None else each.port(ready)) for each in inside},
                 **{f"argument.{number}": word for number, word in enumerate(words, 1)},
-                **_own_properties(jvm),
+                **({"ready.kind": jvm.ready.value} if jvm.ready is not Ready.TCP else {}),
+                **({"log.level": node.log} if node.log else {}),
+                **{f"property.{key}": value for key, value in {**own, **node.properties}.items()},
             }
         )
-        for name, node, words in hosts
+        for name, node, words, inside in hosts
     }
 
 
-def arguments(daemon: Daemon, ports: Mapping[str, int], node: HostedNode) -> list[str]:
-    """The arguments of one node.
+def arguments(
+    daemon: Daemon, ports: Mapping[str, int], node: HostedNode, nodes: Sequence[HostedNode] = ()
+) -> list[str]:
+    """The words one node is started with; ``nodes``: all of its machine.
 
     Raises:
         InputError: An argument has an unknown placeholder.
     """
-    values = _values(node, ports)
-    return [_filled(word, values) for word in daemon.start_args]
+    values = _values(node, ports, nodes)
+    return [*(_filled(word, values) for word in daemon.start_args), *node.arguments]
 
 
-def options(jvm: Jvm) -> tuple[str, ...]:
-    """The network's options for the JVM as a whole; ``-Dkey=value`` becomes each node's own property."""
-    return tuple(option for option in jvm.options if not option.startswith("-D"))
+def options(jvm: Jvm, settings: JvmSettings) -> str:
+    """The file of options that concern the JVM as a whole; the machine's come last, so that they hold."""
+    words = (*jvm_options.split(jvm.options)[0], *settings.flags)
+    return "".join('"' + re.sub(r'(["\\])', r"\\\1", word) + '"\n' for word in words)
 
 
 def _start(jvm: Jvm) -> dict[str, str]:
     return {"adapter": jvm.adapter} if jvm.adapter else {"main": jvm.main}
 
 
-def _own_properties(jvm: Jvm) -> dict[str, str]:
-    pairs = (option[2:].partition("=") for option in jvm.options if option.startswith("-D"))
-    return {f"property.{key}": value for key, _, value in pairs}
-
-
-def _values(node: HostedNode, ports: Mapping[str, int]) -> dict[str, str]:
+def _values(node: HostedNode, ports: Mapping[str, int], nodes: Sequence[HostedNode]) -> dict[str, str]:
+    first = next(iter(ports.values()), 0)
     return {
         "name": node.name,
         "index": str(node.index),
         "home": str(node.home),
         "database": node.database,
+        "peers": ",".join(f"127.0.0.1:{other.port(first)}" for other in nodes if other != node),
         **{f"port_{name}": str(node.port(offset)) for name, offset in ports.items()},
     }
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,12 @@ class HostedStatus:
         threads: The number of its threads.
         reason: Why it is not running, or what went wrong last; empty if nothing did.
         log: Its log file.
+        height: Height of its newest block; -1 when it tells none.
+        head: Hash of that block; empty when it tells none.
+        peers: Peers that it is connected to; -1 when it does not tell.
+        cpu_millis: CPU time that this life of it has used.
+        allocated: Bytes that this life of it has allocated.
+        inside: Whether each node is ready that the program hosts by itself; empty when it hosts none.
     """
 
     name: str
@@ -40,6 +47,12 @@ class HostedStatus:
     threads: int
     reason: str
     log: Path
+    height: int = -1
+    head: str = ""
+    peers: int = -1
+    cpu_millis: int = 0
+    allocated: int = 0
+    inside: Mapping[str, bool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +69,8 @@ class JvmHost:
         """All nodes, by name."""
         return [
             HostedStatus(node["name"], node["state"], node["ready"], node["restarts"], node["threads"],
-                         node["reason"], Path(node["log"]))
+                         node["reason"], Path(node["log"]), node["height"], node["head"], node["peers"],
+                         node["cpu_millis"], node["allocated_bytes"], node["inside"])
             for node in self.ask("status")["nodes"]
         ]  # fmt: skip
 

@@ -20,10 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from goldnode.config.network import Network
-from goldnode.config.node_config import MAX_NODES
-from goldnode.errors import SafetyError, UsageError
+from goldnode.config.node_config import MAX_NODES, NodeConfig
+from goldnode.errors import ArtifactError, SafetyError, UsageError
 from goldnode.files import write_atomic
-from goldnode.node.jvm import jvm
+from goldnode.node.jvm import canary, jvm
 from goldnode.node.jvm.jvm import HostedNode
 from goldnode.run import run
 
@@ -48,16 +48,19 @@ class JvmPaths:
         runtime: What the host reads: options, and a file per node; owned by root.
         jars: The network's jars.
         secrets: The databases' passwords; owned by root.
+        canaries: Jars that single nodes have instead of the image's; owned by root.
     """
 
     state: Path = Path("/var/lib/goldnode/jvm")
     runtime: Path = Path("/run/goldnode/hosted")
     jars: Path = Path("/usr/lib/goldnode/jars")
     secrets: Path = Path("/var/lib/goldnode/jvm-secrets")
+    canaries: Path = Path("/var/lib/goldnode/jvm-jars")
 
 
 def setup(
     network: Network,
+    config: NodeConfig,
     blocks: Mapping[str, int],
     paths: JvmPaths,
     *,
@@ -71,6 +74,7 @@ def setup(
 
     Args:
         network: The image's network, of kind jvm.
+        config: The machine's node.yaml.
         blocks: The machine's nodes, each with its block of ports.
         paths: Where everything goes.
         server: Starts PostgreSQL; called only for a network whose nodes need it.
@@ -88,23 +92,29 @@ def setup(
     stored = any("{database}" in word for word in network.daemon.start_args)
     if stored:
         server()
-    nodes = []
+    jars = sorted(paths.jars.glob("*.jar"))
+    nodes, entries = [], {entry.name: entry for entry in config.nodes}
     for name, index in blocks.items():
         home = paths.state / name
         home.mkdir(parents=True, exist_ok=True)
         give(home)
         database = _database(name, paths, psql, port) if stored else ""
-        nodes.append(HostedNode(name, index, home, database))
+        own = entries[name]
+        try:
+            classes = tuple(canary.classpath(paths.canaries / name, jars))
+        except ArtifactError as error:
+            print(f"goldnode: {name} is left out: {error.message}; try: {error.hint}")
+            continue
+        nodes.append(HostedNode(name, index, home, database, own.arguments, own.properties, own.log, classes))
     folder = paths.runtime / "nodes"
     folder.mkdir(parents=True, exist_ok=True)
-    jars = sorted(paths.jars.glob("*.jar"))
-    wanted = jvm.files(network.daemon, network.ports, nodes, jars, paths.state)
+    wanted = jvm.files(network.daemon, network.ports, nodes, jars, paths.state) if nodes else {}
     for file, text in wanted.items():
         write_atomic(folder / file, text, 0o640)
         share(folder / file)
     for stale in set(folder.glob("*.properties")) - {folder / file for file in wanted}:
         stale.unlink()
-    write_atomic(paths.runtime / "options", "".join(f"{option}\n" for option in jvm.options(options)))
+    write_atomic(paths.runtime / "options", jvm.options(options, config.jvm))
     for path in (paths.runtime, folder, paths.runtime / "options"):
         share(path)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from goldnode.config.daemon import JvmMode
 from goldnode.config.node_config import NodeConfig
 from goldnode.config.role import RoleKind
 from goldnode.errors import Fault, InputError
@@ -54,13 +55,18 @@ def check(config: NodeConfig, image: ImageFacts, layout: Layout) -> None:
 
 def _misfits(config: NodeConfig, image: ImageFacts, layout: Layout) -> Iterator[Fault]:
     """Settings of node.yaml that this kind of image does not support."""
-    name, jvm = image.network.name, image.network.daemon.jvm is not None
+    name, jvm = image.network.name, image.network.daemon.jvm
     kinds = {entry.role: image.roles[entry.role].kind for entry in config.nodes if entry.role in image.roles}
     for role, kind in kinds.items():
         if jvm and kind is RoleKind.NODE:
             yield Fault("node.yaml", 0, "role", role, f"the nodes of {name} run in a JVM", "write role: hosted")
         if not jvm and kind is RoleKind.HOSTED:
             yield Fault("node.yaml", 0, "role", role, f"the nodes of {name} are daemons", "write validator or sentry")
+    if jvm and jvm.mode is JvmMode.NATIVE:
+        for entry in config.nodes:
+            if entry.arguments or entry.properties or entry.log:
+                yield Fault("node.yaml", 0, "nodes", entry.name, f"one program hosts all nodes of {name}: none has "
+                            "arguments, properties or log of its own", "remove them")  # fmt: skip
     if any(entry.lease for entry in config.nodes) and not (layout.library / "bin" / "goldnode-signer").exists():
         yield Fault("node.yaml", 0, "lease", "", "this image was baked without goldnode-signer",
                     "use an image that was baked where the Go module proxy answers")  # fmt: skip

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from goldnode import run
+from goldnode.config.jvm_options import USUAL, JvmSettings
 from goldnode.errors import HostError
 from goldnode.node.jvm.jvm import ENVIRONMENT, FLAGS
 from goldnode.node.jvm.jvm_host import HostedStatus, JvmHost
@@ -137,11 +138,13 @@ class Hosted:
 
 
 @contextlib.contextmanager
-def hosting(jar: Path, folder: Path, jars: Sequence[Path] = (), java: Path = JAVAS[0]) -> Iterator[Hosted]:
+def hosting(
+    jar: Path, folder: Path, jars: Sequence[Path] = (), java: Path = JAVAS[0], settings: JvmSettings = USUAL
+) -> Iterator[Hosted]:
     """A host with the nodes that have a file in the folder; at the end of the block nothing of it runs."""
     (folder / "nodes").mkdir(parents=True, exist_ok=True)
     control, metrics = folder / "control.sock", free_port()
-    command = [str(word) for word in (java, *FLAGS, "-jar", jar, folder / "nodes", control, metrics)]
+    command = [str(word) for word in (java, *settings.flags, *FLAGS, "-jar", jar, folder / "nodes", control, metrics)]
     with (
         (folder / "host.log").open("ab") as log,
         run.spawn(command, cwd=folder, env=ENVIRONMENT, stdout=log) as process,

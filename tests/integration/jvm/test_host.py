@@ -256,7 +256,9 @@ def test_the_command_line_acts_on_one_node(
         shown = capsys.readouterr().out
 
     assert [0, 0, 1] == codes
-    assert re.search(r"alice: running, ready, 0 restarts, \d+ threads\nJVM: heap \d+ MiB", shown)
+    assert re.search(
+        r"alice: running, ready, 0 restarts, \d+ threads, CPU \d+ s, allocated \d+ MiB\nJVM: heap \d+ MiB", shown
+    )
     assert "alice stopped\nalice: stopped, not ready, 0 restarts, 0 threads: stopped by command\n" in shown
 
 
@@ -298,7 +300,9 @@ def test_a_wrong_file_says_all_that_is_wrong(host: Hosted) -> None:
 
 def test_an_unknown_command_is_answered_with_the_known_ones(host: Hosted) -> None:
     """A typing error costs nothing."""
-    with pytest.raises(UsageError, match="list, status, measure, or start, stop, restart, add, remove and a name"):
+    with pytest.raises(
+        UsageError, match="list, status, measure, or start, stop, restart, add, remove, threads and a name, or log"
+    ):
         host.control.ask("reboot")
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from goldnode import paths
 from goldnode.bake.programs import jars, jvmhost
+from goldnode.bake.programs.coordinates import Jar
 from goldnode.bake.programs.payload import PayloadFile
 from goldnode.config.network import load
 from goldnode.errors import ArtifactError, BakeError, HostError
@@ -16,7 +17,7 @@ from goldnode.fetch.store import ArtifactStore
 from goldnode.files import sha256_file
 from goldnode.progress import SILENT
 
-SLF4J = jars.Jar("a223e6df91b84f19d49c5ebc5f5f97c7f4438419f84a52fa05e1cfc6eed38aa9", "org.slf4j", "slf4j-api", "2.0.0")
+SLF4J = Jar("a223e6df91b84f19d49c5ebc5f5f97c7f4438419f84a52fa05e1cfc6eed38aa9", "org.slf4j", "slf4j-api", "2.0.0")
 
 
 @pytest.fixture
@@ -26,10 +27,10 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-def listed(*contents: bytes) -> tuple[jars.Jar, ...]:
+def listed(*contents: bytes) -> tuple[Jar, ...]:
     """Jars that have this content."""
     return tuple(
-        jars.Jar(hashlib.sha256(content).hexdigest(), "org.example", f"part{number}", "1")
+        Jar(hashlib.sha256(content).hexdigest(), "org.example", f"part{number}", "1")
         for number, content in enumerate(contents)
     )
 
@@ -108,7 +109,7 @@ def test_maven_fetches_by_coordinates_and_the_hash_decides(tmp_path: Path) -> No
     found = jars.collect((SLF4J,), None, store, SILENT)
 
     assert sha256_file(found[SLF4J]) == SLF4J.sha256
-    other = jars.Jar("0" * 64, SLF4J.group, SLF4J.artifact, SLF4J.version)
+    other = Jar("0" * 64, SLF4J.group, SLF4J.artifact, SLF4J.version)
     with pytest.raises(ArtifactError, match="pinned is 0000"):
         jars.collect((other,), None, store, SILENT)
 
@@ -116,7 +117,7 @@ def test_maven_fetches_by_coordinates_and_the_hash_decides(tmp_path: Path) -> No
 @pytest.mark.long
 def test_coordinates_that_nobody_published_are_an_error() -> None:
     """Maven's own words reach the person."""
-    missing = jars.Jar("0" * 64, "org.example.goldnode", "nothing", "1")
+    missing = Jar("0" * 64, "org.example.goldnode", "nothing", "1")
 
     with pytest.raises(ArtifactError, match="Maven could not fetch the jars"):
         jars.fetch([missing], lambda _: None, SILENT)

@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from goldnode.config.network import load
+from goldnode.config.node_config import NodeConfig
+from goldnode.config.node_entry import NodeEntry
 from goldnode.errors import SafetyError
 from goldnode.node.jvm import jvm_setup
 from goldnode.node.jvm.jvm_setup import PASSWORD, JvmPaths
@@ -32,8 +34,9 @@ def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> JvmPaths:
 def prepare(paths: JvmPaths) -> list[str]:
     """One start of the service; the SQL that the administrator ran."""
     ran: list[str] = []
+    machine = NodeConfig("hosted", (NodeEntry("alice", "hosted"),))
     jvm_setup.setup(
-        load("daml"), {"alice": 0}, paths, server=lambda: None, psql=ran.append,
+        load("daml"), machine, {"alice": 0}, paths, server=lambda: None, psql=ran.append,
         give=jvm_setup.give_to_service, share=jvm_setup.share_with_service,
     )  # fmt: skip
     return ran

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 from benchmarks.postgres import Database, database_server
 from goldnode.config.network import load
+from goldnode.config.node_config import NodeConfig
+from goldnode.config.node_entry import NodeEntry
 from goldnode.errors import UsageError
 from goldnode.node.jvm.jvm_setup import JvmPaths, setup
 from goldnode.run import CommandError
@@ -33,12 +35,17 @@ def paths(tmp_path: Path) -> JvmPaths:
     return found
 
 
+def machine(names: Iterable[str]) -> NodeConfig:
+    """A machine with these nodes."""
+    return NodeConfig("multi-node", tuple(NodeEntry(name, "hosted") for name in names))
+
+
 def settle(paths: JvmPaths, database: Database, *names: str) -> dict[str, str]:
     """Set a Daml machine up; the content of all its files."""
     given: list[Path] = []
     blocks = {name: number for number, name in enumerate(names)}
     ready = []
-    setup(load("daml"), blocks, paths, server=lambda: ready.append(1), psql=database.run, give=print,
+    setup(load("daml"), machine(names), blocks, paths, server=lambda: ready.append(1), psql=database.run, give=print,
           share=given.append, port=database.port)  # fmt: skip
     assert [1] == ready
     assert set(paths.runtime.glob("nodes/*")) <= set(given)
@@ -77,6 +84,7 @@ def test_a_network_of_daemons_is_refused(paths: JvmPaths, database: Database) ->
     with pytest.raises(UsageError, match="localnet does not run in a JVM"):
         setup(
             load("localnet"),
+            machine(["alice"]),
             {"alice": 0},
             paths,
             server=lambda: None,

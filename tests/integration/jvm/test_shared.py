@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import socket
 import time
 from itertools import count
 from pathlib import Path
 
 import pytest
 
+from goldnode.config.jvm_options import JvmSettings
 from goldnode.errors import UsageError
-from tests.integration.jvm.hosting import Hosted, ask, until
+from tests.integration.jvm.hosting import JAVAS, Hosted, ask, free_port, hosting, until
 
 names = (f"s{number}" for number in count())
 
@@ -158,3 +161,90 @@ def test_temporary_files_are_made_in_the_nodes_own_folder(anywhere: Hosted) -> N
     port = anywhere.sample(name := next(names))
 
     assert {str(anywhere.folder / name / "tmp")} == set(ask(port, "guest temporary").split())
+
+
+def test_one_allocation_that_is_too_large_is_its_nodes_error(anywhere: Hosted) -> None:
+    """A node that asks for more than an array can hold is told so, and the JVM goes on with all nodes."""
+    sibling, port = anywhere.sample(next(names)), anywhere.sample(next(names))
+
+    assert "java.lang.OutOfMemoryError" in ask(port, "guest huge")
+    assert ("1", "1") == (ask(port, "count"), ask(sibling, "count"))
+
+
+@pytest.mark.parametrize("java", JAVAS, ids=lambda java: java.parent.parent.name)
+def test_a_heap_that_is_spent_ends_the_jvm_and_names_the_node(
+    java: Path, jar: Path, sample: Path, tmp_path: Path
+) -> None:
+    """When nothing fits any more the JVM ends, says which node allocated most, and leaves a heap dump."""
+    with hosting(jar, tmp_path, [sample], java=java, settings=JvmSettings(heap="64m")) as hosted:
+        hosted.sample("calm")
+        port = hosted.sample("greedy")
+        with socket.create_connection(("127.0.0.1", port), 10) as connection:
+            connection.sendall(b"guest spend\n")
+            code = hosted.process.wait(60)
+
+    said = (tmp_path / "host.log").read_text()
+
+    assert (3, True) == (code, (tmp_path / "heap.hprof").stat().st_size > 32 << 20)
+    assert re.search(r"the heap is spent: nothing fits into its 6\d MiB .*: greedy \d\d+ MiB, calm \d MiB\.", said)
+    assert f"the heap is spent: what filled it is in {tmp_path / 'heap.hprof'}, which holds keys" in said
+
+
+def test_each_node_that_a_program_hosts_by_itself_is_asked(anywhere: Hosted) -> None:
+    """A program with several nodes of its own is ready when all are, and each is told of by its own port."""
+    other, name = free_port(), next(names)
+    anywhere.write(name, {"main": "sample.Sample", "argument.1": (port := free_port()), "stop.seconds": 1,
+                          "inside.alice": port, "inside.bob": other})  # fmt: skip
+
+    anywhere.control.act("add", name)
+    until(lambda: anywhere.status(name).inside["alice"], "alice")
+
+    assert ({"alice": True, "bob": False}, False) == (anywhere.status(name).inside, anywhere.status(name).ready)
+
+
+def test_a_node_tells_of_its_own_use(anywhere: Hosted) -> None:
+    """CPU time and allocation are counted for the node that used them, and a thread dump names it in every line."""
+    busy, calm = next(names), next(names)
+    port = anywhere.sample(busy)
+    anywhere.sample(calm)
+
+    ask(port, "guest allocate 256")
+    until(lambda: anywhere.status(busy).allocated > 256 << 20, "what it allocated")
+    dump = anywhere.control.act("threads", busy)
+    heads = [line for line in dump.splitlines() if line.startswith('"')]
+
+    assert anywhere.status(calm).allocated < 64 << 20
+    assert anywhere.status(busy).cpu_millis > 0
+    assert {f"node={busy}"} == {re.sub(r'".*" (node=\S+) .*', r"\1", head) for head in heads}
+    assert f'"{busy}-watch"' in dump
+    assert f'goldnode_jvm_node_allocated_bytes_total{{node="{busy}"}}' in anywhere.get("/metrics")[1]
+
+
+def test_a_node_logs_as_much_as_it_is_told_to(anywhere: Hosted) -> None:
+    """A level from its file, and another one while it runs, hold for the node alone."""
+    loud, calm = next(names), next(names)
+    ports = [anywhere.sample(loud, log_level="debug"), anywhere.sample(calm)]
+
+    for port in ports:
+        ask(port, "guest log-fine one")
+    anywhere.control.act("log", f"{loud} error")
+    ask(ports[0], "guest log-fine two")
+    with pytest.raises(UsageError, match='"noisy" is no log level: error, warn, info, debug, trace'):
+        anywhere.control.act("log", f"{loud} noisy")
+    text = anywhere.log(loud).read_text()
+
+    assert ("one" in text, "two" in text, "one" in anywhere.log(calm).read_text()) == (True, False, False)
+
+
+def test_a_node_that_says_so_is_not_ready(anywhere: Hosted) -> None:
+    """A node that accepts connections and tells that it has no chain yet is not ready, until it tells otherwise."""
+    port = anywhere.sample(name := next(names))
+
+    ask(port, "guest chain false")
+    until(lambda: not anywhere.status(name).ready, "not ready")
+    ask(port, "guest chain true")
+    until(lambda: anywhere.status(name).ready, "ready again")
+    status = anywhere.status(name)
+
+    assert (7, "ab", 2) == (status.height, status.head, status.peers)
+    assert f'goldnode_jvm_node_height{{node="{name}"}} 7\n' in anywhere.get("/metrics")[1]

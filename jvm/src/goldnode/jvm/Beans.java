@@ -26,6 +26,11 @@ final class Beans implements InvocationHandler {
                 Beans.class.getClassLoader(), new Class<?>[] {MBeanServer.class}, this);
     }
 
+    /** The node's own beans alone. */
+    MBeanServer own() {
+        return own;
+    }
+
     /** Takes out what the node registered and left, and names it. */
     List<String> removeLeft() {
         return own.queryNames(null, null).stream().filter(this::remove).map(name -> "bean " + name).sorted().toList();

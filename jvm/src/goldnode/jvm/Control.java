@@ -100,13 +100,15 @@ final class Control {
             case "list" -> Map.of("ok", true, "names", nodes.all().stream().map(Node::name).toList());
             case "status" -> Map.of("ok", true, "nodes", nodes.status(), "jvm", Machine.figures(nodes));
             case "measure" -> Map.of("ok", true, "jvm", Machine.settled(nodes));
+            case "threads" -> said(nodes.get(name).dump());
+            case "log" -> said(nodes.get(name.split(" ", 2)[0]).logAt(name.contains(" ") ? name.split(" ", 2)[1] : ""));
             case "start" -> said(nodes.get(name).start());
             case "stop" -> said(nodes.get(name).stop());
             case "restart" -> said(nodes.get(name).restart());
             case "add" -> said(nodes.add(name));
             case "remove" -> said(nodes.remove(name));
             default -> throw new IllegalArgumentException("unknown command \"" + command
-                    + "\": list, status, measure, or start, stop, restart, add, remove and a name");
+                    + "\": list, status, measure, or start, stop, restart, add, remove, threads and a name, or log NAME LEVEL");
         };
     }
 

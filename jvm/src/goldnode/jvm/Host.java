@@ -32,6 +32,7 @@ public final class Host {
         Metrics metrics = new Metrics(Integer.parseInt(arguments[2]), nodes);
         Control control = new Control(Path.of(arguments[1]), nodes);
         Runtime.getRuntime().addShutdownHook(new Thread(() -> close(nodes, metrics, control), "shutdown"));
+        Heap.watch(nodes);
         nodes.startAll();
         control.serve();
     }

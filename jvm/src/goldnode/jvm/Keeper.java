@@ -26,6 +26,11 @@ final class Keeper implements Gate.Keeper {
         Gate.keeper = new Keeper();
     }
 
+    /** The JDK's own halt, which asks nobody. */
+    static MethodHandle halting() {
+        return jdk("java.lang.Shutdown", "halt", void.class, int.class);
+    }
+
     /** The owner of the call that is under way on this thread; null when it is the host's or the JDK's. */
     static Owner caller() {
         Thread thread = Thread.currentThread();

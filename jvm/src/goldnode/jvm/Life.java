@@ -35,6 +35,7 @@ final class Life implements Owner {
     }
 
     private static final long LOG_LIMIT = 32L << 20;
+    private static final long WATCH_MILLIS = 1000;
 
     private final Spec spec;
     private final Listener listener;
@@ -43,12 +44,15 @@ final class Life implements Owner {
     private final NodeGroup group;
     private final Properties properties;
     private final Beans beans = new Beans();
+    private final Usage usage = new Usage();
     private final Belongings own;
     private final Map<Thread, Boolean> hooks = new IdentityHashMap<>();
     private final CountDownLatch unwinding = new CountDownLatch(1);
     private volatile Thread.UncaughtExceptionHandler defaultHandler;
     private volatile AutoCloseable program;
     private volatile boolean stopping;
+    private volatile Seen seen = Seen.nothing();
+    private final Thread watching;
 
     Life(Spec spec, ThreadGroup parent, Listener listener) throws IOException {
         this.spec = spec;
@@ -65,11 +69,31 @@ final class Life implements Owner {
         properties.setProperty("java.class.path", String.join(":", spec.jars().stream().map(Path::toString).toList()));
         properties.putAll(spec.properties());
         own = new Belongings(this);
+        watching = group.daemon("watch", this::watch);
     }
 
     /** Starts the program on a thread of its own and returns. */
     void start() {
         group.thread("main", this::run).start();
+        watching.start();
+    }
+
+    /** Asks the node what it tells of itself, on a thread of its own: code of a node may take its time. */
+    private void watch() {
+        try {
+            while (!stopping) {
+                usage.read(group.live());
+                seen = Seen.of(beans.own());
+                Thread.sleep(WATCH_MILLIS);
+            }
+        } catch (InterruptedException stopped) {
+            return;
+        }
+    }
+
+    /** What it told last. */
+    Seen seen() {
+        return seen;
     }
 
     private void run() {
@@ -77,6 +101,9 @@ final class Life implements Owner {
             Class<?> self = Class.forName("goldnode.jvm.inside.Self", true, loader);
             self.getMethod("registerDrivers").invoke(null);
             own.logs().begin();
+            if (!spec.logLevel().isEmpty()) {
+                logAt(spec.logLevel());
+            }
             if (spec.adapter().isEmpty()) {
                 listener.running(this);
                 runMain();
@@ -92,6 +119,19 @@ final class Life implements Owner {
         } catch (Throwable error) { // whatever the program throws is its end, not ours
             failed(error);
         }
+    }
+
+    /** Has the node log so much from now on, with whatever it logs. */
+    void logAt(String level) {
+        own.logs().at(LogLevel.level(level));
+        group.thread("log", () -> {
+            try {
+                Class<?> logback = Class.forName("goldnode.jvm.inside.Logback", true, loader);
+                logback.getMethod("at", String.class).invoke(null, level);
+            } catch (ReflectiveOperationException | LinkageError error) {
+                error.printStackTrace(out);
+            }
+        }).start();
     }
 
     private void runMain() throws ReflectiveOperationException, InterruptedException {
@@ -134,6 +174,7 @@ final class Life implements Owner {
      */
     List<String> stop() throws InterruptedException, IOException {
         stopping = true;
+        watching.interrupt();
         List<String> faults = new ArrayList<>();
         if (program != null) {
             within(List.of(group.thread("stop", this::closeProgram)), faults);
@@ -159,6 +200,31 @@ final class Life implements Owner {
     /** Whether a thread still runs code of this life, its own or a shared one. */
     boolean lingers() {
         return !group.atWork().isEmpty();
+    }
+
+    /** Every thread of the node, with what it does. */
+    String dump() {
+        StringBuilder text = new StringBuilder();
+        for (Thread thread : group.live()) {
+            text.append('"').append(thread.getName()).append("\" node=").append(spec.name())
+                    .append(thread.isDaemon() ? " daemon " : " ").append(thread.getState()).append('\n');
+            for (StackTraceElement frame : thread.getStackTrace()) {
+                text.append("    at ").append(frame).append('\n');
+            }
+            text.append('\n');
+        }
+        return text.toString();
+    }
+
+    /** What the node has used since it began, a second ago. */
+    Usage usage() {
+        return usage;
+    }
+
+    /** The same, at this moment. */
+    Usage used() {
+        usage.read(group.live());
+        return usage;
     }
 
     int threads() {

@@ -46,8 +46,18 @@ final class Metrics {
                 .map(state -> ",state=\"" + state + "\"} " + (state.equals(node.get("state")) ? 1 : 0)));
         family(out, "ready", "gauge", status, node -> Stream.of("} " + (Boolean.TRUE == node.get("ready") ? 1 : 0)));
         family(out, "threads", "gauge", status, node -> Stream.of("} " + node.get("threads")));
+        family(out, "height", "gauge", status, node -> told(node, "height"));
+        family(out, "peers", "gauge", status, node -> told(node, "peers"));
+        family(out, "cpu_seconds_total", "counter", status,
+                node -> Stream.of("} " + (long) node.get("cpu_millis") / 1000.0));
+        family(out, "allocated_bytes_total", "counter", status, node -> told(node, "allocated_bytes"));
         family(out, "restarts_total", "counter", status, node -> Stream.of("} " + node.get("restarts")));
         return out.toString();
+    }
+
+    /** A figure that a node tells of itself; none where it does not. */
+    private static Stream<String> told(Map<String, Object> node, String figure) {
+        return (long) node.get(figure) < 0 ? Stream.empty() : Stream.of("} " + node.get(figure));
     }
 
     /** All samples of one metric; each is what stands behind the node's name: more labels, and the value. */

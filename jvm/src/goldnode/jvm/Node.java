@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
@@ -104,22 +105,71 @@ final class Node implements Life.Listener {
         status.put("name", name);
         status.put("state", state.name().toLowerCase());
         status.put("ready", ready());
+        status.put("inside", inside());
         status.put("restarts", Math.max(0, starts - 1));
         status.put("threads", now == null ? 0 : now.threads());
+        Seen seen = now == null ? Seen.nothing() : now.seen();
+        status.put("height", seen.height());
+        status.put("head", seen.head());
+        status.put("peers", seen.peers());
+        status.put("cpu_millis", now == null ? 0L : now.usage().cpuMillis());
+        status.put("allocated_bytes", now == null ? 0L : now.usage().allocated());
         status.put("reason", reason);
         status.put("home", spec.home().toString());
         status.put("log", spec.log().toString());
         return status;
     }
 
-    /** Whether the node runs and, if it has a port to tell by, accepts connections there. */
+    /** Bytes that this life of it has allocated, as they are at this moment. */
+    long allocated() {
+        Life now = life;
+        return now == null ? 0 : now.used().allocated();
+    }
+
+    /** Every thread of it, with what it does. */
+    String dump() {
+        Life now = life;
+        return now == null ? "" : now.dump();
+    }
+
+    /** Has it log so much from now on, until it starts again. */
+    String logAt(String level) {
+        Life now = life;
+        if (now == null) {
+            throw new IllegalStateException(name + " does not run");
+        }
+        now.logAt(level);
+        return name + " logs " + level + " until it starts again";
+    }
+
+    /** Where its log is. */
+    Path logs() {
+        return spec.log().toAbsolutePath().getParent();
+    }
+
+    /** Whether the node runs, says so itself if it tells, and accepts connections at each port to tell by. */
     boolean ready() {
-        if (state != State.RUNNING || spec.readyPort() == 0) {
+        Life now = life;
+        return now != null && now.seen().works() && answers(spec.readyPort()) && spec.inside().values().stream().allMatch(this::answers);
+    }
+
+    /** Which of the nodes that the program hosts by itself are ready; empty when it hosts none. */
+    Map<String, Object> inside() {
+        Map<String, Object> ready = new TreeMap<>();
+        spec.inside().forEach((inner, port) -> ready.put(inner, answers(port)));
+        return ready;
+    }
+
+    private boolean answers(int port) {
+        if (state != State.RUNNING || port == 0) {
             return state == State.RUNNING;
         }
+        if (spec.readyByGrpc()) {
+            return GrpcHealth.serving(port);
+        }
         try (Socket probe = new Socket()) {
-            probe.connect(new InetSocketAddress(InetAddress.getLoopbackAddress(), spec.readyPort()), PROBE_MILLIS);
-            return probe.getLocalPort() != spec.readyPort(); // else the probe met itself, as TCP allows
+            probe.connect(new InetSocketAddress(InetAddress.getLoopbackAddress(), port), PROBE_MILLIS);
+            return probe.getLocalPort() != port; // else the probe met itself, as TCP allows
         } catch (IOException refused) {
             return false;
         }

@@ -100,6 +100,11 @@ public final class NodeLogs extends LogManager {
             addLogger(root);
         }
 
+        /** Has it log so much, from the root logger down. */
+        void at(Level level) {
+            root.setLevel(level);
+        }
+
         /** Reads the file that the node's property {@code java.util.logging.config.file} names, if it names one. */
         void begin() throws IOException {
             String file = owner.properties().getProperty("java.util.logging.config.file");

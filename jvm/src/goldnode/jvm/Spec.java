@@ -27,6 +27,9 @@ import java.util.stream.Stream;
  * @param arguments what the program is given
  * @param properties system properties that only this node sees
  * @param readyPort loopback port that accepts connections when the node is ready; 0 for none
+ * @param readyByGrpc whether such a port tells by gRPC's health service, instead of by accepting connections
+ * @param inside nodes that the program hosts by itself: name to the port that tells, 0 for none
+ * @param logLevel how much it logs, as {@link LogLevel} has it; empty for the program's own choice
  * @param stopSeconds how long each phase of a stop may take
  * @param restartSeconds pause before the first restart of a node that ended by itself
  */
@@ -40,6 +43,9 @@ record Spec(
         List<String> arguments,
         Map<String, String> properties,
         int readyPort,
+        boolean readyByGrpc,
+        Map<String, Integer> inside,
+        String logLevel,
         int stopSeconds,
         int restartSeconds) {
 
@@ -107,8 +113,22 @@ record Spec(
             Map<String, String> properties = new TreeMap<>();
             left.keySet().removeIf(key -> key.startsWith("property.")
                     && properties.put(key.substring("property.".length()), left.get(key)) == null);
+            Map<String, Integer> inside = new TreeMap<>();
+            for (String key : List.copyOf(left.keySet())) {
+                if (key.startsWith("inside.")) {
+                    inside.put(key.substring("inside.".length()), number(key, 0));
+                }
+            }
+            String kind = take("ready.kind", "tcp");
+            if (!List.of("tcp", "grpc").contains(kind)) {
+                faults.add("ready.kind: " + kind + " is neither tcp nor grpc");
+            }
+            String level = take("log.level", "");
+            if (!level.isEmpty() && !LogLevel.NAMES.contains(level)) {
+                faults.add("log.level: " + level + " is none of " + LogLevel.NAMES);
+            }
             Spec spec = new Spec(name, main, adapter, jars, home, log, List.copyOf(arguments), Map.copyOf(properties),
-                    number("ready.port", 0), number("stop.seconds", 20), number("restart.seconds", 5));
+                    number("ready.port", 0), kind.equals("grpc"), Map.copyOf(inside), level, number("stop.seconds", 20), number("restart.seconds", 5));
             left.keySet().forEach(key -> faults.add("unknown key " + key));
             if (!faults.isEmpty()) {
                 throw new IllegalArgumentException(file + ": " + String.join("; ", faults));

@@ -23,16 +23,19 @@ final class SpecTest {
                 argument.2 = 6865
                 property.some.key = a value
                 ready.port = 6865
+                ready.kind = grpc
+                inside.bob = 7000
+                log.level = debug
                 """);
         Spec expected = new Spec("alice", "org.example.Main", "", List.of(Path.of("/")), Path.of("/h"), Path.of("/l"),
-                List.of("--port", "6865"), Map.of("some.key", "a value"), 6865, 20, 5);
+                List.of("--port", "6865"), Map.of("some.key", "a value"), 6865, true, Map.of("bob", 7000), "debug", 20, 5);
         equal(expected, Spec.read(folder, "alice"));
     }
 
     static void everyFaultIsNamedAtOnce() throws IOException {
-        Path folder = folder("alice", "jars = /none.jar\nstop.seconds = soon\ncolour = red\n");
+        Path folder = folder("alice", "jars = /none.jar\nstop.seconds = soon\ncolour = red\nlog.level = loud\n");
         equal(folder + "/alice.properties: exactly one of main and adapter has to be set; jars: no file /none.jar; "
-                        + "home is missing; log is missing; stop.seconds: soon is no number; unknown key colour",
+                        + "home is missing; log is missing; log.level: loud is none of [error, warn, info, debug, trace]; stop.seconds: soon is no number; unknown key colour",
                 thrown(IllegalArgumentException.class, () -> Spec.read(folder, "alice")));
     }
 

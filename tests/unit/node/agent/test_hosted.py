@@ -11,6 +11,8 @@ import pytest
 import yaml
 
 from goldnode.config.network import Network, load
+from goldnode.config.node_config import NodeConfig
+from goldnode.config.node_entry import NodeEntry
 from goldnode.errors import HostError, InputError, UsageError
 from goldnode.node.agent import hosted
 from goldnode.node.agent.agent import Agent
@@ -199,9 +201,17 @@ def test_the_agent_tells_of_hosted_nodes(tree: Tree, acts: Acts, monkeypatch: py
 
 def test_a_node_of_a_daemon_has_no_jvm(tmp_path: Path) -> None:
     """Where the network runs daemons, nothing is prepared for a JVM."""
+    config = NodeConfig("hosted", (NodeEntry("a", "hosted"),))
     with pytest.raises(UsageError, match="localnet does not run in a JVM"):
         jvm_setup.setup(
-            load("localnet"), {"a": 0}, jvm_setup.JvmPaths(tmp_path), server=print, psql=print, give=print, share=print
+            load("localnet"),
+            config,
+            {"a": 0},
+            jvm_setup.JvmPaths(tmp_path),
+            server=print,
+            psql=print,
+            give=print,
+            share=print,
         )
 
 
@@ -210,3 +220,20 @@ def test_the_units_port_is_the_one_that_is_read() -> None:
     unit = REPOSITORY / "roles/common/rootfs/usr/lib/systemd/system/goldnode-jvm.service"
 
     assert "control.sock 9601\n" in unit.read_text()
+
+
+def test_nodes_inside_one_program_are_ready_each_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In native mode each node has its own readiness, and one that the program was not told of is not healthy."""
+    document = json.loads(json.dumps(dict(load("daml").document)))
+    document["daemon"]["jvm"]["mode"] = "native"
+    status = HostedStatus("sandbox", "running", False, 0, 5, "", Path("/log"), inside={"alice": True, "bob": False})
+    monkeypatch.setattr(JvmHost, "status", lambda _: [status])
+
+    reports = hosted.reports(Network.from_document(document), ["alice", "bob", "carol"], JvmHost())
+    without = "sandbox was started without it: goldnode restart carol, which restarts every node of sandbox"
+
+    assert [
+        (NodeState.RUNNING, True, ""),
+        (NodeState.STARTING, False, "bob accepts no connections yet"),
+        (NodeState.STOPPED, False, without),
+    ] == [(each.health.state, each.health.healthy, each.reason) for each in reports]  # fmt: skip

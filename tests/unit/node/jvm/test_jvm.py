@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from goldnode.config.daemon import Daemon
+from goldnode.config.jvm_options import JvmSettings
 from goldnode.config.network import load
 from goldnode.errors import InputError
 from goldnode.node.jvm import jvm
@@ -74,6 +76,15 @@ def test_a_native_program_hosts_all_nodes(start_args: Sequence[str], expected: S
     assert [("ledger.properties", expected)] == [(name, words(text)) for name, text in files.items()]
 
 
+def test_a_native_program_tells_of_each_of_its_nodes() -> None:
+    """In native mode each node has its own port by which its readiness is told."""
+    files = jvm.files(daemon(mode="native"), {"ledger": 65}, NODES, [Path("/a.jar")], Path("/log"))
+
+    assert ["inside.alice=26665", "inside.bob=26765"] == [
+        line for line in lines(files["ledger.properties"]) if line.startswith(("inside", "ready"))
+    ]
+
+
 def test_an_adapter_takes_the_place_of_main() -> None:
     """The host is told of an adapter when the network names one, and then of no main."""
     files = jvm.files(daemon(adapter="org.example.Gentle"), {}, NODES[:1], [Path("/a.jar")], Path("/log"))
@@ -82,16 +93,35 @@ def test_an_adapter_takes_the_place_of_main() -> None:
 
 
 def test_options_with_d_are_the_nodes_own_properties() -> None:
-    """-D options become properties of each node, all others are the JVM's."""
-    program = daemon(options=["-Dsome.key=a value", "-Xmx2g"])
+    """-D options become properties of each node; the others are the JVM's, as a file that java reads."""
+    program = daemon(options=["-Dsome.key=a value", '-Djavax.net.ssl.trustStore=/a "b\\c'])
 
     files = jvm.files(program, {}, NODES[:1], [Path("/a.jar")], Path("/log"))
 
     assert program.jvm is not None
-    assert ("property.some.key=a value", ("-Xmx2g",)) == (
-        lines(files["alice.properties"])[-1],
-        jvm.options(program.jvm),
-    )
+    assert lines(files["alice.properties"])[-1] == "property.some.key=a value"
+    assert jvm.options(program.jvm, JvmSettings("4g", options=("-Xlog:gc",))).splitlines() == [
+        r'"-Djavax.net.ssl.trustStore=/a \"b\\c"',
+        '"-XX:+UseSerialGC"',
+        '"-Xmx4g"',
+        '"-Xlog:gc"',
+    ]
+
+
+def test_a_nodes_own_words_come_last() -> None:
+    """What node.yaml says of one node stands after what the network says of all, and in no sibling's file."""
+    own = replace(NODES[0], arguments=("--peers=10.0.0.1:1",), properties={"some.key": "own"}, log="debug")
+    program = daemon("--peers={peers}", options=["-Dsome.key=all"])
+
+    files = jvm.files(program, {"chain": 66}, [own, NODES[1]], [Path("/a.jar")], Path("/log"))
+
+    assert [
+        "argument.1=--peers=127.0.0.1:26766",
+        "argument.2=--peers=10.0.0.1:1",
+        "log.level=debug",
+        "property.some.key=own",
+    ] == lines(files["alice.properties"])[-4:]
+    assert ["argument.1=--peers=127.0.0.1:26666", "property.some.key=all"] == lines(files["bob.properties"])[-2:]
 
 
 def test_characters_with_a_meaning_in_properties_files_are_escaped() -> None:

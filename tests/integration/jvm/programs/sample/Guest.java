@@ -21,6 +21,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.security.Security;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ForkJoinPool;
 import java.util.concurrent.RecursiveAction;
@@ -33,6 +35,8 @@ import javax.management.StandardMBean;
 
 /** Uses what a JVM has once for all its programs, as a program does that has a JVM of its own. */
 public final class Guest {
+    private static final List<byte[]> HELD = new ArrayList<>();
+
     private Guest() {}
 
     /** Does what the second word says; the third is a file to write to, or a number. */
@@ -63,6 +67,11 @@ public final class Guest {
             case "plugin-exit" -> inThread(() -> new Plugins(true).loadClass("sample.Plugin").getMethod("exit").invoke(null));
             case "alien-exit" -> inThread(() -> new Plugins(false).loadClass("sample.Plugin").getMethod("exit").invoke(null));
             case "plugin-property" -> new Plugins(true).loadClass("sample.Plugin").getMethod("property").invoke(null);
+            case "allocate" -> allocated(Integer.parseInt(word));
+            case "log-fine" -> fine(word);
+            case "chain" -> chain(Boolean.parseBoolean(word));
+            case "huge" -> new byte[Integer.MAX_VALUE].length;
+            case "spend" -> spent();
             case "provider" -> Security.addProvider(new SampleProvider()) > 0
                     && Security.getProvider("Sample") instanceof SampleProvider;
             case "no-provider" -> Security.getProvider("Sample") == null;
@@ -125,6 +134,53 @@ public final class Guest {
             });
             new Socket(InetAddress.getLoopbackAddress(), ((InetSocketAddress) channel.getLocalAddress()).getPort()).close();
             return found.get(10, TimeUnit.SECONDS) == Guest.class.getClassLoader();
+        }
+    }
+
+    /** Makes so many MiB of garbage. */
+    private static int allocated(int megabytes) {
+        int length = 0;
+        for (int round = 0; round < megabytes; round++) {
+            length += new byte[1 << 20].length;
+        }
+        return length;
+    }
+
+    private static String fine(String text) {
+        Logger.getLogger("sample").fine(text);
+        return "done";
+    }
+
+    /** What the JVM host asks a node for. */
+    public interface ChainMXBean {
+        long getHeight();
+
+        String getHead();
+
+        int getPeers();
+
+        boolean isReady();
+    }
+
+    private record Chain(boolean isReady, long getHeight, String getHead, int getPeers) implements ChainMXBean {}
+
+    private static String chain(boolean ready) throws Exception {
+        ObjectName name = new ObjectName("goldnode:type=Chain");
+        if (ManagementFactory.getPlatformMBeanServer().isRegistered(name)) {
+            ManagementFactory.getPlatformMBeanServer().unregisterMBean(name);
+        }
+        ManagementFactory.getPlatformMBeanServer().registerMBean(new Chain(ready, 7, "ab", 2), name);
+        return "done";
+    }
+
+    /** Fills the heap and keeps it full, and takes no notice. */
+    private static String spent() {
+        while (true) {
+            try {
+                HELD.add(new byte[16 << 10]);
+            } catch (OutOfMemoryError full) {
+                Thread.onSpinWait();
+            }
         }
     }
 
