@@ -199,3 +199,20 @@ def test_wireguard_is_not_left_out() -> None:
 def test_nodes_of_a_jvm_have_no_mesh() -> None:
     """A mesh stands between a validator and its sentries, and a JVM network has neither."""
     assert [("meshes",)] == wheres({"daemon": {"kind": "jvm"}, "meshes": ["wireguard", "vpncloud"]})
+
+
+def test_a_program_is_a_file_beside_the_network() -> None:
+    """A network that names a program has it; one without a program needs none."""
+    named = {"daemon": {"kind": "jvm", "jvm": {"program": "Nothing.java"}}}
+
+    assert wheres(named) == [("daemon", "jvm", "program")]
+    assert wheres({"daemon": {"kind": "jvm", "jvm": {}}}) == []
+
+
+def test_options_that_would_break_the_jvm_host_are_found() -> None:
+    """Each such option is a finding with its place in the list."""
+    options = ["-Xss1m", "-XX:+UseG1GC", "-Dsome.key=x", "-jar"]
+
+    assert [("daemon", "jvm", "options", 1), ("daemon", "jvm", "options", 3)] == wheres(
+        {"daemon": {"kind": "jvm", "jvm": {"options": options}}}
+    )

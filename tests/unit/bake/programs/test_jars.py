@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from goldnode.bake.programs import jars
-from goldnode.bake.programs.jars import Jar
+from goldnode.bake.programs.coordinates import Jar
 from goldnode.config.network import NETWORKS
 
 ONE = Jar("a" * 64, "org.example", "core", "1.2")
@@ -54,3 +54,11 @@ def test_every_jar_of_daml_is_pinned_once() -> None:
         len(listed),
         len({jar.filename for jar in listed}),
     )
+
+
+def test_every_jar_of_mokamint_is_pinned_once() -> None:
+    """The list that ships has the chain's node and every jar it needs, and no file name twice."""
+    listed = jars.parse((NETWORKS / "mokamint.sha256sums").read_text())
+
+    assert (67, 67) == (len(listed), len({jar.filename for jar in listed}))
+    assert {"1.4.0"} == {jar.version for jar in listed if jar.group == "io.mokamint"}
