@@ -183,14 +183,14 @@ final class Heap implements Runnable {
     private String dumped() {
         List<Node> all = nodes.all();
         File folder = all.isEmpty() ? new File(System.getProperty("java.io.tmpdir")) : all.get(0).logs().toFile();
-        Path file = folder.toPath().resolve(prepared ? "heap.hprof" : ".heap-rehearsal");
+        Path file = folder.toPath().resolve(prepared ? "heap.hprof" : ".heap-dry-run");
         if (folder.getUsableSpace() < 3 * Runtime.getRuntime().maxMemory()) {
             return refused(folder + " has too little room");
         }
         try {
             Files.deleteIfExists(file);
             if (!prepared) {
-                return refused("this is a rehearsal");
+                return refused("this is a dry run");
             }
             diagnostic.dumpHeap(file.toString(), true);
             return "what filled it is in " + file + ", which holds keys: delete it after use";
