@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from goldnode.bake import snapshot
 
@@ -11,6 +12,13 @@ from goldnode.bake import snapshot
 FRESH = timedelta(days=7)
 #: For a release: when its bake begins, and when it ends.
 FRESH_FOR_RELEASE, OLDEST_RELEASED = timedelta(hours=12), timedelta(days=1)
+
+
+class Wanted(StrEnum):
+    """Which state of Debian a bake takes, when no date is given.  Here, for commands that only show it as a default."""
+
+    AUTO = "auto"
+    OFF = "off"
 
 
 def age(made: datetime, now: datetime) -> str:

@@ -21,10 +21,9 @@ from typing import Any
 
 from goldnode import files, paths
 from goldnode.bake import base as bases
-from goldnode.bake import content, manifest, snapshot, vmbake
+from goldnode.bake import content, freshness, manifest, snapshot, vmbake
 from goldnode.bake.build_dir import temporary_build_dir
 from goldnode.bake.compress import compress
-from goldnode.bake.freshness import FRESH
 from goldnode.bake.platform import Platform
 from goldnode.bake.programs.obtain import obtain
 from goldnode.beside import beside
@@ -73,8 +72,8 @@ class BakeOptions:
     artifacts: Path | None = None
     force: bool = False
     platform: Platform = Platform.QEMU
-    fresh: timedelta = FRESH
-    snapshot: str = snapshot.Wanted.AUTO
+    fresh: timedelta = freshness.FRESH
+    snapshot: str = freshness.Wanted.AUTO
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +120,8 @@ def bake(options: BakeOptions, progress: Progress) -> BakeResult:
     network = options.network
     stock = options.platform is Platform.STOCK
     wanted = options.snapshot
-    spec = bases.BaseSpec(options.arch, base_packages(options), "" if wanted in {*snapshot.Wanted} else wanted)
-    service = None if wanted == snapshot.Wanted.OFF else snapshot.known()
+    spec = bases.BaseSpec(options.arch, base_packages(options), "" if wanted in {*freshness.Wanted} else wanted)
+    service = None if wanted == freshness.Wanted.OFF else snapshot.known()
     with beside(lambda: bases.assemble(spec, timer, options.fresh, service=service)) as assembled:
         payload = obtain(network, options.arch, artifacts_dir=options.artifacts, strict=options.strict, progress=timer)
         base = assembled.result()

@@ -16,7 +16,6 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from http.client import HTTPException
 from urllib.parse import urlsplit
 from urllib.request import urlopen
@@ -39,13 +38,6 @@ BEHIND = timedelta(days=1)
 HEAD = 4096
 #: What the mirror's own list is kept as while a snapshot serves, and apt's settings meanwhile.
 _LIST, _KEPT, _SETTINGS = "$1/etc/apt/sources.list", "$1/etc/apt/of-mirror", "$1/etc/apt/apt.conf.d/98snapshot"
-
-
-class Wanted(StrEnum):
-    """Which state of Debian a bake takes, when no date is given."""
-
-    AUTO = "auto"
-    OFF = "off"
 
 
 @dataclass(frozen=True, slots=True)

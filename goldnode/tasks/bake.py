@@ -54,7 +54,7 @@ def bake(
     artifacts: str = "",
     force: bool = False,
     base_days: int = freshness.FRESH.days,
-    snapshot: str = snapshots.Wanted.AUTO.value,
+    snapshot: str = freshness.Wanted.AUTO.value,
     json: bool = False,
 ) -> None:
     """Bake a network's golden image: every role installed, none enabled, sealed and checked."""
@@ -73,7 +73,7 @@ def bake(
         force=force,
         platform=where,
         fresh=timedelta(days=base_days),
-        snapshot=snapshot if snapshot in {*snapshots.Wanted} else snapshots.stamp_of(snapshot),
+        snapshot=snapshot if snapshot in {*freshness.Wanted} else snapshots.stamp_of(snapshot),
     )
     host.require([Need.BAKE, Need.MACHINE, *needs_of(chosen)])
     if where.cloud:

@@ -18,7 +18,8 @@ from types import ModuleType
 
 #: Whose modules wait; the commands' own modules are what is looked at, and cannot.
 #: The rules register themselves when they are imported: one that waits would be a rule that nobody asks.
-WAITING, AT_ONCE = ("goldnode.", "benchmarks.", "rich.", "xml."), ("goldnode.tasks.", "goldnode.image.rules.")
+WAITING = ("goldnode.", "benchmarks.", "rich.", "xml.", "platform.")
+AT_ONCE = ("goldnode.tasks.", "goldnode.image.rules.")
 #: What Invoke imports for a class that only tests use, with all of asyncio behind it: a seventh of the whole start.
 UNUSED = "unittest.mock"
 
