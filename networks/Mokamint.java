@@ -21,6 +21,7 @@ import io.mokamint.plotter.Plots;
 import io.mokamint.plotter.api.Plot;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
+import java.lang.reflect.Field;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -41,6 +42,8 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import javax.management.JMException;
 import javax.management.ObjectName;
+import jetbrains.exodus.core.execution.JobProcessor;
+import jetbrains.exodus.core.execution.ThreadJobProcessorPool;
 
 /**
  * A Mokamint node that mines: the chain's libraries have no program of their own.
@@ -247,6 +250,7 @@ public final class Mokamint {
         }
     }
 
+    /** Closes everything; the database's own threads take no interrupt, and would outlive the node in a shared JVM. */
     private static void close(Thread dialling, AutoCloseable... parts) {
         dialling.interrupt();
         for (AutoCloseable part : parts) {
@@ -255,6 +259,14 @@ public final class Mokamint {
             } catch (Exception error) { // the others are closed all the same
                 error.printStackTrace();
             }
+        }
+        ThreadJobProcessorPool.getProcessors().forEach(JobProcessor::finish);
+        try {
+            Field spawner = ThreadJobProcessorPool.class.getDeclaredField("SPAWNER");
+            spawner.setAccessible(true);
+            ((JobProcessor) spawner.get(null)).finish();
+        } catch (ReflectiveOperationException other) { // another version of the database, whose threads we do not know
+            other.printStackTrace();
         }
     }
 }
