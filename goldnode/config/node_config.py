@@ -120,7 +120,7 @@ def parse(text: str, file: str = "node.yaml") -> NodeConfig:
         reader.fault("rendezvous", "missing", fix="write rendezvous: [http://ADDRESS:8700]")
     if "ssh_from" in reader and "ssh_keys" not in reader:
         reader.fault("ssh_from", "nobody may log in: there are no ssh_keys", fix="write ssh_keys: or remove it")
-    if mesh is MeshKind.VPNCLOUD and any(entry.signer_key for entry in config.nodes):
+    if mesh is MeshKind.VPNCLOUD and any(entry.signer_keys for entry in config.nodes):
         reader.fault("mesh", "vpncloud ties no address to a key: a sentry could pose as the remote signer",
                      fix="write mesh: wireguard")  # fmt: skip
     reader.finish(hint=f"goldnode check {file}")
@@ -148,7 +148,7 @@ def _nodes(reader: Reader, role: str) -> tuple[NodeEntry, ...]:
         if "nodes" in reader:
             reader.fault("nodes", "only role: multi-node has nodes", fix="write role: multi-node or remove nodes")
         return (node_entry.read(reader, role, shared),)
-    for key in ("name", "join", "consensus_key", "signer_key", "signer_from"):
+    for key in ("name", "join", "consensus_key", "signer_keys", "signer_from"):
         if key in reader:
             reader.fault(key, "belongs to each node when the role is multi-node", fix=f"move it below nodes: as {key}")
     entries = []

@@ -39,6 +39,8 @@ JVM_KEYS = ("arguments", "properties", "log")
 #: How much a node of a JVM logs, in words that java.util.logging and logback both know.
 LOG_LEVELS = ("error", "warn", "info", "debug", "trace")
 WORD = re.compile(r"[^\x00-\x1f\x7f]{1,2000}")
+#: Most machines of one remote signer.
+SIGNERS = 9
 #: What only a node of a cluster can have.
 CLUSTER_KEYS = ("join", "min_sentries", "addresses", "peers", "config", "catch_up")
 
@@ -52,8 +54,8 @@ class NodeEntry:
         role: A role that has a folder in ``roles/``.
         join: The invite, or empty once the node has joined (a scrubbed node.yaml).
         consensus_key: Where the consensus key comes from, for roles that have one.
-        signer_key: The remote signer's mesh public key; empty without a remote signer.
-        signer_from: Addresses or networks that the signer's machine raises its tunnel from.
+        signer_keys: Mesh public keys of the remote signer, of each of its machines; none without a remote signer.
+        signer_from: Addresses or networks that those machines raise their tunnels from.
         min_sentries: How many sentries must hold a validator before it starts.
         addresses: Public addresses a sentry announces; empty means what the machine has.
         peers: Further peers, `id@ip:port`.
@@ -71,7 +73,7 @@ class NodeEntry:
     role: str
     join: str = ""
     consensus_key: ConsensusKey = ConsensusKey.GENERATE
-    signer_key: str = ""
+    signer_keys: tuple[str, ...] = ()
     signer_from: tuple[str, ...] = ()
     min_sentries: int = 1
     addresses: tuple[str, ...] = ()
@@ -119,15 +121,18 @@ def read(reader: Reader, role: str, shared: Shared) -> NodeEntry:
     """One node; every fault goes to the reader."""
     name = reader.text("name", NAME, NAME_MEANING, role if role in SERVICE_ROLES else None)
     consensus_key = ConsensusKey(reader.choice("consensus_key", [kind.value for kind in ConsensusKey], "generate"))
-    signer_key = reader.text("signer_key", MESH_KEY, "the signer's WireGuard public key, 44 characters", "")
+    signer_keys = reader.texts("signer_keys", MESH_KEY, "WireGuard public keys, 44 characters each", most=SIGNERS)
     signer_from = addresses(reader, "signer_from", network=True)
     remote = consensus_key is ConsensusKey.REMOTE_SIGNER
-    for key, fix in (("signer_key", "the signer's mesh public key"), ("signer_from", "the addresses it dials from")):
-        if remote and key not in reader:
+    for key, fix in (
+        ("signer_keys", "the mesh public key of each signer"),
+        ("signer_from", "the addresses they dial from"),
+    ):
+        if remote and reader.take(key) in (None, []):
             reader.fault(key, "missing", fix=f"write {fix}")
         if key in reader and not remote:
             reader.fault(key, "only consensus_key: remote-signer has a signer", fix="remove it")
-    if "consensus_key" in reader and role != "validator":
+    if "consensus_key" in reader and role != "validator" and not (role == "sentry" and remote):
         reader.fault("consensus_key", f"does not apply to a {role}", fix="remove it")
     if "catch_up" in reader and role == "validator":
         reader.fault("catch_up", "does not apply to a validator: it asks its own sentries only", fix="remove it")
@@ -140,7 +145,7 @@ def read(reader: Reader, role: str, shared: Shared) -> NodeEntry:
         role=role,
         join=reader.text("join", INVITE, "an invite: gn1_ and lower-case letters and digits", "", secret=True),
         consensus_key=consensus_key,
-        signer_key=signer_key,
+        signer_keys=signer_keys,
         signer_from=signer_from,
         min_sentries=shared.min_sentries,
         addresses=shared.addresses,

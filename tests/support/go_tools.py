@@ -60,3 +60,13 @@ HCLFMT = GoTool(
 TERRAFORM = GoTool(
     "terraform", "github.com/hashicorp/terraform", "v1.5.7", "h1:HL+iEBdp6mC/tqQM1F5jA5y32CbxXPwyiNQyYSXVzw0=",
 )  # fmt: skip
+#: Strangelove's threshold signer; a minute to build.
+HORCRUX = GoTool(
+    "horcrux", "github.com/strangelove-ventures/horcrux/v3", "v3.3.2",
+    "h1:2uPB4SpnuAyxyJ0BLK8QQJ7haeiIeVaRpVl2C1rvGgk=", "./cmd/horcrux",
+)  # fmt: skip
+#: Versity's S3 server over a folder; a minute to build.
+VERSITYGW = GoTool(
+    "versitygw", "github.com/versity/versitygw", "v1.8.0", "h1:au+wI+aybno/STsQiSm35Uu6Q6iK5MWReQxgO6SEMFc=",
+    "./cmd/versitygw",
+)  # fmt: skip

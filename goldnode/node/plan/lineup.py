@@ -10,7 +10,7 @@ import yaml
 from goldnode.config.node_config import MULTI_NODE
 
 #: Keys that belong to each node when there are several.
-OWN = ("name", "role", "join", "consensus_key", "signer_key", "signer_from")
+OWN = ("name", "role", "join", "consensus_key", "signer_keys", "signer_from")
 
 
 def added(text: str, entry: Mapping[str, Any]) -> str:

@@ -56,8 +56,8 @@ def mesh_plan(kind: MeshKind, node: NodeFacts) -> MeshPlan:
     )
     if kind is MeshKind.WIREGUARD:
         links = [wireguard.Link(member, dial=bool(member.addresses)) for member in node.links]
-        signer = node.entry.signer_key
-        text = wireguard.config(node.mesh_private, node.ports.wireguard, links, node.fingerprint, signer)
+        signers = node.entry.signer_keys
+        text = wireguard.config(node.mesh_private, node.ports.wireguard, links, node.fingerprint, signers)
     else:
         text = vpncloud.config(node, device)
     return MeshPlan(
@@ -73,12 +73,21 @@ def mesh_plan(kind: MeshKind, node: NodeFacts) -> MeshPlan:
     )
 
 
-def signer_end(node: NodeFacts) -> str:
-    """The ``wg-quick`` file for the remote signer's machine, with its private key and our address left to fill in."""
-    name, signer = node.entry.name, node.entry.signer_key
+def signer_ends(node: NodeFacts) -> dict[str, str]:
+    """The ``wg-quick`` file for each machine of the remote signer, by the file's name."""
+    name, signers = node.entry.name, node.entry.signer_keys
+    if len(signers) == 1:
+        return {f"{name}.conf": _signer_end(node, signers[0])}
+    return {f"{name}-{number}.conf": _signer_end(node, signer) for number, signer in enumerate(signers, 1)}
+
+
+def _signer_end(node: NodeFacts, signer: str) -> str:
+    """One of them, with its private key and our address left to fill in."""
+    name = node.entry.name
     return f"""\
 # The remote signer of {name}.  On its machine: /etc/wireguard/goldnode.conf, then wg-quick up goldnode.
 # The signer dials tcp://[{node.mesh_address}]:{node.ports.signer}
+# A signer of several nodes of one cluster has one such file, with the [Peer] of each.
 
 [Interface]
 PrivateKey = THE-SECRET-HALF-OF {signer}

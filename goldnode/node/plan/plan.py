@@ -18,7 +18,7 @@ from goldnode.config.role import Audience, CatchUpFrom, Role, RoleKind
 from goldnode.node.layout import Layout
 from goldnode.node.plan import firewall
 from goldnode.node.plan.inputs import ImageFacts, NodeFacts
-from goldnode.node.plan.mesh import MeshPlan, mesh_plan, signer_end
+from goldnode.node.plan.mesh import MeshPlan, mesh_plan, signer_ends
 from goldnode.node.plan.node_plan import arguments, config_files
 from goldnode.node.plan.peers import mesh_address
 from goldnode.node.plan.ports import METRICS
@@ -119,8 +119,8 @@ def plan(config: NodeConfig, image: ImageFacts, nodes: Sequence[NodeFacts], layo
         files.append(FilePlan(node.layout.launch, _launch(node, image)))
         if node.leased:
             files.append(FilePlan(node.layout.lease_settings, _lease(node, image), 0o640, node.layout.user))
-        if node.entry.signer_key:
-            files.append(FilePlan(layout.at(f"/etc/goldnode/signers/{node.entry.name}.conf"), signer_end(node)))
+        for name, text in signer_ends(node).items():
+            files.append(FilePlan(layout.at(f"/etc/goldnode/signers/{name}"), text))
     return Plan(
         folders=tuple(folder for node in nodes for folder in _folders(node)),
         files=tuple(files),
@@ -276,12 +276,11 @@ def _openings(
 
 def _sources(node: NodeFacts) -> dict[Audience, Sequence[str]]:
     mesh = {member: mesh_address(node.fingerprint, member.mesh_key) for member in node.links}
-    signer = node.entry.signer_key
     return {
         Audience.SENTRIES: [address for member, address in mesh.items() if member.role == "sentry"],
         Audience.VALIDATORS: [address for member, address in mesh.items() if member.role == "validator"],
         Audience.MEMBERS: list(mesh.values()),
-        Audience.SIGNER: [mesh_address(node.fingerprint, signer)] if signer else [],
+        Audience.SIGNER: [mesh_address(node.fingerprint, key) for key in node.entry.signer_keys],
         Audience.SIGNER_MACHINE: node.entry.signer_from,
         Audience.METRICS: node.entry.metrics,
     }

@@ -48,7 +48,9 @@ def public(private_key: str) -> str:
     return base64.b64encode(public_of(private)).decode()
 
 
-def config(private_key: str, port: int, links: Iterable[Link], fingerprint: str, signer_key: str = "") -> str:
+def config(
+    private_key: str, port: int, links: Iterable[Link], fingerprint: str, signer_keys: Iterable[str] = ()
+) -> str:
     """What ``wg syncconf`` takes.
 
     Args:
@@ -56,7 +58,7 @@ def config(private_key: str, port: int, links: Iterable[Link], fingerprint: str,
         port: The UDP port we listen on.
         links: The members at the other ends.
         fingerprint: The cluster root's fingerprint.
-        signer_key: A remote signer's public key; it dials us.
+        signer_keys: Public keys of a remote signer's machines; they dial us.
     """
     lines = ["[Interface]", f"PrivateKey = {private_key}", f"ListenPort = {port}"]
     for link in sorted(links, key=lambda each: each.member.node_id):
@@ -67,7 +69,7 @@ def config(private_key: str, port: int, links: Iterable[Link], fingerprint: str,
             host = member.addresses[0]
             lines += [f"Endpoint = {f'[{host}]' if ':' in host else host}:{member.mesh_port}"]
             lines += [f"PersistentKeepalive = {KEEPALIVE}"]
-    if signer_key:
+    for signer_key in signer_keys:
         lines += ["", "# remote signer", "[Peer]", f"PublicKey = {signer_key}"]
         lines += [f"AllowedIPs = {mesh_address(fingerprint, signer_key)}/128"]
     return "\n".join(lines) + "\n"

@@ -38,7 +38,7 @@ FULL: dict[str, Any] = {
     "unattended_upgrades": True,
     "serve_rendezvous": True,
     "consensus_key": "remote-signer",
-    "signer_key": "A" * 43 + "=",
+    "signer_keys": ["A" * 43 + "="],
     "signer_from": ["198.51.100.7"],
     "min_sentries": 2,
     "addresses": ["203.0.113.5", "2001:db8::5"],
@@ -46,6 +46,8 @@ FULL: dict[str, Any] = {
     "config": {"config.toml": {"mempool.size": 9000}},
     "metrics": ["10.0.0.0/8"],
 }
+#: A sentry that a remote signer of three machines dials.
+SIGNED_SENTRY: dict[str, Any] = {**FULL, "role": "sentry", "signer_keys": [each * 43 + "=" for each in "ABC"]}
 MANY: dict[str, Any] = {
     "version": 1,
     "role": "multi-node",
@@ -73,7 +75,7 @@ def _accepts(document: Any) -> bool:
     return True
 
 
-@pytest.mark.parametrize("document", [PLAIN, FULL, MANY, SERVICE, HOSTED])
+@pytest.mark.parametrize("document", [PLAIN, FULL, SIGNED_SENTRY, MANY, SERVICE, HOSTED])
 def test_what_is_right_is_right_for_both(document: dict[str, Any]) -> None:
     """Parser and published schema take the same documents."""
     assert (True, True) == (_accepts(document), VALIDATOR.is_valid(document))
@@ -116,7 +118,7 @@ WRONG: list[tuple[dict[str, Any], str, Any]] = [
     (PLAIN, "addresses", ["example.org"]),
     (PLAIN, "unattended_upgrades", "yes"),
     (PLAIN, "nodes", [{"name": "a", "role": "sentry"}]),
-    (PLAIN, "signer_key", "A" * 43 + "="),
+    (PLAIN, "signer_keys", ["A" * 43 + "="]),
     (PLAIN, "ssh_keys", ["command=x ssh-ed25519 AAAA"]),
     (PLAIN, "config", {"other.toml": {}}),
     (PLAIN, "config", {"config.toml": {"p2p": {"pex": True}}}),
@@ -132,15 +134,18 @@ WRONG: list[tuple[dict[str, Any], str, Any]] = [
     (PLAIN, "ssh_from", ["198.51.100.0/24"]),
     (PLAIN, "outgoing", "closed"),
     (PLAIN, "signer_from", ["198.51.100.7"]),
-    (FULL, "signer_key", None),
+    (FULL, "signer_keys", None),
+    (FULL, "signer_keys", []),
+    (FULL, "signer_keys", "A" * 43 + "="),
+    (FULL, "signer_keys", ["A" * 43 + "="] * 2),
+    (FULL, "signer_from", []),
     (FULL, "signer_from", None),
     (FULL, "signer_from", ["example.org"]),
     (FULL, "mesh", "vpncloud"),
-    (FULL, "role", "sentry"),
     (FULL, "genesis", {"sha256": "0" * 63}),
     (FULL, "genesis", {"md5": "0"}),
     (MANY, "name", "x"),
-    (MANY, "nodes", [{**MANY["nodes"][0], "consensus_key": "remote-signer", "signer_key": FULL["signer_key"]}]),
+    (MANY, "nodes", [{**MANY["nodes"][0], "consensus_key": "remote-signer", "signer_keys": FULL["signer_keys"]}]),
     (MANY, "join", "gn1_abc"),
     (MANY, "nodes", None),
     (MANY, "nodes", []),

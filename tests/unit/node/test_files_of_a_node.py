@@ -154,7 +154,7 @@ def test_a_wireguard_file_names_every_link() -> None:
         Link(Member(VAL, "validator", mesh_key="V" * 44), dial=False),
     ]
 
-    text = wireguard.config(key, 51821, links, FINGERPRINT, signer_key="R" * 44)
+    text = wireguard.config(key, 51821, links, FINGERPRINT, signer_keys=["R" * 44])
 
     assert 3 == text.count("[Peer]")
     assert 1 == text.count("Endpoint = [2001:db8::1]:51820\nPersistentKeepalive = 25")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from goldnode.config.choices import MeshKind
 from goldnode.errors import ImageError, InputError
 from goldnode.node.layout import Layout
 from goldnode.node.plan import firewall
@@ -79,7 +80,7 @@ def test_a_validator_opens_nothing_while_it_is_alone(tree: Tree) -> None:
 def test_a_remote_signer_has_a_port_and_no_key_is_made(tree: Tree) -> None:
     """The signer's mesh address alone reaches its port, by a tunnel from its own machine alone; no key is here."""
     signer = "S" * 43 + "="
-    more = {"consensus_key": "remote-signer", "signer_key": signer, "signer_from": ["198.51.100.7"]}
+    more = {"consensus_key": "remote-signer", "signer_keys": [signer], "signer_from": ["198.51.100.7"]}
     tree.node_yaml("validator", Cluster().invite("validator"), "val-1", **more)
 
     machine, _ = tree.configure()
@@ -94,6 +95,27 @@ def test_a_remote_signer_has_a_port_and_no_key_is_made(tree: Tree) -> None:
     told = configparser.ConfigParser(strict=False)
     told.read_string(tree.layout.at("/etc/goldnode/signers/val-1.conf").read_text())
     assert (facts.mesh_public, f"{facts.mesh_address}/128") == (told["Peer"]["PublicKey"], told["Peer"]["AllowedIPs"])
+
+
+@pytest.mark.parametrize("role", ["validator", "sentry"])
+def test_each_machine_of_a_remote_signer_has_a_tunnel(tree: Tree, role: str) -> None:
+    """Three cosigners: three peers of the mesh, one file for each, and all of them, nobody else, reach the port."""
+    signers = [letter * 43 + "=" for letter in "STU"]
+    more = {"consensus_key": "remote-signer", "signer_keys": signers, "signer_from": ["198.51.100.0/24"]}
+    tree.node_yaml(role, Cluster().invite(role), "n-1", **more)
+
+    machine, _ = tree.configure()
+
+    facts = machine.facts["n-1"]
+    theirs = [mesh_address(facts.fingerprint, signer) for signer in signers]
+    config = tomllib.loads((facts.layout.home / "config" / "config.toml").read_text())
+    assert f"tcp://[{facts.mesh_address}]:26659" == config["priv_validator_laddr"]
+    assert f"ip6 saddr {{ {', '.join(sorted(theirs))} }} tcp dport 26659" in _ruleset(tree)
+    mesh = facts.layout.mesh_config(MeshKind.WIREGUARD).read_text()
+    assert signers == [signer for signer in signers if f"PublicKey = {signer}" in mesh]
+    folder = tree.layout.at("/etc/goldnode/signers")
+    told = [(folder / f"n-1-{number}.conf").read_text() for number in (1, 2, 3)]
+    assert theirs == [text.split("Address = ")[1].split("/")[0] for text in told]
 
 
 def test_a_rendezvous_is_a_service_without_nodes(tree: Tree) -> None:
