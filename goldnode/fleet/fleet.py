@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from goldnode.bake import manifest
 from goldnode.cluster import govern, user_data
+from goldnode.cluster.key_restore import open_backup
 from goldnode.cluster.store import Cluster
 from goldnode.errors import UsageError
+from goldnode.files import write_atomic
 from goldnode.fleet import console as consoles
 from goldnode.fleet import history, monitor, state
 from goldnode.fleet.external_validators import RPC
 from goldnode.fleet.namespace import Namespace
-from goldnode.fleet.plan import EXTERNAL, NETWORK, RENDEZVOUS, Node, VmSpec, extra, own_extra, successor
+from goldnode.fleet.plan import EXTERNAL, NETWORK, RENDEZVOUS, STORE, Node, VmSpec, extra, own_extra, successor
 from goldnode.fleet.rpc import ExternalRpc
 from goldnode.fleet.state import FleetState
-from goldnode.node.keys import archive
+from goldnode.node.keys import archive, signing_state
 from goldnode.node.keys.cometbft_keys import Key
 from goldnode.node.layout import Layout
 from goldnode.node.system.volume import LABEL
 from goldnode.paths import REPOSITORY
+from goldnode.protocol import key_backup
 from goldnode.protocol.invite import write_invite
+from goldnode.protocol.key_backup import KeyBackup
 from goldnode.run import run
 from goldnode.vm import machine
 from goldnode.vm.accel import Acceleration, Accelerator
@@ -92,7 +97,10 @@ class Fleet:
         invites = {node.name: self.invite(node) for node in vm.nodes}
         self._make(vm, self.folder / "image.qcow2", self.user_data(vm, invites, more))
         if vm.validators:
-            make_volume(self.at(vm) / VOLUME, {name: keys[name] for name in vm.validators})
+            make_volume(self.at(vm) / VOLUME, lambda layout: bring_keys(layout, {n: keys[n] for n in vm.validators}))
+        for node in vm.nodes:
+            if self.state.spec.lease and node.role == "validator":
+                self._back_up(node, keys[node.name])
 
     def succeed(self, name: str, image: Path) -> VmSpec:
         """Replace a machine by one of another image, with the volume and without an invite; it is off.
@@ -110,6 +118,49 @@ class Fleet:
         (self.at(old) / VOLUME).rename(self.at(vm) / VOLUME)
         self.keep(replace(self.state, vms=(*self.state.vms, vm)))
         return vm
+
+    def replace_machine(self, name: str) -> VmSpec:
+        """Put a new machine in one's place, from the image and the backup of its key, and switch it on.
+
+        The old one is not asked and not switched off: it may be gone, or not, or come back.  Only the signing lease
+        makes that harmless.
+
+        Args:
+            name: The machine that is given up.
+
+        Raises:
+            UsageError: Its nodes sign without a lease.
+        """
+        old = self.state.vm(name)
+        if old.validators and not self.state.spec.lease:
+            raise UsageError(f"{name} signs without a lease: two machines with its key would both sign",
+                             hint="./invoke fleet up --lease")  # fmt: skip
+        vm = successor(old, self.state.vms)
+        invites = {node.name: self.invite(node) for node in vm.nodes}
+        self._make(vm, self.folder / "image.qcow2", self.user_data(vm, invites))
+        if vm.validators:
+            backups = [self._opened(node) for node in vm.nodes]
+            make_volume(self.at(vm) / VOLUME, lambda layout: restore_keys(layout, backups))
+        others = (each for each in self.state.vms if each.name != name)
+        self.keep(replace(self.state, vms=(*others, vm)))
+        self.power_on(vm.name)
+        return vm
+
+    def _back_up(self, node: Node, key: Key) -> None:
+        """Seal a key to the cluster's operator, as `goldnode key backup` does."""
+        cluster = self._cluster(node)
+        state = signing_state.to_document(signing_state.UNUSED)
+        lease = f"etcd://{STORE}/fleet"
+        chain = cluster.settings.chain_id
+        backup = KeyBackup(chain, node.name, key.address, lease, int(time.time()), key.validator_document(), state)
+        sealed = key_backup.seal(backup, key_backup.recipient(cluster.backup_seed), os.urandom(32))
+        write_atomic(self.folder / "backups" / f"{node.name}.sealed", sealed, 0o600)
+
+    def _opened(self, node: Node) -> KeyBackup:
+        return open_backup(self._cluster(node), self.folder / "backups" / f"{node.name}.sealed")
+
+    def _cluster(self, node: Node) -> Cluster:
+        return Cluster(self.folder / "clusters" / node.cluster)
 
     def _make(self, vm: VmSpec, image: Path, text: str) -> None:
         """Make a machine's disk, CD and network cable."""
@@ -149,9 +200,10 @@ class Fleet:
         return {**usual, **more, "config": {**usual["config"], **more["config"]}}
 
     def invite(self, node: Node) -> str:
-        """An invite for one node of that role into its cluster."""
-        cluster = Cluster(self.folder / "clusters" / node.cluster)
-        return write_invite(govern.invite(cluster, govern.InviteSpec(node.role, 1, int(time.time()) + INVITE)))
+        """An invite for one node of that role, into its cluster."""
+        return write_invite(
+            govern.invite(self._cluster(node), govern.InviteSpec(node.role, 1, int(time.time()) + INVITE))
+        )
 
     def power_on(self, name: str) -> None:
         """Switch a machine on.
@@ -214,6 +266,14 @@ class Fleet:
         log = self.folder / "rendezvous.log"
         self.namespace.start("rendezvous", [sys.executable, *argv], cwd=REPOSITORY, log=log)
 
+    def start_store(self) -> None:
+        """Have an etcd for signing leases; nobody but the fleet is on its network."""
+        own, peer = f"http://{STORE}", "http://127.0.0.1:2380"
+        argv = ["etcd", "--name", "one", "--data-dir", str((self.folder / "etcd").resolve()),
+                "--listen-client-urls", own, "--advertise-client-urls", own, "--listen-peer-urls", peer,
+                "--initial-advertise-peer-urls", peer, "--initial-cluster", f"one={peer}"]  # fmt: skip
+        self.namespace.start("etcd", argv, cwd=self.folder, log=self.folder / "etcd.log")
+
     def console(self, name: str) -> str:
         """A machine's console log."""
         return machine.read_console(self.at(self.state.vm(name)) / "console.log")
@@ -251,20 +311,37 @@ def share(image: Path, target: Path) -> None:
         shutil.copyfile(told, manifest.beside(target))
 
 
-def make_volume(target: Path, keys: Mapping[str, Key]) -> Path:
-    """Write a volume with consensus keys: each with its signing state, and a note that it was never used.
+def bring_keys(layout: Layout, keys: Mapping[str, Key]) -> None:
+    """Put keys that never signed where their nodes look for them, each with its signing state and a record of that."""
+    for node, key in keys.items():
+        archive.bring_unused(layout.node(node), key)
+
+
+def restore_keys(layout: Layout, backups: Sequence[KeyBackup]) -> None:
+    """Put keys from their backups where their nodes look for them; only a signing lease knows what they signed since.
+
+    Raises:
+        SafetyError: A backup's key or state cannot be read.
+    """
+    for backup in backups:
+        text = json.dumps(archive.restored(backup))
+        key, state, used = archive.parse(text, backup.node, backup.chain_id, leased=True)
+        archive.bring(layout.node(backup.node), key, state, used=used)
+
+
+def make_volume(target: Path, bring: Callable[[Layout], None]) -> Path:
+    """Write a volume that brings consensus keys.
 
     User-data must not carry a key, and a key must be in the genesis before its machine exists: so the
     fleet does what an operator does with a cloud volume, by the node's own code.
 
     Args:
         target: The qcow2 file.
-        keys: Each node's key, by name; none of them has ever signed.
+        bring: Puts the keys into a machine's folders.
     """
     with tempfile.TemporaryDirectory(prefix="goldnode-volume-", dir=target.parent) as name:
         layout = Layout(Path(name))
-        for node, key in keys.items():
-            archive.bring_unused(layout.node(node), key)
+        bring(layout)
         raw = Path(name) / "volume.raw"
         # Whoever runs this, the files belong to root there.
         as_root = () if os.geteuid() == 0 else ("unshare", "--map-root-user")

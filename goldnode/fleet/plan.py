@@ -19,6 +19,8 @@ from goldnode.vm.accel import Accelerator
 #: The fleet's network; it exists in the fleet's namespace only.
 NETWORK = "10.77.66"
 RENDEZVOUS = f"http://{NETWORK}.1:8700"
+#: Where the validators' signing leases are, in a fleet that has them: etcd, outside of the machines.
+STORE = f"{NETWORK}.1:2379"
 #: The cluster of a node by default.
 CLUSTER = "fleet"
 #: The number of external validators; each has as much voting power as all hidden ones together.
@@ -48,6 +50,7 @@ class FleetSpec:
         ssh_key: Public key that may log in to the sentries; a validator stays closed.
         open_validators: Whether the key may log in to validators too, as when an operator works on one.
         history: Whether the chain starts first, and has pruned its first blocks before the machines boot.
+        lease: Whether validators sign by a lease, and take that of a machine that is gone by themselves.
     """
 
     network: str = "localnet"
@@ -58,6 +61,7 @@ class FleetSpec:
     ssh_key: str = ""
     open_validators: bool = False
     history: bool = False
+    lease: bool = False
 
     def opens(self, role: str) -> bool:
         """Whether the key may log in to a machine of this role."""
@@ -185,9 +189,12 @@ def extra(vm: VmSpec, spec: FleetSpec, external: tuple[str, ...], pace: int = PA
         more |= {"data": VOLUME, "min_sentries": min(2, spec.sentries)}
     if vm.role == "validator":
         more["consensus_key"] = "existing"
+    if vm.validators and spec.lease:
+        more |= {"lease": f"etcd://{STORE}/fleet", "takeover": "automatic"}
     if vm.role == "sentry":
         more["peers"] = list(external)
-    if vm.role == MULTI_NODE:
+    if vm.role == MULTI_NODE or spec.lease:
+        # Whoever replaces machines asks each whether it is there.
         more["metrics"] = [f"{NETWORK}.0/24"]
     return more
 

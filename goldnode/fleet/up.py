@@ -90,6 +90,8 @@ def up(
             for cluster in sorted({node.cluster for vm in planned for node in vm.nodes}):
                 store.create(folder / "clusters", cluster, spec.network).meet_at([RENDEZVOUS])
             fleet.start_rendezvous()
+            if spec.lease:
+                fleet.start_store()
         if spec.history:
             with progress.step("history for the chain") as step:
                 start_external(fleet, daemon)

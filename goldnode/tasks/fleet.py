@@ -17,6 +17,7 @@ from goldnode.config import choices
 from goldnode.config import network as networks
 from goldnode.errors import UsageError
 from goldnode.fleet import fleet as fleets
+from goldnode.fleet import heal as healing
 from goldnode.fleet import move as moving
 from goldnode.fleet import plan
 from goldnode.fleet import status as states
@@ -45,6 +46,7 @@ TAIL = 60
         "multi_node": "nodes of one further machine, all of them hidden validators; 0 for no such machine",
         "memory": "MiB of each machine (default: what a localnet node needs)",
         "ssh_key": "file with a public key that may log in to the sentries",
+        "lease": "validators sign by a signing lease (etcd): `fleet heal` may replace them",
         "with_history": "the chain begins first and loses its first blocks: the machines must catch up (localwasm)",
         "open_validators": "let that key log in to the validators too, as to work on one",
         "accel": "auto (probe), kvm or tcg",
@@ -62,6 +64,7 @@ def up(
     ssh_key: str = "",
     open_validators: bool = False,
     with_history: bool = False,
+    lease: bool = False,
     accel: str = AccelMode.AUTO,
     image: str = "",
     folder: str = "",
@@ -77,7 +80,7 @@ def up(
     if not own:
         _prepare(chosen, kind)
     counts = int(multi_node), int(memory) or plan.MEMORY
-    spec = plan.FleetSpec(network, int(sentries), kind, *counts, key, open_validators, with_history)
+    spec = plan.FleetSpec(network, int(sentries), kind, *counts, key, open_validators, with_history, lease)
     with progress() as told:
         fleet = story.up(spec, _folder(folder), told, image=own, acceleration=AccelMode(accel))
         silent = _first_signatures(fleet, told)
@@ -117,6 +120,28 @@ def status(_: Context, json: bool = False, watch: bool = False, folder: str = ""
         while True:
             time.sleep(EVERY)
             live.update(output.Shown(states.screen(fleet.state, states.rows(fleet))))
+
+
+@task(
+    help={
+        "seconds": "how long (default: until Ctrl-C, or until the fleet is down)",
+        "patience": "seconds of silence after which a machine is given up",
+        "folder": FOLDER,
+    }
+)
+def heal(_: Context, seconds: float = 0.0, patience: float = healing.PATIENCE, folder: str = "") -> None:
+    """Replace every machine that does not answer by a new one, as a cloud's instance group does; it asks nobody."""
+    fleet = fleets.Fleet.find(_folder(folder))
+    if not fleet.state.spec.lease:
+        raise UsageError("this fleet's validators sign without a lease", hint="./invoke fleet up --lease")
+    healer = healing.Healer(fleet, time.monotonic, float(patience))
+    begun = time.monotonic()
+    output.say(f"watching {len(fleet.state.vms)} machines; Ctrl-C ends the watch, not the fleet")
+    while fleet.namespace.stands() and not (seconds and time.monotonic() - begun > float(seconds)):
+        healer.fleet = fleets.Fleet.find(fleet.folder)
+        for each in healer.look():
+            output.say(f"{each.old} is given up, {each.why}: {each.new} takes its place")
+        time.sleep(EVERY)
 
 
 @task(help={"folder": FOLDER})
@@ -200,4 +225,4 @@ def _machine(fleet: fleets.Fleet, name: str) -> str:
     return fleet.state.vm(name).name
 
 
-ns = Collection("fleet", up, status, down, move, console, ssh)
+ns = Collection("fleet", up, status, down, heal, move, console, ssh)
