@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 )
@@ -10,9 +11,12 @@ import (
 //
 // CometBFT's file signer syncs its state before it renames it, and the rename never, so a power cut could bring the
 // state before it back.  Here that signer writes to memory (a tmpfs), and the very same bytes then go to the disk:
-// written, renamed, and only then synced, file and folder, which costs one commit of the journal.  ext4, which is what
-// goldnode formats, writes a file's data before it commits a rename over another (auto_da_alloc); elsewhere a power cut
-// may leave an empty state, from which nothing is signed.
+// written, renamed, and only then synced, file and folder, which costs one commit of the journal.
+//
+// On any file system a signature leaves only after both syncs, so a power cut leaves what was signed, or, before that,
+// one of: the state before, the new one, or an empty file.  The last cannot be on ext4, which is what goldnode formats:
+// it writes a file's data before it commits a rename over another (auto_da_alloc, on unless mounted noauto_da_alloc).
+// From an empty state nothing is signed: it costs a person's time, never a second signature (ADR 262).
 type durable struct {
 	memory  string
 	path    string
@@ -25,6 +29,9 @@ func openDurable(path, memory string) (*durable, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
+	}
+	if len(bytes.TrimSpace(text)) == 0 {
+		return nil, fmt.Errorf("%s is empty: nobody knows what was signed; goldnode key recover", path)
 	}
 	if err := os.WriteFile(memory, text, 0o600); err != nil {
 		return nil, err

@@ -163,3 +163,72 @@ func TestOrdersNameTheirProcess(t *testing.T) {
 		t.Fatal(s)
 	}
 }
+
+// A grant that was taken away opens nothing; nor is one taken that is no range of heights.
+func TestARevokedGrantOpensNothing(t *testing.T) {
+	l, _ := made(t)
+	must(t, l, order{Op: "grant", Session: "s", grant: grant{1, 9}})
+	must(t, l, order{Op: "revoke", Session: "s"})
+	if l.SignVote("c", vote(5, 1)) == nil {
+		t.Fatal("signed by a grant that was revoked")
+	}
+	for _, wrong := range []grant{{0, 9}, {9, 8}, {}} {
+		if _, err := l.obey(order{Op: "grant", Session: "s", grant: wrong}); err == nil {
+			t.Fatal(wrong)
+		}
+	}
+}
+
+// A proposal is signed inside the grant only, and carries no signature when its state is not on the disk.
+func TestProposalsTakeTheSameWay(t *testing.T) {
+	l, state := made(t)
+	must(t, l, order{Op: "grant", Session: "s", grant: grant{5, 7}})
+	for height := int64(4); height <= 7; height++ {
+		p := proposal(height)
+		if err := l.SignProposal("c", p); (err == nil) != (height >= 5) || (err != nil && p.Signature != nil) {
+			t.Fatalf("height %d: %v", height, err)
+		}
+		if height == 6 {
+			if err := os.Mkdir(state+".new", 0o700); err != nil {
+				t.Fatal(err)
+			}
+			defer os.Remove(state + ".new")
+			p = proposal(7)
+			if l.SignProposal("c", p) == nil || p.Signature != nil {
+				t.Fatal("signed, and not on the disk")
+			}
+			return
+		}
+	}
+}
+
+// Only a signer that was stopped ends its process.
+func TestOnlyAStoppedSignerEnds(t *testing.T) {
+	l, _ := made(t)
+	ended := false
+	l.end = func() { ended = true }
+	if _, err := l.obey(order{Op: "end", Session: "s"}); err == nil || ended {
+		t.Fatal("ended while it may sign")
+	}
+	must(t, l, order{Op: "stop", Session: "s"})
+	must(t, l, order{Op: "end", Session: "s"})
+	if !ended {
+		t.Fatal("a stopped signer did not end")
+	}
+}
+
+// What a power cut may leave on a file system that commits a rename before the data: nothing is signed from that.
+func TestAnEmptyStateSignsNothing(t *testing.T) {
+	l, state := made(t)
+	if err := os.WriteFile(state, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := openDurable(state, l.state.memory); err == nil || !strings.Contains(err.Error(), "empty") {
+		t.Fatal("a process began with an empty state", err)
+	}
+}
+
+func proposal(height int64) *cmtproto.Proposal {
+	v := vote(height, 1)
+	return &cmtproto.Proposal{Type: cmtproto.ProposalType, Height: height, PolRound: -1, BlockID: v.BlockID}
+}
