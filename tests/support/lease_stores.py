@@ -1,4 +1,4 @@
-"""Real stores for signing leases: etcd, S3 by moto's server, a folder."""
+"""Real stores for signing leases: etcd, S3 by moto's server and by Versity's, a folder."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import boto3
 from goldnode.node.keys.open_store import open_store
 from goldnode.node.keys.stores import LeaseStore
 from goldnode.run import run, spawn, stop_group
+from tests.support.go_tools import VERSITYGW
 from tests.support.waiting import until
 
 
@@ -103,14 +104,29 @@ def s3(root: Path) -> Iterator[str]:
     """Moto's S3 server with a bucket; what stands behind `lease:`."""
     number = port()
     with spawn([sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(number)]):
-        assert until(lambda: listens(number), 60)
-        endpoint = f"http://127.0.0.1:{number}"
-        client = boto3.client(
-            "s3", endpoint_url=endpoint, region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b"
-        )
-        client.create_bucket(Bucket="leases")
-        write_credentials(root)
-        yield f"s3://leases/goldnode?endpoint={endpoint}"
+        yield _bucket(root, number)
+
+
+@contextlib.contextmanager
+def versity(root: Path) -> Iterator[str]:
+    """Versity's S3 server over a folder, with a bucket; what stands behind `lease:`."""
+    number, folder = port(), root / "objects"
+    folder.mkdir(parents=True)
+    argv = ["--access", "a", "--secret", "b", "--port", f"127.0.0.1:{number}", "--quiet", "posix", str(folder)]
+    with spawn([VERSITYGW.path(), *argv]):
+        yield _bucket(root, number)
+
+
+def _bucket(root: Path, number: int) -> str:
+    """A bucket of the server on that port, and its credentials on the node."""
+    assert until(lambda: listens(number), 60)
+    endpoint = f"http://127.0.0.1:{number}"
+    client = boto3.client(
+        "s3", endpoint_url=endpoint, region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b"
+    )
+    client.create_bucket(Bucket="leases")
+    write_credentials(root)
+    return f"s3://leases/goldnode?endpoint={endpoint}"
 
 
 def write_credentials(root: Path) -> None:

@@ -34,9 +34,15 @@ from tests.support.node_lab import Cluster, seed
 from tests.support.waiting import until
 
 KEY = Key(seed("shared"))
+#: A validator beside them, with a key of its own and no lease.
+PLAIN = Key(seed("plain"))
 #: Seconds from block to block, and what the network file is made to say, which makes N ten blocks.
 PACE, BLOCK_TIME = 1, 6.0
 AHEAD = 10
+#: Twice as fast; what the network file then says makes N sixty blocks.
+QUICK = {"consensus.timeout_commit": "500ms"}
+QUICK_WORLD = {"config.toml": {**QUICK, "consensus.peer_gossip_sleep_duration": "50ms"}}
+QUICK_BLOCK_TIME = 1.0
 STORE = f"{NETWORK}.8"
 
 
@@ -67,17 +73,17 @@ class Race:
         except HostError:
             return False
 
-    def signed(self, first: int, last: int) -> list[int]:
+    def signed(self, first: int, last: int, key: Key = KEY) -> list[int]:
         """Heights whose commit has the key's signature."""
-        return [each for each in range(first, last + 1) if KEY.address in self.fleet._rpc.signers(each + 1)]
+        return [each for each in range(first, last + 1) if key.address in self.fleet._rpc.signers(each + 1)]
 
     def signed_since(self, height: int) -> int:
         """The first height above this one that the key signed; 0 for none yet."""
         return next(iter(self.signed(height + 1, self.height() - 1)), 0)
 
-    def missed(self, first: int, last: int) -> list[int]:
+    def missed(self, first: int, last: int, key: Key = KEY) -> list[int]:
         """Heights whose commit lacks the key's signature."""
-        signed = self.signed(first, last)
+        signed = self.signed(first, last, key)
         return [each for each in range(first, last + 1) if each not in signed]
 
     def holder_and_other(self) -> tuple[Host, Host]:
@@ -218,7 +224,9 @@ class Race:
 
 
 @contextlib.contextmanager
-def race(machines: int, *, lease: bool = True, automatic: bool = True, apart: bool = False) -> Iterator[Race]:
+def race(
+    machines: int, *, lease: bool = True, automatic: bool = True, apart: bool = False, plain: bool = False
+) -> Iterator[Race]:
     """A running race: the key signs.
 
     Args:
@@ -227,12 +235,13 @@ def race(machines: int, *, lease: bool = True, automatic: bool = True, apart: bo
         automatic: Whether a silent machine's lease is taken by itself.
         apart: Whether each is in a cluster of its own, with a sentry, and so hears nothing of the others: members
             of one cluster refuse a key that another has, so this leaves nothing but the lease between them.
+        plain: Whether a validator without a lease is beside them, in a chain twice as fast.
     """
     # Short: a unix socket's path has at most 107 characters.
     with tempfile.TemporaryDirectory(prefix="gnr") as name, contextlib.ExitStack() as stack:
         folder = Path(name)
         made = stack.enter_context(fleet(folder, programs(folder / "programs")))
-        _genesis(made)
+        _genesis(made, plain=plain)
         store = None
         if lease:
             space = f"{made.prefix}-store"
@@ -242,7 +251,7 @@ def race(machines: int, *, lease: bool = True, automatic: bool = True, apart: bo
             store = stack.enter_context(lease_stores.etcd(folder / "etcd", STORE, within))
         more: dict[str, Any] = {"takeover": "automatic" if automatic else "manual"}
         more |= {"lease": store.url} if store else {}
-        more["config"] = {"config.toml": timing(PACE)}
+        more["config"] = {"config.toml": timing(PACE) | (QUICK if plain else {})}
         homes = [Cluster(f"lab-{n}") if apart else made.cluster for n in range(1, machines + 1)]
         sentries = [
             made.add(f"s-{n}", "sentry", home.invite("sentry"), config=more["config"])
@@ -252,15 +261,22 @@ def race(machines: int, *, lease: bool = True, automatic: bool = True, apart: bo
             made.add(f"v-{n}", "validator", home.invite("validator"), consensus_key="existing", **more)
             for n, home in enumerate(homes, 1)
         ]
-        for host in hosts:
+        beside = []
+        if plain:
+            usual = {"consensus_key": "existing", "config": more["config"]}
+            beside = [made.add("plain", "validator", homes[0].invite("validator"), **usual)]
+        for host in (*hosts, *beside):
             layout = host.tree.layout
             network = json.loads((layout.library / "network.json").read_text())
-            host.tree.write("/usr/lib/goldnode/network.json", json.dumps({**network, "block_time": BLOCK_TIME}))
+            host.tree.write(
+                "/usr/lib/goldnode/network.json",
+                json.dumps({**network, "block_time": QUICK_BLOCK_TIME if plain else BLOCK_TIME}),
+            )
             image = read_image(layout)
             configure.configure(layout, node_yaml.in_force(layout, image), image, host.tree.system)
-            archive.bring_unused(layout.node(host.name), KEY)
+            archive.bring_unused(layout.node(host.name), PLAIN if host in beside else KEY)
         running = Race(made, hosts, store)
-        for host in (*sentries, *hosts):
+        for host in (*sentries, *hosts, *beside):
             host.boot()
         assert until(lambda: all(sentry.node() for sentry in sentries), 90), sentries[0].console.read_text()
         made.outside(sentries)
@@ -268,12 +284,16 @@ def race(machines: int, *, lease: bool = True, automatic: bool = True, apart: bo
         yield running
 
 
-def _genesis(made: Fleet) -> None:
-    validators = [Validator(who.name, who.key, 15) for who in WORLD] + [Validator("shared", KEY, 8)]
+def _genesis(made: Fleet, *, plain: bool) -> None:
+    keys = [KEY, PLAIN] if plain else [KEY]
+    validators = [Validator(who.name, who.key, 25 if plain else 15) for who in WORLD]
+    validators += [Validator(f"shared-{number}", key, 8) for number, key in enumerate(keys)]
     document = genesis.genesis(made.program, validators, datetime.now(UTC))
     made.genesis = document.decode()
     for who in WORLD:
-        external_validators.prepare(made.home(who), who, WORLD, made.program, document, PACE)
+        external_validators.prepare(
+            made.home(who), who, WORLD, made.program, document, PACE, QUICK_WORLD if plain else None
+        )
 
 
 def _signal(pid: int, number: int) -> None:

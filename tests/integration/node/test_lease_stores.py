@@ -1,4 +1,4 @@
-"""One conformance suite for the stores of signing leases, on real etcd, S3 by moto's server, and a folder."""
+"""One conformance suite for the stores of signing leases: real etcd, S3 by moto's server and by Versity's, a folder."""
 
 from __future__ import annotations
 
@@ -16,8 +16,11 @@ from goldnode.node.keys.stores import LeaseStore
 from tests.support import lease_stores
 from tests.support.lease_stores import port, store
 
+#: Versity's server takes minutes to build.
+STORES = ["etcd", "s3", pytest.param("versity", marks=[pytest.mark.long, pytest.mark.timeout(3000)]), "file"]
 
-@pytest.fixture(scope="module", params=["etcd", "s3", "file"])
+
+@pytest.fixture(scope="module", params=STORES)
 def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     """A running store: its URL, and the machine's root."""
     root = tmp_path_factory.mktemp("root")
@@ -26,6 +29,8 @@ def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
             yield stack.enter_context(lease_stores.etcd(root / "etcd")).url, root
         elif request.param == "s3":
             yield stack.enter_context(lease_stores.s3(root)), root
+        elif request.param == "versity":
+            yield stack.enter_context(lease_stores.versity(root)), root
         else:
             yield "file:///var/lib/goldnode/lease", root
 
