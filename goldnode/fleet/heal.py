@@ -17,7 +17,7 @@ from goldnode.fleet.plan import VmSpec
 from goldnode.node.plan.ports import METRICS
 
 #: Seconds of silence after which a machine that answered before is given up.
-PATIENCE = 20.0
+TIMEOUT = 20.0
 #: Seconds for one answer; a machine without KVM is slow.
 ANSWER = 5.0
 _ASK = "import sys, urllib.request; urllib.request.urlopen(sys.argv[1], timeout=float(sys.argv[2])).read()"
@@ -45,16 +45,16 @@ class Healer:
     Attributes:
         fleet: The fleet, made with ``lease``.
         clock: Seconds, monotonic.
-        patience: Seconds of silence after which a machine is given up.
+        timeout: Seconds of silence after which a machine is given up.
         answered: When each machine answered last; absent before it ever did.
     """
 
     fleet: Fleet
     clock: Callable[[], float]
-    patience: float = PATIENCE
+    timeout: float = TIMEOUT
     answered: dict[str, float] = field(default_factory=dict)
 
-    def look(self) -> list[Replacement]:
+    def reconcile(self) -> list[Replacement]:
         """Ask every machine once, and replace those that are gone."""
         done = []
         for vm in self.fleet.state.vms:
@@ -72,7 +72,7 @@ class Healer:
             return ""
         since = self.answered.get(vm.name)
         # One that never answered is still booting, as far as anybody knows.
-        if since is None or self.clock() - since < self.patience:
+        if since is None or self.clock() - since < self.timeout:
             return ""
         return f"it has not answered for {self.clock() - since:.0f} s"
 

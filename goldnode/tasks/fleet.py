@@ -125,21 +125,21 @@ def status(_: Context, json: bool = False, watch: bool = False, folder: str = ""
 @task(
     help={
         "seconds": "how long (default: until Ctrl-C, or until the fleet is down)",
-        "patience": "seconds of silence after which a machine is given up",
+        "timeout": "seconds of silence after which a machine is given up",
         "folder": FOLDER,
     }
 )
-def heal(_: Context, seconds: float = 0.0, patience: float = healing.PATIENCE, folder: str = "") -> None:
+def heal(_: Context, seconds: float = 0.0, timeout: float = healing.TIMEOUT, folder: str = "") -> None:
     """Replace every machine that does not answer by a new one, as a cloud's instance group does; it asks nobody."""
     fleet = fleets.Fleet.find(_folder(folder))
     if not fleet.state.spec.lease:
         raise UsageError("this fleet's validators sign without a lease", hint="./invoke fleet up --lease")
-    healer = healing.Healer(fleet, time.monotonic, float(patience))
+    healer = healing.Healer(fleet, time.monotonic, float(timeout))
     begun = time.monotonic()
     output.say(f"watching {len(fleet.state.vms)} machines; Ctrl-C ends the watch, not the fleet")
     while fleet.namespace.stands() and not (seconds and time.monotonic() - begun > float(seconds)):
         healer.fleet = fleets.Fleet.find(fleet.folder)
-        for each in healer.look():
+        for each in healer.reconcile():
             output.say(f"{each.old} is given up, {each.why}: {each.new} takes its place")
         time.sleep(EVERY)
 

@@ -12,7 +12,7 @@ from goldnode.fleet.heal import Healer
 from goldnode.fleet.plan import FleetSpec, VmSpec, successor, vms
 from goldnode.run import Completed
 
-PATIENCE = 20.0
+TIMEOUT = 20.0
 
 
 @dataclass
@@ -65,12 +65,12 @@ def world() -> World:
 @pytest.fixture
 def healer(world: World) -> Healer:
     """Who watches it."""
-    return Healer(cast(Fleet, world), lambda: world.now, PATIENCE)
+    return Healer(cast(Fleet, world), lambda: world.now, TIMEOUT)
 
 
 def replaced(healer: Healer) -> list[str]:
     """Which machines are given up now."""
-    return [each.old for each in healer.look()]
+    return [each.old for each in healer.reconcile()]
 
 
 def test_a_machine_that_is_off_is_replaced_at_once(world: World, healer: Healer) -> None:
@@ -83,13 +83,13 @@ def test_a_machine_that_is_off_is_replaced_at_once(world: World, healer: Healer)
 
 
 def test_a_machine_that_falls_silent_is_given_time(world: World, healer: Healer) -> None:
-    """It is given up after its patience, though it may live."""
+    """It is given up after a while, though it may live."""
     replaced(healer)
     world.silent = {"sentry-1"}
 
-    world.now = PATIENCE - 1
+    world.now = TIMEOUT - 1
     assert [] == replaced(healer)
-    world.now = PATIENCE
+    world.now = TIMEOUT
     assert ["sentry-1"] == replaced(healer)
 
 
@@ -97,11 +97,11 @@ def test_a_machine_that_boots_is_not_given_up(world: World, healer: Healer) -> N
     """Whoever never answered may still be booting; one that answers again was never gone."""
     world.silent = {"sentry-1"}
     assert [] == replaced(healer)
-    world.now = 10 * PATIENCE
+    world.now = 10 * TIMEOUT
     assert [] == replaced(healer)
 
     world.silent = set()
     replaced(healer)
-    world.now += PATIENCE - 1
+    world.now += TIMEOUT - 1
     world.silent = {"sentry-1"}
     assert [] == replaced(healer)
