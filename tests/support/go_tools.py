@@ -28,6 +28,7 @@ class GoTool:
         sum: The module's ``h1:`` sum.
         package: What to build inside the module.
         toolchain: Exact Go toolchain.
+        cgo: Whether C is compiled as well.
     """
 
     name: str
@@ -36,10 +37,11 @@ class GoTool:
     sum: str
     package: str = "."
     toolchain: str = "go1.25.5"
+    cgo: bool = False
 
     def path(self) -> Path:
         """The program, from the cache or built now."""
-        source = BuildSource(self.module, self.version, self.sum, self.package, self.toolchain)
+        source = BuildSource(self.module, self.version, self.sum, self.package, self.toolchain, cgo=self.cgo)
         daemon = Daemon.from_document({"name": self.name, "version": self.version, "home": "."})
         arch = _ARCHITECTURES[platform.machine()]
         return gomodule.build(daemon, source, arch, go=toolchain.go(SILENT), progress=SILENT).binary
@@ -60,12 +62,12 @@ HCLFMT = GoTool(
 TERRAFORM = GoTool(
     "terraform", "github.com/hashicorp/terraform", "v1.5.7", "h1:HL+iEBdp6mC/tqQM1F5jA5y32CbxXPwyiNQyYSXVzw0=",
 )  # fmt: skip
-#: Strangelove's threshold signer; a minute to build.
+#: Strangelove's threshold signer; its elliptic curve is in C.  Minutes to build: for the long tier only.
 HORCRUX = GoTool(
     "horcrux", "github.com/strangelove-ventures/horcrux/v3", "v3.3.2",
-    "h1:2uPB4SpnuAyxyJ0BLK8QQJ7haeiIeVaRpVl2C1rvGgk=", "./cmd/horcrux",
+    "h1:2uPB4SpnuAyxyJ0BLK8QQJ7haeiIeVaRpVl2C1rvGgk=", "./cmd/horcrux", cgo=True,
 )  # fmt: skip
-#: Versity's S3 server over a folder; a minute to build.
+#: Versity's S3 server over a folder.  Minutes to build: for the long tier only.
 VERSITYGW = GoTool(
     "versitygw", "github.com/versity/versitygw", "v1.8.0", "h1:au+wI+aybno/STsQiSm35Uu6Q6iK5MWReQxgO6SEMFc=",
     "./cmd/versitygw",

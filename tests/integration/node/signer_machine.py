@@ -72,16 +72,17 @@ class SignerMachine:
             file: The name of the file that each wrote, with `{}` for the node's name.
         """
         self.folder.mkdir(exist_ok=True)
-        texts = {host: host.tree.layout.at(f"/etc/goldnode/signers/{file.format(host.name)}").read_text()
-                 for host in hosts}  # fmt: skip
+        files = [host.tree.layout.at(f"/etc/goldnode/signers/{file.format(host.name)}") for host in hosts]
+        texts = [each.read_text() for each in files]
         filled = [
-            text.replace(f"THE-SECRET-HALF-OF {self.key}", self._secret)
-            .replace(f"ADDRESS-OF-THE-MACHINE-OF-{host.name}", host.address)
-            for host, text in texts.items()
-        ]  # fmt: skip
+            text.replace(f"THE-SECRET-HALF-OF {self.key}", self._secret).replace(
+                f"ADDRESS-OF-THE-MACHINE-OF-{host.name}", host.address
+            )
+            for host, text in zip(hosts, texts, strict=True)
+        ]
         peers = [text.partition("[Peer]")[2] for text in filled[1:]]
         (self.folder / "goldnode.conf").write_text("\n[Peer]".join([filled[0], *peers]))
-        return [next(word for word in text.split() if word.startswith("tcp://")) for text in texts.values()]
+        return [next(word for word in text.split() if word.startswith("tcp://")) for text in texts]
 
     def start(self, tools: Path, words: Sequence[Any]) -> None:
         """Raise the tunnel, and run a signer for as long as the fleet lives."""

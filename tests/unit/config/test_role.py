@@ -35,12 +35,13 @@ def test_a_validator_opens_nothing_to_the_world() -> None:
 
 
 def test_a_sentry_opens_peers_and_mesh() -> None:
-    """A sentry is public on two ports, serves its validators on a third, and keeps them private and unconditional."""
+    """A sentry is public on two ports, serves validators and a signer, and keeps the former private."""
     found = _shipped("sentry")
     expected = {
         Port("p2p", "tcp", Audience.WORLD),
         Port("mesh", "udp", Audience.WORLD),
         Port("rpc", "tcp", Audience.VALIDATORS),
+        Port("signer", "tcp", Audience.SIGNER),
     }
 
     assert expected == set(found.ports)
