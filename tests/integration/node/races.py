@@ -41,7 +41,6 @@ PACE, BLOCK_TIME = 1, 6.0
 AHEAD = 10
 #: Twice as fast; what the network file then says makes N sixty blocks.
 QUICK = {"consensus.timeout_commit": "500ms"}
-QUICK_WORLD = {"config.toml": {**QUICK, "consensus.peer_gossip_sleep_duration": "50ms"}}
 QUICK_BLOCK_TIME = 1.0
 STORE = f"{NETWORK}.8"
 
@@ -292,7 +291,7 @@ def _genesis(made: Fleet, *, plain: bool) -> None:
     made.genesis = document.decode()
     for who in WORLD:
         external_validators.prepare(
-            made.home(who), who, WORLD, made.program, document, PACE, QUICK_WORLD if plain else None
+            made.home(who), who, WORLD, made.program, document, PACE, {"config.toml": QUICK} if plain else None
         )
 
 
