@@ -195,8 +195,7 @@ def check_genesis(genesis: Path, chain_id: str, artifact: Artifact) -> None:
         if b'"jsonrpc"' in stream.read(512):
             raise ArtifactError(f"{what}it is an RPC server's answer", hint="write format: rpc beside genesis.url")
     raise ArtifactError(
-        what
-        + (f"its chain_id is {printable(found)}" if found else f"it is {kind(genesis)} without a chain_id of its own"),
+        what + (f"its chain_id is {printable(found)}" if found else f"it is {kind(genesis)} without its own chain_id"),
         hint="./invoke network check, after correcting genesis.url or chain_id",
     )
 

@@ -88,7 +88,7 @@ def recommendations(registry: Path) -> dict[str, Recommended]:
         if version:
             found[text(chain.get("chain_id"))] = Recommended(version, git if git.startswith("https://") else "")
     if not found:
-        raise InputError(f"{registry} holds no chain: no NAME/chain.json", hint="git clone the chain-registry")
+        raise InputError(f"{registry} does not hold a chain: no NAME/chain.json", hint="git clone the chain-registry")
     return found
 
 

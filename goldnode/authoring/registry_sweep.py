@@ -55,7 +55,7 @@ def sweep(registry: Path, into: Path | None) -> list[Outcome]:
     outcomes = [outcome for outcome in found if outcome]
     if not outcomes:
         raise InputError(
-            f"{registry} holds no live chain: no NAME/chain.json",
+            f"{registry} does not hold a live chain: no NAME/chain.json",
             hint="git clone the chain-registry, then name its folder",
         )
     return outcomes

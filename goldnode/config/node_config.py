@@ -162,5 +162,5 @@ def _nodes(reader: Reader, role: str) -> tuple[NodeEntry, ...]:
         reader.fault("nodes", "missing", fix="write at least one node: - {name: val-1, role: validator, join: gn1_…}")
     names = [entry.name for entry in entries]
     for name in sorted({name for name in names if name and names.count(name) > 1}):
-        reader.fault("nodes", f"the name {name} appears twice", fix="give each node a name of its own")
+        reader.fault("nodes", f"the name {name} appears twice", fix="give each node its own name")
     return tuple(entries)

@@ -48,7 +48,7 @@ def read_identity(path: Path) -> Identity:
         wrapping_seed = from_base64(document["box_seed"], "box_seed")
         return Identity(enrolment, wrapping_seed, int(document["seq"]), str(document["boot"]))
     except FileNotFoundError as error:
-        raise InputError(f"{path.parent} holds no membership", hint="join with an invite") from error
+        raise InputError(f"{path.parent} does not hold a membership", hint="join with an invite") from error
     except (ValueError, KeyError, TypeError, RecursionError, HostError, ExchangeError) as error:
         raise InputError(f"{path} is damaged: {error}", hint=rejoin(path.parent)) from error
 

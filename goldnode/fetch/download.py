@@ -173,7 +173,7 @@ class _Download:
         arrived = self.arrived()
         if arrived > start:
             return CutOffError(
-                f"{self.url} was cut off after {arrived} bytes: {reason}", hint="run the same command again: it goes on"
+                f"{self.url} was cut off after {arrived} bytes: {reason}", hint="run the same command again: it resumes"
             )
         self.budget.dead.add(self.host)
         return UnreachableError(f"{self.host} does not serve {self.url}: {reason}", hint=f"curl -fLO {self.url}")

@@ -105,6 +105,6 @@ def _zip(archive: Path, artifact: Artifact) -> Iterator[IO[bytes]]:
 
 def _absent(artifact: Artifact, names: list[str]) -> ArtifactError:
     return ArtifactError(
-        f"{artifact.url} holds no {artifact.member}; it holds {', '.join(names[:8]) or 'nothing'}",
+        f"{artifact.url} does not contain {artifact.member}; it holds {', '.join(names[:8]) or 'nothing'}",
         hint="./invoke network check, after correcting member in the network file",
     )

@@ -125,7 +125,7 @@ class Namespace:
                 with caller.makefile("rb") as stream:
                     answer: dict[str, Any] = json.loads(stream.readline() or b'{"error": "it has just ended"}')
         except OSError as error:
-            raise HostError(f"no fleet runs in {self.folder}", hint="./invoke fleet up") from error
+            raise HostError(f"no fleet is running in {self.folder}", hint="./invoke fleet up") from error
         if "error" in answer:
             raise HostError(f"in the fleet's namespace: {answer['error']}")
         return answer

@@ -100,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     hosted.add_argument("--end", action="store_true", help="of canary: the node uses the image's jars again")
     moving = _named(verb("handover", "keyring.handover", "stop a node and let its volume move to one new machine"))
     moving.add_argument("--cancel", action="store_true", help="cancel it, as long as no machine has taken the volume")
-    taking = _named(verb("takeover", "takeover.takeover", "go on with a validator whose machine is gone"))
+    taking = _named(verb("takeover", "takeover.takeover", "continue with a validator whose machine is gone"))
     taking.add_argument("--gone", action="store_true", help="the other machine is gone for good; do not ask")
     verb("signer", "lease.signer", "become a node's signer (goldnode-signer@.service)").add_argument("name")
     _lease(verbs.add_parser("lease", help="a validator's signing lease: keep, restored"))
@@ -139,7 +139,7 @@ def _keys(parser: argparse.ArgumentParser) -> None:
             )
     found.add_argument("--state", type=Path, help="what the key signed last: the file of CometBFT, tmkms or Horcrux")
     found.add_argument("--never-used", action="store_true", help="FILE is a bare key that never signed anything")
-    text = "a sealed copy of a key that signs by a lease; the key goes on signing"
+    text = "a sealed copy of a key that signs by a lease; the key keeps signing"
     kept = verbs.add_parser("backup", help=text, description=text)
     kept.add_argument("file", type=Path)
     kept.add_argument("--to", required=True, metavar="gnb1_…", help="who can open it: ./invoke cluster backup-key NAME")

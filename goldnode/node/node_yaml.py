@@ -75,7 +75,7 @@ def _read(path: Path) -> str | None:
     Raises:
         InputError: It is not text.
     """
-    hint = "goldnode apply FILE, with a node.yaml of yours"
+    hint = "goldnode apply FILE, with your own node.yaml"
     try:
         return read_plain(path).decode()
     except FileNotFoundError:

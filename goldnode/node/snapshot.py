@@ -123,7 +123,7 @@ def target_path(name: str) -> PurePosixPath | None:
     if not parts or any(part in LEFT_OUT for part in parts):
         return None
     if parts[0] not in ROOTS and parts != ["upgrade-info.json"]:
-        raise SafetyError(f"the snapshot holds {name[:80]!r}, which is no part of a node's state")
+        raise SafetyError(f"the snapshot holds {name[:80]!r}, which is not part of a node's state")
     return PurePosixPath("data", *parts) if parts[0] == "upgrade-info.json" else PurePosixPath(*parts)
 
 

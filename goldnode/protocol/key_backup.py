@@ -85,7 +85,7 @@ def unseal(data: bytes, seed: bytes) -> KeyBackup:
         ExchangeError: It is not a backup, is damaged, or was sealed to somebody else.
     """
     if not data.startswith(MAGIC):
-        raise refuse("this is no backup of a key")
+        raise refuse("this is not a backup of a key")
     own, sealed = data[len(MAGIC) : len(MAGIC) + KEY], data[len(MAGIC) + KEY :]
     secret, public = wrapping_keys(seed)
     try:

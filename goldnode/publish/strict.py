@@ -54,7 +54,7 @@ def require_fresh(manifest: Mapping[str, Any], now: datetime) -> None:
     """
     of = packages_of(manifest["base"])
     if of is None:
-        _refuse(manifest["network"], ["nobody knows how old its Debian packages are"])
+        _refuse(manifest["network"], ["the age of its Debian packages is unknown"])
     elif now - of > OLDEST_RELEASED:
         _refuse(manifest["network"], [f"its Debian packages are of {of:%Y-%m-%d}, more than a day old"])
 

@@ -33,7 +33,7 @@ SENTENCES = {
     Code.NO_POLICY: ("No policy of this root is here", "put it again"),
     Code.NO_METHOD: ("The path does not know this method", "see the Allow header"),
     Code.SLOW: ("The request's body did not arrive in time", "send it again over a better connection"),
-    Code.STALE: ("Something as new or newer lies there", "use a greater number than the one in `seq`"),
+    Code.STALE: ("The stored structure is as new or newer", "use a greater number than the one in `seq`"),
     Code.PRECONDITION: ("The slot is not as If-Match or If-None-Match wants it", "read the room and decide again"),
     Code.TOO_LARGE: ("The body is too large", f"send at most {limits.BODY_BYTES} bytes"),
     Code.CLOCK: ("The request's time is too far from the server's", "timedatectl set-ntp true"),
@@ -43,7 +43,7 @@ SENTENCES = {
     Code.NEW_ROOMS: ("Too many new rooms from this address", "wait as Retry-After says, or raise --new-rooms"),
     Code.UNAVAILABLE: ("The server cannot keep anything right now", "try again, or another endpoint"),
     Code.ROOM_FULL: ("The room has no free slot", "wait until departed members are forgotten"),
-    Code.STORE_FULL: ("The server is nearly full and takes nobody new", "use another endpoint"),
+    Code.STORE_FULL: ("The server is nearly full and accepts nobody new", "use another endpoint"),
 }
 #: Seconds to stay away when the server is short of something itself.
 UNAVAILABLE_SECONDS = 2.0

@@ -31,7 +31,7 @@ RENDEZVOUS = "URL of a rendezvous, as http://203.0.113.10:8700; remembered; may 
 HOURS = 24
 #: What can be ordered; ``goldnode.protocol.order.Verb`` decides.
 VERBS = ("status", "logs", "restart", "hold", "start", "config", "takeover", "handover")
-#: Seconds between two looks of `status --watch`.
+#: Seconds between updates of `status --watch`.
 EVERY = 3.0
 
 
@@ -256,7 +256,7 @@ def _publish(cluster: store.Cluster) -> None:
 
 def _again(minted: list[invites.Invite]) -> None:
     if minted:
-        output.say("invites nobody had used, minted again (the old lines are dead):")
+        output.say("unused invites, minted again (the old lines no longer work):")
     for each in minted:
         output.say(f"  {each.grant.role}, {each.grant.max} node(s): {invites.write_invite(each)}")
 

@@ -1,7 +1,7 @@
-"""How tasks speak: progress, tables, errors, and what is seen to before and after each of them.
+"""How tasks communicate: progress, tables, errors, and what happens before and after each of them.
 
-On a terminal, long work shows bars that stay with their time; anywhere else, one plain line per
-finished step.  Errors of ours end in one sentence, a hint and the exit code of their class;
+On a terminal, long work shows bars, which stay with their time; elsewhere, one plain line per
+finished step.  Our errors end in one sentence, a hint and the exit code of their class;
 ``--debug`` shows the traceback.  Tasks themselves stay glue: they raise, and ``guarded`` handles.
 """
 
@@ -47,7 +47,7 @@ def progress() -> Iterator[Progress]:
 
 
 def step_table(seconds: dict[str, float]) -> table.Table:
-    """The step-time table that every bake ends with; its last row is the time of all."""
+    """The step-time table at the end of every bake; its last row is the total."""
     times = table.Table("step", "seconds", title="where the time went", title_justify="left")
     times.columns[1].justify = "right"
     *steps, (everything, wall) = seconds.items()
@@ -80,10 +80,10 @@ def guarded() -> Iterator[None]:
 
 
 def one_of(kind: type[K], option: str, value: str) -> K:
-    """A word of a kind.
+    """Parse a value of an enumeration.
 
     Raises:
-        UsageError: It is none; all of them are named.
+        UsageError: It is not one of them; the message names all.
     """
     try:
         return kind(value)
@@ -92,36 +92,36 @@ def one_of(kind: type[K], option: str, value: str) -> K:
 
 
 def choice(kind: type[StrEnum]) -> str:
-    """All words of a kind, as `auto, kvm or tcg`."""
+    """All values of an enumeration, as `auto, kvm or tcg`."""
     *first, last = kind
     return f"{', '.join(first)} or {last}"
 
 
 def existing(file: str, what: str, hint: str = "", *, or_folder: bool = False) -> Path:
-    """A file that a person named; where it is missing, every command says so in the same way.
+    """A file that a person named; if it is missing, every command says so in the same way.
 
     Args:
         file: Its name.
-        what: What it should be, for the sentence, as `image`.
+        what: What it should be, for the message, such as `image`.
         hint: The command that makes one.
-        or_folder: A folder does too.
+        or_folder: Whether a folder is accepted too.
 
     Raises:
-        UsageError: It is missing, a folder, or not for this user to read.
+        UsageError: It is missing, a folder, or not readable by this user.
     """
     path = Path(file)
     if not (path.is_file() or (or_folder and path.is_dir())):
         raise UsageError(f"there is no {what} {file}", hint=hint or f"ls {shlex.quote(str(path.parent))}")
     if not os.access(path, os.R_OK):
-        raise UsageError(f"{file} may not be read by this user", hint=f"ls -l {shlex.quote(file)}")
+        raise UsageError(f"{file} cannot be read by this user", hint=f"ls -l {shlex.quote(file)}")
     return path
 
 
 def ending(message: str, hint: str, code: int) -> Exit:
-    """Say what went wrong and what to type next; with ``--debug`` show the traceback first.
+    """Print what went wrong and what to type next; with ``--debug`` the traceback first.
 
     Returns:
-        What to raise, so that the program ends with ``code``.
+        The exception to raise, so that the program exits with ``code``.
     """
     if logging.getLogger().isEnabledFor(logging.DEBUG):
         traceback.print_exc()

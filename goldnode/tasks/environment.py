@@ -1,9 +1,9 @@
 """The Python environment of a checkout: .venv, with exactly what the locks under requirements/ name.
 
-What pip makes of a lock changes with its version (23.0 takes `coverage[toml]` for a requirement of
-its own and picks a version beside the lock's), so pip installs one thing only: uv, one hashed
+pip's reading of a lock changes with its version (23.0 treats `coverage[toml]` as a separate
+requirement and picks another version than the lock's), so pip installs only uv, one hashed
 wheel, which installs the rest.  Standard library only: ``./invoke`` runs this before anything else
-is there.
+is installed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ INSTALLER = REQUIREMENTS / "installer.lock"
 #: packer.py is published as source: the pinned tools of build.lock make a wheel of it, not whatever is newest.
 RUN = (REQUIREMENTS / "build.lock", REQUIREMENTS / "run.lock")
 TEST = (REQUIREMENTS / "test.lock",)
-#: How uv calls what pip's configuration may say about where packages come from.
+#: uv's names for pip's settings about where packages come from.
 SOURCES = {"index-url": "UV_DEFAULT_INDEX", "extra-index-url": "UV_INDEX", "cert": "SSL_CERT_FILE"}
 #: A line of `pip config list`: `global.index-url='https://…'`, or `:env:.index-url='https://…'`.
 SETTING = re.compile(r"\S+\.(?P<name>[a-z-]+)='(?P<value>[^']*)'")
@@ -33,7 +33,7 @@ class InstallError(Exception):
 
     Attributes:
         lock: The lock.
-        said: The end of what the installer said.
+        said: The end of the installer's output.
     """
 
     def __init__(self, lock: Path, said: str) -> None:
@@ -43,15 +43,15 @@ class InstallError(Exception):
 
 
 def install(venv: Path, locks: Sequence[Path], stamp: str) -> None:
-    """Bring an environment up to some locks, unless it already is; safe to call from many processes.
+    """Bring an environment up to date with some locks, unless it already is; safe to call from many processes.
 
     Args:
         venv: The environment.
         locks: What to install, in this order.
-        stamp: A name for the file in ``venv`` that remembers what was installed.
+        stamp: The name of the file in ``venv`` that records what was installed.
 
     Raises:
-        InstallError: A lock could not be installed; nothing is remembered.
+        InstallError: A lock could not be installed; nothing is recorded.
     """
     remembered = venv / f"goldnode-{stamp}.stamp"
     wanted = digest(locks)
@@ -68,7 +68,7 @@ def install(venv: Path, locks: Sequence[Path], stamp: str) -> None:
 
 
 def digest(locks: Sequence[Path]) -> str:
-    """What an environment made from these locks by this Python is known by."""
+    """The digest that identifies an environment made from these locks by this Python."""
     content = b"".join(lock.read_bytes() for lock in (INSTALLER, *locks))
     return hashlib.sha256(content + sys.version.encode()).hexdigest()
 
@@ -80,7 +80,7 @@ def uv_command(venv: Path, lock: Path) -> list[str | Path]:
 
 
 def uv_environment(venv: Path) -> dict[str, str]:
-    """This process's environment, with what pip knows about this network's package index: uv reads none of that."""
+    """This process's environment, with pip's settings for the package index, which uv does not read."""
     answer = subprocess.run(
         [venv / "bin" / "python", "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
     )

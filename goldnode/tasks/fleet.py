@@ -32,9 +32,9 @@ from goldnode.tasks.terminal import output
 from goldnode.vm.accel import AccelMode
 
 FOLDER = "where the fleet lives (default: in the cache)"
-#: Seconds between two looks of `status --watch`.
+#: Seconds between updates of `status --watch`.
 EVERY = 2.0
-#: Lines of a console that `fleet console` begins with.
+#: Console lines that `fleet console` shows first.
 TAIL = 60
 
 
@@ -148,7 +148,7 @@ def heal(_: Context, seconds: float = 0.0, timeout: float = healing.TIMEOUT, fol
 def down(_: Context, folder: str = "") -> None:
     """End the fleet, every process of it; its disks and logs stay until the next `up`."""
     where = _folder(folder)
-    output.say(f"the fleet in {where} is down" if story.down(where) else f"no fleet runs in {where}")
+    output.say(f"the fleet in {where} is down" if story.down(where) else f"no fleet is running in {where}")
 
 
 @task(positional=["name"], help={"name": "a machine or a node of the fleet", "folder": FOLDER,
@@ -194,7 +194,7 @@ def _tell(fleet: fleets.Fleet, silent: Sequence[str]) -> None:
     for name in silent:
         output.say(f"ready, but no block has its signature yet: {name}")
         output.say("  try: ./invoke fleet status --watch")
-    output.say("it goes on; to end it: ./invoke fleet down")
+    output.say("it keeps running; to end it: ./invoke fleet down")
     if late or silent:
         raise Exit(code=1)
 

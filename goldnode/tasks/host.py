@@ -1,7 +1,7 @@
-"""What a command needs from this machine beyond Python, and how it gets there.
+"""What a command needs from this machine beyond Python, and how it is installed.
 
-Nothing is installed before a command asks for it.  As root, or with sudo that asks no password, on
-Debian or Ubuntu, the missing packages are installed; otherwise the one command to type is printed.
+Nothing is installed before a command needs it.  On Debian or Ubuntu, as root or with passwordless
+sudo, missing packages are installed; otherwise the command to type is printed.
 Standard library only: it runs before the test packages are there.
 """
 
@@ -19,12 +19,12 @@ from goldnode.errors import HostError
 from goldnode.run import CommandError, run
 from goldnode.tasks import environment
 
-#: Where Debian keeps programs that a plain user's PATH leaves out.
+#: Folders with Debian's programs that are not on an ordinary user's PATH.
 SYSTEM_PATHS = ("/usr/sbin", "/sbin")
 
 
 class Need(StrEnum):
-    """A group of things that commands ask for together."""
+    """A group of things that commands need together."""
 
     MACHINE = "machine"
     IMAGE = "image"
@@ -39,11 +39,11 @@ class Need(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """Something Debian has.
+    """Something that Debian packages.
 
     Attributes:
         what: A program on PATH, or an absolute path that must exist.
-        package: Debian's package with it.
+        package: The Debian package that has it.
     """
 
     what: str
@@ -51,7 +51,7 @@ class Tool:
 
     @property
     def present(self) -> bool:
-        """Whether it is here."""
+        """Whether it is installed."""
         if self.what.startswith("/"):
             return Path(self.what).exists()
         search = os.pathsep.join([os.environ.get("PATH", os.defpath), *SYSTEM_PATHS])
@@ -106,10 +106,10 @@ TOOLS: dict[Need, tuple[Tool, ...]] = {
 
 
 def require(needs: Iterable[Need]) -> None:
-    """See to it that everything in ``needs`` is here.
+    """Make sure that everything in ``needs`` is installed.
 
     Raises:
-        HostError: Something is missing and cannot be installed from here; the hint is the command.
+        HostError: Something is missing and cannot be installed; the hint is the command to type.
     """
     wanted = tuple(needs)
     missing = sorted({tool.package for need in wanted for tool in TOOLS[need] if not tool.present})
@@ -136,7 +136,7 @@ def _install(packages: list[str]) -> None:
 
 
 def _privilege() -> list[str] | None:
-    """What to put before a command that needs root; None when there is no way without asking."""
+    """The prefix for a command that needs root; None if there is none without a password."""
     if not shutil.which("apt-get"):
         return None
     if os.geteuid() == 0:

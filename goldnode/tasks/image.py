@@ -19,7 +19,7 @@ from goldnode.tasks.console import existing, progress
 from goldnode.tasks.host import Need
 from goldnode.tasks.terminal import output
 
-#: Findings of one rule that are printed; the rest is counted.
+#: Findings printed for one rule; the rest are only counted.
 SHOWN = 5
 IMAGE = "a finished disk: .qcow2, .raw or .raw.zst"
 
@@ -86,7 +86,7 @@ def _public_key(file: str) -> str:
     path = existing(file, "public key of the bake")
     text = path.read_text().strip()
     if not text.startswith(("ssh-", "ecdsa-", "sk-")):
-        raise UsageError(f"{path} holds no SSH public key", hint="--builder-key ~/.ssh/id_ed25519.pub")
+        raise UsageError(f"{path} does not hold an SSH public key", hint="--builder-key ~/.ssh/id_ed25519.pub")
     return text
 
 

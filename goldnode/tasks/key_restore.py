@@ -38,7 +38,7 @@ def restore_drill(_: Context, name: str, file: str) -> None:
     backup = _opened(store.Cluster(clusters() / name), file)
     made = datetime.fromtimestamp(backup.time, UTC)
     output.say(f"{file}: the consensus key {backup.address} of {backup.node}, for {backup.chain_id}")
-    output.say(f"made {made:%Y-%m-%d %H:%M} UTC; what it signed since stands in its lease, {backup.lease}")
+    output.say(f"made {made:%Y-%m-%d %H:%M} UTC; its lease records what it signed since: {backup.lease}")
     output.say(f"it can be restored: ./invoke cluster restore-node {name} {file} --out FOLDER")
 
 

@@ -17,7 +17,7 @@ from goldnode.tasks.console import existing, progress
 from goldnode.tasks.terminal import output
 
 #: What every order can be given.
-COMMON = {"name": "the node's name, its ID, or a beginning of it",
+COMMON = {"name": "the node's name, its ID, or a prefix of it",
           "cluster": "its cluster; may be left out when clusters/ holds one",
           "operator": "file of an operator key, where the root key is not",
           "json": "print the answer as JSON"}  # fmt: skip
@@ -132,7 +132,7 @@ def takeover(_: Context, name: str, cluster: str = "", operator: str = "", *, js
     _finish(_order(name, protocol.Verb.TAKEOVER, {}, cluster, operator), name, as_json=json)
 
 
-@task(positional=["name"], help={**COMMON, "cancel": "take it back, as long as no machine took it"})
+@task(positional=["name"], help={**COMMON, "cancel": "cancel it, as long as no machine has taken the volume"})
 def handover(
     _: Context, name: str, cluster: str = "", operator: str = "", *, cancel: bool = False, json: bool = False
 ) -> None:

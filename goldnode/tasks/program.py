@@ -1,7 +1,7 @@
-"""Invoke as we start it: what a person typed wrongly ends in one sentence, a hint and exit code 2.
+"""Invoke as we start it: a typing error ends in one sentence, a hint and exit code 2.
 
 Invoke itself says "No idea what 'bak' is!", shows a traceback for `--memory lots` and for an
-option that is missing, and runs a second command where a word too many is the name of one.
+option that is missing, and runs a second command if a superfluous word is the name of one.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ UNKNOWN = re.compile(r"No idea what '(.*)' is!")
 ARGUMENT = re.compile(r"<Argument: ([\w-]+)[^>]*>")
 MISSING = re.compile(r"did not receive required positional arguments: (.*)")
 NAME = re.compile(r"'([^']+)'")
-#: What an option of a type takes.
+#: What an option of each type accepts.
 KINDS = {int: "an integer", float: "a number"}
-#: One letter means one thing, in every command that has it.
+#: Short options: one letter means the same in every command.
 SHORT = {"network": "n"}
 
 
@@ -48,11 +48,11 @@ class CommandLine(program.Program):
 
     def __init__(self, commands: Collection) -> None:
         super().__init__(name="goldnode", binary="./invoke", namespace=commands)
-        # What Invoke does inside is nobody's business, not even with --debug.
+        # Invoke's own debug output is useless to users, even with --debug.
         logging.getLogger("invoke").setLevel(logging.WARNING)
 
     def core_args(self) -> list[Argument]:
-        """The options of no command; Invoke's others are about shell commands, of which there are none."""
+        """The options that belong to no command; Invoke's others are about shell commands, of which there are none."""
         return [
             Argument(names=("complete",), kind=bool, default=False),
             Argument(names=("list", "l"), optional=True),
@@ -61,7 +61,7 @@ class CommandLine(program.Program):
         ]
 
     def parse_core(self, argv: list[str] | None) -> None:
-        """Read the options of no command."""
+        """Parse the options that belong to no command."""
         self.typed = words.read((argv or [])[1:])
         self.normalize_argv(["./invoke", *self.typed.words])
         with self._understood():
@@ -79,7 +79,7 @@ class CommandLine(program.Program):
             raise Exit
 
     def parse_tasks(self) -> None:
-        """Read the command and its options; no options of no command stand behind it."""
+        """Parse the command and its options; global options are not accepted after it."""
         self.parser = Parser(initial=ParserContext(), contexts=self._contexts())
         self.tasks = ParseResult()
         if self.typed.help or self.args.list.value or self.args.complete.value:
@@ -93,14 +93,14 @@ class CommandLine(program.Program):
             return
         first, *further = self.tasks
         if further:
-            self._refuse(f"{words.typed(first.name or '')} has no use for {further[0].name!r}", first.name)
+            self._refuse(f"{words.typed(first.name or '')}: unexpected argument {further[0].name!r}", first.name)
         missing = [name for name in required(self.collection[first.name]) if not first.args[name].got_value]
         if missing:
             options = ", ".join(f"--{helping.option(first.args[name])}" for name in missing)
             self._refuse(f"{words.typed(first.name or '')} needs {options}", first.name)
 
     def parse_cleanup(self) -> None:
-        """Do what is asked of no command: help, the list, completion."""
+        """Handle help, the list and completion."""
         if self.args.complete.value:
             typed = self.core.remainder.split(" ")
             print("\n".join(completion.candidates(self.parser.contexts, typed)))
@@ -119,7 +119,7 @@ class CommandLine(program.Program):
         raise Exit
 
     def execute(self) -> None:
-        """Run the command; what it raises becomes a sentence and an exit code."""
+        """Run the command; errors become a sentence and an exit code."""
         with guarded():
             super().execute()
 
@@ -166,7 +166,7 @@ class CommandLine(program.Program):
         raise ending(what, hint, UsageError.exit_code) from cause
 
     def _explain(self, said: str, command: str | None) -> str:
-        """Invoke's sentence in our words."""
+        """Rephrase Invoke's message."""
         typed = words.typed(command) if command else "./invoke"
         if missing := MISSING.search(said):
             return f"{typed} needs {' '.join(name.upper() for name in NAME.findall(missing[1]))}"
@@ -177,21 +177,21 @@ class CommandLine(program.Program):
         if word.startswith("-"):
             return f"{typed} has no option {word}"
         if command:
-            return f"{typed} has no use for {word!r}"
+            return f"{typed}: unexpected argument {word!r}"
         near = difflib.get_close_matches(word, self.collection.task_names, n=1)
         known = f"; did you mean {words.typed(near[0])}?" if near else ""
         return f"there is no command {words.typed(word)!r}{known}"
 
 
 def required(task: Task[Any]) -> list[str]:
-    """The options without which a command cannot run."""
+    """A command's mandatory options."""
     optional = {*task.positional, *task.iterable}
     _, *parameters = inspect.signature(task.body).parameters.values()
     return [each.name for each in parameters if each.default is each.empty and each.name not in optional]
 
 
 def _explain_value(error: ValueError) -> tuple[str, str | None]:
-    """What is wrong with a value, and of which command: Invoke converts values deep inside, and says neither."""
+    """What is wrong with a value, and for which command: Invoke converts values deep inside, and reports neither."""
     within = [frame.f_locals for frame, _ in traceback.walk_tb(error.__traceback__)]
     arguments = [(it["self"], it["value"]) for it in within if isinstance(it.get("self"), Argument) and "value" in it]
     if not arguments:

@@ -1,7 +1,7 @@
 """The tasks test and check: test runs the tiers, check is what to run before each commit.
 
-A tier is a folder under ``tests/``; the table at the end tells what each was given and used, and
-what was skipped and why.  The last line counts everything, for whoever reads only that.
+A tier is a folder under ``tests/``; the table at the end shows each tier's budget and use, and
+what was skipped and why.  The last line has the totals.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from goldnode.vm import accel
 
 
 class Tier(StrEnum):
-    """Folders under ``tests/``, in the order they run; ``long`` is a marker in all of them."""
+    """Folders under ``tests/``, in the order they run; ``long`` is a marker used in all of them."""
 
     UNIT = "unit"
     REPO = "repo"
@@ -63,7 +63,7 @@ PROOF_NEEDS = (Need.BAKE, Need.MACHINE, Need.C_COMPILER, Need.JDK, Need.PROOF, N
 
 @dataclass(frozen=True, slots=True)
 class TierResult:
-    """What a tier came to: counts, seconds, and the reasons of whatever was skipped."""
+    """A tier's result: counts, seconds, and why tests were skipped."""
 
     tier: Tier
     passed: int
@@ -109,7 +109,7 @@ def check(_: Context) -> None:
 
 
 def _folders(tier: Tier) -> list[str]:
-    """Where the tests of a tier are; empty when it has none yet."""
+    """The folders with a tier's tests; empty if it has none yet."""
     if tier is Tier.LONG:
         return ["tests"]
     folder = paths.REPOSITORY / "tests" / tier
@@ -130,10 +130,10 @@ def _run(tier: Tier, match: str, reports: Path) -> TierResult:
 
 
 def require_root() -> None:
-    """See that ``ask`` can be used.
+    """Check that ``ask`` can be used.
 
     Raises:
-        HostError: It cannot: we are a plain user.
+        HostError: It cannot, without root.
     """
     if os.geteuid():
         raise HostError(
@@ -143,11 +143,11 @@ def require_root() -> None:
 
 
 def ask(image: Path, report: Path) -> None:
-    """Ask one sealed image everything that every image is asked, whatever its network.
+    """Run the tests that apply to every sealed image, whatever its network.
 
     Args:
         image: The image, with its manifest beside it.
-        report: JUnit file to write; failures stand in it, and what is printed goes to stderr.
+        report: JUnit file to write, with the failures; output goes to stderr.
 
     Raises:
         HostError: The tests could not be run.
@@ -159,18 +159,18 @@ def ask(image: Path, report: Path) -> None:
 
 
 def _pytest(report: Path, marked: str) -> list[str]:
-    """The words that run tests of one marker expression into one report."""
+    """The command that runs the tests of one marker expression into one report."""
     argv = [sys.executable, "-m", "pytest", "-q", "--no-header", "-m", marked, f"--randomly-seed={_seed()}"]
     return [*argv, f"--junit-xml={report}", "-o", f"junit_suite_name={report.stem}"]
 
 
 def _seed() -> int:
-    """Decides the random order: another one with each commit, the same for whoever tests that commit again."""
+    """The seed of the random order: it changes with each commit, and is the same when a commit is tested again."""
     return int(str(manifest.source()["commit"] or "0")[:8], 16)
 
 
 def _pass_through(argv: list[str], extra: Mapping[str, str] | None = None, stdout: TextIO | None = None) -> int:
-    """Run with this terminal: the tests' own output is what people want to see."""
+    """Run on this terminal: people want to see the tests' own output."""
     env = {**clean_env(), **_kept(), **(extra or {})}
     return subprocess.run(argv, cwd=paths.REPOSITORY, env=env, stdout=stdout, check=False).returncode
 

@@ -1,7 +1,7 @@
 """Commands of two words: people type `network check`, Invoke knows `network.check`.
 
 A group alone lists what is in it.  `--help` and `--debug` are taken out here, wherever they stand:
-Invoke gives what follows a command to its first positional argument, whatever it is.
+Invoke passes whatever follows a command to its first positional argument.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 #: The collections that tasks.py puts together.
 GROUPS = frozenset({"bench", "cluster", "fleet", "image", "network", "node"})
-#: Commands that take any number of words, which Invoke only takes as an option that is repeated.
+#: Commands that take any number of arguments, which Invoke only accepts as a repeated option.
 LISTS = {"network.check": "--name", "node.set": "--setting", "node.unset": "--setting"}
-#: What a node can be told; `node val-1 restart` is `node restart val-1`, as people say it.
+#: Verbs for a node: `node val-1 restart` means `node restart val-1`.
 ORDERS = frozenset({"status", "logs", "restart", "hold", "start", "set", "unset", "takeover", "handover"})
 HELP, DEBUG = frozenset({"--help", "-h"}), frozenset({"--debug", "-d"})
 
@@ -23,9 +23,9 @@ class Typed:
     """A command line.
 
     Attributes:
-        words: What Invoke shall parse, the command spelled its way.
-        help: An explanation is wanted, of the command or of everything.
-        debug: What is run shall be shown, and tracebacks.
+        words: What Invoke is to parse, with the command in its spelling.
+        help: Whether help is wanted, for the command or in general.
+        debug: Whether to show what is run, and tracebacks.
     """
 
     words: list[str]
@@ -34,7 +34,7 @@ class Typed:
 
 
 def read(arguments: Sequence[str]) -> Typed:
-    """Understand a command line; what stands behind `--` is left as it is."""
+    """Parse a command line; everything after `--` is left as it is."""
     end = arguments.index("--") if "--" in arguments else len(arguments)
     before = arguments[:end]
     kept = [word for word in before if word not in HELP | DEBUG]
@@ -46,7 +46,7 @@ def read(arguments: Sequence[str]) -> Typed:
 
 
 def join(arguments: Sequence[str]) -> list[str]:
-    """Spell the command the way Invoke does; a group alone lists what is in it."""
+    """Spell the command as Invoke does; a group alone lists its commands."""
     for at, word in enumerate(arguments):
         if word.startswith("-"):
             continue
@@ -58,7 +58,7 @@ def join(arguments: Sequence[str]) -> list[str]:
             return ["--list", word]
         command = f"{word}.{following[0]}"
         rest, option = arguments[at + 2 :], LISTS.get(command, "")
-        if word == "node":  # its options have values, which are no settings: those stand before
+        if word == "node":  # its options have values, which are not settings: settings come first
             end = next((n for n, each in enumerate(rest) if each.startswith("-")), len(rest))
             return [*arguments[:at], command, *rest[:1], *_spread(rest[1:end], option), *rest[max(end, 1) :]]
         return [*arguments[:at], command, *_spread(rest, option)]

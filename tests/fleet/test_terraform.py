@@ -109,7 +109,7 @@ def test_what_cannot_be_launched_can_be_destroyed(terraform: Terraform, sealed: 
 
     assert 1 == failed.returncode
     assert "--sentries 99: 1 to 16" in failed.stdout + failed.stderr
-    assert f"no fleet runs in {terraform.fleet}" in terraform.destroy().stdout
+    assert f"no fleet is running in {terraform.fleet}" in terraform.destroy().stdout
     assert [] == processes(str(terraform.fleet))
 
 

@@ -57,7 +57,7 @@ def boot_bios(image: Image) -> Iterator[Finding]:
     if part is None:
         yield Finding("GPT", "has no BIOS boot partition")
     elif not any(image.disk.data[part.start : part.start + 4096]):
-        yield Finding(f"partition {part.number}", "holds no GRUB core image")
+        yield Finding(f"partition {part.number}", "has no GRUB core image")
 
 
 @rule(

@@ -50,7 +50,7 @@ def goldnode_installed(image: Image) -> Iterator[Finding]:
     daemon = f"/usr/lib/goldnode/bin/{name}"
     file = image.root.follow(daemon)
     if not image.root.get("/usr/lib/goldnode/deferred.json") and not (file and file.mode & 0o111):
-        yield Finding(daemon, "is no program, and nothing is deferred")
+        yield Finding(daemon, "is not a program, and nothing is deferred")
 
 
 @rule(

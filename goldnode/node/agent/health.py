@@ -37,7 +37,7 @@ class NodeState(StrEnum):
     STARTING = "starting"
     STOPPED = "stopped"
     CRASHING = "crash loop"
-    """Ended by itself again and again, and is started again each time."""
+    """Ends by itself again and again, and is restarted each time."""
     REFUSED = "refused"
     """It may not run at all, until a person has looked."""
     RUNNING = "running"

@@ -20,7 +20,7 @@ from goldnode.node.plan.upgrade import Binary
 _HELP = {
     "goldnode_healthy": "1 when the node needs no attention",
     "goldnode_state": "1 for the state the node is in",
-    "goldnode_restarts": "Times it was started again after it had ended by itself",
+    "goldnode_restarts": "Times it was restarted after it had ended by itself",
     "goldnode_height": "Latest block",
     "goldnode_block_age_seconds": "Seconds since the latest block; -1 while unknown",
     "goldnode_peers": "Peers connected",

@@ -100,7 +100,7 @@ def may_restart(rule: Restart, peers: PrivatePeers, members: Iterable[Member], n
     if waited < turn and before and peers.loaded:
         return Decision(go=False, reason=f"a validator joined; {len(before)} other sentries restart first")
     if alone and sentries and waited < turn + TURN:
-        return Decision(go=False, reason="a validator joined; nobody else holds the others yet")
+        return Decision(go=False, reason="a validator joined; no other sentry has loaded the others yet")
     return Decision(go=True, reason=f"to hold {len(new)} new validator{'s' if len(new) > 1 else ''} as private")
 
 

@@ -140,9 +140,11 @@ def recover(layout: Layout, arguments: Namespace) -> int:
     print(f"{node.name} signed up to height {begun.known}, as far as is known here, and perhaps some blocks more.")
     print("It starts now and follows the chain without signing.  Once it has seen the chain at its tip, and "
           f"{MARGIN} blocks")  # fmt: skip
-    print("after that, everything that it can have signed lies behind: it restarts by itself, and signs from there on.")
     print(
-        "This assumes that no copy of this key signs anywhere else, and that the chain goes on without this validator"
+        "after that, everything that it can have signed is in the past: it restarts by itself, and signs from there on."
+    )
+    print(
+        "This assumes that no copy of this key signs anywhere else, and that the chain continues without this validator"
     )
     print("(it has less than a third of the power).  Where that is not so: goldnode stop --hold, and ask for help.")
     node.hold.unlink(missing_ok=True)

@@ -100,7 +100,7 @@ def _by_the_chain(node: NodeLayout, binding: str) -> None:
         begun = recovery.begin(node, elsewhere=True)
         print(f"{node.name} follows the chain without signing; as far as is known, its key signed up to {begun.known}.")
         print(f"It signs once {MARGIN} blocks in a row came without its signature, above all of them.  While another")
-        print("machine signs with the key it waits, and says so.  The chain must go on without this validator.")
+        print("machine signs with the key it waits, and says so.  The chain must continue without this validator.")
     _claim(node, binding)
     node.hold.unlink(missing_ok=True)
     node.paused.unlink(missing_ok=True)

@@ -223,7 +223,7 @@ def _check_record(record: KeyRecord | None, key: Key, state: SigningState) -> No
     if record.address != key.address:
         raise SafetyError(
             f"this node's key is {record.address}, and the archive holds {key.address}",
-            hint="use a machine, or a name, of its own for another key",
+            hint="use another machine, or another name, for another key",
         )
     if state < record.state:
         raise SafetyError(

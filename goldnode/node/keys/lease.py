@@ -274,7 +274,7 @@ def _start_warm(keeper: LeaseMemory, now: Situation, revision: Revision, lease: 
     """Start at once after a clean release in this incarnation, from the next height (R6)."""
     lo = max(lease.released.height, now.last.height) + 1
     if now.verified + now.ahead < lo:
-        return LeaseStep(keeper, reason=f"this node is behind height {lo}, where signing goes on")
+        return LeaseStep(keeper, reason=f"this node is behind height {lo}, where signing resumes")
     return _send(keeper, revision, _held(now, replace(lease, released=UNUSED, hi=lo - 1), lo, nonce))
 
 
@@ -282,7 +282,7 @@ def _resume(keeper: LeaseMemory, now: Situation, revision: Revision, lease: Leas
     """Let a new process continue above everything that the previous one may have signed (R8)."""
     lo = max(lease.hi, now.last.height) + 1
     if now.verified + now.ahead < lo:
-        return LeaseStep(keeper, reason=f"signing goes on at height {lo}: the signer was started again (R8)")
+        return LeaseStep(keeper, reason=f"signing resumes at height {lo}: the signer was started again (R8)")
     return _send(keeper, revision, _held(now, lease, lo, nonce))
 
 

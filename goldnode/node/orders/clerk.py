@@ -152,7 +152,7 @@ class Clerk:
         except (GoldnodeError, OSError) as error:
             self._end(task, OrderOutcome.FAILED, f"{why}; and it could not be undone: {error}", now, view)
             return
-        self._end(task, OrderOutcome.UNDONE, f"{why}; the settings of before are in force again", now, view)
+        self._end(task, OrderOutcome.UNDONE, f"{why}; the previous settings are in force again", now, view)
 
     def _end(self, task: Task, outcome: OrderOutcome, said: str, now: float, view: NodeView | None = None) -> None:
         self.journal.finish()

@@ -120,7 +120,7 @@ def accept(layout: Layout) -> str:
     """
     now, known = observe(layout), recall(layout)
     if known is None or not known.dmi_uuid:
-        raise SafetyError("nobody knows which machine this was: it has no DMI UUID, or was never configured",
+        raise SafetyError("it is unknown which machine this was: it has no DMI UUID, or was never configured",
                           hint="goldnode status")  # fmt: skip
     if (known.dmi_uuid, known.machine_id) != (now.dmi_uuid, now.machine_id):
         raise SafetyError(f"this is another machine: {changes(layout)}",

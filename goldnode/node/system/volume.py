@@ -129,7 +129,8 @@ def _check_attached(found: Found) -> None:
     ours = found.label == LABEL or found.recorded or found.data.startswith(("LABEL=", "UUID="))
     if found.filesystem and not found.content and not ours:
         raise SafetyError(
-            f"{found.device} holds a file system ({found.filesystem}, label {found.label or 'none'}) of others",
+            f"{found.device} holds a file system ({found.filesystem}, label {found.label or 'none'}) "
+            "that goldnode did not make",
             hint=f"name it on purpose: data: UUID={found.uuid}",
         )
 
@@ -178,7 +179,7 @@ def ensure(layout: Layout, data: str, disks: Disks) -> None:
     found = replace(seen, recorded=recorded, nodes_on_root=on_root)
     if damage and (data == ROOT or found.blank):
         raise SafetyError(
-            f"{record} {damage}, so nobody knows which volume holds this machine's nodes",
+            f"{record} {damage}, so it is unknown which volume holds this machine's nodes",
             hint=f'blkid, then: printf \'{{"uuid": "UUID"}}\' >{record}',
         )
     step = decide(found)

@@ -194,7 +194,7 @@ def roll_back(node: NodeLayout, ladder: Ladder) -> str:
     _refuse_signed(node, rung, mark)
     if not kept.is_dir():
         raise HostError(
-            f"no copy of before {rung.name} was kept: pre_upgrade_copy: true in the ladder asks for one",
+            f"no copy from before {rung.name} was kept: pre_upgrade_copy: true in the ladder asks for one",
             hint=f"goldnode logs {node.name}",
         )
     version = str(mark.get("before") or ladder.base)

@@ -1,1 +1,1 @@
-"""How the command line speaks with people and their shells: help, completion, tables, streams."""
+"""The command line's interface to people and shells: help, completion, tables, streams."""

@@ -1,4 +1,4 @@
-"""What TAB offers: commands, the words of a group, options, and the names of what is there."""
+"""What TAB offers: commands, the words of a group, options, and existing names."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from invoke.parser.context import ParserContext
 from goldnode import paths
 from goldnode.tasks import words
 
-#: A line for the shell's start-up file asks for one of these: `source <(./invoke --print-completion-script bash)`.
+#: Scripts for the shell's start-up file: `source <(./invoke --print-completion-script bash)`.
 BASH = """\
 _goldnode() {
     local IFS=$'\\n'
@@ -32,11 +32,11 @@ complete -c invoke -a '(__goldnode)'
 
 
 def candidates(commands: Mapping[str, ParserContext], typed: Sequence[str]) -> list[str]:
-    """Every word that may stand where the last one is being typed; none where only a file can.
+    """Every possible completion of the last word; none where only a file is possible.
 
     Args:
         commands: Every command's arguments, by its dotted name.
-        typed: The words behind `./invoke`; the last one is unfinished, or empty.
+        typed: The words after `./invoke`; the last one is unfinished, or empty.
     """
     *before, partial = typed or [""]
     plain = [word for word in before if not word.startswith("-")]
@@ -77,5 +77,5 @@ def _clusters() -> list[str]:
     return [folder.name for folder in paths.clusters().glob("*") if folder.is_dir()]
 
 
-#: Who knows names: of an option's value, or of a group's first argument.
+#: What provides names: for an option's value, or a group's first argument.
 NAMES: dict[str, Callable[[], list[str]]] = {"network": _networks, "cluster": _clusters}

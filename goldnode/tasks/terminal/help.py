@@ -1,4 +1,4 @@
-"""The text of `--list` and of `COMMAND --help`, from what the commands say of themselves."""
+"""The text of `--list` and of `COMMAND --help`, from the commands' own docstrings."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from invoke.tasks import Task
 
 from goldnode.tasks import words
 
-#: How far names may reach to the right before their explanation begins on a line of its own.
+#: Widest column of names before the explanation moves to its own line.
 NAMES = 26
 
 
 def overview(tasks: Mapping[str, Task[Any]], group: str = "") -> str:
-    """Every command, or those of one group, with the first line of what it says of itself."""
+    """Every command, or those of one group, with the first line of its docstring."""
     chosen = {name: task for name, task in tasks.items() if not group or name.startswith(f"{group}.")}
     ordered = sorted(chosen, key=lambda name: ("." in name, name))
     lines = ["Commands:" if not group else f"Commands of {group}:", ""]
@@ -34,7 +34,7 @@ def overview(tasks: Mapping[str, Task[Any]], group: str = "") -> str:
 
 
 def explanation(context: ParserContext, task: Task[Any], extra: Sequence[str] = ()) -> str:
-    """One command: what it does, how it is typed, every argument and option.
+    """Help for one command: what it does, its syntax, every argument and option.
 
     Args:
         context: Its arguments.
@@ -62,7 +62,7 @@ def option(argument: Argument) -> str:
 
 
 def metavar(argument: Argument) -> str:
-    """What stands for an option's value; empty for a switch."""
+    """The placeholder for an option's value; empty for a switch."""
     if argument.kind is bool:
         return ""
     return "NUMBER" if argument.kind in (int, float) else option(argument).upper()
@@ -102,5 +102,5 @@ def _row(name: str, text: str) -> list[str]:
 
 
 def _width() -> int:
-    """Columns of the terminal; of one that is not there, what fits beside code."""
+    """The width of the terminal; without one, what fits beside code."""
     return min(shutil.get_terminal_size((100, 24)).columns, 100)

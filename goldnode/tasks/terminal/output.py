@@ -1,8 +1,8 @@
-"""What commands print: for a terminal, a pipe or a program, and never what somebody else wrote for a terminal.
+"""What commands print: for a terminal, a pipe or a program, without passing on other people's control characters.
 
-Names, descriptions and addresses come from registries, peers and images.  A terminal obeys control
-characters in them, and rich its own markup, so both are shown instead of obeyed.  In a pipe a table
-has no frame and no line is cut or wrapped: what is printed there is read by a program.
+Names, descriptions and addresses come from registries, peers and images.  A terminal interprets control
+characters in them, and rich its own markup, so both are spelled out.  In a pipe a table has no frame and
+no line is cut or wrapped, because a program reads it.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from typing import Any
 
 from rich import console, segment, table
 
-#: Control characters (C0 but tab and newline, DEL, C1), and those that turn the direction of text around.
+#: Control characters (C0 except tab and newline, DEL, C1), and those that change the direction of text.
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 #: Columns of a pipe: wider than anything.
 ENDLESS = 100_000
 
 
 def clean(text: str) -> str:
-    r"""The text with every control character spelled out, as ``\x1b``."""
+    r"""The text with every control character spelled out, such as ``\x1b``."""
     return CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
@@ -37,18 +37,18 @@ def say_json(document: object) -> None:
 
 
 def tell(text: str, *, mark: str = "") -> None:
-    """Print to standard error, after a mark that is red on terminals."""
+    """Print to standard error, after a mark, which is red on terminals."""
     red = mark and sys.stderr.isatty()
     print((f"\x1b[31m{mark}\x1b[0m " if red else f"{mark} " if mark else "") + clean(text), file=sys.stderr, flush=True)
 
 
 def show(content: Any, *, stderr: bool = False) -> None:
-    """Print a table, or what holds tables."""
+    """Print a table, or something that contains tables."""
     screen(stderr=stderr).print(Shown(content))
 
 
 def screen(*, stderr: bool = False) -> console.Console:
-    """Standard output, or error, where text is text."""
+    """A console on standard output or error that does not interpret markup."""
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else ENDLESS
     return console.Console(file=stream, markup=False, emoji=False, highlight=False, width=width)

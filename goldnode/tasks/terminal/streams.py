@@ -1,9 +1,9 @@
-"""Our own standard output and error, whose reader may go away.
+"""Standard output and error that survive the loss of their reader.
 
-`./invoke bake 2>&1 | head` has no reader after ten lines.  A write then raises ``BrokenPipeError``
-in the middle of the bake, which ends without an image; or it comes from a pipe to a child, and is
-taken for a reader that went.  Here a stream without a reader is quiet, the work goes on to its end,
-and the exit code says what came of the work.
+`./invoke bake 2>&1 | head` has no reader after ten lines.  A write would then raise ``BrokenPipeError``
+in the middle of the bake, which would end without an image; and one from a pipe to a child could be
+mistaken for it.  Here a stream without a reader is silent, the work runs to its end, and the exit code
+tells the result.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TextIO
 
 
 class _Raw(io.FileIO):
-    """A file descriptor that takes everything once nobody reads it."""
+    """A file descriptor that swallows everything once nobody reads it."""
 
     def write(self, data: object) -> int:
         try:
@@ -24,7 +24,7 @@ class _Raw(io.FileIO):
 
 
 def survive_readers() -> None:
-    """Let this process's standard output and error outlive whoever reads them."""
+    """Let this process's standard output and error outlive their readers."""
     sys.stdout = _surviving(sys.stdout)
     sys.stderr = _surviving(sys.stderr)
 

@@ -83,7 +83,7 @@ def test_locking_twice_changes_nothing(tmp_path: Path, host: ReleaseHost) -> Non
     ("content", "extra", "reason"),
     [
         (b"<html>moved</html>", "", "not a genesis of example-1: it is a web page"),
-        (b'{"ibc": {"chain_id": "example-1"}}', "", "it is JSON without a chain_id of its own"),
+        (b'{"ibc": {"chain_id": "example-1"}}', "", "it is JSON without its own chain_id"),
         (b'{"chain_id": "other-1"}', "", "its chain_id is other-1"),
         (b'{"jsonrpc": "2.0", "result": {"genesis": {"chain_id": "example-1"}}}', "", "it is an RPC server's answer"),
         (GENESIS, "  size: 5\n", "has 25 bytes, the file says 5"),

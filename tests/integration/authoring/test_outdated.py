@@ -74,7 +74,7 @@ def test_a_repository_that_does_not_answer_hides_nothing(tmp_path: Path) -> None
 
 def test_a_folder_without_chains_is_no_registry(tmp_path: Path) -> None:
     """One sentence, not an empty table."""
-    with pytest.raises(InputError, match="holds no chain"):
+    with pytest.raises(InputError, match="does not hold a chain"):
         outdated.recommendations(tmp_path)
 
 

@@ -125,7 +125,7 @@ def test_a_setting_goes_back_where_the_daemon_does_not_come_back(
     machine.sick = True
     code, said = desk.types("node n-1 config set gas-prices=9stake --within 10")
 
-    assert (4, True) == (code, "the settings of before are in force again" in said), said
+    assert (4, True) == (code, "the previous settings are in force again" in said), said
     assert 'minimum-gas-prices = "0.5stake"' in file.read_text()
 
 

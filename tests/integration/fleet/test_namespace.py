@@ -105,7 +105,7 @@ def test_a_dead_fleet_is_said(tmp_path: Path) -> None:
     namespace = Namespace(tmp_path)
     namespace.end()
 
-    with pytest.raises(HostError, match="no fleet runs"):
+    with pytest.raises(HostError, match="no fleet is running"):
         namespace.programs()
 
 

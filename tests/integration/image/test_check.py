@@ -105,7 +105,7 @@ def test_leftovers_at_unusual_places_are_found(plant: str, bed: Bed) -> None:
         ("/usr/bin/tool", "changed", "is not what its package holds"),
         ("/boot/grub/grub.cfg", "set timeout=30\nlinux /boot/gone console=ttyS0\n", "waits 30 s"),
         ("/boot/grub/grub.cfg", "set timeout=0\n", "starts no kernel"),
-        ("/usr/lib/goldnode/bin/cometbft", "", "is no program"),
+        ("/usr/lib/goldnode/bin/cometbft", "", "is not a program"),
         ("/usr/lib/goldnode/image.json", "[]", "names no daemon"),
         ("/usr/lib/goldnode/image.json", "not JSON", "names no daemon"),
         ("/etc/passwd", "garbage\n", "unknown user garbage"),
@@ -137,7 +137,7 @@ def test_boot_code_and_swap_are_looked_for_on_the_disk(bed: Bed) -> None:
     empty = _findings(bed)
     bed.write_raw(uuid.UUID(PartitionType.SWAP).bytes_le, FIRST_PARTITION)
 
-    assert {"holds no GRUB core image"} == empty
+    assert {"has no GRUB core image"} == empty
     assert {"has no BIOS boot partition", "is swap"} == _findings(bed)
 
 

@@ -63,7 +63,7 @@ def test_check_refuses_a_builders_key_that_is_none(clean_disk: Path, tmp_path: P
 
     assert (2, 2) == (missing.returncode, empty.returncode)
     assert "there is no public key of the bake" in missing.stderr
-    assert "holds no SSH public key" in empty.stderr
+    assert "does not hold an SSH public key" in empty.stderr
 
 
 def test_digest_is_the_hash_of_the_files_it_lists(clean_disk: Path, tmp_path: Path) -> None:

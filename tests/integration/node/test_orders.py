@@ -75,7 +75,7 @@ def test_what_makes_the_daemon_unwell_is_undone(running: tuple[Fleet, Host]) -> 
     assert 2 == code, said
     code, said = types(made, "node s-1 config set gas-prices=0.1stake,0.2stake --within 15")
 
-    assert (4, True) == (code, "the settings of before are in force again" in said), said
+    assert (4, True) == (code, "the previous settings are in force again" in said), said
     assert before == settings_of(sentry)
     assert until(lambda: sentry.node().get("state") == "following", 60)
 

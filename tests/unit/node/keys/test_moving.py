@@ -185,7 +185,7 @@ def test_a_volume_is_used(found: Found, step: VolumeAction) -> None:
         (replace(BLANK, recorded="u-2"), "without a file system"),
         (replace(OURS, mounted="u-9"), "something else is mounted"),
         (replace(BLANK, nodes_on_root=True), "on its root disk"),
-        (replace(OURS, label="photos"), "of others"),
+        (replace(OURS, label="photos"), "did not make"),
     ],
 )
 def test_a_doubtful_volume_is_refused(found: Found, said: str) -> None:

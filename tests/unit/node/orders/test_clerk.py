@@ -151,7 +151,7 @@ def test_a_setting_that_makes_the_node_unwell_is_undone(world: World) -> None:
 
     assert answer
     assert OrderOutcome.UNDONE is answer.outcome
-    assert "the settings of before are in force again" in answer.said
+    assert "the previous settings are in force again" in answer.said
     assert (before, applied) == (config(world), world.tree.layout.applied.read_text())
     assert f"restart {UNIT}" in done
 
