@@ -54,7 +54,7 @@ path = "{folder}/key.json"
 def cometbft(folder: Path, laddr: str) -> list[Any]:
     """CometBFT's `priv_val_server`, of the very release that localnet runs.
 
-    It gives up a second after nobody answered, so its machine starts it again.
+    It gives up a second after nobody answered, and lives on: so its machine ends it, and starts it again.
     """
     daemon = network.load("localnet").daemon
     assert daemon.source
@@ -62,7 +62,7 @@ def cometbft(folder: Path, laddr: str) -> list[Any]:
     named = replace(daemon, name="priv_val_server")
     program = gomodule.build(named, source, architecture(), go=go(SILENT), progress=SILENT).binary
     (folder / "state.json").write_text(json.dumps(signing_state.to_document(signing_state.UNUSED)))
-    return ["timeout", "30", program, "-addr", laddr, "-chain-id", CHAIN, "-priv-key", folder / "key.json",
+    return ["timeout", "10", program, "-addr", laddr, "-chain-id", CHAIN, "-priv-key", folder / "key.json",
             "-priv-state", folder / "state.json"]  # fmt: skip
 
 
@@ -93,7 +93,7 @@ def test_a_validator_signs_by_a_key_that_it_never_had(signer: Any, tmp_path: Pat
         _write_key(machine.folder)
         machine.start(tools, signer(machine.folder, laddr))
 
-        assert until(lambda: KEY.address in made.signers(), 120), machine.log
+        assert until(lambda: KEY.address in made.signers(), 300), machine.log
         assert until(lambda: validator.node()["state"] == "signing", 30)
         assert not validator.tree.layout.node("val-1").consensus_key.exists()
 
