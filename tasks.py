@@ -27,7 +27,9 @@ with lazy.waiting():
         release,
         rendezvous,
         test,
+        validator,
     )
+    from goldnode.tasks.watching import task as watching
 
 ns = Collection()
 for task in (
@@ -42,7 +44,8 @@ for task in (
     release.verify,
     release.diff,
     release.publish,
+    watching.watch,
 ):
     ns.add_task(task)
-for group in (network, image, cluster, node, fleet, bench):
+for group in (network, image, cluster, node, validator, fleet, bench):
     ns.add_collection(group.ns, name=group.__name__.rpartition(".")[2])

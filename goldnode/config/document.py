@@ -134,24 +134,24 @@ class Reader:
             return default
         return value
 
-    def texts(self, key: str, form: Form, meaning: str, *, most: int = 64) -> tuple[str, ...]:
+    def texts(self, key: str, form: Form, meaning: str, *, most: int = 64, secret: bool = False) -> tuple[str, ...]:
         """A list of distinct strings, each of this form; empty when absent."""
-        words = self.words(key, form, meaning, most=most)
+        words = self.words(key, form, meaning, most=most, secret=secret)
         if len(set(words)) != len(words):
-            self.fault(key, "lists an entry twice")
+            self.fault(key, "lists an entry twice", secret=secret)
         return words
 
-    def words(self, key: str, form: Form, meaning: str, *, most: int = 64) -> tuple[str, ...]:
+    def words(self, key: str, form: Form, meaning: str, *, most: int = 64, secret: bool = False) -> tuple[str, ...]:
         """A list of strings, each of this form, in their order; empty when absent."""
         value = self.take(key)
         if value is None:
             return ()
         if not isinstance(value, list) or len(value) > most:
-            self.fault(key, f"must be a list of at most {most}: {meaning}")
+            self.fault(key, f"must be a list of at most {most}: {meaning}", secret=secret)
             return ()
         wrong = [at for at, entry in enumerate(value) if not isinstance(entry, str) or not fits(form, entry)]
         for at in wrong:
-            self.fault(key, f"must be {meaning}", index=at)
+            self.fault(key, f"must be {meaning}", index=at, secret=secret)
         return () if wrong else tuple(value)
 
     def section(self, key: str) -> Reader:

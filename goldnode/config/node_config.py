@@ -31,6 +31,15 @@ from goldnode.forms import ROLE, SHA256, is_endpoint
 VERSION = 1
 DEVICE = re.compile(r"root|/dev/[A-Za-z0-9._/-]+|(?:LABEL|UUID)=[A-Za-z0-9._-]{1,64}")
 SSH_KEY = re.compile(r"(?:ssh|sk-ssh|ecdsa|sk-ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/=]+(?: [^\r\n]*)?")
+#: Whom a machine tells of its alerts (``goldnode.node.observe.notify``).
+NOTIFY = re.compile(
+    r"(?:ntfy\+)?https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[!-~]{0,400})?"
+    r"|pagerduty:[A-Za-z0-9]{16,64}"
+    r"|smtps://(?:[!-~]{1,200}@)?[A-Za-z0-9.-]+(?::[0-9]{1,5})?/[^\s/@]{1,64}@[A-Za-z0-9.-]{1,200}"
+)
+NOTIFY_MEANING = (
+    "https://HOST/PATH (webhook), ntfy+https://HOST/TOPIC, pagerduty:KEY or smtps://USER:SECRET@HOST/TO@ADDRESS"
+)
 #: Most nodes one machine carries: the port blocks of ``goldnode.node.plan.ports`` stay below 32768.
 MAX_NODES = 30
 
@@ -59,6 +68,7 @@ class NodeConfig:
         unattended_upgrades: Whether Debian's security upgrades run on this machine.
         serve_rendezvous: Whether the machine is also a rendezvous for others.
         jvm: How its JVM is started, where its nodes share one.
+        notify: Whom the machine tells of its alerts; each a secret.
         nodes: At least one.
     """
 
@@ -75,6 +85,7 @@ class NodeConfig:
     unattended_upgrades: bool = False
     serve_rendezvous: bool = False
     jvm: JvmSettings = USUAL
+    notify: tuple[str, ...] = ()
 
 
 MULTI_NODE = "multi-node"
@@ -112,6 +123,7 @@ def parse(text: str, file: str = "node.yaml") -> NodeConfig:
         unattended_upgrades=reader.flag("unattended_upgrades", default=False),
         serve_rendezvous=reader.flag("serve_rendezvous", default=role == "rendezvous"),
         jvm=_jvm(reader.section("jvm")),
+        notify=reader.texts("notify", NOTIFY, NOTIFY_MEANING, most=8, secret=True),
     )
     if "jvm" in reader and not any(entry.role in HOSTED_ROLES for entry in config.nodes):
         reader.fault("jvm", "has no meaning for nodes that are no part of a JVM", fix="remove it")

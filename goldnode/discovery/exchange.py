@@ -59,6 +59,8 @@ class Session:
     def __init__(self, member: Membership, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
         self.faults: dict[str, Exception] = {}
+        #: Seconds that this machine's clock is ahead of the rendezvous'; None before it has answered.
+        self.clock_offset: float | None = None
         self._member = member
         self._room = ""
         self._cursor = ""
@@ -95,6 +97,7 @@ class Session:
         listing = self.endpoint.list(
             keys.room_key, self._now_ms(), after=self._cursor, wait=wait, policy=self._member.fingerprint
         )
+        self.clock_offset = self._member.clock() - listing.time / 1000
         with self._member.changed:
             if keys.room != self._room:
                 return  # meanwhile the other thread has entered a new room
@@ -258,6 +261,18 @@ class Exchange:
     def published(self) -> bool:
         """Whether at least one rendezvous holds our newest record and policy, and answers."""
         return any(not session.faults and not session.behind() for session in list(self._sessions.values()))
+
+    def reachable(self) -> dict[str, bool]:
+        """Whether each rendezvous answers, by URL."""
+        return {url: not session.faults for url, session in list(self._sessions.items())}
+
+    def clock_offset(self) -> float | None:
+        """Seconds that this machine's clock is ahead of the rendezvous' clock, of the one that agrees best.
+
+        None before any has answered.  One that lies makes a false alarm here and nothing else.
+        """
+        offsets = [session.clock_offset for session in list(self._sessions.values())]
+        return min((each for each in offsets if each is not None), key=abs, default=None)
 
     def leave(self) -> None:
         """Say farewell to every rendezvous that answers: the others forget this node."""

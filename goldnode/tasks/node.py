@@ -30,7 +30,7 @@ def status(_: Context, name: str, cluster: str = "", operator: str = "", *, json
 
     The answer is signed by the node and sealed to whoever asks; the rendezvous can read neither.
     """
-    answer = _order(name, protocol.Verb.STATUS, {}, cluster, operator)
+    answer = ask(name, protocol.Verb.STATUS, {}, cluster, operator)
     if json:
         _print(answer)
         return
@@ -45,7 +45,7 @@ def logs(
     _: Context, name: str, cluster: str = "", operator: str = "", since: str = "15m", *, json: bool = False
 ) -> None:
     """Show the end of a node's log: as much of it as fits into one record."""
-    answer = _order(name, protocol.Verb.LOGS, {"since": since}, cluster, operator)
+    answer = ask(name, protocol.Verb.LOGS, {"since": since}, cluster, operator)
     if json:
         _print(answer)
         return
@@ -61,13 +61,13 @@ def restart(
     _: Context, name: str, cluster: str = "", operator: str = "", within: int = 180, *, json: bool = False
 ) -> None:
     """Restart a node's daemon, and wait until the node is well again."""
-    _finish(_order(name, protocol.Verb.RESTART, {"within": within}, cluster, operator), name, as_json=json)
+    _finish(ask(name, protocol.Verb.RESTART, {"within": within}, cluster, operator), name, as_json=json)
 
 
 @task(positional=["name"], help=COMMON)
 def hold(_: Context, name: str, cluster: str = "", operator: str = "", *, json: bool = False) -> None:
     """Stop a node, over reboots too, until `start`."""
-    _finish(_order(name, protocol.Verb.HOLD, {}, cluster, operator), name, as_json=json)
+    _finish(ask(name, protocol.Verb.HOLD, {}, cluster, operator), name, as_json=json)
 
 
 @task(positional=["name"], help={**COMMON, "within": WITHIN})
@@ -75,7 +75,7 @@ def start(
     _: Context, name: str, cluster: str = "", operator: str = "", within: int = 180, *, json: bool = False
 ) -> None:
     """Let a stopped node run again, as soon as its role allows."""
-    _finish(_order(name, protocol.Verb.START, {"within": within}, cluster, operator), name, as_json=json)
+    _finish(ask(name, protocol.Verb.START, {"within": within}, cluster, operator), name, as_json=json)
 
 
 @task(name="set", positional=["name"], iterable=["setting"],
@@ -103,7 +103,7 @@ def set_(
         )
     given = {key: value for key, _, value in pairs}
     arguments = {"set": given, "within": within}
-    _finish(_order(name, protocol.Verb.CONFIG, arguments, cluster, operator), name, as_json=json)
+    _finish(ask(name, protocol.Verb.CONFIG, arguments, cluster, operator), name, as_json=json)
 
 
 @task(positional=["name"], iterable=["setting"],
@@ -123,13 +123,13 @@ def unset(
     if not setting:
         raise UsageError("which setting?", hint=f"./invoke node {name} config unset gas-prices")
     arguments = {"unset": list(setting), "within": within}
-    _finish(_order(name, protocol.Verb.CONFIG, arguments, cluster, operator), name, as_json=json)
+    _finish(ask(name, protocol.Verb.CONFIG, arguments, cluster, operator), name, as_json=json)
 
 
 @task(positional=["name"], help=COMMON)
 def takeover(_: Context, name: str, cluster: str = "", operator: str = "", *, json: bool = False) -> None:
     """Let a node take the signing lease of a machine that is gone; safe if the other lives."""
-    _finish(_order(name, protocol.Verb.TAKEOVER, {}, cluster, operator), name, as_json=json)
+    _finish(ask(name, protocol.Verb.TAKEOVER, {}, cluster, operator), name, as_json=json)
 
 
 @task(positional=["name"], help={**COMMON, "cancel": "cancel it, as long as no machine has taken the volume"})
@@ -138,16 +138,16 @@ def handover(
 ) -> None:
     """Stop a node and let its volume move to one new machine; no key leaves the volume."""
     arguments = {"cancel": True} if cancel else {}
-    _finish(_order(name, protocol.Verb.HANDOVER, arguments, cluster, operator), name, as_json=json)
+    _finish(ask(name, protocol.Verb.HANDOVER, arguments, cluster, operator), name, as_json=json)
 
 
 @task(help={**{key: text for key, text in COMMON.items() if key != "name"}, "within": WITHIN + ", each"})
 def roll(_: Context, cluster: str = "", operator: str = "", within: int = 300, *, json: bool = False) -> None:
     """Restart every sentry of a cluster, one by one, each only after the one before is well again."""
-    who = _operator(cluster, operator)
+    who = operator_of(cluster, operator)
     done = []
     for name in orders.sentries(who):
-        answer = _order(name, protocol.Verb.RESTART, {"within": within}, cluster, operator)
+        answer = ask(name, protocol.Verb.RESTART, {"within": within}, cluster, operator)
         orders.check(answer, name)
         done.append({"node": name, "said": answer.said})
         if not json:
@@ -156,11 +156,11 @@ def roll(_: Context, cluster: str = "", operator: str = "", within: int = 300, *
         output.say_json({"version": 1, "restarted": done})
 
 
-def _order(
+def ask(
     name: str, verb: protocol.Verb, arguments: Mapping[str, Any], cluster: str, operator: str
 ) -> protocol.OrderAnswer:
     """Give an order, and wait for the last word on it."""
-    who = _operator(cluster, operator)
+    who = operator_of(cluster, operator)
     sent = orders.give(who, name, verb, arguments)
     with progress() as shown, shown.step(f"{verb} {sent.name}") as step:
         step.note("waiting for its answer")
@@ -193,7 +193,8 @@ def _flat(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _operator(cluster: str, file: str) -> operator_file.Operator:
+def operator_of(cluster: str, file: str) -> operator_file.Operator:
+    """Who gives orders: the holder of an operator key in a file, or the owner of a cluster of this computer."""
     if file:
         return operator_file.read(existing(file, "operator key", "./invoke cluster operator NAME --help"))
     known = sorted(path.parent.name for path in clusters().glob("*/cluster.json"))

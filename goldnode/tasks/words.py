@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 #: The collections that tasks.py puts together.
-GROUPS = frozenset({"bench", "cluster", "fleet", "image", "network", "node"})
+GROUPS = frozenset({"bench", "cluster", "fleet", "image", "network", "node", "validator"})
 #: Commands that take any number of arguments, which Invoke only accepts as a repeated option.
 LISTS = {"network.check": "--name", "node.set": "--setting", "node.unset": "--setting"}
 #: Verbs for a node: `node val-1 restart` means `node restart val-1`.

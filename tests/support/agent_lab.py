@@ -27,6 +27,7 @@ class Daemon:
         self.signs = True
         self.present: frozenset[str] = frozenset()
         self.dialled: list[tuple[str, ...]] = []
+        self.store: dict[tuple[str, bytes], bytes] = {}
 
     def status(self) -> Status:
         """What it was told to say."""
@@ -47,6 +48,10 @@ class Daemon:
         """Nobody votes here."""
         return None
 
+    def query(self, path: str, data: bytes) -> bytes:
+        """What a test put there."""
+        return self.store.get((path, data), b"")
+
     def dial(self, peers: tuple[str, ...]) -> None:
         """Remember."""
         self.dialled.append(peers)
@@ -66,7 +71,7 @@ class World:
         self.agent = Agent(tree.layout, found, tree.system, lambda: self.now, lambda: 41.5, lambda _: rpc)
         self.own = found.facts["n-1"].node_id
         self.free = 1 << 40
-        monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=self.free))
+        monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=self.free, total=1 << 40))
 
     def reconcile(self, seconds: float = 2.0) -> list[str]:
         """Let time pass and the agent look; what it did to units, and said."""

@@ -6,25 +6,32 @@ record, and informs people.  It restarts sentries when their role allows, and ne
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
 
 from goldnode.discovery.alarm import Alarm, AlarmKind
 from goldnode.discovery.exchange import Exchange
 from goldnode.errors import HostError, SafetyError
 from goldnode.files import sha256_file, write_atomic, write_json
 from goldnode.node import catch_up, cluster, in_force, node_files, scrub
-from goldnode.node.agent import console, hosted, metrics
+from goldnode.node.agent import console, hosted, metrics, metrics_page, watch_rules
 from goldnode.node.agent.health import NodeState
 from goldnode.node.agent.record_builder import RecordBuilder
 from goldnode.node.agent.rpc import LoopbackRpc, Rpc
 from goldnode.node.agent.supervisor import AT_TIP, NodeReport, Supervisor
+from goldnode.node.agent.vitals import Vitals, VitalsWatch
 from goldnode.node.configure import ConfiguredMachine, warnings
+from goldnode.node.jvm import jvm_host
 from goldnode.node.jvm.jvm_host import JvmHost
 from goldnode.node.layout import Layout
+from goldnode.node.observe.alerting import Alerting, Notice
+from goldnode.node.observe.notify import Messenger, Sender
 from goldnode.node.orders.clerk import Clerk
 from goldnode.node.orders.journal import Journal
 from goldnode.node.orders.verbs import Bench, NodeView
@@ -64,14 +71,19 @@ class Agent:
     rpc: Callable[[int], Rpc] = LoopbackRpc
     host: JvmHost = field(default_factory=JvmHost)
     reports: dict[str, NodeReport] = field(default_factory=dict)
+    vitals: dict[str, Vitals] = field(default_factory=dict)
     alarms: set[Alarm] = field(default_factory=set)
     _supervisors: dict[str, Supervisor] = field(default_factory=dict)
+    _watches: dict[str, VitalsWatch] = field(default_factory=dict)
     _record_builders: dict[str, RecordBuilder] = field(default_factory=dict)
     _clerks: dict[str, Clerk] = field(default_factory=dict)
     _exchanges: dict[str, Exchange] = field(default_factory=dict)
     _ready: set[str] = field(default_factory=set)
     _told: dict[str, float] = field(default_factory=dict)
+    _alerting: Alerting = field(default_factory=Alerting)
+    _notify: Callable[[Notice], None] = field(default=lambda _: None)
     _began: float = 0.0
+    _looked: float = 0.0
     #: Unix seconds at power-on, by the clock of the first round.
     _offset: float | None = None
 
@@ -82,7 +94,9 @@ class Agent:
         if not genesis and image.genesis.exists():
             genesis = sha256_file(image.genesis)
         for name, facts in self.found.facts.items():
-            self._supervisors[name] = Supervisor(facts, image, mesh, self.system, self.rpc(facts.ports.rpc))
+            rpc = self.rpc(facts.ports.rpc)
+            self._supervisors[name] = Supervisor(facts, image, mesh, self.system, rpc)
+            self._watches[name] = VitalsWatch(rpc, partial(_space, facts.layout.home))
             clerk = self._clerks[name] = self._clerk(name, host.binding)
             life = clerk.journal.life
             self._record_builders[name] = RecordBuilder(image.network.chain_id, genesis, mesh, host, life)
@@ -95,9 +109,11 @@ class Agent:
         with ExitStack() as stack:
             for name, membership in self.found.memberships.items():
                 self._exchanges[name] = stack.enter_context(Exchange(membership, self.found.config.rendezvous))
+            if self.found.config.notify:
+                self._notify = stack.enter_context(Messenger(self.found.config.notify, self._sender())).put
             while not stop.is_set() and not self._outdated():
                 address = self._page_address()
-                with metrics.serving(address, METRICS, self.page):
+                with metrics_page.serving(address, METRICS, self.page):
                     while not stop.is_set() and not self._outdated() and address == self._page_address():
                         self.reconcile()
                         stop.wait(self.pause())
@@ -124,6 +140,8 @@ class Agent:
                     self.found.memberships[name].publish(
                         self._record_builders[name].facts(supervisor.facts, report, now)
                     )
+                    own = report.key.address if report.key else ""
+                    self.vitals[name] = self._watches[name].observe(supervisor.facts, report.health, own, now)
             except (SafetyError, HostError) as error:
                 # Something of this node was damaged since: its siblings are still cared for, and its record stays.
                 report = hosted.refused(name, supervisor.facts.role.name, error)
@@ -131,7 +149,9 @@ class Agent:
             self._tell(name, report)
         for report in hosted.reports(self.found.image.network, self.found.hosted, self.host):
             self._tell(report.name, report)
+        self._looked = self.since_power_on()
         self._write_status()
+        self._alert(now)
         scrub.scrub_cloud_init(self.layout)
 
     def _outdated(self) -> bool:
@@ -139,14 +159,46 @@ class Agent:
         return not self.found.image.defaults and (self.layout.library / "defaults" / "config.toml").exists()
 
     def page(self) -> str:
-        """The metrics of all nodes."""
-        own = metrics.render(
-            list(self.reports.values()),
-            alarms=len(self.alarms),
+        """The one page of the machine: ours, then what its programs say of themselves."""
+        own = metrics.families(list(self.reports.values()), dict(self.vitals), self._machine(), self.clock())
+        return metrics_page.gathered(own, self._sources())
+
+    def _machine(self) -> metrics.MachineView:
+        """What is true of the machine as a whole."""
+        exchanges = list(self._exchanges.values())
+        offsets = [offset for each in exchanges if (offset := each.clock_offset()) is not None]
+        return metrics.MachineView(
             uptime=self.since_power_on(),
+            alarms=frozenset(self.alarms),
+            rendezvous={url: good for each in exchanges for url, good in each.reachable().items()},
+            clock_offset=min(offsets, key=abs, default=None),
             debian=self.found.image.debian,
+            look_age=self.since_power_on() - self._looked,
+            alerts=tuple(self._alerting.told()),
         )
-        return own + (self.host.metrics() if self.found.hosted else "")
+
+    def _sender(self) -> Sender:
+        """Who tells people: this machine's nodes, of their cluster."""
+        fingerprints = sorted({facts.fingerprint for facts in self.found.facts.values()})
+        return Sender(", ".join(self.found.facts), "".join(fingerprints))
+
+    def _alert(self, now: float) -> None:
+        """Tell people what they asked to be told."""
+        found = watch_rules.alerts(list(self.reports.values()), self.vitals, self._machine(), now)
+        for notice in self._alerting.observe(found, self.since_power_on()):
+            self._notify(notice)
+
+    def _sources(self) -> list[metrics_page.PageSource]:
+        """The programs of this machine that have a page."""
+        sources = [
+            metrics_page.PageSource(
+                each.facts.ports.prometheus,
+                {"node": name, "role": each.facts.role.name, "node_id": each.facts.node_id},
+            )
+            for name, each in self._supervisors.items()
+        ]
+        jvm = [metrics_page.PageSource(jvm_host.METRICS, only=metrics_page.JVMS)] if self.found.hosted else []
+        return [*sources, *jvm, metrics_page.PageSource(metrics_page.HOST_PORT, only=metrics_page.HOSTS)]
 
     def _page_address(self) -> str:
         """The address for metrics: loopback, unless node.yaml lets somebody else read them."""
@@ -243,3 +295,16 @@ class Agent:
             "debian": dict(self.found.image.debian),
         }
         write_json(self.layout.status, document)
+
+
+def _space(home: Path) -> tuple[int, int]:
+    """Bytes free, and in all, where a node's home is.
+
+    Raises:
+        HostError: The folder is gone or damaged.
+    """
+    try:
+        usage = shutil.disk_usage(home)
+    except OSError as error:
+        raise HostError(f"{home} cannot be looked at: {error}") from error
+    return usage.free, usage.total

@@ -10,13 +10,13 @@ import base64
 import http.client
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
 from goldnode.errors import HostError
+from goldnode.node.observe import protobuf
 from goldnode.node.plan.upgrade import Halt
 
 #: Seconds for an answer from a daemon on this machine.
@@ -63,6 +63,9 @@ class Rpc(Protocol):
 
     def upgrade_plan(self) -> Halt | None:
         """The upgrade that the chain has voted for; None for none."""
+
+    def query(self, path: str, data: bytes) -> bytes:
+        """What the application answers to a query; empty for nothing."""
 
 
 class LoopbackRpc:
@@ -119,9 +122,17 @@ class LoopbackRpc:
 
     def upgrade_plan(self) -> Halt | None:
         """The upgrade that the chain has voted for; None for none, and on chains without such votes."""
-        answer = self._call("abci_query", path='"/cosmos.upgrade.v1beta1.Query/CurrentPlan"')
         try:
-            return read_plan(base64.b64decode(answer["response"].get("value") or ""))
+            return read_plan(self.query("/cosmos.upgrade.v1beta1.Query/CurrentPlan", b""))
+        except ValueError as error:
+            raise self._strange("abci_query", error) from error
+
+    def query(self, path: str, data: bytes) -> bytes:
+        """What the application answers to a query; empty for nothing, and where it knows no such path."""
+        given = {"data": f"0x{data.hex()}"} if data else {}
+        answer = self._call("abci_query", path=f'"{path}"', **given)
+        try:
+            return base64.b64decode(answer["response"].get("value") or "")
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise self._strange("abci_query", error) from error
 
@@ -150,42 +161,9 @@ def read_plan(data: bytes) -> Halt | None:
     Raises:
         ValueError: It is not such a message.
     """
-    outer = dict(_fields(data))
-    inner = dict(_fields(outer[1])) if isinstance(outer.get(1), bytes) else {}  # type: ignore[arg-type]  # checked
-    name, height = inner.get(1), inner.get(3)
-    if not isinstance(name, bytes) or not isinstance(height, int):
-        return None
-    return Halt(name.decode(), height)
-
-
-def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """The fields of a protobuf message that are numbers or bytes, which all of a plan's are."""
-    at = 0
-    while at < len(data):
-        tag, at = _varint(data, at)
-        value, at = _varint(data, at)
-        if tag & 7 == 0:
-            yield tag >> 3, value
-        elif tag & 7 == 2:  # noqa: PLR2004 - protobuf's wire type for length-delimited bytes
-            if at + value > len(data):
-                raise ValueError("it ends in the middle")
-            yield tag >> 3, data[at : at + value]
-            at += value
-        else:
-            raise ValueError(f"field {tag >> 3} has a type that no plan has")
-
-
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    value = 0
-    for shift in range(0, 70, 7):
-        if at >= len(data):
-            raise ValueError("it ends in the middle")
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if not byte & 0x80:
-            return value, at
-    raise ValueError("a number is too long")
+    plan = protobuf.part(data, 1)
+    name, height = protobuf.part(plan, 1), protobuf.number(plan, 3)
+    return Halt(name.decode(), height) if name and height else None
 
 
 def seconds(text: str) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import socket
 from collections.abc import Mapping
@@ -87,18 +86,6 @@ class JvmHost:
             HostError: The host does not answer.
         """
         return str(self.ask(f"{verb} {name}")["message"])
-
-    def metrics(self, port: int = METRICS) -> str:
-        """The host's metrics for Prometheus; empty if it does not answer."""
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-        try:
-            connection.request("GET", "/metrics")
-            page = connection.getresponse()
-            return page.read().decode() if page.status == http.client.OK else ""
-        except (OSError, http.client.HTTPException, ValueError):
-            return ""
-        finally:
-            connection.close()
 
     def ask(self, line: str) -> dict[str, Any]:
         """Send one command.

@@ -8,6 +8,7 @@ from benchmarks.catch_up import BOOT, START, CatchUpReport, MeasuredWay, phase, 
 from goldnode.node.agent import metrics
 from goldnode.node.agent.health import Health, NodeState
 from goldnode.node.agent.supervisor import NodeReport
+from goldnode.node.observe import exposition
 from goldnode.node.plan.catch_up import Reached
 
 
@@ -15,7 +16,7 @@ def page(state: NodeState, reached: Reached) -> str:
     """What a machine's node answers."""
     health = Health(state, healthy=True, height=9)
     report = NodeReport("s-1", "sentry", "1" * 40, health, "", False, (), "", 0, (), None, reached=reached)
-    return metrics.render([report], alarms=0, uptime=1)
+    return exposition.merge([metrics.families([report], {}, metrics.MachineView(1.0), 9.0)])
 
 
 @pytest.mark.parametrize(

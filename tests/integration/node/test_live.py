@@ -12,9 +12,10 @@ import tomlkit
 
 from goldnode.bake.ssh_wait import free_port
 from goldnode.errors import HostError
-from goldnode.node.agent import metrics
+from goldnode.node.agent import metrics, metrics_page
 from goldnode.node.agent.health import NodeState, probe
 from goldnode.node.agent.rpc import LoopbackRpc
+from goldnode.node.observe import exposition
 from goldnode.run import run, spawn
 from tests.integration.node.programs import programs
 from tests.support.waiting import until
@@ -84,7 +85,8 @@ def test_silence_is_an_error_of_this_machine() -> None:
 @pytest.mark.parametrize("address", ["127.0.0.1", "::"])
 def test_the_metrics_page_is_served(address: str) -> None:
     """One page at /metrics, as Prometheus wants it; nothing else."""
-    with metrics.serving(address, 0, lambda: metrics.render([], alarms=0, uptime=1.0)) as port:
+    own = metrics.families([], {}, metrics.MachineView(1.0), 9.0)
+    with metrics_page.serving(address, 0, lambda: exposition.merge([own])) as port:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
             assert "text/plain; version=0.0.4" in answer.headers["content-type"]
             assert b"goldnode_uptime_seconds 1\n" in answer.read()

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from goldnode.node.agent import metrics_page
+
 MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own below it
 
 
@@ -18,3 +20,9 @@ def tmp_path() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="goldnode-test-", dir=MEMORY if MEMORY.is_dir() else None))
     yield folder
     shutil.rmtree(folder)
+
+
+@pytest.fixture(autouse=True)
+def _no_other_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No program of this machine is asked for its metrics."""
+    monkeypatch.setattr(metrics_page, "_ask", lambda _: "")

@@ -7,6 +7,7 @@ from datetime import date
 
 import pytest
 
+from goldnode.discovery.alarm import Alarm, AlarmKind
 from goldnode.errors import HostError
 from goldnode.node.agent import console, metrics
 from goldnode.node.agent.explain import explain, failure
@@ -15,6 +16,7 @@ from goldnode.node.agent.lease_keeper import LeaseReport
 from goldnode.node.agent.rpc import Status, seconds
 from goldnode.node.agent.supervisor import NodeReport
 from goldnode.node.keys.key_rules import KeyRecord
+from goldnode.node.observe import exposition
 from goldnode.node.plan.upgrade import Halt
 
 OWN, PEER, ADDRESS = "1" * 40, "2" * 40, "AB" * 20
@@ -43,6 +45,10 @@ class Daemon:
         """The same for every height; a late vote is in nobody's commit but its own daemon's newest."""
         assert height > 0
         return self.signers if not self.late or height == self.status_.height else frozenset()
+
+    def query(self, path: str, data: bytes) -> bytes:  # noqa: ARG002
+        """It knows of nothing."""
+        return b""
 
     def upgrade_plan(self) -> Halt | None:
         """Nobody votes here."""
@@ -143,7 +149,9 @@ def _report(name: str = "val-1") -> NodeReport:
 
 def test_metrics_have_labels_of_each_node() -> None:
     """One page, one set of labels per node, each family announced once."""
-    page = metrics.render([_report("val-1"), _report("val-2")], alarms=1, uptime=12.34)
+    machine = metrics.MachineView(12.34, frozenset({Alarm(AlarmKind.FULL, "1")}))
+
+    page = exposition.merge([metrics.families([_report("val-1"), _report("val-2")], {}, machine, 9.0)])
 
     labels = f'{{node="val-2",role="validator",node_id="{OWN}"}}'
     assert f"goldnode_height{labels} 100" in page.splitlines()
@@ -157,7 +165,8 @@ def test_a_large_number_is_whole() -> None:
     report = _report()
     report = replace(report, health=replace(report.health, height=12_345_678))
 
-    assert "goldnode_height" in (page := metrics.render([report], alarms=0, uptime=1234567.8))
+    page = exposition.merge([metrics.families([report], {}, metrics.MachineView(1234567.8), 9.0)])
+    assert "goldnode_height" in page
     assert {"12345678", "1234567.8"} <= {line.split()[-1] for line in page.splitlines()}
 
 
@@ -165,7 +174,7 @@ def test_the_age_of_debian_is_in_the_metrics_and_in_a_line() -> None:
     """The day, as an instant that an alert can subtract from now; the state, where a snapshot service gave it."""
     debian = {"suite": "trixie", "date": "2026-11-29", "snapshot": "20261129T060000Z"}
 
-    page = metrics.render([], alarms=0, uptime=1, debian=debian)
+    page = exposition.merge([metrics.families([], {}, metrics.MachineView(1.0, debian=debian), 9.0)])
 
     assert 'goldnode_debian_date{suite="trixie",snapshot="20261129T060000Z"} 1795910400' in page.splitlines()
     said = "image: Debian trixie of 2026-11-29, 12 days old, snapshot 20261129T060000Z"
@@ -198,10 +207,10 @@ def test_a_lease_is_in_the_metrics() -> None:
     """Whether it is held, which heights it opens, and when the store last took a write."""
     held = LeaseReport("held", 5, 15, "etcd://e:2379/g", fences=True, renewed=9.0, reason="")
 
-    page = metrics.render([replace(_report(), lease=held)], alarms=0, uptime=1)
+    page = exposition.merge([metrics.families([replace(_report(), lease=held)], {}, metrics.MachineView(1.0), 13.5)])
 
     values = [line.split()[-1] for line in page.splitlines() if line.startswith("goldnode_lease_")]
-    assert ["1", "5", "15", "9"] == values
+    assert ["1", "5", "15", "4.5"] == values
 
 
 def test_only_changes_are_told() -> None:

@@ -14,10 +14,10 @@ from goldnode.config.network import Network, load
 from goldnode.config.node_config import NodeConfig
 from goldnode.config.node_entry import NodeEntry
 from goldnode.errors import HostError, InputError, UsageError
-from goldnode.node.agent import hosted
+from goldnode.node.agent import hosted, metrics_page
 from goldnode.node.agent.agent import Agent
 from goldnode.node.agent.health import NodeState
-from goldnode.node.jvm import jvm_setup
+from goldnode.node.jvm import jvm_host, jvm_setup
 from goldnode.node.jvm.jvm_host import HostedStatus, JvmHost
 from goldnode.node.plan import blocks
 from goldnode.paths import REPOSITORY
@@ -183,7 +183,8 @@ def test_every_state_of_a_hosted_node_is_told(
 def test_the_agent_tells_of_hosted_nodes(tree: Tree, acts: Acts, monkeypatch: pytest.MonkeyPatch) -> None:
     """Status has a line per node, the console says ready once, and one page holds the JVM's metrics too."""
     found, _ = tree.configure()
-    monkeypatch.setattr(JvmHost, "metrics", lambda _: "goldnode_jvm_heap_bytes 1\n")
+    pages = {jvm_host.METRICS: "goldnode_jvm_heap_bytes 1\n"}
+    monkeypatch.setattr(metrics_page, "_ask", lambda port: pages.get(port, ""))
     agent = Agent(tree.layout, found, tree.system, lambda: 9.0, lambda: 41.5)
 
     agent.reconcile()
@@ -194,8 +195,8 @@ def test_the_agent_tells_of_hosted_nodes(tree: Tree, acts: Acts, monkeypatch: py
         (node["name"], node["state"], node["ready"]) for node in nodes
     ]
     assert 1 == tree.system.done.count("say hosted bob ready 41.5 s after power-on")
-    page = agent.page().splitlines()
-    assert {'goldnode_healthy{node="bob",role="hosted",node_id=""} 1', "goldnode_jvm_heap_bytes 1"} <= set(page)
+    lines = agent.page().splitlines()
+    assert {'goldnode_healthy{node="bob",role="hosted",node_id=""} 1', "goldnode_jvm_heap_bytes 1"} <= set(lines)
     assert [] == acts
 
 

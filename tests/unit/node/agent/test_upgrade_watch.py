@@ -15,6 +15,7 @@ from goldnode.node.agent import metrics
 from goldnode.node.agent.health import Health, NodeState
 from goldnode.node.agent.supervisor import NodeReport
 from goldnode.node.agent.upgrade_watch import AGAIN, ASK, UpgradeWatch, View
+from goldnode.node.observe import exposition
 from goldnode.node.plan.catch_up import Reached
 from goldnode.node.plan.inputs import ImageFacts, NodeFacts, read_image
 from goldnode.node.plan.upgrade import Binary, Halt, program
@@ -32,6 +33,10 @@ class Chain(Daemon):
     def __init__(self, plan: Halt | None = None, *, silent: bool = False) -> None:
         super().__init__()
         self.plan, self.silent, self.asked = plan, silent, 0
+
+    def query(self, path: str, data: bytes) -> bytes:  # noqa: ARG002
+        """It knows of nothing."""
+        return b""
 
     def upgrade_plan(self) -> Halt | None:
         """What was voted for."""
@@ -233,7 +238,7 @@ def test_metrics_tell_what_comes_and_how_far_the_tip_is(node: Node) -> None:
     health = Health(NodeState.SYNCING, healthy=False, height=900)
     report = NodeReport("s-1", "sentry", "1" * 40, health, "", False, (), "", 0, (), None, upgrades=node.observe(900))
     pages = [
-        metrics.render([replace(report, reached=reached)], alarms=0, uptime=1)
+        exposition.merge([metrics.families([replace(report, reached=reached)], {}, metrics.MachineView(1.0), 9.0)])
         for reached in (Reached("state-sync", 0.3), Reached("blocks", behind=3400), Reached())
     ]
     told = [dict(line.rsplit(" ", 1) for line in page.splitlines() if line[0] != "#") for page in pages]

@@ -1,0 +1,1 @@
+"""`./invoke watch`: one live page of a cluster, in the terminal or in a browser."""
