@@ -27,9 +27,8 @@ with lazy.waiting():
         release,
         rendezvous,
         test,
-        validator,
     )
-    from goldnode.tasks.watching import task as watching
+    from goldnode.tasks.operate import validator, watch
 
 ns = Collection()
 for task in (
@@ -44,7 +43,7 @@ for task in (
     release.verify,
     release.diff,
     release.publish,
-    watching.watch,
+    watch.watch,
 ):
     ns.add_task(task)
 for group in (network, image, cluster, node, validator, fleet, bench):

@@ -17,9 +17,9 @@ from goldnode.cluster import room
 from goldnode.errors import UsageError
 from goldnode.node.plan.ports import METRICS
 from goldnode.tasks.node import operator_of
+from goldnode.tasks.operate import web as webs
+from goldnode.tasks.operate.view import ClusterState, ClusterWatch, over_http, parse_page
 from goldnode.tasks.terminal import output
-from goldnode.tasks.watching import web as webs
-from goldnode.tasks.watching.view import ClusterState, ClusterWatch, over_http, parse_page
 
 #: Seconds between two looks.
 EVERY = 1.0

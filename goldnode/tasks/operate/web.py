@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from goldnode.tasks.watching.view import ClusterState
+from goldnode.tasks.operate.view import ClusterState
 
 PAGE = Path(__file__).with_name("page.html")
 #: The page runs its own script and style only, loads nothing, and stands in no other page.

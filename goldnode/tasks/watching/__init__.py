@@ -1,1 +1,0 @@
-"""`./invoke watch`: one live page of a cluster, in the terminal or in a browser."""
