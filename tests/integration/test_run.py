@@ -47,7 +47,7 @@ def test_a_missing_program_is_said() -> None:
 def test_a_late_program_is_killed_with_all_it_started(tmp_path: Path) -> None:
     """After the time limit nothing of its group runs, and the error says how long it was."""
     note = tmp_path / "pid"
-    with pytest.raises(CommandError, match=r"no end after 0\.5 s"):
+    with pytest.raises(CommandError, match=r"still running after 0\.5 s"):
         run(["sh", "-c", f"sleep 600 & echo $! >{note}; wait"], timeout=0.5)
 
     assert gone([int(note.read_text())])

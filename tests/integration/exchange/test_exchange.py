@@ -194,7 +194,7 @@ def test_a_revoked_node_is_out(tmp_path: Path) -> None:
 
         assert know_each_other(stay)
         assert (room_of(old), room_of(new)) == (out.keys().room, stay[0].keys().room)
-        with pytest.raises(ExchangeError, match="not this room's"):
+        with pytest.raises(ExchangeError, match="does not belong to this room"):
             _list_as(room_key(old), room_of(new), url)
 
 

@@ -215,7 +215,7 @@ def test_a_silent_host_is_given_up(host: ReleaseHost, store: ArtifactStore) -> N
     host.add("/daemon", CONTENT).pause = 30
     began = time.monotonic()
 
-    with pytest.raises(UnreachableError, match="nothing came"):
+    with pytest.raises(UnreachableError, match="nothing arrived"):
         store.fetch(Artifact(host.url("/daemon"), SHA256), hasty(left=1.0), SILENT)
 
     assert time.monotonic() - began < 5

@@ -110,7 +110,7 @@ def test_an_unknown_role_lists_the_known() -> None:
 def test_clouds_take_so_much_and_no_more() -> None:
     """User-data that a cloud would refuse is refused here."""
     noise = hashlib.shake_256(b"genesis").digest(20000)
-    with pytest.raises(InputError, match="clouds take"):
+    with pytest.raises(InputError, match="clouds accept"):
         render(machine("sentry", genesis=noise))
 
 

@@ -269,7 +269,7 @@ def test_a_damaged_file_is_named(tmp_path: Path, name: str, damage: str) -> None
 
 def test_nothing_to_open(tmp_path: Path) -> None:
     """Opening what was never joined says so."""
-    with pytest.raises(InputError, match="no membership"):
+    with pytest.raises(InputError, match="does not hold a membership"):
         Membership(tmp_path, Lab().node("a"))
 
 
