@@ -228,7 +228,7 @@ def test_damaged_snapshot_is_never_pointed_at(aws: Aws, tmp_path: Path) -> None:
     completed_snapshot(forged)
     forged.ledger.path.unlink()
 
-    with pytest.raises(PublishError, match="another block 4"):
+    with pytest.raises(PublishError, match="a block 4 that differs"):
         publish(work(tmp_path, endpoint, raw))
 
     assert images(endpoint, HOME) == []

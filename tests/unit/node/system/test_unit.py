@@ -25,5 +25,5 @@ def test_an_answer_about_other_units_is_no_answer() -> None:
     """Fewer paragraphs than units are never taken for "it does not run"."""
     with pytest.raises(HostError, match="reported 3 units instead of 2"):
         parse_units(SAID, ["a", "b"])
-    with pytest.raises(HostError, match="told of 0 units"):
+    with pytest.raises(HostError, match="reported 0 units"):
         parse_units("", ["a"])
