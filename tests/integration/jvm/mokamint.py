@@ -18,7 +18,7 @@ from goldnode.progress import SILENT
 from tests.integration.jvm.hosting import JAVAS, PROGRAMS, Hosted, hosting, until
 
 #: Position of the first node: ports far from those of other tests.
-FIRST = 60
+FIRST = 30
 MAIN = "main=goldnode.network.Mokamint\n"
 
 
