@@ -46,7 +46,7 @@ EPOCH = 1767225600
 KEPT = 2
 #: In a base's folder: which state of Debian it is of, empty for a mirror's.
 SNAPSHOT = "snapshot"
-#: When a base was made, in its folder's name.
+#: The time a base was made, in its folder's name.
 _STAMP = "%Y%m%dT%H%M%SZ"
 #: Listed explicitly, because mke2fs's defaults differ between hosts.
 EXT4_FEATURES = (
@@ -61,7 +61,7 @@ class BaseSpec:
 
     Attributes:
         arch: Debian's name of the architecture.
-        packages: Debian packages, sorted; their dependencies follow, their recommendations do not.
+        packages: Debian packages, sorted; their dependencies are installed too, their recommendations are not.
         snapshot: The state of Debian they are of, as a snapshot service writes it; empty for the newest there is.
     """
 
@@ -168,13 +168,13 @@ def assemble(
     now: Callable[[], datetime] = _now,
     service: snapshot.Service | None = None,
 ) -> Base:
-    """Return the base of ``spec``, from the cache or newly made; nothing may be shipped from it before ``search``.
+    """Return the base of ``spec``, from the cache or newly made; nothing may ship from it before ``search``.
 
     Args:
         spec: What it is made of; of one state of Debian it is made once, and never too old.
         progress: Told of each step.
-        fresh: How old one from the cache may be; an older one is made anew.
-        now: The present.
+        fresh: How old a cached one may be; an older one is rebuilt.
+        now: The current time.
         service: Gives states of Debian; its newest one is taken where it answers and ``spec`` names none.
 
     Raises:
@@ -280,7 +280,7 @@ def _refuse_secrets(disk: Path) -> None:
 
 
 def _packages(spec: BaseSpec, draft: Path, state: tuple[snapshot.Service, str] | None = None) -> Path:
-    """Install the packages into a tar: no mirror is named, so Debian's default or the host's setting serves.
+    """Install the packages into a tar: no mirror is named, so Debian's default or the host's setting applies.
 
     Args:
         spec: What to install.

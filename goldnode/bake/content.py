@@ -45,7 +45,7 @@ class Entry:
 
 
 def entries(network: Network, payload: Payload, arch: str, debian: Mapping[str, str] | None = None) -> list[Entry]:
-    """Everything the image gets on top of the base, sorted by path.
+    """Everything that the image has beyond the base, sorted by path.
 
     Args:
         network: What it is baked for.

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from goldnode.bake import snapshot
 
-#: For a bake, unless somebody says otherwise.
+#: For a bake, unless an option says otherwise.
 FRESH = timedelta(days=7)
 #: For a release: when its bake begins, and when it ends.
 FRESH_FOR_RELEASE, OLDEST_RELEASED = timedelta(hours=12), timedelta(days=1)

@@ -299,7 +299,7 @@ class Fleet:
 
 
 def share(image: Path, target: Path) -> None:
-    """The image under a name of the fleet's: a later bake must not change the ground under running disks.
+    """The image under a name of the fleet's own: a later bake must not replace it under running disks.
 
     Its manifest goes along, where there is one: it says what the machines run.
     """

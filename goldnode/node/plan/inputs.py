@@ -34,7 +34,7 @@ class ImageFacts:
         daemon: Path of the program.
         genesis: Path of the genesis file; on a private network it comes with user-data.
         deferred: Whether something is still to be fetched.
-        library: Where all of it is.
+        library: The folder of all these.
         debian: Suite, date and, where known, snapshot of its Debian packages; empty where a cloud brought its own.
     """
 
