@@ -41,7 +41,7 @@ def boot(
     memory: int = 1024,
     accel: str = AccelMode.AUTO,
 ) -> None:
-    """Start an image in QEMU, its serial console in your terminal; all it writes is thrown away."""
+    """Start an image in QEMU with its serial console in your terminal; everything it writes is discarded."""
     disk = existing(image, "image", "./invoke bake")
     network = machine.user_network(_forwards(forward or []))
     text = _user_data(user_data) if user_data else ""

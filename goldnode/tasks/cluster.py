@@ -142,7 +142,7 @@ def approve(_: Context, name: str, node: str, rendezvous: list[str]) -> None:
 @task(positional=["name", "node"], iterable=["rendezvous"],
       help={"name": NAME, "node": "node ID, a beginning of it, or moniker", "rendezvous": RENDEZVOUS})  # fmt: skip
 def revoke(_: Context, name: str, node: str, rendezvous: list[str]) -> None:
-    """Put a node out for good, and change the cluster's key."""
+    """Revoke a node for good, and change the cluster's key."""
     cluster = _open(name, rendezvous)
     room.read(cluster)
     node_id = govern.find_node(cluster, node)
@@ -155,7 +155,7 @@ def revoke(_: Context, name: str, node: str, rendezvous: list[str]) -> None:
 @task(positional=["name", "node"], iterable=["rendezvous"],
       help={"name": NAME, "node": "node ID, a beginning of it, or moniker", "rendezvous": RENDEZVOUS})  # fmt: skip
 def forget(_: Context, name: str, node: str, rendezvous: list[str]) -> None:
-    """Let the members forget a machine that is gone: its place is free, and no key changes."""
+    """Make the members forget a machine that is gone: its place becomes free, and no key changes."""
     cluster = _open(name, rendezvous)
     seen = room.read(cluster)
     node_id = govern.find_node(cluster, node)
@@ -169,7 +169,7 @@ def forget(_: Context, name: str, node: str, rendezvous: list[str]) -> None:
 
 @task(positional=["name"], iterable=["rendezvous"], help={"name": NAME, "rendezvous": RENDEZVOUS})
 def rotate(_: Context, name: str, rendezvous: list[str]) -> None:
-    """Change the cluster's key for everybody who is in it now."""
+    """Change the cluster's key for all current members."""
     cluster = _open(name, rendezvous)
     room.read(cluster)
     minted = govern.rotate(cluster)
@@ -183,7 +183,7 @@ def rotate(_: Context, name: str, rendezvous: list[str]) -> None:
             "days": "how long it is good for", "out": "the file to write (0600); NAME.operator when not given",
             "rendezvous": RENDEZVOUS})  # fmt: skip
 def operator_(_: Context, name: str, *, verb: list[str], rendezvous: list[str], out: str = "", days: int = 90) -> None:
-    """Make a key that may order some things of the nodes, until a day, and decide nothing."""
+    """Make an operator key: until a date it may give nodes the orders that you name, and nothing else."""
     cluster = _open(name, rendezvous)
     room.read(cluster)
     out = out or f"{name}.operator"
@@ -207,7 +207,7 @@ def backup(_: Context, name: str, out: str = "") -> None:
 
 @task(positional=["file"], help={"file": "what `cluster backup` wrote"})
 def restore(_: Context, file: str) -> None:
-    """Bring a cluster's keys back from a backup."""
+    """Restore a cluster's keys from a backup."""
     cluster = backups.restore(existing(file, "backup", "ls *.backup"), clusters(), _ask("passphrase: "))
     output.say(f"cluster {cluster.settings.name} is back in {cluster.folder}")
 

@@ -130,7 +130,7 @@ def status(_: Context, json: bool = False, watch: bool = False, folder: str = ""
     }
 )
 def heal(_: Context, seconds: float = 0.0, timeout: float = healing.TIMEOUT, folder: str = "") -> None:
-    """Replace every machine that does not answer by a new one, as a cloud's instance group does; it asks nobody."""
+    """Replace every machine that does not answer with a new one, unasked, as a cloud's instance group does."""
     fleet = fleets.Fleet.find(_folder(folder))
     if not fleet.state.spec.lease:
         raise UsageError("this fleet's validators sign without a lease", hint="./invoke fleet up --lease")

@@ -28,13 +28,13 @@ HOURS = 24
 
 @task(name="backup-key", positional=["name"], help={"name": NAME})
 def backup_key(_: Context, name: str) -> None:
-    """Print whom `goldnode key backup --to` seals keys to: this cluster's operator, who alone can open them."""
+    """Print the recipient for `goldnode key backup --to`: this cluster's operator, who alone can open the backups."""
     output.say(key_backup.recipient(store.Cluster(clusters() / name).backup_seed))
 
 
 @task(name="restore-drill", positional=["name", "file"], help={"name": NAME, "file": FILE})
 def restore_drill(_: Context, name: str, file: str) -> None:
-    """Prove that a backup can be restored: open it and check all of it; nothing is written, nothing starts."""
+    """Prove that a backup can be restored: open it and check everything in it; nothing is written, nothing starts."""
     backup = _opened(store.Cluster(clusters() / name), file)
     made = datetime.fromtimestamp(backup.time, UTC)
     output.say(f"{file}: the consensus key {backup.address} of {backup.node}, for {backup.chain_id}")
@@ -49,7 +49,7 @@ def restore_drill(_: Context, name: str, file: str) -> None:
 def restore_node(
     _: Context, name: str, file: str, *, out: str, rendezvous: list[str], ssh_key: list[str], genesis: str = ""
 ) -> None:
-    """Write what a new machine needs to go on as a validator that is gone: user-data, and its key's archive."""
+    """Write what a new machine needs to replace a validator that is gone: user-data, and the archive of its key."""
     folder = Path(out)
     if folder.exists():
         raise UsageError(f"{folder} already exists", hint="choose another --out")

@@ -72,7 +72,7 @@ def _list(known: list[NetworkRow]) -> None:
     help={"name": "a network, or a file of your own; may be repeated (default: all)", "json": "print faults as JSON"},
 )
 def check(_: Context, name: list[str], json: bool = False) -> None:
-    """Check network files; every fault at once, with its line and what to write instead."""
+    """Check network files: all faults at once, each with its line and what to write instead."""
     files = [nouns.find(entry) for entry in name or nouns.names()]
     faults = [fault for path in files for fault in _faults(path)]
     if json:
@@ -99,7 +99,7 @@ def show(_: Context, name: str, json: bool = False) -> None:
 
 @task(positional=["name"], help={"name": "a network, or a file of your own"})
 def lock(_: Context, name: str) -> None:
-    """Pin what nobody published a hash for: fetch it once, record hash, size and day (trust on first use)."""
+    """Pin what has no published hash: fetch it once, and record its hash, size and date (trust on first use)."""
     path = nouns.find(name)
     today = dt.datetime.now(tz=dt.UTC).date()
     with progress() as shown:
@@ -184,7 +184,7 @@ def import_(_: Context, name: str, from_: str, update: bool = False, dry_run: bo
     },
 )
 def import_all(_: Context, from_: str, into: str = "", page: str = "", json: bool = False) -> None:
-    """Import every live chain of a registry, and say what became of each."""
+    """Import every live chain of a registry, and report the outcome of each."""
     outcomes = registry_sweep.sweep(Path(from_), Path(into) if into else None)
     if page:
         write_atomic(Path(page), registry_sweep.table(outcomes))

@@ -26,7 +26,7 @@ WITHIN = "seconds in which the node must be well"
 
 @task(positional=["name"], help=COMMON)
 def status(_: Context, name: str, cluster: str = "", operator: str = "", *, json: bool = False) -> None:
-    """Ask a node for all that it knows of itself; its consensus public key is in it, no secret is.
+    """Ask a node for its whole status; it includes the consensus public key, and no secret.
 
     The answer is signed by the node and sealed to whoever asks; the rendezvous can read neither.
     """
@@ -60,7 +60,7 @@ def logs(
 def restart(
     _: Context, name: str, cluster: str = "", operator: str = "", within: int = 180, *, json: bool = False
 ) -> None:
-    """Restart a node's daemon, and wait until the node is well again."""
+    """Restart a node's daemon, and wait until the node is healthy again."""
     _finish(ask(name, protocol.Verb.RESTART, {"within": within}, cluster, operator), name, as_json=json)
 
 
@@ -119,7 +119,7 @@ def unset(
     *,
     json: bool = False,
 ) -> None:
-    """Take settings back, so that the image's own values hold again."""
+    """Remove settings, so that the image's own values apply again."""
     if not setting:
         raise UsageError("which setting?", hint=f"./invoke node {name} config unset gas-prices")
     arguments = {"unset": list(setting), "within": within}
@@ -128,7 +128,7 @@ def unset(
 
 @task(positional=["name"], help=COMMON)
 def takeover(_: Context, name: str, cluster: str = "", operator: str = "", *, json: bool = False) -> None:
-    """Let a node take the signing lease of a machine that is gone; safe if the other lives."""
+    """Let a node take the signing lease of a machine that is gone; safe even if that one is still alive."""
     _finish(ask(name, protocol.Verb.TAKEOVER, {}, cluster, operator), name, as_json=json)
 
 
@@ -143,7 +143,7 @@ def handover(
 
 @task(help={**{key: text for key, text in COMMON.items() if key != "name"}, "within": WITHIN + ", each"})
 def roll(_: Context, cluster: str = "", operator: str = "", within: int = 300, *, json: bool = False) -> None:
-    """Restart every sentry of a cluster, one by one, each only after the one before is well again."""
+    """Restart every sentry of a cluster, one by one, each only after the one before is healthy again."""
     who = operator_of(cluster, operator)
     done = []
     for name in orders.sentries(who):

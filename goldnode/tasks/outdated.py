@@ -63,7 +63,7 @@ class ImageRow:
     },
 )
 def outdated(_: Context, name: list[str], from_: str = "", folder: str = "", json: bool = False) -> None:
-    """Compare daemons, Debian packages, and what runs, with what there is today; say what to do."""
+    """Compare daemons, Debian packages and what runs with today's versions, and say what to do."""
     known = [nouns.load(entry) for entry in name or nouns.names()]
     wanted = [network for network in known if name or not network.private]
     registry = versions.recommendations(Path(from_)) if from_ else {}

@@ -87,7 +87,7 @@ def release(
     },
 )
 def verify(_: Context, path: str, signers: str = "", json: bool = False) -> None:
-    """Check a release or an image offline; exit code 7 when it is not what it claims, or nobody trusted signed it."""
+    """Check a release or an image offline; exit code 7 if it is not what it claims, or nobody you trust signed it."""
     claimed = existing(path, "release or image", "ls out out/release", or_folder=True)
     with progress() as shown, shown.step(f"verify {claimed.name}"):
         held = verification.verify(claimed, Path(signers) if signers else None)
@@ -144,7 +144,7 @@ def publish(
     _: Context, release: str, *, to: str, regions: str = "", bucket: str = "", repository: str = "",
     parent: str = "", deprecate_days: int = 365, signers: str = "", json: bool = False,
 ) -> None:  # fmt: skip
-    """Verify a release, send it, and read it back; run it again to go on where it was."""
+    """Verify a release, send it, and read it back; run it again to continue where it stopped."""
     places = [one_of(targets.Target, "--to", word.strip()) for word in to.split(",")]
     folder = existing(release, "release", "ls out/release", or_folder=True)
     where = targets.Where([each for each in regions.split(",") if each], bucket, repository,

@@ -44,7 +44,7 @@ def rendezvous(
     address_connections: int = limits.ADDRESS_CONNECTIONS,
     pack: str = "",
 ) -> None:
-    """Run the meeting place where nodes of a cluster find each other."""
+    """Run the rendezvous, where the nodes of a cluster find each other."""
     if pack:
         files.write_atomic(Path(pack), zipapp.pack(MAIN, zipapp.reached_from(["goldnode.rendezvous"])), 0o755)
         output.say(f"{pack}: the rendezvous; there: apt-get install python3-uvicorn, then {Path(pack).name} --help")

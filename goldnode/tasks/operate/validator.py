@@ -85,7 +85,7 @@ def create(
     *,
     json: bool = False,
 ) -> None:
-    """Make a node the chain's validator: its public key comes by order, your account's key signs.
+    """Make a node a validator of the chain: its public key comes by order, your account's key signs.
 
     Without --keyring the exact transaction is printed, for an offline signer or a hardware wallet.  The node must be at
     the tip: one that still syncs would be jailed.
@@ -137,7 +137,7 @@ def withdraw(
     *,
     json: bool = False,
 ) -> None:
-    """Fetch a validator's rewards and commission to its operator's account."""
+    """Withdraw a validator's rewards and commission to its operator's account."""
     given = _given(cluster, operator, account, keyring, backend, rpc, gas, gas_prices, out, as_json=json)
     address = account if _ADDRESS.fullmatch(account) else given.client.address(account)
     _finish(given, *staking.withdraw(given.client.operator_of(address)), "rewards and commission are withdrawn")
@@ -165,7 +165,7 @@ def edit(
     *,
     json: bool = False,
 ) -> None:
-    """Change what a validator says of itself, or its commission."""
+    """Change a validator's description or its commission."""
     words, document = staking.edit(Profile(moniker, website, identity, security_contact, details), commission_rate)
     given = _given(cluster, operator, account, keyring, backend, rpc, gas, gas_prices, out, as_json=json)
     _finish(given, words, document, "the validator's description is changed")
