@@ -4,5 +4,3 @@ The folders say on which machine, and at which moment, code runs (ARCHITECTURE.m
 ``bake`` on the operator's machine, ``node`` on every boot of our image, ``rendezvous`` on the
 host where nodes find each other.  The plumbing that all of them share is beside this file.
 """
-
-__version__ = "0.1.0"

@@ -79,30 +79,19 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
-class SnapshotProvider:
-    """Who publishes snapshots whose hashes change daily: a page for people to choose from."""
-
-    provider: str
-    url: str
-
-
-@dataclass(frozen=True, slots=True)
 class CatchUp:
-    """Every way to the tip that a network offers; all empty when there is only replay from genesis."""
+    """Every way to the tip that a node takes by itself; both None when there is only replay from genesis."""
 
     state_sync: StateSync | None = None
     snapshot: Snapshot | None = None
-    snapshot_providers: tuple[SnapshotProvider, ...] = ()
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> CatchUp:
         """Read the ``catch_up`` of a valid network file."""
         sync, snapshot = document.get("state_sync"), document.get("snapshot")
-        providers = document.get("snapshot_providers", ())
         return cls(
             state_sync=_state_sync(sync) if sync else None,
             snapshot=_snapshot(snapshot) if snapshot else None,
-            snapshot_providers=tuple(SnapshotProvider(entry["provider"], entry["url"]) for entry in providers),
         )
 
 

@@ -1,6 +1,6 @@
 """What a node tells the others about itself: the content of a record.
 
-`announce` writes, signs and seals; `read_announcement` takes a record whose slot signature holds
+`announce` writes, signs and seals; `check_announcement` takes what was sealed in a record whose slot signature holds
 through seal, node signature, enrolment and every field's rule, to an `Announcement` whose values
 may be used as they are.  Whether its node is *admitted* is the roster's decision
 (`goldnode/discovery/roster.py`).  Fields: docs/rendezvous-protocol.md, section 5.
@@ -21,7 +21,7 @@ from goldnode.protocol.codes import Code
 from goldnode.protocol.enrolment import Enrolment, read_enrolment
 from goldnode.protocol.facts import Facts, number_of, part_of, read_facts, text_of, write_facts
 from goldnode.protocol.policy import NO_POLICY_HASH
-from goldnode.protocol.record import Record, sign_record
+from goldnode.protocol.record import sign_record
 from goldnode.protocol.wire import (
     HASH_TEXT,
     KEY,
@@ -96,20 +96,6 @@ def announce(
     signature = sign(node_key, Purpose.ANNOUNCEMENT, binding.data + text)
     salt = random(KEY)
     return sign_record(slot_key, seq, ttl, salt, seal.seal_record(cluster_key, binding, salt, signature, text))
-
-
-def read_announcement(record: Record, cluster_key: bytes, root: bytes) -> Announcement:
-    """Open a record and check everything that can be checked without knowing the other members.
-
-    Args:
-        record: With its slot signature checked.
-        cluster_key: K of the epoch.
-        root: The cluster root's public key.
-
-    Raises:
-        ExchangeError: `malformed` or `unknown-version`; nothing of it may be used.
-    """
-    return check_announcement(seal.open_inside(record, cluster_key), root)
 
 
 def check_announcement(inside: seal.Inside, root: bytes) -> Announcement:

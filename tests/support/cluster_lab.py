@@ -10,12 +10,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from goldnode.discovery.listing import RoomListing
 from goldnode.discovery.member import Membership
-from goldnode.protocol.announcement import Announcement, announce
+from goldnode.protocol.announcement import Announcement, announce, check_announcement
 from goldnode.protocol.enrolment import Enrolment, enrol
 from goldnode.protocol.facts import Facts
 from goldnode.protocol.invite import Invite, mint
 from goldnode.protocol.policy import Policy, sign_policy
-from goldnode.protocol.seal import room_of, slot_key, wrapping_keys
+from goldnode.protocol.record import Record
+from goldnode.protocol.seal import open_inside, room_of, slot_key, wrapping_keys
 from goldnode.protocol.wire import hash_of, key_from_seed, node_id_of, public_of
 
 #: The lab's time, unix seconds.
@@ -25,6 +26,11 @@ NOW = 1_800_000_000.0
 def seed(name: str) -> bytes:
     """32 bytes that follow from a name."""
     return hashlib.sha256(name.encode()).digest()
+
+
+def read_announcement(record: Record, cluster_key: bytes, root: bytes) -> Announcement:
+    """What a record whose slot signature was checked says, as a reader with the epoch's key takes it."""
+    return check_announcement(open_inside(record, cluster_key), root)
 
 
 class Dice:

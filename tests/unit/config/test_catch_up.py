@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from goldnode.config.catch_up import CatchUp, RpcServer, Snapshot, SnapshotFormat, SnapshotProvider, StateSync
+from goldnode.config.catch_up import CatchUp, RpcServer, Snapshot, SnapshotFormat, StateSync
 
 PIN = "0" * 64
 
 
 def test_every_way_is_read() -> None:
-    """Servers with and without a provider, a snapshot by its hash, pages of providers."""
+    """Servers with and without a provider, a snapshot by its hash; pages for people are none of a node's ways."""
     document = {
         "state_sync": {"servers": ["https://a/", {"url": "https://b", "provider": "Bea"}], "trust_period": "84h"},
         "snapshot": {"url": "https://c/osmosis.tar.lz4", "sha256": PIN},
@@ -20,7 +20,6 @@ def test_every_way_is_read() -> None:
     expected = CatchUp(
         StateSync((RpcServer("https://a"), RpcServer("https://b", "Bea")), "84h"),
         Snapshot("https://c/osmosis.tar.lz4", PIN, None, SnapshotFormat.TAR_LZ4),
-        (SnapshotProvider("Dan", "https://d"),),
     )
 
     assert expected == CatchUp.from_document(document)
@@ -28,7 +27,7 @@ def test_every_way_is_read() -> None:
 
 def test_nothing_is_a_way_too() -> None:
     """A private network begins at height 0, and needs none."""
-    assert CatchUp(None, None, ()) == CatchUp.from_document({})
+    assert CatchUp(None, None) == CatchUp.from_document({})
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,10 @@ from goldnode.discovery.member import Membership
 from goldnode.discovery.own_record import SETTLE
 from goldnode.errors import ExchangeError, InputError
 from goldnode.protocol import limits
-from goldnode.protocol.announcement import Announcement, read_announcement
+from goldnode.protocol.announcement import Announcement
 from goldnode.protocol.record import sign_tombstone, verify_record
 from goldnode.protocol.seal import slot_key
-from tests.support.cluster_lab import NOW, Lab, accepted_by, facts, listing
+from tests.support.cluster_lab import NOW, Lab, accepted_by, facts, listing, read_announcement
 
 
 def written(lab: Lab, member: Membership) -> Announcement:

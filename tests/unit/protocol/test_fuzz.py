@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from goldnode.errors import ExchangeError, InputError
 from goldnode.protocol import policy as module
-from goldnode.protocol.announcement import read_announcement, write_document
+from goldnode.protocol.announcement import write_document
 from goldnode.protocol.codes import STATUS, Code
 from goldnode.protocol.enrolment import read_enrolment
 from goldnode.protocol.facts import read_facts, write_facts
@@ -30,7 +30,7 @@ from goldnode.protocol.record import (
 from goldnode.protocol.request import PROOF, ROOM_KEY, TIME, sign_request, verify_request
 from goldnode.protocol.seal import RecordBinding, room_key, seal_record, slot_key
 from goldnode.protocol.wire import Purpose, parse_json, read_body, sign, write_body
-from tests.support.cluster_lab import NOW, Dice, Lab, facts
+from tests.support.cluster_lab import NOW, Dice, Lab, facts, read_announcement
 
 LAB = Lab()
 SLOT_KEY = slot_key(LAB.node("a"), LAB.room)

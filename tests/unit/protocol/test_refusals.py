@@ -17,13 +17,13 @@ import pytest
 from goldnode.discovery.admission import Candidate, admit
 from goldnode.errors import ExchangeError, InputError
 from goldnode.protocol.address import is_dialable
-from goldnode.protocol.announcement import read_announcement
 from goldnode.protocol.enrolment import read_enrolment
 from goldnode.protocol.invite import Grant, read_invite
 from goldnode.protocol.policy import Policy, verify_policy
 from goldnode.protocol.record import verify_heartbeat, verify_record, verify_tombstone
 from goldnode.protocol.request import verify_request
 from goldnode.protocol.wire import refuse
+from tests.support.cluster_lab import read_announcement
 
 FOLDER = Path(__file__).parents[2] / "vectors"
 REFUSED = json.loads((FOLDER / "rendezvous-v1-refused.json").read_text())["cases"]

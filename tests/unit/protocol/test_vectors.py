@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from goldnode.protocol.announcement import Announcement, announce, read_announcement, write_document
+from goldnode.protocol.announcement import Announcement, announce, write_document
 from goldnode.protocol.enrolment import Enrolment, enrol, read_enrolment
 from goldnode.protocol.facts import read_facts
 from goldnode.protocol.invite import Invite, mint, read_invite, write_invite
@@ -23,6 +23,7 @@ from goldnode.protocol.record import sign_heartbeat, sign_tombstone, verify_hear
 from goldnode.protocol.request import sign_request, verify_request
 from goldnode.protocol.seal import room_key, room_of, slot_key, wrapping_keys
 from goldnode.protocol.wire import Purpose, hash_of, key_from_seed, node_id_of, pae, public_of, to_base64
+from tests.support.cluster_lab import read_announcement
 
 FILE = Path(__file__).parents[2] / "vectors" / "rendezvous-v1.json"
 

@@ -15,7 +15,7 @@ from goldnode.errors import ExchangeError, InputError
 from goldnode.forms import is_endpoint
 from goldnode.protocol import limits, seal
 from goldnode.protocol.address import is_dialable
-from goldnode.protocol.announcement import Announcement, read_announcement, read_document, write_document
+from goldnode.protocol.announcement import Announcement, read_document, write_document
 from goldnode.protocol.codes import STATUS, Code
 from goldnode.protocol.enrolment import read_enrolment
 from goldnode.protocol.facts import Consensus, Mesh, read_facts, write_facts
@@ -45,7 +45,7 @@ from goldnode.protocol.wire import (
     to_base64,
     write_body,
 )
-from tests.support.cluster_lab import NOW, Lab, facts, seed
+from tests.support.cluster_lab import NOW, Lab, facts, read_announcement, seed
 
 LAB = Lab()
 KEY = slot_key(LAB.node("a"), LAB.room)
