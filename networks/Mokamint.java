@@ -37,6 +37,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -175,6 +176,8 @@ public final class Mokamint {
         boolean found = value(arguments, "found").orElse("").equals("0") && Files.notExists(data) && Files.notExists(key);
         SignatureAlgorithm ed25519 = SignatureAlgorithms.ed25519();
         KeyPair keys = keys(key, ed25519);
+        List<AutoCloseable> parts = new CopyOnWriteArrayList<>(); // what there is to close, also when the start fails
+        Runtime.getRuntime().addShutdownHook(new Thread(() -> close(parts), "close"));
         Plot plot = plot(home.resolve("plot"), chain, ed25519, keys);
         var settings = LocalNodeConfigBuilders.defaults().setDir(data).setChainId(chain)
                 .setTargetBlockCreationTime(Integer.parseInt(value(arguments, "block").orElse("10")) * SECOND)
@@ -187,7 +190,8 @@ public final class Mokamint {
         show(node);
         Thread dialling = new Thread(() -> dial(node, peers), "dial");
         dialling.start();
-        Runtime.getRuntime().addShutdownHook(new Thread(() -> close(dialling, service, miner, node, plot), "close"));
+        parts.addAll(List.of(dialling::interrupt, service, miner));
+        parts.addAll(List.of(node, plot));
     }
 
     private static Optional<String> value(String[] arguments, String name) {
@@ -251,8 +255,7 @@ public final class Mokamint {
     }
 
     /** Closes everything; the database's own threads take no interrupt, and would outlive the node in a shared JVM. */
-    private static void close(Thread dialling, AutoCloseable... parts) {
-        dialling.interrupt();
+    private static void close(List<AutoCloseable> parts) {
         for (AutoCloseable part : parts) {
             try {
                 part.close();
