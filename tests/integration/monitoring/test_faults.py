@@ -92,7 +92,7 @@ def test_every_metric_of_a_rule_that_a_quiet_fleet_has_is_there(watched: Watched
 
 
 def test_a_quiet_fleet_raises_nothing(watched: Watched) -> None:
-    """As long as nothing is wrong, nobody is told anything; the quarter of an hour is in the fleet's own tests."""
+    """As long as nothing is wrong, nobody is told anything for a minute."""
     assert not until(lambda: watched.seen.told() or watched.seen.firing(), 60, 2), watched.seen.firing()
 
 
