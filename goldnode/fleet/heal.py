@@ -16,8 +16,6 @@ from goldnode.fleet.fleet import Fleet
 from goldnode.fleet.plan import VmSpec
 from goldnode.node.plan.ports import METRICS
 
-#: Seconds of silence after which a machine that answered before is given up.
-TIMEOUT = 20.0
 #: Seconds for one answer; a machine without KVM is slow.
 ANSWER = 5.0
 _ASK = "import sys, urllib.request; urllib.request.urlopen(sys.argv[1], timeout=float(sys.argv[2])).read()"
@@ -51,7 +49,7 @@ class Healer:
 
     fleet: Fleet
     clock: Callable[[], float]
-    timeout: float = TIMEOUT
+    timeout: float
     answered: dict[str, float] = field(default_factory=dict)
 
     def reconcile(self) -> list[Replacement]:

@@ -34,6 +34,8 @@ from goldnode.vm.accel import AccelMode
 FOLDER = "where the fleet lives (default: in the cache)"
 #: Seconds between updates of `status --watch`.
 EVERY = 2.0
+#: Seconds of silence after which `heal` gives up a machine that answered before.
+SILENCE = 20.0
 #: Console lines that `fleet console` shows first.
 TAIL = 60
 
@@ -129,7 +131,7 @@ def status(_: Context, json: bool = False, watch: bool = False, folder: str = ""
         "folder": FOLDER,
     }
 )
-def heal(_: Context, seconds: float = 0.0, timeout: float = healing.TIMEOUT, folder: str = "") -> None:
+def heal(_: Context, seconds: float = 0.0, timeout: float = SILENCE, folder: str = "") -> None:
     """Replace every machine that does not answer with a new one, unasked, as a cloud's instance group does."""
     fleet = fleets.Fleet.find(_folder(folder))
     if not fleet.state.spec.lease:

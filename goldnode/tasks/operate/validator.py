@@ -14,13 +14,11 @@ from invoke.context import Context
 from invoke.tasks import task
 
 from goldnode.bake.programs import chain_client
-from goldnode.bake.programs.chain_client import ChainClient, Keyring
 from goldnode.cluster import staking
-from goldnode.cluster.staking import Commission, Profile
 from goldnode.config import network as networks
 from goldnode.errors import UsageError
-from goldnode.node.system.machine import architecture
-from goldnode.protocol.order import Verb
+from goldnode.node.system import machine
+from goldnode.protocol import order as protocol
 from goldnode.tasks import host
 from goldnode.tasks.console import existing, progress
 from goldnode.tasks.host import Need
@@ -52,7 +50,7 @@ class _Given:
     """What was said of the transaction: who signs, where to, for how much."""
 
     account: str
-    client: ChainClient
+    client: chain_client.ChainClient
     fee: tuple[str, ...]
     out: str
     json: bool
@@ -91,10 +89,10 @@ def create(
     the tip: one that still syncs would be jailed.
     """
     given = _given(cluster, operator, account, keyring, backend, rpc, gas, gas_prices, out, as_json=json)
-    status = ask(name, Verb.STATUS, {}, cluster, operator).result or {}
+    status = ask(name, protocol.Verb.STATUS, {}, cluster, operator).result or {}
     staking.check_node(status, "create")
-    profile = Profile(moniker, website, identity, security_contact, details)
-    commission = Commission(commission_rate, commission_most, commission_change)
+    profile = staking.Profile(moniker, website, identity, security_contact, details)
+    commission = staking.Commission(commission_rate, commission_most, commission_change)
     public = str(status["key"]["public_key"])
     words, document = staking.create(public, amount, profile, commission, by_file=given.client.takes_a_file())
     _finish(given, words, document, f"{name} is a validator of {given.client.chain_id}")
@@ -118,7 +116,7 @@ def unjail(
 ) -> None:
     """Let a jailed validator sign again; its node must be at the tip, or it is jailed once more."""
     given = _given(cluster, operator, account, keyring, backend, rpc, gas, gas_prices, out, as_json=json)
-    staking.check_node(ask(name, Verb.STATUS, {}, cluster, operator).result or {}, "unjail")
+    staking.check_node(ask(name, protocol.Verb.STATUS, {}, cluster, operator).result or {}, "unjail")
     _finish(given, *staking.unjail(), f"{name} is unjailed")
 
 
@@ -166,7 +164,9 @@ def edit(
     json: bool = False,
 ) -> None:
     """Change a validator's description or its commission."""
-    words, document = staking.edit(Profile(moniker, website, identity, security_contact, details), commission_rate)
+    words, document = staking.edit(
+        staking.Profile(moniker, website, identity, security_contact, details), commission_rate
+    )
     given = _given(cluster, operator, account, keyring, backend, rpc, gas, gas_prices, out, as_json=json)
     _finish(given, words, document, "the validator's description is changed")
 
@@ -191,11 +191,13 @@ def _given(
     if keyring:
         folder = existing(keyring, "keyring", "the daemon's home on the computer that has the key", or_folder=True)
         secret = getpass.getpass("passphrase of the keyring: ") if backend == "file" and sys.stdin.isatty() else ""
-        found = Keyring(
+        found = chain_client.Keyring(
             Path(folder).resolve(), backend, secret or ("" if backend != "file" else sys.stdin.readline().strip())
         )
     with progress() as shown:
-        chain = chain_client.client(network, settings.chain_id or network.chain_id, architecture(), shown, found, rpc)
+        chain = chain_client.client(
+            network, settings.chain_id or network.chain_id, machine.architecture(), shown, found, rpc
+        )
     prices = gas_prices or network.minimum_gas_prices
     fee = ("--gas", str(gas), *(("--gas-prices", prices) if prices else ()), "--from", account)
     return _Given(account, chain, fee, out, as_json)

@@ -10,15 +10,15 @@ from collections.abc import Iterable
 from invoke.context import Context
 from invoke.tasks import task
 from rich import box, live, table
-from rich.console import Group
-from rich.text import Text
+from rich import console as consoles
+from rich import text as texts
 
 from goldnode.cluster import room
 from goldnode.errors import UsageError
-from goldnode.node.plan.ports import METRICS
+from goldnode.node.plan import ports
 from goldnode.tasks.node import operator_of
+from goldnode.tasks.operate import view
 from goldnode.tasks.operate import web as webs
-from goldnode.tasks.operate.view import ClusterState, ClusterWatch, over_http, parse_page
 from goldnode.tasks.terminal import output
 
 #: Seconds between two looks.
@@ -55,10 +55,10 @@ def watch(
     is seen through its sentries; with --page, on the way that you have to it.
     """
     announced = _announced(cluster, operator) if cluster or operator or not page else ()
-    pages = list(dict.fromkeys([*map(parse_page, page), *announced]))
+    pages = list(dict.fromkeys([*map(view.parse_page, page), *announced]))
     if not pages:
         raise UsageError("no node of the cluster announces an address", hint="./invoke watch --page 10.0.0.7")
-    watcher = ClusterWatch(pages, over_http)
+    watcher = view.ClusterWatch(pages, view.over_http)
     if once or json:
         state = watcher.look(time.time())
         if json:
@@ -71,25 +71,28 @@ def watch(
         _show(watcher)
 
 
-def shown(state: ClusterState) -> Group:
+def shown(state: view.ClusterState) -> consoles.Group:
     """A look, for a terminal."""
-    alerts: list[Text] = [
-        Text(f"{alert.name}: {alert.summary}", "bold red" if alert.severity == "critical" else "yellow")
+    alerts: list[texts.Text] = [
+        texts.Text(f"{alert.name}: {alert.summary}", "bold red" if alert.severity == "critical" else "yellow")
         for alert in state.alerts
     ]
     nodes = _table("node", "role", "state", "height", "block", "peers", "lease", "upgrade")
     for node in state.nodes:
         age = "" if node.age < 0 else f"{node.age:.0f} s"
-        nodes.add_row(node.name, node.role, Text(node.state, "green" if node.healthy else "red"), f"{node.height:,}",
-                      age, str(node.peers), node.lease, node.upgrade)  # fmt: skip
+        said = texts.Text(node.state, "green" if node.healthy else "red")
+        height, peers = f"{node.height:,}", str(node.peers)
+        nodes.add_row(node.name, node.role, said, height, age, peers, node.lease, node.upgrade)
     validators = _table("validator", "signs", "missed", "may still miss")
     for each in state.validators:
         signs = "jailed" if each.jailed else {None: "", True: "yes", False: "no"}[each.signing]
         colour = "green" if each.signing else "red"
         validators.add_row(
-            each.name, Text(signs, colour), *(f"{n:,}" if n >= 0 else "" for n in (each.missed, each.left))
+            each.name, texts.Text(signs, colour), *(f"{n:,}" if n >= 0 else "" for n in (each.missed, each.left))
         )
-    return Group(*(alerts or [Text("no alerts", "green")]), nodes, *([validators] if state.validators else []))
+    return consoles.Group(
+        *(alerts or [texts.Text("no alerts", "green")]), nodes, *([validators] if state.validators else [])
+    )
 
 
 def _table(*columns: str) -> table.Table:
@@ -105,7 +108,7 @@ def _announced(cluster: str, operator: str) -> Iterable[str]:
     room.read(who, time.time)
     for peer in who.view.roster.members.values():
         for address in peer.announcement.facts.addresses[:1]:
-            yield f"[{address}]:{METRICS}" if ":" in address else f"{address}:{METRICS}"
+            yield f"[{address}]:{ports.METRICS}" if ":" in address else f"{address}:{ports.METRICS}"
 
 
 def _port(text: str) -> int:
@@ -115,7 +118,7 @@ def _port(text: str) -> int:
     return int(port)
 
 
-def _show(watcher: ClusterWatch) -> None:
+def _show(watcher: view.ClusterWatch) -> None:
     first = output.Shown(shown(watcher.look(time.time())))
     with contextlib.suppress(KeyboardInterrupt), live.Live(first, console=output.screen()) as screen:
         while True:
@@ -123,8 +126,8 @@ def _show(watcher: ClusterWatch) -> None:
             screen.update(output.Shown(shown(watcher.look(time.time()))))
 
 
-def _serve(watcher: ClusterWatch, port: int) -> None:
-    seen: list[ClusterState] = []
+def _serve(watcher: view.ClusterWatch, port: int) -> None:
+    seen: list[view.ClusterState] = []
     with webs.serving(port, lambda: seen[-1] if seen else None) as url:
         output.tell(f"{url} shows it, until Ctrl-C")
         with contextlib.suppress(KeyboardInterrupt):

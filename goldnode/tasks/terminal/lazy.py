@@ -20,6 +20,8 @@ from types import ModuleType
 #: The rules register themselves when they are imported: one that waits would be a rule that nobody asks.
 WAITING = ("goldnode.", "benchmarks.", "rich.", "xml.", "platform.")
 AT_ONCE = ("goldnode.tasks.", "goldnode.image.rules.")
+#: Modules among the commands' own that are no commands.
+WAITING_TOO = ("goldnode.tasks.operate.view.", "goldnode.tasks.operate.web.")
 #: What Invoke imports for a class that only tests use, with all of asyncio behind it: a seventh of the whole start.
 UNUSED = "unittest.mock"
 
@@ -29,7 +31,8 @@ class _Waiting:
     def find_spec(
         name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        if not f"{name}.".startswith(WAITING) or f"{name}.".startswith(AT_ONCE):
+        whole = f"{name}."
+        if not whole.startswith(WAITING) or (whole.startswith(AT_ONCE) and not whole.startswith(WAITING_TOO)):
             return None
         spec = importlib.machinery.PathFinder.find_spec(name, path, target)
         if spec is None or spec.loader is None or spec.submodule_search_locations:
