@@ -94,7 +94,10 @@ def put(layout: Layout, found: ConfiguredMachine, system: System, phases: Phases
     for name in found.facts:
         layout.node(name).failure.unlink(missing_ok=True)
     for name, error in found.failures.items():
-        write_atomic(layout.node(name).failure, f"{error}\n")
+        mark = layout.node(name).failure
+        if mark.is_dir():
+            node_files.set_aside(mark)
+        write_atomic(mark, f"{error}\n")
     return changes
 
 

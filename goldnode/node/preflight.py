@@ -59,19 +59,23 @@ def read(node: NodeLayout) -> Launch:
 
     Raises:
         HostError: This boot has not been configured.
+        SafetyError: The file is damaged.
     """
     document = node_files.read_object(node.launch, hint="goldnode configure")
     if document is None:
         raise HostError(f"{node.name} is not a node of this machine", hint="goldnode status")
-    return Launch(
-        tuple(document["argv"]),
-        document["signs"],
-        ConsensusKey(document["consensus_key"]),
-        document["seen_height"],
-        document["node_id"],
-        document["leased"],
-        Ladder.from_document(document["ladder"]) if document.get("ladder") else None,
-    )
+    try:
+        return Launch(
+            tuple(document["argv"]),
+            document["signs"],
+            ConsensusKey(document["consensus_key"]),
+            document["seen_height"],
+            document["node_id"],
+            document["leased"],
+            Ladder.from_document(document["ladder"]) if document.get("ladder") else None,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise node_files.unusable(node.launch, f"a field is missing or wrong: {error}", "goldnode configure") from error
 
 
 def check(

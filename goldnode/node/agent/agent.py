@@ -94,12 +94,18 @@ class Agent:
         if not genesis and image.genesis.exists():
             genesis = sha256_file(image.genesis)
         for name, facts in self.found.facts.items():
+            try:
+                with node_files.contained(facts.layout):
+                    clerk = self._clerk(name, host.binding)
+            except (SafetyError, HostError) as fault:
+                # Its folder was damaged since it was configured; the next boot refuses it, and siblings are cared for.
+                self.reports[name] = hosted.refused(name, facts.role.name, fault)
+                continue
+            self._clerks[name] = clerk
             rpc = self.rpc(facts.ports.rpc)
             self._supervisors[name] = Supervisor(facts, image, mesh, self.system, rpc)
             self._watches[name] = VitalsWatch(rpc, partial(_space, facts.layout.home))
-            clerk = self._clerks[name] = self._clerk(name, host.binding)
-            life = clerk.journal.life
-            self._record_builders[name] = RecordBuilder(image.network.chain_id, genesis, mesh, host, life)
+            self._record_builders[name] = RecordBuilder(image.network.chain_id, genesis, mesh, host, clerk.journal.life)
         roles = {entry.name: entry.role for entry in self.found.config.nodes}
         for name, error in self.found.failures.items():
             self.reports[name] = hosted.refused(name, roles[name], error)

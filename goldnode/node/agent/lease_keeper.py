@@ -63,7 +63,7 @@ def last_report(node: NodeLayout, now: float) -> LeaseReport:
         document = json.loads(read_plain(node.lease_status))
         written = float(document.pop("time"))
         report = LeaseReport(**document)
-    except (OSError, HostError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, HostError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         nothing = f"its keeper said nothing yet: journalctl -u {node.lease_unit}"
         return LeaseReport("unknown", 0, 0, "", fences=True, renewed=0.0, reason=nothing)
     if now - written > SILENCE:
