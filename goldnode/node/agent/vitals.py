@@ -84,6 +84,7 @@ class VitalsWatch:
         try:
             validators = self._validators(_watched(facts, own), health, now)
         except HostError:
+            # A daemon that does not answer is told of as such, by its health; nothing was seen through it.
             validators = ()
         return Vitals(
             validators,

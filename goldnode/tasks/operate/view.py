@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from goldnode.errors import UsageError
+from goldnode.forms import is_host, is_port
 from goldnode.node.plan.ports import METRICS
 
 #: Seconds for a machine to answer; its page's bytes at most; how many are asked at a time.
@@ -141,7 +142,7 @@ class ClusterWatch:
         try:
             return self.ask(page)
         except (OSError, http.client.HTTPException, ValueError):
-            return None
+            return None  # shown as a machine that is down
 
     def _shown(self, page: str, *, gone: bool) -> list[NodeRow]:
         known = self._nodes.get(page, [])
@@ -179,7 +180,7 @@ def parse_page(text: str) -> str:
     host, colon, port = given.rpartition(":")
     if not colon or given.endswith("]"):
         host, port = given, str(METRICS)
-    if not re.fullmatch(r"[A-Za-z0-9.-]+|\[[0-9a-fA-F:.]+\]", host) or not port.isdigit():
+    if not is_host(host) or not is_port(port):
         raise UsageError(f"--page {text}: expected a machine", hint="--page 10.0.0.7 or --page [2001:db8::7]:9600")
     return f"{host}:{port}"
 

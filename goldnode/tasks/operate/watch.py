@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
 from collections.abc import Iterable
 
@@ -13,6 +12,7 @@ from rich import box, live, table
 from rich import console as consoles
 from rich import text as texts
 
+from goldnode import forms
 from goldnode.cluster import room
 from goldnode.errors import UsageError
 from goldnode.node.plan import ports
@@ -113,7 +113,7 @@ def _announced(cluster: str, operator: str) -> Iterable[str]:
 
 def _port(text: str) -> int:
     host, _, port = text.rpartition(":")
-    if host not in ("127.0.0.1", "localhost", "") or not port.isdigit():
+    if host not in ("127.0.0.1", "localhost", "") or not forms.is_port(port, 0):
         raise UsageError(f"--web {text}: it is served on this machine only", hint="--web 127.0.0.1:8600")
     return int(port)
 
@@ -133,4 +133,4 @@ def _serve(watcher: view.ClusterWatch, port: int) -> None:
         with contextlib.suppress(KeyboardInterrupt):
             while True:
                 seen[:] = [watcher.look(time.time())]
-                threading.Event().wait(EVERY)
+                time.sleep(EVERY)

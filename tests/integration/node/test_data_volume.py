@@ -263,6 +263,7 @@ def test_a_grown_volume_is_grown_at_boot(bench: Bench) -> None:
     """
     held = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("CapEff"))
     if not int(held.split()[1], 16) >> SYS_RESOURCE & 1:
+        # A container's root, for one; in a machine of its own tests/boot/test_machines.py grows a volume.
         pytest.skip("this machine's root has no CAP_SYS_RESOURCE, which growing a mounted file system takes")
     image = bench.image()
     device = bench.attach(image)
