@@ -259,7 +259,9 @@ class Exchange:
         return self._member.alarms().union(*(session.alarms() for session in list(self._sessions.values())))
 
     def published(self) -> bool:
-        """Whether at least one rendezvous holds our newest record and policy, and answers."""
+        """Whether at least one rendezvous holds our newest record and policy, and answers; False before `publish`."""
+        if self._member.current() is None:
+            return False
         return any(not session.faults and not session.behind() for session in list(self._sessions.values()))
 
     def reachable(self) -> dict[str, bool]:

@@ -65,6 +65,20 @@ def test_a_rendezvous_that_comes_is_believed_at_once(tmp_path: Path) -> None:
             until(lambda: loop.published() and not loop.alarms(), 20)
 
 
+def test_a_node_that_has_said_nothing_is_not_published(tmp_path: Path) -> None:
+    """A node that follows its room is published from its first record on, not before."""
+    made = lab()
+    made.member(tmp_path, "sentry-1")
+    member = Membership(tmp_path / "sentry-1", made.node("sentry-1"))
+    with serving(tmp_path / "db") as url, running([member], [url]) as (loop,):
+        until(lambda: loop.clock_offset() is not None)
+        before = loop.published()
+        member.publish(facts("sentry-1"))
+        until(loop.published)
+
+    assert not before
+
+
 def test_everybody_is_accepted_and_says_so(tmp_path: Path) -> None:
     """Admission shows in the records of those who admitted: both ways, without anybody asking."""
     members = cluster(lab(), tmp_path)
