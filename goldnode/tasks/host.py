@@ -8,6 +8,7 @@ Standard library only: it runs before the test packages are there.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterable
@@ -15,12 +16,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from goldnode import paths
 from goldnode.errors import HostError
 from goldnode.run import CommandError, run
 from goldnode.tasks import environment
 
 #: Folders with Debian's programs that are not on an ordinary user's PATH.
 SYSTEM_PATHS = ("/usr/sbin", "/sbin")
+#: Installs packages, and asks nobody.
+APT = ("apt-get", "install", "-y", "-q", "--no-install-recommends")
+UNATTENDED = {"DEBIAN_FRONTEND": "noninteractive"}
 
 
 class Need(StrEnum):
@@ -44,10 +49,12 @@ class Tool:
     Attributes:
         what: A program on PATH, or an absolute path that must exist.
         package: The Debian package that has it.
+        suite: The last Debian release that has the package, where later ones have dropped it.
     """
 
     what: str
     package: str
+    suite: str = ""
 
     @property
     def present(self) -> bool:
@@ -79,7 +86,7 @@ TOOLS: dict[Need, tuple[Tool, ...]] = {
         Tool("grub-mkimage", "grub-common"),
         Tool("/usr/lib/grub/i386-pc/boot.img", "grub-pc-bin"),
         Tool("/usr/lib/grub/x86_64-efi/moddep.lst", "grub-efi-amd64-bin"),
-        Tool("packer", "packer"),
+        Tool("packer", "packer", suite="bookworm"),
         Tool("/usr/share/keyrings/debian-archive-keyring.gpg", "debian-archive-keyring"),
         Tool("/etc/ssl/certs/ca-certificates.crt", "ca-certificates"),
     ),
@@ -115,27 +122,74 @@ def require(needs: Iterable[Need]) -> None:
         HostError: Something is missing and cannot be installed; the hint is the command to type.
     """
     wanted = tuple(needs)
-    missing = sorted({tool.package for need in wanted for tool in TOOLS[need] if not tool.present})
+    missing = {tool for need in wanted for tool in TOOLS[need] if not tool.present}
     if missing:
         _install(missing)
     if Need.TEST_PACKAGES in wanted:
         _test_packages()
 
 
-def _install(packages: list[str]) -> None:
-    command = ["apt-get", "install", "-y", "-q", "--no-install-recommends", *packages]
+def _install(tools: set[Tool]) -> None:
+    packages = sorted({tool.package for tool in tools})
     prefix = _privilege()
     if prefix is None:
-        raise HostError(f"this machine lacks {', '.join(packages)}", hint=f"sudo {' '.join(command)}")
+        own = [package for package in packages if package not in _dropped(tools)]
+        needed = own or [str(download(tool.package, tool.suite, files_of_packages())) for tool in tools]
+        raise HostError(f"this machine lacks {', '.join(packages)}", hint=" ".join(["sudo", *APT, *needed]))
     print(f"installing {' '.join(packages)} (once) ...", file=sys.stderr, flush=True)
-    env = {"DEBIAN_FRONTEND": "noninteractive"}
+    own = packages
     try:
-        run([*prefix, "apt-get", "update", "-q"], env=env)
-        run([*prefix, *command], env=env)
+        run([*prefix, "apt-get", "update", "-q"], env=UNATTENDED)
+        dropped = _dropped(tools)
+        if own := [package for package in packages if package not in dropped]:
+            run([*prefix, *APT, *own], env=UNATTENDED)
+        for package, suite in sorted(dropped.items()):
+            own = [str(download(package, suite, files_of_packages()))]
+            run([*prefix, *APT, *own], env=UNATTENDED)
+    except CommandError as error:
+        hint = " ".join(["sudo", *APT, *own])
+        raise HostError(f"packages could not be installed: {error.message}", hint=hint) from error
+
+
+def files_of_packages() -> Path:
+    """Where packages are that this machine's own sources do not have."""
+    folder = paths.cache() / "packages"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _dropped(tools: Iterable[Tool]) -> dict[str, str]:
+    """The packages that this machine's Debian no longer has, and the release that has them."""
+    return {tool.package: tool.suite for tool in tools if tool.suite and not _offered(tool.package)}
+
+
+def _offered(package: str) -> bool:
+    """Whether this machine's own sources have the package."""
+    if not shutil.which("apt-cache"):
+        return True  # no Debian: what is installed there, and how, is not ours to say
+    found = re.search(r"^  Candidate: (.*)$", run(["apt-cache", "policy", package]).stdout, re.MULTILINE)
+    return found is not None and found[1] != "(none)"
+
+
+def download(package: str, suite: str, folder: Path) -> Path:
+    """A package of another Debian release, whose index and file apt has verified by Debian's signature.
+
+    mmdebstrap gives apt that release's sources in a folder of their own: the machine's sources stay as they are.
+
+    Raises:
+        HostError: No mirror has it, or what it gave is not what Debian signed.
+    """
+    file = f"{package}.deb"
+    fetch = f'cd "$1" && APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get download -q {package} && mv {package}_*.deb {file}'
+    try:
+        run(["mmdebstrap", "--quiet", "--variant=custom", f"--customize-hook={fetch}",
+             f"--customize-hook=copy-out /{file} {folder}", suite, "/dev/null"], env=UNATTENDED)  # fmt: skip
     except CommandError as error:
         raise HostError(
-            f"packages could not be installed: {error.message}", hint=f"sudo {' '.join(command)}"
+            f"this Debian has no {package}, and that of {suite} cannot be had: {error.message}",
+            hint=f"install {package} yourself, then try again",
         ) from error
+    return folder / file
 
 
 def _privilege() -> list[str] | None:
