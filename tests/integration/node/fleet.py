@@ -22,7 +22,7 @@ import tomlkit
 
 from goldnode.config import network
 from goldnode.config.choices import MeshKind
-from goldnode.fleet import external_validators
+from goldnode.fleet import external_validators, history
 from goldnode.fleet.external_validators import ExternalValidator
 from goldnode.fleet.plan import NETWORK, PACE, timing
 from goldnode.fleet.program import Program, program
@@ -151,6 +151,7 @@ class Fleet:
     hosts: dict[str, Host] = field(default_factory=dict)
     genesis: str = ""
     rendezvous: subprocess.Popen[bytes] | None = None
+    validators: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     @property
     def world(self) -> str:
@@ -233,7 +234,14 @@ class Fleet:
             with (self.folder / f"{who.name}.log").open("ab") as log:
                 env = {**self.program.environment(self.home(who)), "PYTHONPATH": str(REPOSITORY)}
                 started = self.inside(self.world, argv, stdout=log, cwd=self.home(who), env=env)
-                self.stack.enter_context(started)
+                self.validators.enter_context(started)
+
+    def rest(self) -> None:
+        """Stop the world, which made a past quickly; from its next start on it runs at the usual pace."""
+        self.validators.close()
+        for who in WORLD:
+            (self.home(who) / external_validators.RPC).unlink(missing_ok=True)
+            history.slow_down(self.home(who) / "config" / "config.toml", PACE)
 
     def home(self, who: ExternalValidator) -> Path:
         """The home of one of the world's validators."""
@@ -258,6 +266,7 @@ def fleet(folder: Path, programs: Path, mesh: MeshKind = MeshKind.WIREGUARD, nam
         for who in WORLD:
             run(["ip", "-n", made.world, "address", "add", f"{who.address}/24", "dev", "br0"])
         run(["ip", "-n", made.world, "link", "set", "br0", "up"])
+        stack.callback(made.validators.close)
         argv = [sys.executable, "-m", "goldnode.rendezvous", "--listen", RENDEZVOUS_ADDRESS]
         with (folder / "rendezvous.log").open("ab") as log:
             argv += ["--database", str(folder / "rendezvous.db")]

@@ -113,7 +113,8 @@ def write_genesis(
     """A chain of the world's two validators, and the hidden ones with their powers.
 
     The world's two need each other, and suffice when the hidden ones together have less than 15.  With
-    a ``past`` they keep few blocks, take snapshots and serve RPC to the fleet's network; ``quick`` without a past.
+    a ``past`` they are quick until they rest, keep few blocks, take snapshots and serve RPC to the fleet's network;
+    ``quick`` without a past.
     """
     validators = [Validator(who.name, who.key, POWER) for who in WORLD]
     validators += [Validator(f"hidden-{n}", key, power) for n, (key, power) in enumerate(hidden.items())]
@@ -127,6 +128,7 @@ def write_genesis(
     made = genesis.genesis(fleet.program, validators, datetime.now(UTC), altered, voters)
     fleet.genesis = made.decode()
     for who in WORLD:
-        settings = history.settings if past else history.serving
-        more = daemon_config.merge(settings(who, external_validators.RPC), QUICK) if past or quick else None
+        more = history.settings(who, external_validators.RPC) if past else None
+        if quick:
+            more = daemon_config.merge(history.serving(who, external_validators.RPC), QUICK)
         external_validators.prepare(fleet.home(who), who, WORLD, fleet.program, made, more=more)

@@ -38,8 +38,8 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, address: str, kind: str) -> None:
-        super().__init__((address, 0), _Handler)
+    def __init__(self, address: str, kind: str, port: int = 0) -> None:
+        super().__init__((address, port), _Handler)
         self.kind = kind
 
     @property

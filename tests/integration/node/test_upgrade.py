@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import shutil
-import time
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,8 @@ KEY = Key(seed("hidden"))
 HEIGHT, BROKEN_HEIGHT = 340, 260
 #: Seconds in which the chain gets there on a machine with other work.
 LONG = 900
+#: What a release that nobody tested says at its first block.
+FAILS = "this release was never tested"
 
 
 def equip(host: Host, *, wrong: bool = False, plan: str = wasmd_next.GOOD) -> None:
@@ -109,17 +111,29 @@ def switched(host: Host) -> bool:
 
 def failed_thrice(host: Host) -> bool:
     """Whether the next version ended at its first block, and again."""
-    return log(host).count("this release was never tested") >= 3
+    return log(host).count(FAILS) >= 3
 
 
-def cut_again_and_again(host: Host) -> None:
-    """Take a machine's power at four moments between its halt and its first block."""
-    info = host.tree.layout.node(host.name).home / "data" / "upgrade-info.json"
-    assert until(info.exists, LONG), log(host)[-3000:]
-    for moment in (0.0, 0.7, 1.5, 3.0):
-        time.sleep(moment)
+def cut_at_every_step(host: Host, plan: str = wasmd_next.GOOD) -> list[str]:
+    """Take a machine's power at each step of the switch as it comes to it; returns the steps.
+
+    It halts, begins a copy, has one, says which version is next, and starts that.
+    """
+    node, starts = host.tree.layout.node(host.name), 0
+    copy = upgrades.copy_of(node, plan)
+    steps: dict[str, Callable[[], object]] = {
+        "halted": (node.home / "data" / "upgrade-info.json").exists,
+        "copying": lambda: copy.exists() or copy.with_name(f"{copy.name}.part").exists(),
+        "copied": copy.exists,
+        "marked": lambda: upgrades.started(node) == wasmd_next.VERSION,
+        "started": lambda: host.starts() > starts,
+    }
+    for step, there in steps.items():
+        assert until(there, LONG, every=0.02), f"{step}: {log(host)[-3000:]}"
         host.lose_power()
+        starts = host.starts()
         host.boot()
+    return list(steps)
 
 
 def test_everybody_passes_an_upgrade_with_nobody_typing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -144,7 +158,8 @@ def test_everybody_passes_an_upgrade_with_nobody_typing(tmp_path: Path, capsys: 
         assert until(lambda: sentries[1].node()["upgrade"]["binary"] == "verified", 60)
         assert height(made) < HEIGHT, "the vote came too late"
 
-        cut_again_and_again(sentries[1])
+        identity = sentries[1].tree.layout.node("s-2").node_key.read_bytes()
+        steps = cut_at_every_step(sentries[1])
         assert until(lambda: height(made) > HEIGHT + 10, LONG), log(validator)[-3000:]
         hosts = (validator, *sentries)
         for host in hosts:
@@ -156,8 +171,12 @@ def test_everybody_passes_an_upgrade_with_nobody_typing(tmp_path: Path, capsys: 
         assert until(lambda: following(sentries[0]) and following(sentries[1]), 60)
         halt = made_at(made, HEIGHT) - made_at(made, HEIGHT - 1)
         missed = [number for number in range(HEIGHT, HEIGHT + 8) if KEY.address not in made._rpc.signers(number + 1)]
-        print(f"halt {halt:.1f} s, missed {missed}")
+        with capsys.disabled():
+            print(f"\nupgrade at {HEIGHT}, said {told[2]['blocks']} blocks before: the chain halted for {halt:.1f} s,"
+                  f" the validator missed {len(missed)} of 8 blocks {missed};"
+                  f" power cut once it had {', '.join(steps)}")  # fmt: skip
         assert halt < 60
+        assert identity == sentries[1].tree.layout.node("s-2").node_key.read_bytes()
 
         validator.halt()
         person = Person(validator.tree, capsys)
@@ -184,6 +203,7 @@ def test_a_release_that_fails_is_gone_back_from_by_command_only(
         Voters(made).upgrade(wasmd_next.BROKEN, BROKEN_HEIGHT, ["hidden-0", *(who.name for who in WORLD)])
         assert height(made) < BROKEN_HEIGHT, "the vote came too late"
 
+        steps = cut_at_every_step(validator, wasmd_next.BROKEN)
         assert until(lambda: height(made) > BROKEN_HEIGHT + 5, LONG)
         for host in hosts:
             assert until(functools.partial(switched, host), 90), host.console.read_text()
@@ -207,3 +227,6 @@ def test_a_release_that_fails_is_gone_back_from_by_command_only(
 
         assert until(lambda: KEY.address in made.signers(), 180), log(validator)[-3000:]
         assert made.program.network.daemon.version == validator.node()["version"]
+        with capsys.disabled():
+            print(f"\na release that fails at {BROKEN_HEIGHT}: gone back from by command, signs at {height(made)};"
+                  f" the validator's power cut once it had {', '.join(steps)}")  # fmt: skip
