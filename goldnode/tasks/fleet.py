@@ -140,9 +140,11 @@ def heal(_: Context, seconds: float = 0.0, timeout: float = SILENCE, folder: str
     begun = time.monotonic()
     output.say(f"watching {len(fleet.state.vms)} machines; Ctrl-C ends the watch, not the fleet")
     while fleet.namespace.stands() and not (seconds and time.monotonic() - begun > float(seconds)):
-        healer.fleet = fleets.Fleet.find(fleet.folder)
+        healer.fleet, known = fleets.Fleet.find(fleet.folder), set(healer.answered)
         for each in healer.reconcile():
             output.say(f"{each.old} is given up, {each.why}: {each.new} takes its place")
+        for name in sorted(healer.answered.keys() - known):
+            output.say(f"{name} answers: from now on its silence counts")
         time.sleep(EVERY)
 
 

@@ -209,7 +209,8 @@ class Supervisor:
 
     def seen_height(self, members: tuple[Member, ...], now: float) -> int:
         """The height at which others signed with this node's key, for its next launch."""
-        if not self.facts.role.consensus_key:
+        # With a lease the state's age does no harm, so no record of the machine before may keep its signer from starting.
+        if not self.facts.role.consensus_key or self.facts.leased:
             return 0
         try:
             record = keys.read_record(self.facts.layout)

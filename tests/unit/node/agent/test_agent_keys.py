@@ -9,6 +9,7 @@ import pytest
 
 from goldnode.discovery.alarm import AlarmKind
 from goldnode.files import write_json
+from goldnode.node import preflight
 from goldnode.node.keys import keys, recovery
 from goldnode.node.keys.claims import Claim
 from goldnode.node.keys.signing_state import MUTED, SigningState
@@ -69,6 +70,20 @@ def test_a_later_signature_elsewhere_is_seen_at_every_look(tree: Tree, monkeypat
     assert f"start {UNIT}" not in world.reconcile()
     assert "val-9" in str(world.status()["reason"])
     assert "500" in str(world.status()["reason"])
+
+
+def test_with_a_lease_no_other_machine_keeps_the_signer_from_its_key(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The machine before signed higher than a restored state says: the lease knows that, and the signer starts."""
+    tree.write("/usr/lib/goldnode/bin/goldnode-signer", "")
+    world = World(tree, "validator", monkeypatch, min_sentries=0, lease="etcd://10.0.0.4:2379/goldnode")
+    world.reconcile()
+    world.members = (_rival(world, height=500),)
+
+    world.reconcile()
+
+    preflight.check_signer(tree.layout.node("n-1"))
 
 
 def test_an_absurd_claim_is_an_alarm_and_stops_nobody(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
