@@ -209,7 +209,7 @@ class Supervisor:
 
     def seen_height(self, members: tuple[Member, ...], now: float) -> int:
         """The height at which others signed with this node's key, for its next launch."""
-        # With a lease the state's age does no harm, so no record of the machine before may keep its signer from starting.
+        # With a lease the state's age does no harm: no record of the machine before may keep its signer from starting.
         if not self.facts.role.consensus_key or self.facts.leased:
             return 0
         try:
