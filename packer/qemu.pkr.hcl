@@ -71,7 +71,7 @@ source "qemu" "golden" {
   skip_nat_mapping       = true
   ssh_username           = "root"
   ssh_private_key_file   = var.ssh_private_key_file
-  ssh_timeout            = "4m"
+  ssh_timeout            = "10m"
   ssh_handshake_attempts = 20
   shutdown_command       = "rm -rf /tmp/*; systemctl poweroff --force" # everything has been stopped and written already
   shutdown_timeout       = "2m"
