@@ -58,6 +58,11 @@ class Browser:
         """What a script comes to."""
         return self.tell("Runtime.evaluate", expression=script, returnByValue=True)["result"].get("value")
 
+    def text(self, name: str) -> str:
+        """The text of the element with this id; empty while it is not there."""
+        found: str = self.value(f"document.getElementById('{name}')?.textContent ?? ''")
+        return found
+
     def picture(self, path: Path) -> None:
         """Write what is seen, as PNG."""
         path.write_bytes(base64.b64decode(self.tell("Page.captureScreenshot", format="png")["data"]))
@@ -77,7 +82,7 @@ def browser() -> Iterator[Browser]:
     its_in, our_out = os.pipe()
     our_in, its_out = os.pipe()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
-        words = ["sh", "-c", f'exec "$@" 3<&{its_in} 4>&{its_out}', "sh", *_WORDS, f"--user-data-dir={home}"]
+        words = ["bash", "-c", f'exec "$@" 3<&{its_in} 4>&{its_out}', "bash", *_WORDS, f"--user-data-dir={home}"]
         process = subprocess.Popen(
             words, pass_fds=(its_in, its_out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             start_new_session=True,
