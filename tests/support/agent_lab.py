@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -27,6 +28,7 @@ class Daemon:
         self.signs = True
         self.present: frozenset[str] = frozenset()
         self.dialled: list[tuple[str, ...]] = []
+        self.slept: list[float] = []
         self.store: dict[tuple[str, bytes], bytes] = {}
 
     def status(self) -> Status:
@@ -52,6 +54,12 @@ class Daemon:
         """What a test put there."""
         return self.store.get((path, data), b"")
 
+    def sleep(self, seconds: float) -> None:
+        """Time passes, and a block is made."""
+        self.slept.append(seconds)
+        if self.status_:
+            self.status_ = replace(self.status_, height=self.status_.height + 1)
+
     def dial(self, peers: tuple[str, ...]) -> None:
         """Remember."""
         self.dialled.append(peers)
@@ -68,7 +76,9 @@ class World:
         tree.system.done.clear()
         monkeypatch.setattr(cluster, "members", lambda _: self.members)
         rpc: Rpc = self.daemon
-        self.agent = Agent(tree.layout, found, tree.system, lambda: self.now, lambda: 41.5, lambda _: rpc)
+        self.agent = Agent(
+            tree.layout, found, tree.system, lambda: self.now, lambda: 41.5, lambda _: rpc, self.daemon.sleep
+        )
         self.own = found.facts["n-1"].node_id
         self.free = 1 << 40
         monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=self.free, total=1 << 40))

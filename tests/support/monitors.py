@@ -25,7 +25,7 @@ _HOOK = """
 import http.server, sys
 class Hook(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
-        print(self.rfile.read(int(self.headers["content-length"])).decode(), flush=True)
+        print(self.rfile.read(int(self.headers["content-length"])).decode().strip(), flush=True)
         self.send_response(200); self.end_headers()
     def log_message(self, *_): pass
 http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Hook).serve_forever()

@@ -20,7 +20,7 @@ from goldnode.discovery.exchange import Exchange
 from goldnode.errors import HostError, SafetyError
 from goldnode.files import sha256_file, write_atomic, write_json
 from goldnode.node import catch_up, cluster, in_force, node_files, scrub
-from goldnode.node.agent import console, hosted, metrics, metrics_page, watch_rules
+from goldnode.node.agent import block_gap, console, hosted, metrics, metrics_page, watch_rules
 from goldnode.node.agent.health import NodeState
 from goldnode.node.agent.record_builder import RecordBuilder
 from goldnode.node.agent.rpc import LoopbackRpc, Rpc
@@ -60,6 +60,7 @@ class Agent:
         clock: Unix seconds.
         since_power_on: Seconds since power-on.
         rpc: Gives the RPC on a port.
+        sleep: Lets seconds pass.
         host: The JVM host, on a machine that has one.
     """
 
@@ -69,6 +70,7 @@ class Agent:
     clock: Callable[[], float] = time.time
     since_power_on: Callable[[], float] = machine.seconds_since_power_on
     rpc: Callable[[int], Rpc] = LoopbackRpc
+    sleep: Callable[[float], None] = time.sleep
     host: JvmHost = field(default_factory=JvmHost)
     reports: dict[str, NodeReport] = field(default_factory=dict)
     vitals: dict[str, Vitals] = field(default_factory=dict)
@@ -212,7 +214,10 @@ class Agent:
 
     def _clerk(self, name: str, binding: str) -> Clerk:
         node = self.layout.node(name)
-        bench = Bench(self.layout, node, self.system, binding, lambda text: self._reconfigure(name, text))
+        bench = Bench(
+            self.layout, node, self.system, binding, lambda text: self._reconfigure(name, text),
+            lambda: self._restart(name),
+        )  # fmt: skip
         return Clerk(bench, self.found.memberships[name], Journal.open(node.orders, binding), self.system.say)
 
     def _reconfigure(self, name: str, text: str) -> bool:
@@ -225,6 +230,13 @@ class Agent:
                 supervisor.facts = found.facts[each]
         config = self.layout.node(name).home / "config"
         return any(path.parent == config for path in changes.files)
+
+    def _restart(self, name: str) -> None:
+        """Restart a node's daemon, by order; a validator's when it just signed."""
+        supervisor = self._supervisors[name]
+        if supervisor.facts.role.consensus_key:
+            block_gap.wait(supervisor.rpc, self.sleep)
+        self.system.restart(supervisor.facts.layout.unit)
 
     def _attend(self, name: str, report: NodeReport, now: float) -> None:
         """Let the node's clerk attend to its orders."""

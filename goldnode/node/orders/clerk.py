@@ -148,7 +148,7 @@ class Clerk:
             return
         try:
             if self.bench.reconfigure(task.undo):
-                self.bench.system.restart(self.bench.node.unit)
+                self.bench.restart()
         except (GoldnodeError, OSError) as error:
             self._end(task, OrderOutcome.FAILED, f"{why}; and it could not be undone: {error}", now, view)
             return

@@ -59,6 +59,7 @@ class Bench:
         system: The running machine.
         binding: Digest of the machine.
         reconfigure: Checks a node.yaml and puts it in force; returns whether the node's daemon must restart.
+        restart: Restarts the node's daemon, at a moment at which a validator misses no block by it.
     """
 
     layout: Layout
@@ -66,6 +67,7 @@ class Bench:
     system: System
     binding: str
     reconfigure: Callable[[str], bool]
+    restart: Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,7 @@ def _restart(arguments: Mapping[str, Any], bench: Bench, view: NodeView) -> Watc
     _only(arguments, "within")
     if view.paused:
         raise HostError(f"{bench.node.name} is stopped", hint="./invoke node NAME start")
-    return Watched("restarting", lambda: bench.system.restart(bench.node.unit), _within(arguments))
+    return Watched("restarting", bench.restart, _within(arguments))
 
 
 def _hold(arguments: Mapping[str, Any], bench: Bench, _: NodeView) -> Done:
@@ -163,7 +165,7 @@ def _config(arguments: Mapping[str, Any], bench: Bench, view: NodeView) -> Done 
 
     def act() -> None:
         if bench.reconfigure(wanted):
-            bench.system.restart(bench.node.unit)
+            bench.restart()
 
     return Watched(said, act, within, wanted, before)
 

@@ -52,7 +52,9 @@ def reboot(world: World) -> None:
     """The machine's agent begins anew, with what is on the disk."""
     found, _ = world.tree.configure()
     rpc: Rpc = world.daemon
-    world.agent = Agent(world.tree.layout, found, world.tree.system, lambda: world.now, lambda: 41.5, lambda _: rpc)
+    world.agent = Agent(
+        world.tree.layout, found, world.tree.system, lambda: world.now, lambda: 41.5, lambda _: rpc, world.daemon.sleep
+    )
     found.memberships["n-1"].clock = lambda: world.now
 
 
