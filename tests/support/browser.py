@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -77,12 +77,20 @@ class Browser:
 
 
 @contextlib.contextmanager
-def browser() -> Iterator[Browser]:
-    """A browser with one empty page."""
+def browser(within: Sequence[str] = ()) -> Iterator[Browser]:
+    """A browser with one empty page; ``within`` stands before its command line."""
     its_in, our_out = os.pipe()
     our_in, its_out = os.pipe()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
-        words = ["bash", "-c", f'exec "$@" 3<&{its_in} 4>&{its_out}', "bash", *_WORDS, f"--user-data-dir={home}"]
+        words = [
+            "bash",
+            "-c",
+            f'exec "$@" 3<&{its_in} 4>&{its_out}',
+            "bash",
+            *within,
+            *_WORDS,
+            f"--user-data-dir={home}",
+        ]
         process = subprocess.Popen(
             words, pass_fds=(its_in, its_out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             start_new_session=True,

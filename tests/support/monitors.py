@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 import urllib.parse
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -65,6 +66,12 @@ class Monitors:
             for each in message["alerts"]
             if each["status"] == status
         }
+
+    def wait(self, alert: str, seconds: float, status: str = "firing") -> float:
+        """Wait until the webhook was told of an alert; how many seconds that took."""
+        began = time.monotonic()
+        assert until(lambda: alert in self.told(status), seconds, 1), (alert, status, self.told(), self.firing())
+        return time.monotonic() - began
 
     def forget(self) -> None:
         """Let the webhook's memory begin anew."""

@@ -8,12 +8,14 @@ user-space implementation.  Only systemd and its users are missing: units are pr
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -32,6 +34,8 @@ from goldnode.run import run
 #: What the units of a signing lease start.
 VERBS = {"goldnode-signer@": ["signer"], "goldnode-lease@": ["lease", "keep"]}
 VPNCLOUD = "goldnode-vpncloud@"
+#: Seconds that the machine's clock is ahead, while a test wants that.
+SKEW = "/run/skew"
 #: Stands for the nodes' users, who do not exist on the machine that runs the tests.
 NOBODY = 65534
 
@@ -157,6 +161,11 @@ class ProcessSystem(LiveSystem):
         return [str(self._layout.at(word)) if word.startswith("/") else word for word in words]
 
 
+def _time(skew: Path) -> float:
+    """The machine's clock: ours, and so many seconds more as a file of its tree says."""
+    return time.time() + (float(skew.read_text()) if skew.exists() else 0.0)
+
+
 def main() -> None:
     """Configure, then keep the nodes until SIGTERM."""
     layout = Layout(Path(sys.argv[1]))
@@ -165,7 +174,10 @@ def main() -> None:
     found, _ = configure.configure(layout, node_yaml.in_force(layout, image), image, system)
     for name, error in found.failures.items():
         print(f"{name}: REFUSED: {error}", flush=True)
-    agent = Agent(layout, found, system)
+    clock = functools.partial(_time, layout.at(SKEW))
+    for membership in found.memberships.values():
+        membership.clock = clock
+    agent = Agent(layout, found, system, clock)
     try:
         agent.run(stop_signal())
     finally:
