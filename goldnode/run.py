@@ -194,17 +194,19 @@ def spawn(
                     pipe.close()
 
 
-def detach(argv: Sequence[str | Path], log: Path) -> None:
+def detach(argv: Sequence[str | Path], log: Path, keep: Sequence[int] = ()) -> None:
     """Start a program that outlives us, in a session of its own.
 
     Args:
         argv: Program and arguments.
         log: The file for its output, emptied first.
+        keep: File descriptors that it gets, under the same numbers.
     """
     words = ["setsid", "--fork", *(str(word) for word in argv)]
     with log.open("wb") as stream:
         # Not with spawn: it kills the group at the end, and the fork leaves that group only a moment later.
-        subprocess.Popen(words, env=clean_env(), stdin=subprocess.DEVNULL, stdout=stream, stderr=stream).wait()
+        none = subprocess.DEVNULL
+        subprocess.Popen(words, env=clean_env(), stdin=none, stdout=stream, stderr=stream, pass_fds=keep).wait()
 
 
 def stop_group(process: subprocess.Popen[bytes], grace: float = GRACE) -> None:

@@ -51,6 +51,7 @@ class FleetSpec:
         open_validators: Whether the key may log in to validators too, as when an operator works on one.
         history: Whether the chain starts first, and has pruned its first blocks before the machines boot.
         lease: Whether validators sign by a lease, and take that of a machine that is gone by themselves.
+        monitor: Whether Prometheus, Alertmanager and `./invoke watch` run beside it.
     """
 
     network: str = "localnet"
@@ -62,6 +63,7 @@ class FleetSpec:
     open_validators: bool = False
     history: bool = False
     lease: bool = False
+    monitor: bool = False
 
     def opens(self, role: str) -> bool:
         """Whether the key may log in to a machine of this role."""
@@ -193,8 +195,8 @@ def extra(vm: VmSpec, spec: FleetSpec, external: tuple[str, ...], pace: int = PA
         more |= {"lease": f"etcd://{STORE}/fleet", "takeover": "automatic"}
     if vm.role == "sentry":
         more["peers"] = list(external)
-    if vm.role == MULTI_NODE or spec.lease:
-        # Whoever replaces machines asks each whether it is there.
+    if vm.role == MULTI_NODE or spec.lease or spec.monitor:
+        # Whoever replaces machines asks each whether it is there; monitoring reads every page.
         more["metrics"] = [f"{NETWORK}.0/24"]
     return more
 

@@ -30,6 +30,7 @@ class FleetState:
         vms: Its machines.
         powered_on: When each machine was switched on, unix seconds, by name; absent while it is off.
         ready: Seconds from switching on to ready, by this machine's clock, by node.
+        pages: Where this machine's browser sees what watches it, by name.
     """
 
     spec: FleetSpec
@@ -40,6 +41,7 @@ class FleetState:
     vms: tuple[VmSpec, ...] = ()
     powered_on: Mapping[str, float] = field(default_factory=dict)
     ready: Mapping[str, float] = field(default_factory=dict)
+    pages: Mapping[str, str] = field(default_factory=dict)
 
     def vm(self, name: str) -> VmSpec:
         """A machine by name.

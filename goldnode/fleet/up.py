@@ -20,7 +20,7 @@ from goldnode.config import network as networks
 from goldnode.config.daemon import Family
 from goldnode.errors import HostError, UsageError
 from goldnode.files import write_atomic
-from goldnode.fleet import external_validators, genesis, history, state
+from goldnode.fleet import external_validators, genesis, history, monitoring, state
 from goldnode.fleet.external_validators import ExternalValidator
 from goldnode.fleet.fleet import Fleet, share
 from goldnode.fleet.genesis import Validator
@@ -104,6 +104,8 @@ def up(
                 fleet.furnish(vm, keys)
             for vm in planned:
                 fleet.power_on(vm.name)
+            if spec.monitor:
+                monitoring.start(fleet)
         with progress.step("power-on to ready") as step:
             # The chain starts once its machines are there: earlier, it would only run ahead of them.
             _wait_configured(fleet, TIMEOUT)

@@ -51,6 +51,7 @@ TAIL = 60
         "lease": "validators sign by a signing lease (etcd): `fleet heal` may replace them",
         "with_history": "the chain begins first and loses its first blocks: the machines must catch up (localwasm)",
         "open_validators": "let that key log in to the validators too, as to work on one",
+        "monitor": "have Prometheus, Alertmanager and `./invoke watch` beside it; their pages are printed",
         "accel": "auto (probe), kvm or tcg",
         "image": "a sealed image of the network (default: bake it, which is instant when nothing changed)",
         "folder": FOLDER,
@@ -67,6 +68,7 @@ def up(
     open_validators: bool = False,
     with_history: bool = False,
     lease: bool = False,
+    monitor: bool = False,
     accel: str = AccelMode.AUTO,
     image: str = "",
     folder: str = "",
@@ -82,7 +84,7 @@ def up(
     if not own:
         _prepare(chosen, kind)
     counts = int(multi_node), int(memory) or plan.MEMORY
-    spec = plan.FleetSpec(network, int(sentries), kind, *counts, key, open_validators, with_history, lease)
+    spec = plan.FleetSpec(network, int(sentries), kind, *counts, key, open_validators, with_history, lease, monitor)
     with progress() as told:
         fleet = story.up(spec, _folder(folder), told, image=own, acceleration=AccelMode(accel))
         silent = _first_signatures(fleet, told)
@@ -198,6 +200,8 @@ def _tell(fleet: fleets.Fleet, silent: Sequence[str]) -> None:
     for name in silent:
         output.say(f"ready, but no block has its signature yet: {name}")
         output.say("  try: ./invoke fleet status --watch")
+    for name, url in fleet.state.pages.items():
+        output.say(f"{name}: {url}")
     output.say("it keeps running; to end it: ./invoke fleet down")
     if late or silent:
         raise Exit(code=1)
