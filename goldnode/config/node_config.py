@@ -26,7 +26,7 @@ from goldnode.config.choices import MeshKind
 from goldnode.config.document import Reader
 from goldnode.config.jvm_options import HEAP, HEAP_MEANING, USUAL, Collector, JvmSettings, refusal
 from goldnode.config.node_entry import HOSTED_ROLES, SERVICE_ROLES, NodeEntry
-from goldnode.forms import ROLE, SHA256, is_endpoint
+from goldnode.forms import ROLE, SHA256, is_endpoint, is_host, is_port
 
 VERSION = 1
 DEVICE = re.compile(r"root|/dev/[A-Za-z0-9._/-]+|(?:LABEL|UUID)=[A-Za-z0-9._-]{1,64}")
@@ -40,6 +40,11 @@ NOTIFY = re.compile(
 NOTIFY_MEANING = (
     "https://HOST/PATH (webhook), ntfy+https://HOST/TOPIC, pagerduty:KEY or smtps://USER:SECRET@HOST/TO@ADDRESS"
 )
+#: Where a machine's journal may go.
+LOG_RECEIVER = re.compile(r"syslog\+tls://([A-Za-z0-9.-]+|\[[0-9a-f:]+\])(?::([0-9]{1,5}))?")
+#: The usual port of syslog over TLS (RFC 5425).
+SYSLOG_TLS = 6514
+PEM = re.compile(r"(?:-----BEGIN CERTIFICATE-----\s[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----\s*){1,16}")
 #: Most nodes one machine carries: the port blocks of ``goldnode.node.plan.ports`` stay below 32768.
 MAX_NODES = 30
 
@@ -49,6 +54,21 @@ class OutgoingRule(StrEnum):
 
     OPEN = "open"
     STRICT = "strict"
+
+
+@dataclass(frozen=True, slots=True)
+class LogReceiver:
+    """Whom a machine sends its journal to.
+
+    Attributes:
+        host: A name or an address; its certificate must be for that.
+        port: TCP.
+        ca: Certificates of whoever may have signed it, PEM; empty for those that Debian trusts.
+    """
+
+    host: str
+    port: int = SYSLOG_TLS
+    ca: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +89,7 @@ class NodeConfig:
         serve_rendezvous: Whether the machine is also a rendezvous for others.
         jvm: How its JVM is started, where its nodes share one.
         notify: Whom the machine tells of its alerts; each a secret.
+        logs: Whom the machine sends its journal to; None for nobody.
         nodes: At least one.
     """
 
@@ -86,6 +107,7 @@ class NodeConfig:
     serve_rendezvous: bool = False
     jvm: JvmSettings = USUAL
     notify: tuple[str, ...] = ()
+    logs: LogReceiver | None = None
 
 
 MULTI_NODE = "multi-node"
@@ -124,6 +146,7 @@ def parse(text: str, file: str = "node.yaml") -> NodeConfig:
         serve_rendezvous=reader.flag("serve_rendezvous", default=role == "rendezvous"),
         jvm=_jvm(reader.section("jvm")),
         notify=reader.texts("notify", NOTIFY, NOTIFY_MEANING, most=8, secret=True),
+        logs=_logs(reader.section("logs")) if "logs" in reader else None,
     )
     if "jvm" in reader and not any(entry.role in HOSTED_ROLES for entry in config.nodes):
         reader.fault("jvm", "has no meaning for nodes that are no part of a JVM", fix="remove it")
@@ -137,6 +160,21 @@ def parse(text: str, file: str = "node.yaml") -> NodeConfig:
                      fix="write mesh: wireguard")  # fmt: skip
     reader.finish(hint=f"goldnode check {file}")
     return config
+
+
+def _logs(reader: Reader) -> LogReceiver | None:
+    """Whom the journal goes to."""
+    to = reader.text("to", LOG_RECEIVER, "syslog+tls://HOST or syslog+tls://HOST:PORT")
+    ca = reader.text("ca", PEM, "certificates as PEM, from -----BEGIN CERTIFICATE----- on", "")
+    reader.close()
+    found = LOG_RECEIVER.fullmatch(to)
+    if not found:
+        return None
+    host, port = found[1], found[2] or str(SYSLOG_TLS)
+    if not is_host(host) or not is_port(port):
+        reader.fault("to", "is no machine's name or address", fix="write to: syslog+tls://logs.example.org:6514")
+        return None
+    return LogReceiver(host, int(port), ca)
 
 
 def _jvm(reader: Reader) -> JvmSettings:

@@ -106,6 +106,8 @@ TOOLS: dict[Need, tuple[Tool, ...]] = {
         Tool("promtool", "prometheus"),
         Tool("prometheus-alertmanager", "prometheus-alertmanager"),
         Tool("prometheus-node-exporter", "prometheus-node-exporter"),
+        Tool("/usr/sbin/rsyslogd", "rsyslog"),
+        Tool("/usr/share/doc/rsyslog-gnutls", "rsyslog-gnutls"),
         Tool("ssh-keygen", "openssh-client"),
         Tool("sfdisk", "fdisk"),
         Tool("cryptsetup", "cryptsetup-bin"),

@@ -10,7 +10,7 @@ from goldnode.config.role import RoleKind
 from goldnode.errors import Fault, InputError
 from goldnode.files import sha256_file
 from goldnode.node.layout import Layout
-from goldnode.node.plan import setting_check
+from goldnode.node.plan import log_shipping, setting_check
 from goldnode.node.plan.inputs import ImageFacts
 from goldnode.node.plan.plan import UPGRADER
 
@@ -72,6 +72,9 @@ def _misfits(config: NodeConfig, image: ImageFacts, layout: Layout) -> Iterator[
                     "use an image that was baked where the Go module proxy answers")  # fmt: skip
     if RoleKind.HOSTED in kinds.values() and config.data != "root":
         yield Fault("node.yaml", 0, "data", config.data, "nodes of a JVM keep their data on the root disk", "remove it")
+    if config.logs and not layout.at(log_shipping.PROGRAM).exists():
+        yield Fault("node.yaml", 0, "logs", config.logs.host, "this image has nothing that sends logs",
+                    f"remove it, or bake with {log_shipping.PACKAGE} among the network file's packages:")  # fmt: skip
     if config.unattended_upgrades and not layout.at(UPGRADER).exists():
         yield Fault("node.yaml", 0, "unattended_upgrades", "true", "this image is replaced, not patched in place",
                     "remove it, or bake with unattended-upgrades among the packages: of the network file")  # fmt: skip

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from goldnode.config.choices import ConsensusKey
@@ -16,7 +16,7 @@ from goldnode.config.daemon import Family
 from goldnode.config.node_config import NodeConfig, OutgoingRule
 from goldnode.config.role import Audience, CatchUpFrom, Role, RoleKind
 from goldnode.node.layout import Layout
-from goldnode.node.plan import firewall
+from goldnode.node.plan import firewall, log_shipping
 from goldnode.node.plan.inputs import ImageFacts, NodeFacts
 from goldnode.node.plan.mesh import MeshPlan, mesh_plan, signer_ends
 from goldnode.node.plan.node_plan import arguments, config_files
@@ -92,6 +92,7 @@ class Plan:
         meshes: One end of a mesh per node.
         ruleset: The firewall's file, one of ``files``.
         units: Units that should be running; started without waiting.
+        reads: The folder that a unit reads when it starts and never again.
     """
 
     folders: tuple[FolderPlan, ...] = ()
@@ -101,6 +102,7 @@ class Plan:
     meshes: tuple[MeshPlan, ...] = ()
     ruleset: Path | None = None
     units: tuple[str, ...] = ()
+    reads: Mapping[str, Path] = field(default_factory=dict)
 
 
 def plan(config: NodeConfig, image: ImageFacts, nodes: Sequence[NodeFacts], layout: Layout) -> Plan:
@@ -129,6 +131,7 @@ def plan(config: NodeConfig, image: ImageFacts, nodes: Sequence[NodeFacts], layo
         meshes=tuple(mesh_plan(config.mesh, node) for node in nodes),
         ruleset=ruleset.path,
         units=(*_units(config, image), *(unit for node in nodes for unit in _lease_units(node))),
+        reads={log_shipping.UNIT: layout.at(log_shipping.SETTINGS).parent} if config.logs else {},
     )
 
 
@@ -192,6 +195,11 @@ def _machine_files(
         # wasmvm compiles contracts to machine code in memory.
         path = "/run/systemd/system/goldnode-node@.service.d/10-network.conf"
         yield FilePlan(layout.at(path), "[Service]\nMemoryDenyWriteExecute=no\n")
+    if config.logs:
+        if config.logs.ca:
+            yield FilePlan(layout.at(log_shipping.CA), config.logs.ca)
+        trusted = log_shipping.CA if config.logs.ca else log_shipping.USUAL_CA
+        yield FilePlan(layout.at(log_shipping.SETTINGS), log_shipping.settings(config.logs, trusted))
     if config.unattended_upgrades:
         yield FilePlan(layout.at("/etc/apt/apt.conf.d/20auto-upgrades"), UPGRADE_DAILY)
     if image.network.sysctls:
@@ -222,6 +230,8 @@ def _units(config: NodeConfig, image: ImageFacts) -> Iterator[str]:
     if image.deferred:
         yield FETCH
     yield from UPGRADE_TIMERS if config.unattended_upgrades else ()
+    if config.logs:
+        yield log_shipping.UNIT
     roles = [image.roles[entry.role] for entry in config.nodes]
     yield from sorted({role.unit for role in roles if role.kind is RoleKind.HOSTED})
     # Even if every node is refused there is an agent, which says why.

@@ -66,6 +66,8 @@ def apply(plan: Plan, system: System) -> Changes:
     for name, unit in system.units(*plan.units).items():
         if not unit.active:
             system.start(name)
+        elif (folder := plan.reads.get(name)) and any(folder in path.parents for path in written):
+            system.restart(name)
     return Changes(tuple(written), folders)
 
 

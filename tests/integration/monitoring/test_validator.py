@@ -21,7 +21,7 @@ from tests.support.monitors import Monitors, monitors
 from tests.support.order_lab import operators_folder
 from tests.support.waiting import until
 
-pytestmark = [pytest.mark.root, pytest.mark.long]
+pytestmark = [pytest.mark.root, pytest.mark.long, pytest.mark.timeout(1800)]
 SERVER = f"http://{WORLD[0].address}:{RPC_PORT}"
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from goldnode.fleet import external_validators, genesis, history
 from goldnode.fleet.genesis import Validator
+from goldnode.fleet.plan import PACE
 from goldnode.node import configure, node_yaml
 from goldnode.node.keys import archive
 from goldnode.node.keys.cometbft_keys import Key
@@ -108,13 +109,14 @@ def write_genesis(
     *,
     past: bool = False,
     quick: bool = False,
+    pace: int = PACE,
     change: genesis.Change = lambda _: None,
 ) -> None:
     """A chain of the world's two validators, and the hidden ones with their powers.
 
     The world's two need each other, and suffice when the hidden ones together have less than 15.  With
     a ``past`` they are quick until they rest, keep few blocks, take snapshots and serve RPC to the fleet's network;
-    ``quick`` without a past.
+    ``quick`` without a past.  Without either there are ``pace`` seconds between blocks.
     """
     validators = [Validator(who.name, who.key, POWER) for who in WORLD]
     validators += [Validator(f"hidden-{n}", key, power) for n, (key, power) in enumerate(hidden.items())]
@@ -131,4 +133,4 @@ def write_genesis(
         more = history.settings(who, external_validators.RPC) if past else None
         if quick:
             more = daemon_config.merge(history.serving(who, external_validators.RPC), QUICK)
-        external_validators.prepare(fleet.home(who), who, WORLD, fleet.program, made, more=more)
+        external_validators.prepare(fleet.home(who), who, WORLD, fleet.program, made, pace, more)

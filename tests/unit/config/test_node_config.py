@@ -21,6 +21,7 @@ from goldnode.paths import REPOSITORY
 SCHEMA = json.loads((REPOSITORY / "cloud-init" / "node.schema.json").read_text())
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA, format_checker=jsonschema.FormatChecker(["ipv4", "ipv6"]))
 
+PEM = "-----BEGIN CERTIFICATE-----\nMIIB+/==\n-----END CERTIFICATE-----\n"
 PLAIN: dict[str, Any] = {
     "version": 1,
     "role": "validator",
@@ -45,6 +46,7 @@ FULL: dict[str, Any] = {
     "peers": ["a" * 40 + "@203.0.113.5:26656"],
     "config": {"config.toml": {"mempool.size": 9000}},
     "metrics": ["10.0.0.0/8"],
+    "logs": {"to": "syslog+tls://logs.example.org", "ca": PEM},
 }
 #: A sentry that a remote signer of three machines dials.
 SIGNED_SENTRY: dict[str, Any] = {**FULL, "role": "sentry", "signer_keys": [each * 43 + "=" for each in "ABC"]}
@@ -117,6 +119,11 @@ WRONG: list[tuple[dict[str, Any], str, Any]] = [
     (PLAIN, "min_sentries", True),
     (PLAIN, "addresses", ["example.org"]),
     (PLAIN, "unattended_upgrades", "yes"),
+    (PLAIN, "logs", "syslog+tls://logs.example.org"),
+    (PLAIN, "logs", {"ca": PEM}),
+    (PLAIN, "logs", {"to": "syslog://logs.example.org"}),
+    (PLAIN, "logs", {"to": 'syslog+tls://logs.example.org" port="1'}),
+    (PLAIN, "logs", {"to": "syslog+tls://logs.example.org", "ca": "MIIB"}),
     (PLAIN, "nodes", [{"name": "a", "role": "sentry"}]),
     (PLAIN, "signer_keys", ["A" * 43 + "="]),
     (PLAIN, "ssh_keys", ["command=x ssh-ed25519 AAAA"]),

@@ -12,11 +12,12 @@ import pytest
 from goldnode.config.choices import MeshKind
 from goldnode.errors import ImageError, InputError
 from goldnode.node.layout import Layout
-from goldnode.node.plan import firewall
+from goldnode.node.plan import firewall, log_shipping
 from goldnode.node.plan.inputs import read_image
 from goldnode.node.plan.peers import mesh_address
 from goldnode.node.system import apply
 from tests.support.node_lab import Cluster, Tree
+from tests.unit.config.test_node_config import PEM
 
 #: The program that has a validator's key where a lease is kept.
 SIGNER = "/usr/lib/goldnode/bin/goldnode-signer"
@@ -201,6 +202,31 @@ def test_upgrades_run_where_the_image_has_them(tree: Tree) -> None:
 
     assert {"start apt-daily.timer", "start apt-daily-upgrade.timer"} <= set(tree.system.done)
     assert 'Unattended-Upgrade "1";' in tree.layout.at("/etc/apt/apt.conf.d/20auto-upgrades").read_text()
+
+
+def test_logs_are_sent_where_the_image_can(tree: Tree) -> None:
+    """`logs:` starts rsyslog with settings of ours; an image without the program refuses it."""
+    logs = {"to": "syslog+tls://logs.example.org", "ca": PEM}
+    tree.node_yaml("sentry", Cluster().invite("sentry"), "s-1", logs=logs)
+    with pytest.raises(InputError, match="nothing that sends logs"):
+        tree.configure()
+    assert [] == tree.system.done
+
+    tree.write(log_shipping.PROGRAM, "")
+    tree.configure()
+
+    assert f"start {log_shipping.UNIT}" in tree.system.done
+    assert 'target="logs.example.org" port="6514"' in tree.layout.at(log_shipping.SETTINGS).read_text()
+    assert PEM == tree.layout.at(log_shipping.CA).read_text()
+
+
+def test_without_a_receiver_nothing_of_logs_is_there(tree: Tree) -> None:
+    """Off by default."""
+    tree.node_yaml("sentry", Cluster().invite("sentry"), "s-1")
+    tree.configure()
+
+    assert not tree.layout.at(log_shipping.SETTINGS).exists()
+    assert f"start {log_shipping.UNIT}" not in tree.system.done
 
 
 def test_an_image_without_the_signer_has_no_leases(tree: Tree) -> None:
