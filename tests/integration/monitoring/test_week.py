@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -56,7 +57,7 @@ def week(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Week]:
     tools = programs(tmp_path_factory.mktemp("programs"), name="localwasm")
     with fleet(tmp_path_factory.mktemp("fleet"), tools, name="localwasm") as made:
         write_genesis(made, {KEY: 10}, pace=PACE)
-        more = {"config": {"config.toml": timing(PACE)}}
+        more: dict[str, Any] = {"config": {"config.toml": timing(PACE)}}
         validator = made.add("val-1", "validator", consensus_key="existing", min_sentries=2, **more)
         sentries = [made.add(name, "sentry", **more) for name in ("s-1", "s-2")]
         bring(validator, KEY)
