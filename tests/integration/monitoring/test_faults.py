@@ -11,6 +11,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
         for host in (*sentries, validator):
             exporter = ["prometheus-node-exporter", f"--web.listen-address=127.0.0.1:{HOST_PORT}"]
             stack.enter_context(made.inside(host.space, exporter))
+            _image_of(host, datetime.now(UTC).date())
             host.boot()
         assert until(lambda: all(sentry.node() for sentry in sentries), 60)
         made.outside(sentries)
@@ -294,18 +296,20 @@ def test_an_upgrade_whose_binary_is_missing(watched: Watched) -> None:
 
 def test_an_old_image(watched: Watched) -> None:
     """The date of its Debian packages tells."""
-    sentry = watched.sentries[0]
-    facts = sentry.tree.layout.library / "image.json"
-    before = facts.read_text() if facts.exists() else ""
-    facts.write_text(json.dumps({"debian": {"suite": "trixie", "date": "2024-01-01"}}))
+    sentry, today = watched.sentries[0], datetime.now(UTC).date()
+    _image_of(sentry, today - timedelta(days=40))
     sentry.boot()
 
     watched.raises("ImageOld")
-    facts.unlink()
-    if before:
-        facts.write_text(before)
+    _image_of(sentry, today)
     sentry.boot()
     watched.resolves("ImageOld")
+
+
+def _image_of(host: Host, day: date) -> None:
+    """A machine's image is of a day's Debian packages."""
+    facts = host.tree.layout.library / "image.json"
+    facts.write_text(json.dumps({"debian": {"suite": "trixie", "date": day.isoformat()}}))
 
 
 def _kill_daemon(host: Host) -> None:
