@@ -40,7 +40,7 @@ def test_its_pages_are_printed_and_show_real_machines(watched: tuple[Fleet, str]
     assert until(lambda: not _query(pages["Prometheus"], 'ALERTS{alertstate="firing"}'), 180, 5)
     state = json.loads(_read(f"{pages['watch']}state.json"))
     assert {node.name for vm in fleet.state.vms for node in vm.nodes} == {node["name"] for node in state["nodes"]}
-    print({name: url for name, url in pages.items()}, [(node["name"], node["state"]) for node in state["nodes"]])
+    print(dict(pages), [(node["name"], node["state"]) for node in state["nodes"]])
 
 
 def test_a_machine_that_loses_power_is_told_of(watched: tuple[Fleet, str]) -> None:
