@@ -93,6 +93,9 @@ def monitors(fleet: Fleet, hosts: list[Host]) -> Iterator[Monitors]:
     """
     folder = fleet.folder / "monitors"
     folder.mkdir()
+    telling = yaml.safe_load((MONITORING / "alertmanager.example.yml").read_text())
+    telling["route"] |= {"group_wait": "5s", "group_interval": "10s"}
+    (folder / "alertmanager.yml").write_text(yaml.safe_dump(telling))
     settings = yaml.safe_load((MONITORING / "prometheus.example.yml").read_text())
     settings["global"] = {"scrape_interval": "5s", "evaluation_interval": "5s"}
     settings["rule_files"] = [str(MONITORING / "alerts.yml")]
@@ -102,7 +105,7 @@ def monitors(fleet: Fleet, hosts: list[Host]) -> Iterator[Monitors]:
     with contextlib.ExitStack() as stack:
         for name, argv in (
             ("webhook", ["python3", "-c", _HOOK, WEBHOOK]),
-            ("alertmanager", ["prometheus-alertmanager", "--config.file", MONITORING / "alertmanager.example.yml",
+            ("alertmanager", ["prometheus-alertmanager", "--config.file", folder / "alertmanager.yml",
                               "--storage.path", folder / "alertmanager", "--cluster.listen-address=",
                               "--web.listen-address", f"127.0.0.1:{ALERTMANAGER}"]),
             ("prometheus", ["prometheus", "--config.file", folder / "prometheus.yml",

@@ -21,6 +21,7 @@ from goldnode.node.preflight import FREE_BYTES
 OFF, UNRENEWED = 2.0, 45.0
 #: Part of the blocks that may be missed at which a validator is near jail; part of a disk that is low.
 NEAR, LOW = 0.5, 0.1
+_RUNS = (NodeState.SIGNING, NodeState.NOT_SIGNING, NodeState.STALLED)
 _DOWN = (NodeState.STOPPED, NodeState.STARTING, NodeState.CRASHING, NodeState.STUCK)
 
 
@@ -85,7 +86,9 @@ def _disk(name: str, seen: Vitals) -> Iterator[Alert]:
 
 def _lease_and_upgrade(report: NodeReport, now: float) -> Iterator[Alert]:
     name, lease, coming = report.name, report.lease, report.upgrades.coming
-    if lease and lease.state == "held" and lease.renewed and now - lease.renewed > UNRENEWED:
+    unrenewed = lease is not None and lease.state == "held" and lease.renewed and now - lease.renewed > UNRENEWED
+    # A daemon that does not run renews nothing, and is told of as that.
+    if lease and unrenewed and report.health.state in _RUNS:
         said = f"the lease of {name} was not renewed for {now - lease.renewed:.0f} s: it soon stops signing"
         yield Alert("LeaseStoreUnreachable", name, Severity.CRITICAL, said)
     if coming and coming.binary is not Binary.VERIFIED:

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from goldnode.fleet.plan import NETWORK
+from goldnode.fleet.plan import NETWORK, PACE
 from goldnode.node.agent.metrics_page import HOST_PORT
 from goldnode.node.keys.cometbft_keys import Key
 from goldnode.node.plan.upgrade import program
@@ -116,6 +116,8 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
             exporter = ["prometheus-node-exporter", f"--web.listen-address=127.0.0.1:{HOST_PORT}"]
             stack.enter_context(made.inside(host.space, exporter))
             _image_of(host, datetime.now(UTC).date())
+            path = host.tree.layout.library / "network.json"
+            path.write_text(json.dumps(json.loads(path.read_text()) | {"block_time": PACE}))
             host.boot()
         assert until(lambda: all(sentry.node() for sentry in sentries), 60)
         made.outside(sentries)

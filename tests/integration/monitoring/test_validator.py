@@ -113,7 +113,9 @@ def test_a_validators_life_by_commands(running: tuple[Fleet, Host, Monitors]) ->
 
 def test_without_a_keyring_the_transaction_is_written_for_another_signer(running: tuple[Fleet, Host, Monitors]) -> None:
     """The same transaction, unsigned, with fee and account; nothing is sent."""
-    made, _, _ = running
+    made, validator, _ = running
+    known = {"signing", "not in the validator set"}
+    assert until(lambda: validator.node().get("state") in known, 120), validator.node()
     at = ["--keyring-backend", "test", "--keyring-dir", made.folder / "voters"]
     address = _chain(made, ["keys", "show", "alice", "--address", *at]).strip()
     out = made.folder / "tx.json"
