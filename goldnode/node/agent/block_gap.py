@@ -1,8 +1,7 @@
 """When an order may restart a validator: right after a block, so that it is back before the next one is signed.
 
-A daemon starts in two or three seconds, and most chains wait about as long, or longer, between a block and the votes
-on the next one.  A restart at any other moment costs a signature; one in this gap costs none, unless the machine is
-slow or the chain quicker than that.
+Most chains wait for seconds between a block and the votes on the next one.  A restart in this gap costs no signature if
+the daemon starts in less than that; at any other moment it has less time.
 """
 
 from __future__ import annotations

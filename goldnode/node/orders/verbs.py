@@ -59,7 +59,7 @@ class Bench:
         system: The running machine.
         binding: Digest of the machine.
         reconfigure: Checks a node.yaml and puts it in force; returns whether the node's daemon must restart.
-        restart: Restarts the node's daemon, at a moment at which a validator misses no block by it.
+        restart: Restarts the node's daemon; a validator's right after a block.
     """
 
     layout: Layout
