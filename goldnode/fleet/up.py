@@ -50,6 +50,7 @@ def up(
     image: Path | None = None,
     acceleration: accel.AccelMode = accel.AccelMode.AUTO,
     planned: Sequence[VmSpec] = (),
+    timeout: float = TIMEOUT,
 ) -> Fleet:
     """Start a fleet; it keeps running when we end.
 
@@ -60,6 +61,7 @@ def up(
         image: A sealed image of the network; None bakes it, which is instant if nothing has changed.
         acceleration: `auto`, `kvm` or `tcg`.
         planned: The machines, if they differ from those of the spec.
+        timeout: Seconds for the machines to boot, and again for their nodes to get ready.
 
     Raises:
         UsageError: A fleet is running there, or the spec is invalid.
@@ -95,7 +97,7 @@ def up(
         if spec.history:
             with progress.step("history for the chain") as step:
                 start_external(fleet, daemon)
-                history.wait(fleet.external(), TIMEOUT, step.note)
+                history.wait(fleet.external(), timeout, step.note)
                 rest(fleet)
                 start_external(fleet, daemon)
         with progress.step("machines"):
@@ -108,10 +110,10 @@ def up(
                 monitoring.start(fleet)
         with progress.step("power-on to ready") as step:
             # The chain starts once its machines are there: earlier, it would only run ahead of them.
-            _wait_configured(fleet, TIMEOUT)
+            _wait_configured(fleet, timeout)
             if not spec.history:
                 start_external(fleet, daemon)
-            wait_ready(fleet, TIMEOUT, step.note)
+            wait_ready(fleet, timeout, step.note)
     except BaseException:
         down(folder)
         raise

@@ -84,8 +84,7 @@ class Catcher:
             case Phase.DONE | Phase.REPLAY:
                 return ""
             case Phase.STATE_SYNC:
-                self._moved = now
-                return "" if facts.trust == record.trust else "state sync: configuring it"
+                return self._begin(facts, record, now)
             case Phase.GIVEN_UP:
                 return self._gave_up(facts, record)
             case Phase.SNAPSHOT | Phase.INSTALLING:
@@ -95,6 +94,15 @@ class Catcher:
         if facts.role.catch_up is CatchUpFrom.NETWORK and not self._known(facts).state_sync:
             return self._restore(facts, record) if self._known(facts).snapshot else ""
         return self._find(facts, record, now)
+
+    def _begin(self, facts: NodeFacts, record: CatchUpState, now: float) -> str:
+        """Begin a state sync, or begin it anew: no daemon continues one, and what is left of one is in its way."""
+        if facts.trust != record.trust:
+            return "state sync: configuring it"
+        if catch_up.has_databases(facts.layout) and not facts.layout.height.exists():
+            self._give_back(facts)
+        self._moved = now
+        return ""
 
     def watch(self, facts: NodeFacts, health: Health, now: float) -> str:
         """A running daemon's progress in catching up, for people; empty at the tip.  A failed sync is stopped."""

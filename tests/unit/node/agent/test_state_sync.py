@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from goldnode.node import catch_up
@@ -10,6 +11,7 @@ from goldnode.node.agent.state_sync import Catcher
 from goldnode.node.catch_up import CatchUpState, Phase
 from goldnode.node.plan.catch_up import Header, Reached, Tip, Trust
 from goldnode.node.plan.inputs import NodeFacts, read_image
+from goldnode.node.versions import upgrades
 from tests.support.node_lab import Cluster, Tree
 
 CHUNK = "Applied snapshot chunk to ABCI app chunk=%d format=3 height=20 module=statesync total=40"
@@ -53,3 +55,29 @@ def test_each_way_is_told_in_numbers(tmp_path: Path) -> None:
     assert [
         Reached("asking"), Reached("state-sync", 0.3), Reached("blocks", behind=3400), Reached(), Reached("given-up"),
     ] == reached  # fmt: skip
+
+
+def test_a_sync_that_was_cut_off_begins_anew(tmp_path: Path) -> None:
+    """No daemon continues one: what it left is deleted before the next start, and the keys beside it stay."""
+    _, facts, catcher = sentry(tmp_path)
+    node = facts.layout
+    catch_up.write(node, CatchUpState(Phase.STATE_SYNC, 1, TRUST))
+    (node.home / "data" / "application.db").mkdir(parents=True)
+    before = node.node_key.read_bytes()
+    said = catcher.before_start(replace(facts, trust=TRUST), 10.0)
+
+    assert ("", False) == (said, catch_up.has_databases(node))
+    assert before == node.node_key.read_bytes()
+    assert CatchUpState(Phase.STATE_SYNC, 1, TRUST) == catch_up.read(node)
+
+
+def test_a_sync_that_was_seen_to_end_is_left_alone(tmp_path: Path) -> None:
+    """A height of this node is known, so its databases are a state, whatever the record says."""
+    _, facts, catcher = sentry(tmp_path)
+    node = facts.layout
+    catch_up.write(node, CatchUpState(Phase.STATE_SYNC, 1, TRUST))
+    (node.home / "data" / "application.db").mkdir(parents=True)
+    upgrades.note_height(node, 40)
+    catcher.before_start(replace(facts, trust=TRUST), 10.0)
+
+    assert catch_up.has_databases(node)
