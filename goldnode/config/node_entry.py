@@ -35,7 +35,7 @@ SERVICE_ROLES = frozenset({"rendezvous"})
 #: Roles of nodes that share one JVM: a JVM network has no sentries, so there is nobody to meet.
 HOSTED_ROLES = frozenset({"hosted"})
 #: What only a node of a JVM can have.
-JVM_KEYS = ("arguments", "properties", "log")
+JVM_KEYS = ("arguments", "properties", "log", "ports_from")
 #: How much a node of a JVM logs, in words that java.util.logging and logback both know.
 LOG_LEVELS = ("error", "warn", "info", "debug", "trace")
 WORD = re.compile(r"[^\x00-\x1f\x7f]{1,2000}")
@@ -67,6 +67,7 @@ class NodeEntry:
         arguments: Of a node in a JVM: words after those of the network file.
         properties: Of a node in a JVM: system properties that only it sees.
         log: Of a node in a JVM: how much it logs, one of ``LOG_LEVELS``; empty for the program's own choice.
+        ports_from: Of a node in a JVM: addresses or networks that may reach its ports; nobody else may.
     """
 
     name: str
@@ -86,6 +87,7 @@ class NodeEntry:
     arguments: tuple[str, ...] = ()
     properties: Mapping[str, str] = field(default_factory=dict)
     log: str = ""
+    ports_from: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +160,7 @@ def read(reader: Reader, role: str, shared: Shared) -> NodeEntry:
         arguments=reader.words("arguments", WORD, "words of the program's command line"),
         properties=_properties(reader.section("properties")),
         log=reader.choice("log", LOG_LEVELS) if "log" in reader else "",
+        ports_from=addresses(reader, "ports_from", network=True),
     )
 
 

@@ -86,7 +86,7 @@ def configure(
 def put(layout: Layout, found: ConfiguredMachine, system: System, phases: Phases = SILENT) -> apply.Changes:
     """Apply what was prepared, and record which nodes may not run."""
     with phases.phase("plan"):
-        wanted = plan(found.config, found.image, list(found.facts.values()), layout)
+        wanted = plan(found.config, found.image, list(found.facts.values()), layout, found.blocks)
     with phases.phase("apply"):
         changes = apply.apply(wanted, system)
     if not blocks.remember(layout, found.blocks) and layout.applied.exists():

@@ -7,9 +7,10 @@ nothing.  The same function plans for a machine with one node and for one with t
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from goldnode.config.choices import ConsensusKey
 from goldnode.config.daemon import Family
@@ -21,7 +22,7 @@ from goldnode.node.plan.inputs import ImageFacts, NodeFacts
 from goldnode.node.plan.mesh import MeshPlan, mesh_plan, signer_ends
 from goldnode.node.plan.node_plan import arguments, config_files
 from goldnode.node.plan.peers import mesh_address
-from goldnode.node.plan.ports import METRICS
+from goldnode.node.plan.ports import BASE, BLOCK, METRICS
 
 AGENT = "goldnode-agent.service"
 FETCH = "goldnode-fetch.service"
@@ -105,7 +106,13 @@ class Plan:
     reads: Mapping[str, Path] = field(default_factory=dict)
 
 
-def plan(config: NodeConfig, image: ImageFacts, nodes: Sequence[NodeFacts], layout: Layout) -> Plan:
+def plan(
+    config: NodeConfig,
+    image: ImageFacts,
+    nodes: Sequence[NodeFacts],
+    layout: Layout,
+    blocks: Mapping[str, int] = MappingProxyType({}),
+) -> Plan:
     """Plan the machine.
 
     Args:
@@ -113,8 +120,10 @@ def plan(config: NodeConfig, image: ImageFacts, nodes: Sequence[NodeFacts], layo
         image: What the bake put on the disk.
         nodes: What is known about each node that may run; refused nodes are absent.
         layout: The machine's paths.
+        blocks: Its nodes, each with its block of ports; asked for nodes of a JVM.
     """
-    ruleset = FilePlan(layout.at("/etc/goldnode/nftables.d/goldnode.nft"), _ruleset(config, image, nodes))
+    rules = _ruleset(config, image, nodes, _hosted_openings(config, image, blocks))
+    ruleset = FilePlan(layout.at("/etc/goldnode/nftables.d/goldnode.nft"), rules)
     files = [ruleset, *_machine_files(config, image, nodes, layout)]
     for node in nodes:
         files += [FilePlan(path, text, 0o640, node.layout.user) for path, text in config_files(node, image).items()]
@@ -239,13 +248,24 @@ def _units(config: NodeConfig, image: ImageFacts) -> Iterator[str]:
         yield AGENT
 
 
-def _ruleset(config: NodeConfig, image: ImageFacts, nodes: Sequence[NodeFacts]) -> str:
+def _hosted_openings(config: NodeConfig, image: ImageFacts, blocks: Mapping[str, int]) -> Iterator[firewall.Opening]:
+    """The ports of nodes of a JVM, for those that node.yaml names: their peers on other machines, their users."""
+    for entry in config.nodes:
+        if entry.ports_from:
+            for name, offset in image.network.ports.items():
+                number = BASE + BLOCK * blocks[entry.name] + offset
+                yield firewall.Opening(number, "tcp", entry.ports_from, f"{entry.name} {name}")
+
+
+def _ruleset(
+    config: NodeConfig, image: ImageFacts, nodes: Sequence[NodeFacts], hosted: Iterable[firewall.Opening]
+) -> str:
     base = image.roles["common"]
     machine: dict[Audience, Sequence[str]] = {
         Audience.SSH: (config.ssh_from or ("0.0.0.0/0", "::/0")) if config.ssh_keys else (),
         Audience.METRICS: sorted({source for node in nodes for source in node.entry.metrics}),
     }
-    openings = list(_openings(base, {"metrics": METRICS}, machine, "machine", ""))
+    openings = [*_openings(base, {"metrics": METRICS}, machine, "machine", ""), *hosted]
     for name in {config.role, *(["rendezvous"] if config.serve_rendezvous else [])} & image.roles.keys():
         if image.roles[name].kind is RoleKind.SERVICE:
             openings += _openings(image.roles[name], {}, machine, name, "")

@@ -69,6 +69,19 @@ def test_a_jvm_machine_needs_no_cluster(tree: Tree) -> None:
     assert "dport 26" not in tree.layout.at("/etc/goldnode/nftables.d/goldnode.nft").read_text()
 
 
+def test_a_hosted_node_is_open_to_whom_node_yaml_names(tree: Tree) -> None:
+    """Who stands in `ports_from` reaches that node's own block of ports; its sibling's stay closed."""
+    nodes = [{"name": "alice", "role": "hosted"}, {"name": "bob", "role": "hosted", "ports_from": ["10.0.0.0/24"]}]
+    tree.write("/etc/goldnode/node.yaml", yaml.safe_dump({"version": 1, "role": "multi-node", "nodes": nodes}))
+
+    tree.configure()
+    rules = tree.layout.at("/etc/goldnode/nftables.d/goldnode.nft").read_text()
+
+    assert [f'ip saddr {{ 10.0.0.0/24 }} tcp dport {26600 + 100 + 65} accept comment "bob ledger"'] == [
+        line.strip() for line in rules.splitlines() if "dport 26" in line
+    ]
+
+
 def test_one_ledger_alone_needs_a_name_only(tree: Tree) -> None:
     """`role: hosted` is a list of one."""
     tree.write("/etc/goldnode/node.yaml", "version: 1\nrole: hosted\nname: alice\n")
