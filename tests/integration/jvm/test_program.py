@@ -16,6 +16,7 @@ OPENED = (
     "java.base/java.util.concurrent",
     "java.base/jdk.internal.vm",
     "java.base/sun.security.jca",
+    "java.base/java.net",
 )
 
 

@@ -46,9 +46,41 @@ def test_work_ends_with_its_node_wherever_it_runs(anywhere: Hosted, tmp_path: Pa
     assert (f"{name} stopped", False) == (said, beats(file))
 
 
+DEAF = ("semaphore", "queue", "sleep", "spin", "park", "wait", "accept", "read", "select")
+
+
+def test_threads_that_take_no_interrupt_end_with_their_node(anywhere: Hosted) -> None:
+    """However a library's thread ignores the end, its node starts again, and neither classes nor a sibling suffer."""
+    sibling, port = anywhere.sample(next(names)), anywhere.sample(name := next(names))
+
+    for way in DEAF:
+        ask(port, f"guest deaf {way}")
+    said = anywhere.control.act("restart", name)
+    until(lambda: anywhere.status(name).ready, "the next life")
+    until(
+        lambda: anywhere.control.figures(settled=True)["node_loaders"] <= len(anywhere.control.status()), "no classes"
+    )
+
+    assert (f"{name} starts again", "1", "1") == (said, ask(port, "count"), ask(sibling, "count"))
+
+
+def test_what_a_node_holds_is_free_for_its_next_life(anywhere: Hosted, tmp_path: Path) -> None:
+    """A port and the lock of a file that a node took and never gave back are its own again after a crash."""
+    port, words = anywhere.sample(name := next(names)), f"{free_port()},{tmp_path / 'lock'}"
+
+    first = ask(port, f"guest take {words}")
+    ask(port, "halt 137")
+    until(lambda: anywhere.status(name).restarts == 1 and anywhere.status(name).ready, "a second life")
+
+    assert ("true", "true") == (first, ask(port, f"guest take {words}"))
+    assert (
+        "goldnode: closed what the node left open: sun.nio.ch.ServerSocketChannelImpl" in anywhere.log(name).read_text()
+    )
+
+
 @pytest.mark.parametrize("work", ["stubborn-virtual", "stubborn-async", "stubborn-fork"])
 def test_work_that_does_not_end_makes_its_node_stuck(anywhere: Hosted, tmp_path: Path, work: str) -> None:
-    """Work that ignores its interruption is named, wherever it runs, and no second life is started beside it."""
+    """Work that catches whatever is thrown at it is named, and no second life is started beside it."""
     name, file = next(names), tmp_path / "beat"
     if work == "stubborn-virtual":
         modern(anywhere)

@@ -103,23 +103,42 @@ final class ClassFile {
 
     /** Goes through the instructions of every method of the class, in order. */
     void visit(Visitor visitor) {
-        int at = poolEnd + 6;
-        at += 2 + 2 * u2(at);
-        for (int table = 0; table < 2; table++) { // fields, then methods
-            int members = u2(at);
-            at += 2;
-            for (int member = 0; member < members; member++) {
-                String name = text(u2(at + 2));
-                int attributes = u2(at + 6);
-                at += 8;
-                for (int attribute = 0; attribute < attributes; attribute++) {
-                    if (text(u2(at)).equals("Code")) {
-                        visit(name, at + 14, bytes.getInt(at + 10), visitor);
-                    }
-                    at += 6 + bytes.getInt(at + 2);
-                }
+        methods((method, attribute) -> {
+            if (text(u2(attribute)).equals("Code")) {
+                String name = method.substring(0, method.indexOf('('));
+                visit(name, attribute + 14, bytes.getInt(attribute + 10), visitor);
+            }
+        });
+    }
+
+    /** Hears of every attribute of every method: the method's name with its descriptor, and where the attribute begins. */
+    interface Attributes {
+        void attribute(String method, int at);
+    }
+
+    /** Goes through the attributes of all methods. */
+    void methods(Attributes each) {
+        members(methodTable(), each);
+    }
+
+    /** Where the table of methods begins, which comes behind that of fields. */
+    int methodTable() {
+        int interfaces = poolEnd + 6;
+        return members(interfaces + 2 + 2 * u2(interfaces), (field, attribute) -> {});
+    }
+
+    private int members(int table, Attributes each) {
+        int at = table + 2;
+        for (int member = 0; member < u2(table); member++) {
+            String name = text(u2(at + 2)) + text(u2(at + 4));
+            int attributes = u2(at + 6);
+            at += 8;
+            for (int attribute = 0; attribute < attributes; attribute++) {
+                each.attribute(name, at);
+                at += 6 + bytes.getInt(at + 2);
             }
         }
+        return at;
     }
 
     private void visit(String method, int start, int length, Visitor visitor) {

@@ -39,6 +39,9 @@ public final class Host {
 
     /** What ends a thread that is in no group of a node, such as a virtual one. */
     private static void uncaught(Thread thread, Throwable error) {
+        if (error instanceof NodeExit) {
+            return;
+        }
         if (Keeper.caller() instanceof Life life) {
             life.uncaught(thread, error);
         } else {

@@ -94,6 +94,31 @@ final class Keeper implements Gate.Keeper {
                 : (ScheduledFuture<?>) original(() -> delay.invoke(work, delayed, unit));
     }
 
+    @Override
+    public void interrupted() {
+        unlessOver(caller());
+    }
+
+    private static void unlessOver(Owner owner) {
+        if (owner != null && owner.over()) {
+            throw new NodeExit();
+        }
+    }
+
+    @Override
+    public void opened(Object resource) {
+        Owner owner = caller();
+        if (owner != null) {
+            unlessOver(owner);
+            owner.own().opened.add(resource);
+        }
+    }
+
+    @Override
+    public Error ended() {
+        return new NodeExit();
+    }
+
     private interface Call {
         Object call() throws Throwable;
     }

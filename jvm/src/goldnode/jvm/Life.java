@@ -26,7 +26,7 @@ import javax.management.MBeanServer;
  *
  * <p>A life is never started twice; after its end nothing of it is kept, so its classes can be collected.
  */
-final class Life implements Owner {
+final class Life implements Owner, NodeGroup.Ending {
     /** Hears how a life goes; called on any thread, returns at once. */
     interface Listener {
         void running(Life life);
@@ -51,6 +51,7 @@ final class Life implements Owner {
     private volatile Thread.UncaughtExceptionHandler defaultHandler;
     private volatile AutoCloseable program;
     private volatile boolean stopping;
+    private volatile boolean over;
     private volatile Seen seen = Seen.nothing();
     private final Thread watching;
 
@@ -182,19 +183,43 @@ final class Life implements Owner {
         within(takeHooks(), faults);
         unwinding.countDown();
         within(List.of(group.thread("farewell", this::deregisterDrivers)), faults);
-        List<Thread> left = group.drain(millis());
+        List<Thread> left = group.drain(millis(), this);
         if (!left.isEmpty()) {
             faults.add(left.size() + " threads left: " + names(left));
             return faults;
         }
         group.pools().end(true);
+        close();
         beans.removeLeft()
                 .forEach(what -> out.println("goldnode: took out what the node left behind: " + what));
-        own.delete();
+        try {
+            own.delete();
+        } catch (NodeExit closed) {
+            out.println("goldnode: the node ended without closing its log");
+        }
         loader.close();
         out.close();
         group.discard();
         return faults;
+    }
+
+    /** Some of it may block, so it happens on a thread of its own. */
+    @Override
+    public void close() throws InterruptedException {
+        within(List.of(group.thread("close", () -> own.close()
+                .forEach(what -> out.println("goldnode: closed what the node left open: " + what)))), new ArrayList<>());
+    }
+
+    @Override
+    public void refuse() throws InterruptedException {
+        over = true;
+        Agent.refuse(loader);
+        close(); // what was opened since, in a loop around what was closed
+    }
+
+    @Override
+    public boolean over() {
+        return over;
     }
 
     /** Whether a thread still runs code of this life, its own or a shared one. */

@@ -13,7 +13,17 @@ final class NodeGroup extends ThreadGroup {
         void uncaught(Thread thread, Throwable error);
     }
 
-    private static final long GENTLE_MILLIS = 4000;
+    /** What is done to a node that does not end by itself. */
+    interface Ending {
+        /** Closes what it left open. */
+        void close() throws InterruptedException;
+
+        /** Lets none of its code begin any more. */
+        void refuse() throws InterruptedException;
+    }
+
+    /** How long each of the two friendlier ways may take. */
+    private static final long SHARE_MILLIS = 4000;
 
     private final Listener listener;
     private final NodeLoader loader;
@@ -80,15 +90,28 @@ final class NodeGroup extends ThreadGroup {
      * Waits until nothing of the node runs; at most as long as given.
      *
      * <p>First gently: forgotten pools are told to finish what they hold, for what still cleans up may
-     * need them (gRPC closes its event loops a second later, on a timer). Then pools and threads are
-     * interrupted until they end.
+     * need them (gRPC closes its event loops a second later, on a timer). Then what it left open is closed,
+     * and pools and threads are interrupted. What ignores that gets no further: {@link Ending#refuse}.
      */
-    List<Thread> drain(long millis) throws InterruptedException {
+    List<Thread> drain(long millis, Ending ending) throws InterruptedException {
+        long share = Math.min(SHARE_MILLIS, millis / 3);
+        List<Thread> left = drain(share, false);
+        if (!left.isEmpty()) {
+            ending.close();
+            left = drain(share, true);
+        }
+        if (!left.isEmpty()) {
+            ending.refuse();
+            left = drain(millis - 2 * share, true);
+        }
+        return left;
+    }
+
+    private List<Thread> drain(long millis, boolean force) throws InterruptedException {
         long begun = System.nanoTime();
         List<Thread> left = atWork();
         for (long waited = 0; !left.isEmpty() && waited < millis;
                 waited = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - begun)) {
-            boolean force = waited > Math.min(GENTLE_MILLIS, millis / 2);
             List<Thread> own = left.stream().filter(this::ours).toList(); // no shared pool ends, no shared thread
             own.forEach(thread -> Pools.shutdown(thread, force));
             if (force) {

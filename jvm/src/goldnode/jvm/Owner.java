@@ -29,6 +29,9 @@ public interface Owner {
     /** Takes a hook back; false when it was not there. */
     boolean removeHook(Thread hook);
 
+    /** Whether nothing of the node may run any more. */
+    boolean over();
+
     /** What the node has in place of further things that the JDK keeps once. */
     Belongings own();
 

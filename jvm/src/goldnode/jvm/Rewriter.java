@@ -2,7 +2,6 @@ package goldnode.jvm;
 
 import java.io.ByteArrayOutputStream;
 import java.nio.ByteBuffer;
-import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Map;
@@ -27,14 +26,13 @@ final class Rewriter {
     private final ClassFile file;
     private final Redirects redirects;
     private final ByteBuffer patched;
-    private final ByteArrayOutputStream added = new ByteArrayOutputStream();
-    private int next;
+    private final Constants constants;
 
     private Rewriter(ClassFile file, Redirects redirects) {
         this.file = file;
         this.redirects = redirects;
         this.patched = ByteBuffer.wrap(file.bytes.array().clone());
-        this.next = file.entries.length;
+        this.constants = new Constants(file);
     }
 
     /**
@@ -70,7 +68,7 @@ final class Rewriter {
     }
 
     private byte[] apply(Map<Integer, Boolean> hits, Map<Integer, String> fields) {
-        int target = addClass(redirects.target());
+        int target = constants.addClass(redirects.target());
         Set<Integer> instanceMethods = new HashSet<>();
         hits.forEach((index, instance) -> {
             patched.putShort(file.entries[index] + 1, (short) target);
@@ -82,14 +80,12 @@ final class Rewriter {
         if (!instanceMethods.isEmpty()) {
             exchangeCalls(instanceMethods);
         }
-        fields.forEach((index, method) -> exchangeReads(index, addMethod(target, method)));
-        if (next > 0xFFFF) {
-            throw new ClassFormatError("no room left in the constant pool to redirect System.exit and the like");
-        }
-        patched.putShort(8, (short) next);
-        ByteArrayOutputStream whole = new ByteArrayOutputStream(patched.capacity() + added.size());
+        fields.forEach((index, method) -> exchangeReads(index, constants.addMethod(target, method)));
+        patched.putShort(8, (short) constants.count());
+        byte[] added = constants.bytes();
+        ByteArrayOutputStream whole = new ByteArrayOutputStream(patched.capacity() + added.length);
         whole.write(patched.array(), 0, file.poolEnd);
-        whole.writeBytes(added.toByteArray());
+        whole.writeBytes(added);
         whole.write(patched.array(), file.poolEnd, patched.capacity() - file.poolEnd);
         return whole.toByteArray();
     }
@@ -121,35 +117,7 @@ final class Rewriter {
     private int addStaticForm(int method) {
         int nameAndType = file.nameAndType(method);
         int name = file.u2(file.entries[nameAndType] + 1);
-        int type = addText("(L" + file.owner(method) + ";" + file.descriptor(nameAndType).substring(1));
-        return add(ClassFile.NAME_AND_TYPE, name, type);
-    }
-
-    /** An entry for a method of the target, given as name and descriptor. */
-    private int addMethod(int target, String method) {
-        int descriptor = method.indexOf('(');
-        int name = addText(method.substring(0, descriptor));
-        int type = addText(method.substring(descriptor));
-        return add(ClassFile.METHOD, target, add(ClassFile.NAME_AND_TYPE, name, type));
-    }
-
-    private int addClass(String name) {
-        return add(ClassFile.CLASS, addText(name));
-    }
-
-    private int addText(String text) {
-        byte[] content = text.getBytes(StandardCharsets.UTF_8);
-        int index = add(ClassFile.UTF8, content.length);
-        added.writeBytes(content);
-        return index;
-    }
-
-    private int add(int tag, int... operands) {
-        added.write(tag);
-        for (int operand : operands) {
-            added.write(operand >> 8);
-            added.write(operand);
-        }
-        return next++;
+        int type = constants.addText("(L" + file.owner(method) + ";" + file.descriptor(nameAndType).substring(1));
+        return constants.add(ClassFile.NAME_AND_TYPE, name, type);
     }
 }

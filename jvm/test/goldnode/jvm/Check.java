@@ -14,7 +14,8 @@ import java.util.Objects;
  */
 public final class Check {
     private static final List<Class<?>> CLASSES = List.of(
-            RewriterTest.class, NodeLoaderTest.class, SpecTest.class, SmallPartsTest.class, PoolsTest.class);
+            RewriterTest.class, BodiesTest.class, NodeLoaderTest.class, SpecTest.class, SmallPartsTest.class,
+            PoolsTest.class);
 
     private Check() {}
 

@@ -64,6 +64,11 @@ final class Recorder implements Owner {
     }
 
     @Override
+    public boolean over() {
+        return false;
+    }
+
+    @Override
     public Belongings own() {
         return own;
     }

@@ -24,6 +24,12 @@ public final class Gate {
         ForkJoinPool pool();
 
         ScheduledFuture<?> delay(Runnable work, long delay, TimeUnit unit);
+
+        void interrupted();
+
+        void opened(Object resource);
+
+        Error ended();
     }
 
     /** Set before a class of the JDK leads here, and never again. */
@@ -53,5 +59,20 @@ public final class Gate {
 
     public static ScheduledFuture<?> delay(Runnable work, long delay, TimeUnit unit) {
         return keeper.delay(work, delay, unit);
+    }
+
+    /** Asked before an {@code InterruptedException} is made. */
+    public static void interrupted() {
+        keeper.interrupted();
+    }
+
+    /** Told of every socket, channel and selector before it is used, and of every file that is locked. */
+    public static void opened(Object resource) {
+        keeper.opened(resource);
+    }
+
+    /** What each method of a node throws that has come to its end. */
+    public static Error ended() {
+        return keeper.ended();
     }
 }

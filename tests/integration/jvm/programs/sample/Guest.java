@@ -7,6 +7,7 @@ import java.io.InputStream;
 import java.lang.management.ManagementFactory;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.net.ServerSocket;
 import java.net.Socket;
 import java.net.URI;
 import java.net.URL;
@@ -17,6 +18,10 @@ import java.nio.channels.AsynchronousFileChannel;
 import java.nio.channels.AsynchronousServerSocketChannel;
 import java.nio.channels.AsynchronousSocketChannel;
 import java.nio.channels.CompletionHandler;
+import java.nio.channels.FileChannel;
+import java.nio.channels.SelectionKey;
+import java.nio.channels.Selector;
+import java.nio.channels.ServerSocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -24,9 +29,14 @@ import java.security.Security;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ForkJoinPool;
+import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.RecursiveAction;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import java.util.logging.ConsoleHandler;
 import java.util.logging.Level;
 import java.util.logging.Logger;
@@ -35,6 +45,7 @@ import javax.management.StandardMBean;
 
 /** Uses what a JVM has once for all its programs, as a program does that has a JVM of its own. */
 public final class Guest {
+    private static final List<Object> DEAF = new CopyOnWriteArrayList<>();
     private static final List<byte[]> HELD = new ArrayList<>();
 
     private Guest() {}
@@ -58,6 +69,8 @@ public final class Guest {
             case "stubborn-async" -> CompletableFuture.runAsync(() -> beat(Path.of(word), true)).isDone();
             case "pool" -> ForkJoinPool.commonPool().submit(() -> beat(Path.of(word), false)).isDone();
             case "stubborn-fork" -> forked(Path.of(word));
+            case "deaf" -> deaf(word);
+            case "take" -> taken(word);
             case "later" -> CompletableFuture.runAsync(() -> beat(Path.of(word), false),
                     CompletableFuture.delayedExecutor(1, TimeUnit.SECONDS)).isDone();
             case "timeout" -> new CompletableFuture<String>().orTimeout(10, TimeUnit.MILLISECONDS)
@@ -210,16 +223,86 @@ public final class Guest {
             try {
                 Files.writeString(file, ".", StandardOpenOption.CREATE, StandardOpenOption.APPEND);
                 Thread.sleep(20);
-            } catch (IOException error) {
-                if (!stubborn || Files.isDirectory(file)) { // an interrupt closes a file as well
-                    return;
-                }
-            } catch (InterruptedException interrupted) {
-                if (!stubborn) {
+            } catch (Throwable error) { // an interrupt closes a file as well
+                if (!stubborn || Files.isDirectory(file)) {
                     return;
                 }
             }
         }
+    }
+
+    /** A thread of its own that takes no hint, as threads of well-known libraries do. */
+    private static String deaf(String way) throws Exception {
+        DEAF.clear();
+        CountDownLatch begun = new CountDownLatch(1);
+        Thread thread = new Thread(() -> {
+            begun.countDown();
+            hearNothing(way);
+        }, "deaf-" + way);
+        thread.setDaemon(true);
+        thread.start();
+        begun.await();
+        return "done";
+    }
+
+    private static void hearNothing(String way) {
+        Semaphore never = new Semaphore(0);
+        while (true) {
+            try {
+                switch (way) {
+                    case "semaphore" -> never.acquire();
+                    case "queue" -> new LinkedBlockingQueue<String>().take();
+                    case "sleep" -> Thread.sleep(3_600_000);
+                    case "spin" -> spin();
+                    case "park" -> parked();
+                    case "wait" -> {
+                        synchronized (never) {
+                            never.wait();
+                        }
+                    }
+                    case "accept" -> hold(new ServerSocket(0, 5, InetAddress.getLoopbackAddress())).accept();
+                    case "read" -> {
+                        ServerSocket server = hold(new ServerSocket(0, 5, InetAddress.getLoopbackAddress()));
+                        Socket client = hold(new Socket(server.getInetAddress(), server.getLocalPort()));
+                        hold(server.accept());
+                        client.getInputStream().read();
+                    }
+                    case "select" -> {
+                        ServerSocketChannel channel = hold(ServerSocketChannel.open());
+                        channel.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0)).configureBlocking(false);
+                        Selector selector = hold(Selector.open());
+                        channel.register(selector, SelectionKey.OP_ACCEPT);
+                        selector.select();
+                    }
+                    default -> throw new IllegalArgumentException(way);
+                }
+            } catch (InterruptedException | IOException ignored) {
+                // This is the point.
+            }
+        }
+    }
+
+    private static void parked() {
+        LockSupport.park();
+    }
+
+    private static void spin() {
+        for (int round = 0; round < 1000; round++) {
+            Thread.onSpinWait();
+        }
+    }
+
+    /** Kept reachable, so that no collection closes it. */
+    private static <T> T hold(T resource) {
+        DEAF.add(resource);
+        return resource;
+    }
+
+    /** Takes a port and locks a file, and closes neither. */
+    private static String taken(String words) throws IOException {
+        String[] both = words.split(",");
+        hold(ServerSocketChannel.open()).bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), Integer.parseInt(both[0])));
+        return String.valueOf(hold(hold(FileChannel.open(Path.of(both[1]), StandardOpenOption.CREATE, StandardOpenOption.WRITE)).tryLock()).isValid());
     }
 
     private static String forked(Path file) {

@@ -8,8 +8,13 @@ import java.io.PrintStream;
 import java.io.UncheckedIOException;
 import java.lang.management.ManagementFactory;
 import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
+import java.nio.channels.FileChannel;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.sql.DriverManager;
 import java.util.Timer;
 import java.util.TimerTask;
@@ -133,6 +138,10 @@ public final class Sample {
                     new StandardMBean((Runnable) () -> {}, Runnable.class),
                     new ObjectName("sample:name=" + System.getProperty("node.name")));
             java.security.Security.addProvider(new SampleProvider());
+            new ServerSocket(0, 5, InetAddress.getLoopbackAddress());
+            ServerSocketChannel.open().bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
+            FileChannel.open(Path.of(System.getProperty("user.dir"), "lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE)
+                    .lock();
         } catch (Exception error) {
             throw new IllegalStateException(error);
         }
@@ -142,8 +151,8 @@ public final class Sample {
         while (true) {
             try {
                 Thread.sleep(3_600_000);
-            } catch (InterruptedException ignored) {
-                // This is the point.
+            } catch (Throwable ignored) {
+                // This is the point: nothing that is thrown at it ends this loop.
             }
         }
     }
