@@ -82,7 +82,8 @@ def up(
     key = _key(ssh_key) if ssh_key else ""
     if open_validators and not key:
         raise UsageError("--open-validators needs a key", hint="./invoke fleet up --ssh-key FILE.pub --open-validators")
-    host.require([Need.MACHINE, Need.PROOF])
+    more = [need for need, wanted in ((Need.LEASE_STORE, lease), (Need.MONITORING, monitor)) if wanted]
+    host.require([Need.MACHINE, Need.FLEET, *more])
     if not own:
         _prepare(chosen, kind)
     counts = int(multi_node), int(memory) or plan.MEMORY

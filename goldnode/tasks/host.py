@@ -38,6 +38,9 @@ class Need(StrEnum):
     RUST = "rust"
     JDK = "jdk"
     MAVEN = "maven"
+    FLEET = "fleet"
+    LEASE_STORE = "lease-store"
+    MONITORING = "monitoring"
     PROOF = "proof"
     TEST_PACKAGES = "test-packages"
 
@@ -94,6 +97,12 @@ TOOLS: dict[Need, tuple[Tool, ...]] = {
     Need.RUST: (Tool("cargo", "cargo"), Tool("rustc", "rustc")),
     Need.JDK: (Tool("javac", "default-jdk-headless"),),
     Need.MAVEN: (Tool("mvn", "maven"),),
+    Need.FLEET: (Tool("ip", "iproute2"), Tool("mke2fs", "e2fsprogs")),
+    Need.LEASE_STORE: (Tool("etcd", "etcd-server"),),
+    Need.MONITORING: (
+        Tool("prometheus", "prometheus"),
+        Tool("prometheus-alertmanager", "prometheus-alertmanager"),
+    ),
     Need.PROOF: (
         Tool("systemd-nspawn", "systemd-container"),
         Tool("zstd", "zstd"),
