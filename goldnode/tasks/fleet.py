@@ -54,7 +54,7 @@ TAIL = 60
         "monitor": "have Prometheus, Alertmanager and `./invoke watch` beside it; their pages are printed",
         "accel": "auto (probe), kvm or tcg",
         "image": "a sealed image of the network (default: bake it, which is instant when nothing changed)",
-        "timeout": "seconds for the machines to boot, and again for their nodes to get ready; more on a busy host",
+        "timeout": "seconds for the machines to boot, and again for their nodes to get ready (default: 900)",
         "folder": FOLDER,
     },
 )
@@ -72,7 +72,7 @@ def up(
     monitor: bool = False,
     accel: str = AccelMode.AUTO,
     image: str = "",
-    timeout: float = story.TIMEOUT,
+    timeout: float = 0.0,
     folder: str = "",
 ) -> None:
     """Start a cluster here: a hidden validator behind sentries, and three external validators."""
@@ -89,7 +89,8 @@ def up(
     counts = int(multi_node), int(memory) or plan.MEMORY
     spec = plan.FleetSpec(network, int(sentries), kind, *counts, key, open_validators, with_history, lease, monitor)
     with progress() as told:
-        fleet = story.up(spec, _folder(folder), told, image=own, acceleration=AccelMode(accel), timeout=float(timeout))
+        patience = float(timeout) or story.TIMEOUT
+        fleet = story.up(spec, _folder(folder), told, image=own, acceleration=AccelMode(accel), timeout=patience)
         silent = _first_signatures(fleet, told)
     _tell(fleet, silent)
 

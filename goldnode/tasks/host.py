@@ -106,6 +106,7 @@ TOOLS: dict[Need, tuple[Tool, ...]] = {
     Need.PROOF: (
         Tool("systemd-nspawn", "systemd-container"),
         Tool("zstd", "zstd"),
+        Tool("lz4", "lz4"),
         Tool("ip", "iproute2"),
         Tool("nft", "nftables"),
         Tool("/etc/protocols", "netbase"),
