@@ -107,6 +107,8 @@ TOOLS: dict[Need, tuple[Tool, ...]] = {
         Tool("systemd-nspawn", "systemd-container"),
         Tool("zstd", "zstd"),
         Tool("lz4", "lz4"),
+        Tool("curl", "curl"),
+        Tool("sysctl", "procps"),
         Tool("ip", "iproute2"),
         Tool("nft", "nftables"),
         Tool("/etc/protocols", "netbase"),
