@@ -110,7 +110,7 @@ def test_mail_goes_to_a_server_that_proves_who_it_is(tmp_path: Path, monkeypatch
 
     text = b"".join(said).decode()
     assert "Subject: s-1: ValidatorNotSigning: val-1 signs nothing" in text
-    assert "rcpt TO:<on-call@example.org>" in text
+    assert "rcpt to:<on-call@example.org>" in text.lower()  # Python 3.13 writes the words small
 
 
 def _certificate(folder: Path) -> Path:
