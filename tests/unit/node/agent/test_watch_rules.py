@@ -47,14 +47,14 @@ def _count(**changes: object) -> Vitals:
 #: What is seen, and the one alert that it is.
 SEEN: dict[str, tuple[NodeReport, Vitals, MachineView]] = {
     "NodeRefused": (_state(NodeState.REFUSED), FINE, MACHINE),
-    "DaemonDown": (_state(NodeState.CRASHING), FINE, MACHINE),
+    "DaemonDown": (replace(_state(NodeState.CRASHING), lease=LEASE), FINE, MACHINE),
     "NodeStalled": (_state(NodeState.STALLED), FINE, MACHINE),
     "NoPeers": (replace(GOOD, health=replace(WELL, peers=0)), FINE, MACHINE),
     "CatchUpGivenUp": (replace(GOOD, reached=Reached("given-up")), FINE, MACHINE),
     "PeerMissing": (GOOD, replace(FINE, missing=(("val-1", "2" * 40),)), MACHINE),
     "DiskFull": (_state(NodeState.STOPPED), replace(FINE, disk=DiskView(1 << 20, 1 << 41)), MACHINE),
     "DiskLow": (GOOD, replace(FINE, disk=DiskView(1 << 35, 1 << 41)), MACHINE),
-    "LeaseStoreUnreachable": (replace(GOOD, lease=LEASE), FINE, MACHINE),
+    "LeaseStoreUnreachable": (replace(_state(NodeState.SIGNING), lease=LEASE), FINE, MACHINE),
     "UpgradeNotReady": (replace(GOOD, upgrades=View(coming=COMING)), FINE, MACHINE),
     "ValidatorNotSigning": (GOOD, replace(FINE, validators=(ValidatorView("val-1", "AB", False),)), MACHINE),
     "ValidatorNearJail": (GOOD, _count(missed=30), MACHINE),
