@@ -136,9 +136,25 @@ def raid(image: Path) -> None:
 
 
 def zfs(image: Path) -> None:
-    """Give a disk to ZFS: uberblocks in the label at its beginning, and in the one at its end."""
+    """Give a disk to ZFS: labels at both ends, each with uberblocks and the names and values that a newer blkid reads.
+
+    The list is XDR (RFC 4506), as OpenZFS writes it: sizes, name, type, one value; 8 is a number, 9 a text.
+    """
+
+    def pair(name: str, kind: int, value: bytes) -> bytes:
+        body = struct.pack(">I", len(name)) + padded(name) + struct.pack(">II", kind, 1) + value
+        return struct.pack(">II", len(body) + 8, len(body) + 8) + body
+
+    def padded(text: str) -> bytes:
+        return text.encode().ljust(-(-len(text) // 4) * 4, b"\0")
+
+    numbers = {"version": 5000, "state": 0, "txg": 4, "pool_guid": 9, "top_guid": 7, "guid": 7}
+    pairs = [pair(name, 8, struct.pack(">Q", value)) for name, value in numbers.items()]
+    pairs.append(pair("name", 9, struct.pack(">I", 4) + padded("tank")))
+    names = b"\1\1\0\0" + struct.pack(">II", 0, 1) + b"".join(pairs) + bytes(8)
     blocks = b"".join(struct.pack("<QQ", 0x00BAB10C, 5000).ljust(1024, b"\0") for _ in range(8))
-    for label in (0, -(256 << 10)):
+    for label in (0, 256 << 10, -(512 << 10), -(256 << 10)):
+        put(image, label + (16 << 10), names)
         put(image, label + (128 << 10), blocks)
 
 
