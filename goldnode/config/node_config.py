@@ -61,7 +61,7 @@ class LogReceiver:
     """Whom a machine sends its journal to.
 
     Attributes:
-        host: A name or an address; its certificate must be for that.
+        host: A name or an address, without brackets; its certificate must be for that.
         port: TCP.
         ca: Certificates of whoever may have signed it, PEM; empty for those that Debian trusts.
     """
@@ -174,7 +174,7 @@ def _logs(reader: Reader) -> LogReceiver | None:
     if not is_host(host) or not is_port(port):
         reader.fault("to", "is no machine's name or address", fix="write to: syslog+tls://logs.example.org:6514")
         return None
-    return LogReceiver(host, int(port), ca)
+    return LogReceiver(host.strip("[]"), int(port), ca)
 
 
 def _jvm(reader: Reader) -> JvmSettings:

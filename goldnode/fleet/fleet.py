@@ -256,8 +256,7 @@ class Fleet:
         own = ["-i", str(identity), "-o", "IdentitiesOnly=yes"] if identity else []
         # A machine of the fleet lives for minutes on a network of its own: its host key is new every time.
         trust = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
-        enter = ["nsenter", "--target", str(self.namespace.pid()), "--user", "--preserve-credentials", "--net", "--"]
-        return [*enter, "ssh", *own, *trust, f"root@{vm.address}", *command]
+        return [*self.namespace.enter(), "ssh", *own, *trust, f"root@{vm.address}", *command]
 
     def start_rendezvous(self) -> None:
         """Start a rendezvous at the usual address."""

@@ -87,15 +87,7 @@ def show(fleet: Fleet, name: str, port: int) -> str:
             listener.bind((_LOOPBACK, port))
         # Somebody else has that port: a bound socket listens there, another one at any.
         listener.listen()
-        enter = [
-            "nsenter",
-            "--target",
-            str(fleet.namespace.pid()),
-            "--user",
-            "--preserve-credentials",
-            "--net",
-            "--pid",
-        ]
-        argv = [*enter, "--", sys.executable, "-I", str(relay.__file__), str(listener.fileno()), _LOOPBACK, str(port)]
+        page = [sys.executable, "-I", str(relay.__file__), str(listener.fileno()), _LOOPBACK, str(port)]
+        argv = [*fleet.namespace.enter("--pid"), *page]
         detach(argv, fleet.folder / "monitoring" / f"{name}-page.log", keep=(listener.fileno(),))
         return f"http://{_LOOPBACK}:{listener.getsockname()[1]}/"

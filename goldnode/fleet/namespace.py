@@ -85,6 +85,10 @@ class Namespace:
         with self._call() as caller:
             return _peer(caller)
 
+    def enter(self, *more: str) -> list[str]:
+        """What stands before a command of this machine that runs on its network, and in ``more`` of its namespaces."""
+        return ["nsenter", "--target", str(self.pid()), "--user", "--preserve-credentials", "--net", *more, "--"]
+
     def start(
         self, name: str, argv: Sequence[str | Path], *, cwd: Path, log: Path, env: Mapping[str, str] | None = None
     ) -> None:

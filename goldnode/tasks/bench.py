@@ -164,7 +164,7 @@ def signer(_: Context, json: bool = False) -> None:
 @task(help={"blocks": "how long the chain's past is", "json": "print the measurements as JSON"})
 def catch_up(_: Context, blocks: int = 1000, json: bool = False) -> None:
     """Measure power-on to tip by state sync, by snapshot and by replay, on one chain; use an idle machine."""
-    host.require([Need.BAKE, Need.MACHINE, Need.PROOF])
+    host.require([Need.BAKE, Need.MACHINE, Need.FLEET, Need.PROOF])
     with progress() as told:
         report = catch_up_bench.measure(int(blocks), told)
     _show(

@@ -41,6 +41,7 @@ class Need(StrEnum):
     FLEET = "fleet"
     LEASE_STORE = "lease-store"
     MONITORING = "monitoring"
+    BROWSER = "browser"
     PROOF = "proof"
     TEST_PACKAGES = "test-packages"
 
@@ -103,20 +104,17 @@ TOOLS: dict[Need, tuple[Tool, ...]] = {
         Tool("prometheus", "prometheus"),
         Tool("prometheus-alertmanager", "prometheus-alertmanager"),
     ),
+    Need.BROWSER: (Tool("chromium", "chromium"),),
     Need.PROOF: (
         Tool("systemd-nspawn", "systemd-container"),
         Tool("zstd", "zstd"),
         Tool("lz4", "lz4"),
         Tool("curl", "curl"),
         Tool("sysctl", "procps"),
-        Tool("ip", "iproute2"),
         Tool("nft", "nftables"),
         Tool("/etc/protocols", "netbase"),
         Tool("wg", "wireguard-tools"),
-        Tool("etcd", "etcd-server"),
         Tool("etcdctl", "etcd-client"),
-        Tool("promtool", "prometheus"),
-        Tool("prometheus-alertmanager", "prometheus-alertmanager"),
         Tool("prometheus-node-exporter", "prometheus-node-exporter"),
         Tool("/usr/sbin/rsyslogd", "rsyslog"),
         Tool("/usr/share/doc/rsyslog-gnutls", "rsyslog-gnutls"),

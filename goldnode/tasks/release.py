@@ -49,7 +49,7 @@ def release(
     strict.require_committed(chosen.name, manifest.source())
     out = paths.out() / "release"
     releases.require_possible(binding.release_name(chosen.name, version, arch), Path(sign), out)
-    host.require([Need.BAKE, Need.MACHINE, Need.PROOF, Need.TEST_PACKAGES, *needs_of(chosen)])
+    host.require([Need.BAKE, Need.MACHINE, Need.FLEET, Need.PROOF, Need.TEST_PACKAGES, *needs_of(chosen)])
     bake_options = golden.BakeOptions(
         chosen,
         arch,

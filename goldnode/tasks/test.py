@@ -58,7 +58,8 @@ BUDGET = {
     Tier.LONG: 5400,
 }
 NO_TESTS = 5
-PROOF_NEEDS = (Need.BAKE, Need.MACHINE, Need.C_COMPILER, Need.JDK, Need.PROOF, Need.TEST_PACKAGES)
+PROOF_NEEDS = (Need.BAKE, Need.MACHINE, Need.FLEET, Need.LEASE_STORE, Need.MONITORING, Need.C_COMPILER, Need.JDK,
+               Need.PROOF, Need.TEST_PACKAGES)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ def run_tests(_: Context, tier: list[str], match: str = "", junit: str = "") -> 
     unknown = sorted(set(tier) - set(Tier))
     if unknown:
         raise UsageError(f"there is no tier {', '.join(unknown)}", hint=f"./invoke test --tier {Tier.UNIT}")
-    host.require([*PROOF_NEEDS, *([Need.RUST] if Tier.LONG in tier else [])])
+    host.require([*PROOF_NEEDS, *([Need.RUST, Need.BROWSER] if Tier.LONG in tier else [])])
     chosen = [Tier(name) for name in tier] or [each for each in Tier if each is not Tier.LONG]
     with TemporaryDirectory() as scratch:
         reports = Path(junit or scratch).resolve()

@@ -86,9 +86,8 @@ def _disk(name: str, seen: Vitals) -> Iterator[Alert]:
 
 def _lease_and_upgrade(report: NodeReport, now: float) -> Iterator[Alert]:
     name, lease, coming = report.name, report.lease, report.upgrades.coming
-    unrenewed = lease is not None and lease.state == "held" and lease.renewed and now - lease.renewed > UNRENEWED
-    # A daemon that does not run renews nothing, and is told of as that.
-    if lease and unrenewed and report.health.state in _RUNS:
+    runs = report.health.state in _RUNS  # one that does not run renews nothing, and is told of as that
+    if lease and runs and lease.state == "held" and lease.renewed and now - lease.renewed > UNRENEWED:
         said = f"the lease of {name} was not renewed for {now - lease.renewed:.0f} s: it soon stops signing"
         yield Alert("LeaseStoreUnreachable", name, Severity.CRITICAL, said)
     if coming and coming.binary is not Binary.VERIFIED:

@@ -32,10 +32,10 @@ def settings(receiver: LogReceiver, ca: str = CA, state: str = STATE) -> str:
 global(workDirectory="{state}" defaultNetstreamDriver="gtls" defaultNetstreamDriverCAFile="{ca}")
 module(load="imjournal" StateFile="journal" IgnorePreviousMessages="off")
 action(
-  type="omfwd" target="{receiver.host.strip("[]")}" port="{receiver.port}" protocol="tcp"
+  type="omfwd" target="{receiver.host}" port="{receiver.port}" protocol="tcp"
   template="RSYSLOG_SyslogProtocol23Format" TCP_Framing="octet-counted" keepAlive="on"
   streamDriver="gtls" streamDriverMode="1" streamDriverAuthMode="x509/name"
-  streamDriverPermittedPeers="{receiver.host.strip("[]")}"
+  streamDriverPermittedPeers="{receiver.host}"
   action.resumeRetryCount="-1" action.resumeInterval="5" action.resumeIntervalMax="60"
   queue.type="linkedList" queue.filename="unsent" queue.maxDiskSpace="{KEPT}" queue.saveOnShutdown="on"
 )

@@ -46,10 +46,9 @@ def test_its_pages_are_read_on_this_machine(watched: Fleet) -> None:
     """Prometheus asks every machine and has every rule, Alertmanager answers, and the watch shows machines as gone."""
     pages = watched.state.pages
     machines = [f"{vm.address}:9600" for vm in watched.state.vms]
+    logs = (watched.folder / "monitoring").glob("*.log")
 
-    assert until(lambda: "down" in _targets(pages["Prometheus"]).values(), 60), (watched.folder / "monitoring").glob(
-        "*"
-    )
+    assert until(lambda: "down" in _targets(pages["Prometheus"]).values(), 60), [log.read_text() for log in logs]
     assert sorted(machines) == sorted(_targets(pages["Prometheus"]))
     rules = json.loads(_read(f"{pages['Prometheus']}api/v1/rules"))["data"]["groups"]
     assert "MachineDown" in {rule["name"] for group in rules for rule in group["rules"]}

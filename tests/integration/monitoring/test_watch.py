@@ -6,7 +6,6 @@ import contextlib
 import http.client
 import json
 import os
-import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -103,8 +102,6 @@ def test_one_look_tells_all(machines: tuple[Machine, Machine]) -> None:
 
 
 @pytest.mark.long
-# The page is all that wants a browser: no command has one installed for it.
-@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs a browser: apt-get install chromium")
 def test_a_browser_shows_a_nodes_death_within_five_seconds(machines: tuple[Machine, Machine], tmp_path: Path) -> None:
     """At phone and desktop width: every node, nothing wider than the window, names as text; then the death of one."""
     validator, sentry = machines

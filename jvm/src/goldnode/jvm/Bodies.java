@@ -74,15 +74,7 @@ final class Bodies {
             byte[] old = file.bytes.array();
             out.write(old, file.poolEnd, at - file.poolEnd);
             methods(at, gate);
-            byte[] added = constants.bytes();
-            ByteArrayOutputStream whole = new ByteArrayOutputStream(old.length + added.length);
-            whole.write(old, 0, file.poolEnd);
-            whole.writeBytes(added);
-            whole.writeBytes(bytes.toByteArray());
-            byte[] result = whole.toByteArray();
-            result[8] = (byte) (constants.count() >> 8);
-            result[9] = (byte) constants.count();
-            return result;
+            return constants.whole(old, bytes.toByteArray());
         } catch (IOException impossible) { // it goes to memory
             throw new UncheckedIOException(impossible);
         }

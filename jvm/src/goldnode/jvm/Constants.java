@@ -1,14 +1,17 @@
 package goldnode.jvm;
 
 import java.io.ByteArrayOutputStream;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 
 /** Entries to append to the constant pool of a class; those it has keep their places. */
 final class Constants {
     private final ByteArrayOutputStream added = new ByteArrayOutputStream();
+    private final ClassFile file;
     private int next;
 
     Constants(ClassFile file) {
+        this.file = file;
         next = file.entries.length;
     }
 
@@ -41,18 +44,22 @@ final class Constants {
     }
 
     /**
-     * How many entries the pool has with these, as a class file counts them.
+     * The class with these entries.
      *
-     * @throws ClassFormatError more than it can have
+     * @param pool begins with the class file up to the end of its pool, changed in place or not
+     * @param rest what comes behind the pool
+     * @throws ClassFormatError the pool has more entries than it can
      */
-    int count() {
+    byte[] whole(byte[] pool, byte[] rest) {
         if (next > 0xFFFF) {
             throw new ClassFormatError("no room left in the constant pool to redirect System.exit and the like");
         }
-        return next;
-    }
-
-    byte[] bytes() {
-        return added.toByteArray();
+        byte[] own = added.toByteArray();
+        return ByteBuffer.allocate(file.poolEnd + own.length + rest.length)
+                .put(pool, 0, file.poolEnd)
+                .put(own)
+                .put(rest)
+                .putShort(8, (short) next)
+                .array();
     }
 }

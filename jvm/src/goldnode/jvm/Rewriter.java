@@ -1,7 +1,7 @@
 package goldnode.jvm;
 
-import java.io.ByteArrayOutputStream;
 import java.nio.ByteBuffer;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Map;
@@ -81,13 +81,8 @@ final class Rewriter {
             exchangeCalls(instanceMethods);
         }
         fields.forEach((index, method) -> exchangeReads(index, constants.addMethod(target, method)));
-        patched.putShort(8, (short) constants.count());
-        byte[] added = constants.bytes();
-        ByteArrayOutputStream whole = new ByteArrayOutputStream(patched.capacity() + added.length);
-        whole.write(patched.array(), 0, file.poolEnd);
-        whole.writeBytes(added);
-        whole.write(patched.array(), file.poolEnd, patched.capacity() - file.poolEnd);
-        return whole.toByteArray();
+        byte[] all = patched.array();
+        return constants.whole(all, Arrays.copyOfRange(all, file.poolEnd, all.length));
     }
 
     /** A read of a static field and a call of a static method are both three bytes, and push one value. */
