@@ -6,6 +6,7 @@ import functools
 import itertools
 import json
 import random
+import subprocess
 import sys
 import time
 import tomllib
@@ -43,7 +44,9 @@ SERVER = """
 import sys
 from goldnode.fleet.history import RPC_PORT
 from tests.integration.node.test_trust import Server
-Server(*sys.argv[1:], RPC_PORT).serve_forever()
+server = Server(*sys.argv[1:], RPC_PORT)
+print("serves")
+server.serve_forever()
 """
 #: Seconds in which a machine's power is cut, at random, for the first time after each boot.
 CUT = (1.0, 40.0)
@@ -102,12 +105,15 @@ def booted(made: Fleet, name: str, servers: Sequence[str] = (), **catch_up: obje
 
 
 def serve(made: Fleet, kinds: Sequence[str]) -> list[str]:
-    """Start public servers of these kinds; returns their addresses."""
+    """Start public servers of these kinds; returns their addresses, each of which accepts connections."""
     found = []
     for kind in kinds:
         address = f"{NETWORK}.{next(SPARE)}"
         run(["ip", "-n", made.world, "address", "add", f"{address}/24", "dev", "br0"])
-        made.stack.enter_context(made.inside(made.world, [sys.executable, "-c", SERVER, address, kind]))
+        argv = [sys.executable, "-u", "-c", SERVER, address, kind]
+        server = made.stack.enter_context(made.inside(made.world, argv, stdout=subprocess.PIPE))
+        assert server.stdout
+        assert b"serves\n" == server.stdout.readline()
         found.append(address)
     return found
 
@@ -188,3 +194,39 @@ def test_power_cuts_at_ten_random_moments_end_at_the_tip(past: Fleet, capsys: py
     assert arrived, validator.console.read_text() + log(validator)[-3000:]
     assert before == [path.read_bytes() for path in (node.node_key, node.consensus_key, node.signing_state)]
     assert "done" == catch_up.read(node).phase
+
+
+def test_servers_that_are_slow_or_elsewhere_keep_nobody_from_the_tip(past: Fleet) -> None:
+    """One answers slowly for ever, one is on another chain: two others are trusted, and the state comes from them."""
+    sentry = booted(past, "s-3", serve(past, ("slow", "elsewhere")))
+
+    assert until(lambda: synced(sentry), 300), sentry.console.read_text()
+    assert "Applied snapshot chunk" in log(sentry)
+    trust = catch_up.read(sentry.tree.layout.node("s-3")).trust
+    assert trust
+    assert {f"http://{who.address}:{history.RPC_PORT}" for who in WORLD} == set(trust.servers)
+
+
+def test_a_liar_makes_it_take_the_snapshot(past: Fleet) -> None:
+    """Servers contradict each other, so nobody is trusted: the snapshot whose hash is known leads to the tip."""
+    sentry = booted(past, "s-4", serve(past, ("liar",)), snapshot=snapshot(past, "good"))
+    node = sentry.tree.layout.node("s-4")
+    assert until(node.node_key.exists, 60)
+    before = node.node_key.read_bytes()
+
+    assert until(lambda: synced(sentry), 400), sentry.console.read_text()
+    assert "Applied snapshot chunk" not in log(sentry)
+    assert "contradict each other about block" in sentry.console.read_text()
+    assert before == node.node_key.read_bytes()
+
+
+def test_a_liar_and_a_snapshot_with_keys_end_with_one_sentence(past: Fleet) -> None:
+    """What somebody else signed last is in the archive: it is refused whole, nothing was started, a person decides."""
+    sentry = booted(past, "s-5", serve(past, ("liar",)), snapshot=snapshot(past, "with-keys"))
+    node = sentry.tree.layout.node("s-5")
+
+    assert until(lambda: catch_up.read(node).phase is catch_up.Phase.GIVEN_UP, 300), sentry.console.read_text()
+    assert until(lambda: "keys and signing states come from nobody else" in sentry.console.read_text(), 30)
+    assert 0 == sentry.starts()
+    assert not catch_up.has_databases(node)
+    assert not (node.base / "snapshot.part").exists()
