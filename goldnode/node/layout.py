@@ -188,6 +188,11 @@ class NodeLayout:
         return self.runtime / "nodes" / f"{self.name}.json"
 
     @property
+    def continuation(self) -> Path:
+        """Present once the agent restarts a daemon that just signed: its next start need not look back."""
+        return self.runtime / "nodes" / f"{self.name}.continuation"
+
+    @property
     def failure(self) -> Path:
         """Why the node may not run; absent if it may."""
         return self.runtime / "nodes" / f"{self.name}.failure"

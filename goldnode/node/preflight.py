@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from goldnode.errors import HostError, InputError, SafetyError
 from goldnode.files import write_json
 from goldnode.forms import NODE_ID
 from goldnode.node import node_files
-from goldnode.node.keys import keys
+from goldnode.node.keys import continuation, keys
 from goldnode.node.keys.claims import Judgement
 from goldnode.node.keys.key_rules import Verdict, decide
 from goldnode.node.layout import NodeLayout
@@ -149,7 +150,11 @@ def private_peers(node: NodeLayout) -> frozenset[str]:
     return frozenset(peer for peer in both[0] & both[1] if NODE_ID.fullmatch(peer))
 
 
-def become(node: NodeLayout, execute: Callable[[str, list[str]], object] = os.execv) -> None:
+def become(
+    node: NodeLayout,
+    execute: Callable[[str, list[str]], object] = os.execv,
+    since_power_on: Callable[[], float] = lambda: time.clock_gettime(time.CLOCK_BOOTTIME),
+) -> None:
     """Pass the preflight and become the daemon.
 
     Raises:
@@ -159,6 +164,8 @@ def become(node: NodeLayout, execute: Callable[[str, list[str]], object] = os.ex
     with node_files.contained(node):
         check(node, launch)
         program, words = upgrades.switch(node, launch.ladder) if launch.ladder else (Path(launch.argv[0]), [])
+        if launch.signs and not launch.leased:
+            words = [*words, *continuation.words(node, passed=passed(node), now=since_power_on())]
         if beside := upgrades.libraries(program):
             # Two versions may need different versions of one library, under the same name.
             os.environ["LD_LIBRARY_PATH"] = str(beside)

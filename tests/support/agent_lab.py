@@ -10,6 +10,7 @@ import pytest
 
 from goldnode.errors import HostError
 from goldnode.node import cluster
+from goldnode.node.agent import block_gap
 from goldnode.node.agent.agent import Agent
 from goldnode.node.agent.rpc import Rpc, Status
 from goldnode.node.plan.peers import Member
@@ -28,7 +29,6 @@ class Daemon:
         self.signs = True
         self.present: frozenset[str] = frozenset()
         self.dialled: list[tuple[str, ...]] = []
-        self.slept: list[float] = []
         self.store: dict[tuple[str, bytes], bytes] = {}
 
     def status(self) -> Status:
@@ -54,12 +54,6 @@ class Daemon:
         """What a test put there."""
         return self.store.get((path, data), b"")
 
-    def sleep(self, seconds: float) -> None:
-        """Time passes, and a block is made."""
-        self.slept.append(seconds)
-        if self.status_:
-            self.status_ = replace(self.status_, height=self.status_.height + 1)
-
     def dial(self, peers: tuple[str, ...]) -> None:
         """Remember."""
         self.dialled.append(peers)
@@ -76,8 +70,9 @@ class World:
         tree.system.done.clear()
         monkeypatch.setattr(cluster, "members", lambda _: self.members)
         rpc: Rpc = self.daemon
+        self.since_power_on = 41.5
         self.agent = Agent(
-            tree.layout, found, tree.system, lambda: self.now, lambda: 41.5, lambda _: rpc, self.daemon.sleep
+            tree.layout, found, tree.system, lambda: self.now, lambda: self.since_power_on, lambda _: rpc
         )
         self.own = found.facts["n-1"].node_id
         self.free = 1 << 40
@@ -89,6 +84,16 @@ class World:
         self.tree.system.done.clear()
         self.agent.reconcile()
         return [each for each in self.tree.system.done if each.split()[0] in ("start", "stop", "restart", "say")]
+
+    def rest(self, seconds: float, height: int = 0) -> list[str]:
+        """Let time pass between two rounds, in which blocks may come to be; what was restarted."""
+        self.tree.system.done.clear()
+        for number in range(round(seconds / block_gap.EVERY)):
+            self.since_power_on += block_gap.EVERY
+            if height and not number and self.daemon.status_:
+                self.daemon.status_ = replace(self.daemon.status_, height=height)
+            self.agent.restart_pending()
+        return [each for each in self.tree.system.done if each.startswith("restart")]
 
     def answers(self, height: int = 9, power: int = 0, address: str = "AB" * 20) -> None:
         """The daemon answers from now on, with a fresh block."""

@@ -6,11 +6,12 @@ record, and informs people.  It restarts sentries when their role allows, and ne
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -19,8 +20,9 @@ from goldnode.discovery.alarm import Alarm, AlarmKind
 from goldnode.discovery.exchange import Exchange
 from goldnode.errors import HostError, SafetyError
 from goldnode.files import sha256_file, write_atomic, write_json
-from goldnode.node import catch_up, cluster, in_force, node_files, scrub
+from goldnode.node import catch_up, cluster, in_force, node_files, preflight, scrub
 from goldnode.node.agent import block_gap, console, hosted, metrics, metrics_page, watch_rules
+from goldnode.node.agent.block_gap import PendingRestart
 from goldnode.node.agent.health import NodeState
 from goldnode.node.agent.record_builder import RecordBuilder
 from goldnode.node.agent.rpc import LoopbackRpc, Rpc
@@ -29,6 +31,7 @@ from goldnode.node.agent.vitals import Vitals, VitalsWatch
 from goldnode.node.configure import ConfiguredMachine, warnings
 from goldnode.node.jvm import jvm_host
 from goldnode.node.jvm.jvm_host import JvmHost
+from goldnode.node.keys import continuation
 from goldnode.node.layout import Layout
 from goldnode.node.observe.alerting import Alerting, Notice
 from goldnode.node.observe.notify import Messenger, Sender
@@ -60,7 +63,6 @@ class Agent:
         clock: Unix seconds.
         since_power_on: Seconds since power-on.
         rpc: Gives the RPC on a port.
-        sleep: Lets seconds pass.
         host: The JVM host, on a machine that has one.
     """
 
@@ -70,7 +72,6 @@ class Agent:
     clock: Callable[[], float] = time.time
     since_power_on: Callable[[], float] = machine.seconds_since_power_on
     rpc: Callable[[int], Rpc] = LoopbackRpc
-    sleep: Callable[[float], None] = time.sleep
     host: JvmHost = field(default_factory=JvmHost)
     reports: dict[str, NodeReport] = field(default_factory=dict)
     vitals: dict[str, Vitals] = field(default_factory=dict)
@@ -80,6 +81,7 @@ class Agent:
     _record_builders: dict[str, RecordBuilder] = field(default_factory=dict)
     _clerks: dict[str, Clerk] = field(default_factory=dict)
     _exchanges: dict[str, Exchange] = field(default_factory=dict)
+    _pending: dict[str, PendingRestart] = field(default_factory=dict)
     _ready: set[str] = field(default_factory=set)
     _told: dict[str, float] = field(default_factory=dict)
     _alerting: Alerting = field(default_factory=Alerting)
@@ -114,7 +116,7 @@ class Agent:
 
     def run(self, stop: threading.Event) -> None:
         """Reconcile every two seconds, more often at first, until told to stop."""
-        with ExitStack() as stack:
+        with contextlib.ExitStack() as stack:
             for name, membership in self.found.memberships.items():
                 self._exchanges[name] = stack.enter_context(Exchange(membership, self.found.config.rendezvous))
             if self.found.config.notify:
@@ -124,12 +126,41 @@ class Agent:
                 with metrics_page.serving(address, METRICS, self.page):
                     while not stop.is_set() and not self._outdated() and address == self._page_address():
                         self.reconcile()
-                        stop.wait(self.pause())
+                        self._rest(stop)
 
     def pause(self) -> float:
         """Seconds until the next round."""
         young = self.since_power_on() - self._began < AT_FIRST
         return SOON if young and self._supervisors.keys() - self._ready else INTERVAL
+
+    def _rest(self, stop: threading.Event) -> None:
+        """Let the time until the next round pass, and look for the moment of restarts that wait for one."""
+        end = self.since_power_on() + self.pause()
+        while self._pending and self.since_power_on() < end and not stop.wait(block_gap.EVERY):
+            self.restart_pending()
+        stop.wait(max(0.0, end - self.since_power_on()))
+
+    def restart_pending(self) -> None:
+        """Restart what an order said should restart, and whose moment this is."""
+        now = self.since_power_on()
+        for name, pending in list(self._pending.items()):
+            node = self.layout.node(name)
+            # Whoever stopped or started it since has done so with the new settings.
+            over = any(map(os.path.lexists, (node.hold, node.paused))) or preflight.passed(node) != pending.passed
+            if not over and pending.due(now):
+                self._go_on(name, pending)
+                self.system.restart(node.unit)
+                over = True
+            if over:
+                del self._pending[name]
+
+    def _go_on(self, name: str, pending: PendingRestart) -> None:
+        """Let a validator's next daemon sign at once, if the one that ends just did and nobody else claims its key."""
+        supervisor = self._supervisors[name]
+        if pending.after and not supervisor.alarms and not supervisor.facts.leased:
+            with contextlib.suppress(SafetyError):
+                now = self.since_power_on()
+                continuation.grant(supervisor.facts.layout, passed=pending.passed, height=pending.after, now=now)
 
     def reconcile(self) -> None:
         """Bring every node to the state that its role asks for, once."""
@@ -232,11 +263,14 @@ class Agent:
         return any(path.parent == config for path in changes.files)
 
     def _restart(self, name: str) -> None:
-        """Restart a node's daemon, by order; a validator's when it just signed."""
+        """Restart a node's daemon, by order; a validator's as soon as it has just signed."""
         supervisor = self._supervisors[name]
         if supervisor.facts.role.consensus_key:
-            block_gap.wait(supervisor.rpc, self.sleep)
-        self.system.restart(supervisor.facts.layout.unit)
+            self._pending[name] = PendingRestart(
+                supervisor.rpc, self.since_power_on(), preflight.passed(supervisor.facts.layout)
+            )
+        else:
+            self.system.restart(supervisor.facts.layout.unit)
 
     def _attend(self, name: str, report: NodeReport, now: float) -> None:
         """Let the node's clerk attend to its orders."""

@@ -29,7 +29,7 @@ from tests.integration.monitoring.test_watch import DESKTOP, PHONE, SEEN
 from tests.integration.node.fleet import Fleet, Host, fleet
 from tests.integration.node.machine_process import SKEW
 from tests.integration.node.programs import programs
-from tests.integration.node.scenarios import bring, write_genesis
+from tests.integration.node.scenarios import bring, expect_blocks, write_genesis
 from tests.support.browser import Browser, browser
 from tests.support.lease_stores import Etcd, etcd, port
 from tests.support.monitors import Monitors, monitors
@@ -116,8 +116,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
             exporter = ["prometheus-node-exporter", f"--web.listen-address=127.0.0.1:{HOST_PORT}"]
             stack.enter_context(made.inside(host.space, exporter))
             _image_of(host, datetime.now(UTC).date())
-            path = host.tree.layout.library / "network.json"
-            path.write_text(json.dumps(json.loads(path.read_text()) | {"block_time": PACE}))
+            expect_blocks(host, PACE)
             host.boot()
         assert until(lambda: all(sentry.node() for sentry in sentries), 60)
         made.outside(sentries)

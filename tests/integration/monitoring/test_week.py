@@ -13,7 +13,7 @@ from goldnode.fleet.plan import timing
 from goldnode.node.keys.cometbft_keys import Key
 from tests.integration.node.fleet import RENDEZVOUS, Fleet, Host, fleet
 from tests.integration.node.programs import programs
-from tests.integration.node.scenarios import bring, write_genesis
+from tests.integration.node.scenarios import bring, expect_blocks, write_genesis
 from tests.integration.node.test_orders import settings_of, types
 from tests.support.node_lab import seed
 from tests.support.order_lab import operators_folder
@@ -62,6 +62,7 @@ def week(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Week]:
         sentries = [made.add(name, "sentry", **more) for name in ("s-1", "s-2")]
         bring(validator, KEY)
         for host in (*sentries, validator):
+            expect_blocks(host, PACE)
             host.boot()
         assert until(lambda: all(sentry.node() for sentry in sentries), 60)
         made.outside(sentries)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -101,6 +102,12 @@ def bring(host: Host, key: Key, name: str = "val-1", state: SigningState | None 
         archive.bring_unused(layout.node(name), key)
     else:
         archive.bring(layout.node(name), key, state, used=True)
+
+
+def expect_blocks(host: Host, pace: int) -> None:
+    """Let its network file say how many seconds are between blocks here, as those of real networks do."""
+    path = host.tree.layout.library / "network.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"block_time": pace}))
 
 
 def write_genesis(

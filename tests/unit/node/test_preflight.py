@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from goldnode.errors import GoldnodeError, HostError, InputError, SafetyError
 from goldnode.node import preflight
-from goldnode.node.keys import keys
-from goldnode.node.keys.signing_state import SigningState, to_document
+from goldnode.node.keys import continuation, keys
+from goldnode.node.keys.key_rules import KeyRecord
+from goldnode.node.keys.signing_state import MUTED, SigningState, to_document
 from goldnode.node.layout import NodeLayout
 from tests.support.node_lab import Cluster, Tree
 
@@ -122,6 +125,89 @@ def test_the_daemon_takes_the_place(node: NodeLayout, monkeypatch: pytest.Monkey
 
     assert ["node", "--home", str(node.home), "--proxy_app=kvstore"] == became[0][1:]
     assert frozenset({"b" * 40}) == preflight.loaded(node)
+
+
+def _signed(node: NodeLayout, height: int) -> None:
+    node.signing_state.write_text(json.dumps(to_document(SigningState(height, 0, 3))))
+
+
+def _words(node: NodeLayout, now: float) -> list[str]:
+    """What is added to the daemon's command line."""
+    became: list[list[str]] = []
+    preflight.become(node, lambda _, argv: became.append(argv), lambda: now)
+    return became[0][5:]
+
+
+@pytest.fixture
+def restarted(node: NodeLayout, monkeypatch: pytest.MonkeyPatch) -> NodeLayout:
+    """A validator that started, signed height 9, and is about to be restarted, 1000 s after power-on."""
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": PLENTY}))
+    assert [] == _words(node, 900.0)
+    _signed(node, 9)
+    return node
+
+
+def _grant(node: NodeLayout, height: int = 9) -> bool:
+    return continuation.grant(node, passed=preflight.passed(node), height=height, now=1000.0)
+
+
+def test_a_daemon_that_just_signed_goes_on_once(restarted: NodeLayout) -> None:
+    """It does not look back for its own signatures; the daemon after it, for whatever reason it starts, does."""
+    assert _grant(restarted)
+
+    assert [list(continuation.WORDS), []] == [_words(restarted, 1005.0), _words(restarted, 1006.0)]
+
+
+@pytest.mark.parametrize("state", [0, 8, 11])
+def test_who_did_not_sign_the_last_block_here_looks_back(restarted: NodeLayout, state: int) -> None:
+    """Whoever signed it: this machine's state does not say that it was this one."""
+    _signed(restarted, state)
+
+    assert not _grant(restarted)
+    assert [] == _words(restarted, 1005.0)
+
+
+def test_a_key_that_is_kept_from_signing_looks_back(restarted: NodeLayout) -> None:
+    """A muted state is above every block, and says of none that it was signed."""
+    _signed(restarted, MUTED.height)
+
+    assert not _grant(restarted)
+
+
+def _turn_back(node: NodeLayout) -> None:
+    _signed(node, 8)
+    # Not only the state: the whole disk.
+    keys.write_record(node, replace(keys.read_record(node) or KeyRecord(""), height=8))
+
+
+def _damage(node: NodeLayout) -> None:
+    node.continuation.write_text('{"passed": [], "height": "9", "until": "soon"}')
+
+
+def _cut(node: NodeLayout) -> None:
+    node.continuation.write_text('{"passed": 1')
+
+
+def _start(node: NodeLayout) -> None:
+    _words(node, 1004.0)
+
+
+@pytest.mark.parametrize("act", [_turn_back, _damage, _cut, _start])
+def test_in_doubt_it_looks_back(restarted: NodeLayout, act: Callable[[NodeLayout], None]) -> None:
+    """A state of before, a file that is no word of the agent's, a daemon that was started between."""
+    assert _grant(restarted)
+
+    act(restarted)
+
+    assert [] == _words(restarted, 1005.0)
+
+
+@pytest.mark.parametrize("now", [999.0, 1000.0 + continuation.SECONDS + 1])
+def test_it_counts_for_a_minute(restarted: NodeLayout, now: float) -> None:
+    """A daemon that took longer was away for longer; one that seems to start before is of another power-on."""
+    assert _grant(restarted)
+
+    assert [] == _words(restarted, now)
 
 
 def test_nothing_is_loaded_before_the_first_start(node: NodeLayout) -> None:

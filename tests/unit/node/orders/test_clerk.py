@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from goldnode.discovery.alarm import Alarm, AlarmKind
 from goldnode.node.agent.agent import Agent
 from goldnode.node.agent.rpc import Rpc
+from goldnode.node.keys.signing_state import SigningState, to_document
 from goldnode.protocol.order import Order, OrderOutcome
 from goldnode.protocol.wire import key_from_seed
 from tests.support.agent_lab import UNIT, World
@@ -52,9 +54,7 @@ def reboot(world: World) -> None:
     """The machine's agent begins anew, with what is on the disk."""
     found, _ = world.tree.configure()
     rpc: Rpc = world.daemon
-    world.agent = Agent(
-        world.tree.layout, found, world.tree.system, lambda: world.now, lambda: 41.5, lambda _: rpc, world.daemon.sleep
-    )
+    world.agent = Agent(world.tree.layout, found, world.tree.system, lambda: world.now, lambda: 41.5, lambda _: rpc)
     found.memberships["n-1"].clock = lambda: world.now
 
 
@@ -96,6 +96,68 @@ def test_a_restart_is_done_when_the_new_daemon_is_well(world: World) -> None:
     assert answer
     assert (OrderOutcome.WORKING, OrderOutcome.DONE) == (begun.outcome, answer.outcome)
     assert [f"restart {UNIT}"] == [each for each in first + waiting + after if each in QUIET]
+
+
+@pytest.fixture
+def signing(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> World:
+    """A validator that signs height 9."""
+    made = World(tree, "validator", monkeypatch, min_sentries=0)
+    made.reconcile()
+    daemon_starts(made)
+    made.answers(power=10)
+    made.reconcile()
+    return made
+
+
+def test_a_validator_is_restarted_between_two_rounds(signing: World) -> None:
+    """Its agent goes on with its rounds; the restart comes right after the next block, once, and ends the order."""
+    operator = Operator(signing)
+    order = operator.give("restart")
+    rounds = [each for _ in range(3) for each in (*signing.reconcile(), *signing.rest(2.0)) if each in QUIET]
+    restarted = signing.rest(2.0, height=10)
+    daemon_starts(signing)
+    signing.answers(11, power=10)
+    later = [each for _ in range(3) for each in (*signing.reconcile(), *signing.rest(2.0)) if each in QUIET]
+
+    assert ([], [f"restart {UNIT}"], []) == (rounds, restarted, later)
+    assert outcome(operator, order) is OrderOutcome.DONE
+
+
+@pytest.mark.parametrize(
+    ("signed", "claimed", "goes_on"), [(10, False, True), (11, False, True), (9, False, False), (10, True, False)]
+)
+def test_a_validator_that_signed_the_last_block_goes_on(
+    signing: World, signed: int, claimed: bool, goes_on: bool
+) -> None:
+    """Its next daemon need not look back, unless this machine did not sign that block, or somebody claims its key."""
+    node = signing.tree.layout.node("n-1")
+    Operator(signing).give("restart")
+    signing.reconcile()
+    assert [] == signing.rest(1.0)
+    node.signing_state.write_text(json.dumps(to_document(SigningState(signed, 0, 3))))
+    if claimed:
+        signing.agent._supervisors["n-1"].alarms = frozenset({Alarm(AlarmKind.CLAIM, "a" * 40)})
+
+    assert [f"restart {UNIT}"] == signing.rest(2.0, height=10)
+    assert goes_on is node.continuation.exists()
+
+
+def test_a_validator_that_was_stopped_meanwhile_is_not_restarted(signing: World) -> None:
+    """Whoever stops it while its restart waits for a block has the last word."""
+    Operator(signing).give("restart")
+    signing.reconcile()
+    signing.tree.layout.node("n-1").hold.write_text("a person\n")
+
+    assert [] == signing.rest(60.0, height=10)
+
+
+def test_a_validator_that_was_started_meanwhile_is_not_restarted_again(signing: World) -> None:
+    """It ended by itself, and the daemon that came after it has read the new settings already."""
+    Operator(signing).give("config", {"set": {"gas-prices": "0.5stake"}})
+    signing.reconcile()
+    daemon_starts(signing)
+
+    assert [] == signing.rest(60.0, height=10)
 
 
 def test_hold_and_start(world: World) -> None:
