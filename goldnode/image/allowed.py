@@ -17,8 +17,8 @@ USERS = frozenset({
     "dhcpcd", "polkitd", "tss", "uuidd", "tcpdump",
     # goldnode: what hosts several nodes, and the rendezvous; a node's own user is made at boot
     "gn-jvm", "gn-rendezvous",
-    # PostgreSQL, where a JVM network asks for it
-    "postgres",
+    # PostgreSQL, where a JVM network asks for it; node_exporter, where a network file does
+    "postgres", "prometheus",
 })  # fmt: skip
 GROUPS = USERS | frozenset({
     # base-passwd, on every Debian
@@ -85,4 +85,6 @@ ENABLED = frozenset({
     # housekeeping that changes no package
     "remote-fs.target", "fstrim.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "e2scrub_reap.service",
     "systemd-pstore.service", "grub-common.service", "apparmor.service",
+    # the machine's own metrics, where a network file asks for them; on loopback, by roles/common
+    "prometheus-node-exporter.service",
 })  # fmt: skip
