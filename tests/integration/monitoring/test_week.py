@@ -23,6 +23,8 @@ pytestmark = [pytest.mark.root, pytest.mark.long, pytest.mark.timeout(1500)]
 KEY = Key(seed("hidden"))
 #: Seconds between blocks: about what the Cosmos Hub has.  A daemon is back before the next one.
 PACE = 6
+#: CometBFT's flag of a signature that is for no block.
+FOR_NO_BLOCK = 3
 
 
 @dataclass(frozen=True)
@@ -45,10 +47,21 @@ class Week:
         return said
 
     def missed(self, first: int) -> tuple[int, list[int]]:
-        """How many blocks there were since a height, and those that the validator did not sign."""
-        last = self.height - 1
-        blocks = range(first, last)
-        return len(blocks), [each for each in blocks if KEY.address not in self.made._rpc.signers(each + 1)]
+        """How many blocks there were since a height, and those whose commit lacks the validator's signature.
+
+        As slashing counts: a vote that came too late for the block, and so is for none, is a signature too.
+        """
+        blocks = range(first, self.height - 1)
+        votes = {each: self._vote(each) for each in blocks}
+        late = [each for each, flag in votes.items() if flag == FOR_NO_BLOCK]
+        print(f"{len(blocks)} blocks, of them for no block: {late}")
+        return len(blocks), [each for each, flag in votes.items() if not flag]
+
+    def _vote(self, height: int) -> int:
+        """CometBFT's flag of the validator's signature in a block's commit; 0 without one."""
+        block = self.made.ask(f"block?height={height + 1}")["block"]
+        given = {each["validator_address"]: each["block_id_flag"] for each in block["last_commit"]["signatures"]}
+        return int(given.get(KEY.address, 0))
 
 
 @pytest.fixture(scope="module")
