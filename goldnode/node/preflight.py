@@ -20,8 +20,8 @@ from goldnode.discovery.plain_file import read_plain
 from goldnode.errors import HostError, InputError, SafetyError
 from goldnode.files import write_json
 from goldnode.forms import NODE_ID
-from goldnode.node import node_files
-from goldnode.node.keys import continuation, keys
+from goldnode.node import continuation, node_files
+from goldnode.node.keys import keys
 from goldnode.node.keys.claims import Judgement
 from goldnode.node.keys.key_rules import Verdict, decide
 from goldnode.node.layout import NodeLayout

@@ -20,7 +20,7 @@ from goldnode.discovery.alarm import Alarm, AlarmKind
 from goldnode.discovery.exchange import Exchange
 from goldnode.errors import HostError, SafetyError
 from goldnode.files import sha256_file, write_atomic, write_json
-from goldnode.node import catch_up, cluster, in_force, node_files, preflight, scrub
+from goldnode.node import catch_up, cluster, continuation, in_force, node_files, preflight, scrub
 from goldnode.node.agent import block_gap, console, hosted, metrics, metrics_page, watch_rules
 from goldnode.node.agent.block_gap import PendingRestart
 from goldnode.node.agent.health import NodeState
@@ -31,7 +31,6 @@ from goldnode.node.agent.vitals import Vitals, VitalsWatch
 from goldnode.node.configure import ConfiguredMachine, warnings
 from goldnode.node.jvm import jvm_host
 from goldnode.node.jvm.jvm_host import JvmHost
-from goldnode.node.keys import continuation
 from goldnode.node.layout import Layout
 from goldnode.node.observe.alerting import Alerting, Notice
 from goldnode.node.observe.notify import Messenger, Sender
@@ -158,9 +157,9 @@ class Agent:
         """Let a validator's next daemon sign at once, if the one that ends just did and nobody else claims its key."""
         supervisor = self._supervisors[name]
         if pending.after and not supervisor.alarms and not supervisor.facts.leased:
-            with contextlib.suppress(SafetyError):
-                now = self.since_power_on()
-                continuation.grant(supervisor.facts.layout, passed=pending.passed, height=pending.after, now=now)
+            node, now = supervisor.facts.layout, self.since_power_on()
+            with contextlib.suppress(SafetyError, HostError), node_files.contained(node):
+                continuation.grant(node, passed=pending.passed, height=pending.after, now=now)
 
     def reconcile(self) -> None:
         """Bring every node to the state that its role asks for, once."""

@@ -140,6 +140,11 @@ def _recover(node: NodeLayout) -> None:
     recovery.begin(node)
 
 
+def _go_on(node: NodeLayout) -> None:
+    """An order restarts it where it signed a moment ago."""
+    write_json(node.continuation, {"passed": preflight.passed(node), "height": 41, "until": 101.5})
+
+
 def _go_back(node: NodeLayout) -> None:
     """A person went back from an upgrade, for which the daemon had halted."""
     write_json(node.home / "data" / "upgrade-info.json", {"name": NEXT["name"], "height": NEXT["height"]})
@@ -169,6 +174,7 @@ SITUATIONS: dict[Callable[[NodeLayout], None], tuple[str, ...]] = {
     _run_on: ("val-1", "s-1", "val-3"),
     _leave: ("val-1",),
     _recover: ("val-1",),
+    _go_on: ("val-1",),
     _go_back: ("val-1",),
     _catch_up: ("s-1",),
     _take_lease: ("val-3",),

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from goldnode.errors import GoldnodeError, HostError, InputError, SafetyError
-from goldnode.node import preflight
-from goldnode.node.keys import continuation, keys
+from goldnode.node import continuation, preflight
+from goldnode.node.keys import keys
 from goldnode.node.keys.key_rules import KeyRecord
 from goldnode.node.keys.signing_state import MUTED, SigningState, to_document
 from goldnode.node.layout import NodeLayout
