@@ -27,14 +27,14 @@ def sample(jar: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return classes
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def host(jar: Path, sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosted]:
     """One host that tests share: each adds nodes of its own, and takes for granted that others come and go."""
     with hosting(jar, tmp_path_factory.mktemp("host"), [sample]) as hosted:
         yield hosted
 
 
-@pytest.fixture(scope="session", params=JAVAS, ids=lambda java: java.parent.parent.name)
+@pytest.fixture(scope="module", params=JAVAS, ids=lambda java: java.parent.parent.name)
 def anywhere(
     request: pytest.FixtureRequest, jar: Path, sample: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Hosted]:
