@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 
 import pytest
 
@@ -12,11 +12,20 @@ import pytest
 USUAL = 8700
 
 
-@pytest.fixture(scope="session", autouse=True)
-def usual_port() -> Iterator[int]:
-    """Taken as long as tests run: one that needs it free fails here, and not only on a machine with a rendezvous."""
-    with ExitStack() as stack:
-        # Another worker of the tests may have it, or a rendezvous of this machine: taken is taken.
+@pytest.fixture(scope="session")
+def held() -> Iterator[list[socket.socket]]:
+    """The usual port, once it is ours."""
+    sockets: list[socket.socket] = []
+    yield sockets
+    for each in sockets:
+        each.close()
+
+
+@pytest.fixture(autouse=True)
+def usual_port(held: list[socket.socket]) -> int:
+    """Taken while a test runs: one that needs it free fails here, and not only on a machine with a rendezvous."""
+    if not held:
+        # Another run of the tests may have it, or a rendezvous of this machine: taken is taken, until those end.
         with suppress(OSError):
-            stack.enter_context(socket.create_server(("127.0.0.1", USUAL)))
-        yield USUAL
+            held.append(socket.create_server(("127.0.0.1", USUAL)))
+    return USUAL
