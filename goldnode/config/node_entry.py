@@ -18,7 +18,7 @@ from goldnode.config.catch_up import TRUST_PERIOD, CatchUp, RpcServer, Snapshot,
 from goldnode.config.choices import ConsensusKey
 from goldnode.config.document import Reader
 from goldnode.config.network_rules import STATE_SYNC_SERVERS, host_of
-from goldnode.forms import SHA256, is_peer, is_url
+from goldnode.forms import NODE_ID, SHA256, is_peer, is_url
 
 #: Longest a node's name may be: its user is ``gn-NAME``, and a Linux user name has 32 characters.
 NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,22}[a-z0-9])?")
@@ -27,7 +27,11 @@ INVITE = re.compile(r"gn1_[a-z2-7]+")
 MESH_KEY = re.compile(r"[A-Za-z0-9+/]{43}=")
 #: Where a signing lease may be kept; ``goldnode.node.keys.stores.parse_address`` takes it apart.
 LEASE = re.compile(r"(?:etcd|s3)://[A-Za-z0-9._-][A-Za-z0-9._~:/?&=%,\[\]-]{1,300}|file:///[A-Za-z0-9._/-]{1,200}")
-LEASE_MEANING = "etcd://HOST:2379[,HOST:2379]/PREFIX, s3://BUCKET/PREFIX or file:///PATH"
+LEASE_MEANING = (
+    "etcd://HOST:2379[,HOST:2379]/PREFIX, etcd://NODE-ID,NODE-ID,NODE-ID/PREFIX, s3://BUCKET/PREFIX or file:///PATH"
+)
+#: How many sentries keep their cluster's leases: any one of them may be lost.
+LEASE_SERVERS = 3
 #: Files of a daemon's home in which ``config:`` may set keys.
 CONFIG_FILES = ("config.toml", "app.toml", "client.toml")
 #: Roles that run no node of a network, and so need neither an invite nor a cluster.
@@ -42,7 +46,7 @@ WORD = re.compile(r"[^\x00-\x1f\x7f]{1,2000}")
 #: Most machines of one remote signer.
 SIGNERS = 9
 #: What only a node of a cluster can have.
-CLUSTER_KEYS = ("join", "min_sentries", "addresses", "peers", "config", "catch_up")
+CLUSTER_KEYS = ("join", "min_sentries", "addresses", "peers", "config", "catch_up", "serve_lease")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,7 @@ class NodeEntry:
         metrics: Addresses or networks that may read this node's metrics.
         lease: Where its signing lease is kept; empty without one.
         takeover: Whether it takes the lease of a machine that has gone silent by itself.
+        serve_lease: Node IDs of the three sentries, this one among them, that keep the cluster's leases; else empty.
         catch_up: How it reaches the tip, instead of what the network file says; None for that.
         arguments: Of a node in a JVM: words after those of the network file.
         properties: Of a node in a JVM: system properties that only it sees.
@@ -83,6 +88,7 @@ class NodeEntry:
     metrics: tuple[str, ...] = ()
     lease: str = ""
     takeover: bool = False
+    serve_lease: tuple[str, ...] = ()
     catch_up: CatchUp | None = None
     arguments: tuple[str, ...] = ()
     properties: Mapping[str, str] = field(default_factory=dict)
@@ -156,12 +162,23 @@ def read(reader: Reader, role: str, shared: Shared) -> NodeEntry:
         metrics=shared.metrics,
         lease=shared.lease if role == "validator" and not remote else "",
         takeover=shared.takeover == "automatic",
+        serve_lease=_serve_lease(reader, role),
         catch_up=None if role == "validator" else shared.catch_up,
         arguments=reader.words("arguments", WORD, "words of the program's command line"),
         properties=_properties(reader.section("properties")),
         log=reader.choice("log", LOG_LEVELS) if "log" in reader else "",
         ports_from=addresses(reader, "ports_from", network=True),
     )
+
+
+def _serve_lease(reader: Reader, role: str) -> tuple[str, ...]:
+    """The sentries that keep the cluster's leases, sorted."""
+    named = reader.texts("serve_lease", NODE_ID, "node IDs, 40 hex digits each", most=LEASE_SERVERS)
+    if "serve_lease" in reader and role != "sentry":
+        reader.fault("serve_lease", f"does not apply to a {role}: sentries keep leases", fix="remove it")
+    elif "serve_lease" in reader and len(set(named)) != LEASE_SERVERS:
+        reader.fault("serve_lease", "must name three sentries", fix="write the same three node IDs on each of them")
+    return tuple(sorted(named))
 
 
 def _properties(reader: Reader) -> Mapping[str, str]:

@@ -118,6 +118,10 @@ def _lease(parser: argparse.ArgumentParser) -> None:
     kept = verbs.add_parser("keep", help="keep a node's lease (goldnode-lease@.service)")
     kept.add_argument("name")
     kept.set_defaults(run="lease.keep")
+    for name, text in (("form", "check that a sentry's etcd may start"), ("formed", "record that it has its data")):
+        started = verbs.add_parser(name, help=f"{text} (goldnode-store@.service)")
+        started.add_argument("name")
+        started.set_defaults(run=f"lease.{name}")
     said = _named(verbs.add_parser("restored", help="say that the lease's store was restored from a backup"))
     said.set_defaults(run="lease.restored")
 

@@ -19,7 +19,7 @@ from goldnode.discovery.member import Membership
 from goldnode.errors import GoldnodeError, SafetyError
 from goldnode.files import write_atomic
 from goldnode.node import catch_up, cluster, node_files, node_yaml, scrub
-from goldnode.node.keys import identity, keys, signer_home, takeover
+from goldnode.node.keys import identity, keys, lease_server, signer_home, takeover
 from goldnode.node.keys.claims import Judgement
 from goldnode.node.layout import Layout, NodeLayout
 from goldnode.node.phases import SILENT, Phases
@@ -199,10 +199,23 @@ class _Preparation:
             members=members,
             seen_height=seen,
             trust=catch_up.trust_of(node),
+            kept=self._kept(node, entry, own.key.node_id),
         )
         # A setting that the role decides, or an invalid peer: this node's fault, not its siblings'.
         config_files(facts, self.image)
         return membership, facts
+
+    def _kept(self, node: NodeLayout, entry: NodeEntry, node_id: str) -> bool:
+        """Whether this node has kept signing leases; whether it may is said, and decided when its etcd starts."""
+        if not entry.serve_lease:
+            return False
+        try:
+            record = lease_server.read(node)
+            lease_server.decide(node_id, entry.serve_lease, record, data=lease_server.has_data(node))
+        except SafetyError as error:
+            self.notices.append(f"{node.name}: keeps no signing lease: {error.message}")
+            return False
+        return record is not None and record.formed
 
     def _identity(self, node: NodeLayout, entry: NodeEntry) -> identity.NodeIdentity:
         invited = entry.join not in ("", cluster.JOINED)

@@ -90,6 +90,31 @@ class NodeLayout:
         return self.runtime / "nodes" / f"{self.name}.leased"
 
     @property
+    def store(self) -> Path:
+        """Folder of the etcd that keeps the cluster's signing leases, on the sentries that do."""
+        return self.base / "store"
+
+    @property
+    def store_user(self) -> str:
+        """The Linux user that runs it."""
+        return f"gl-{self.name}"
+
+    @property
+    def store_unit(self) -> str:
+        """The systemd unit of it."""
+        return f"goldnode-store@{self.name}.service"
+
+    @property
+    def store_config(self) -> Path:
+        """What it reads."""
+        return self.runtime / "nodes" / f"{self.name}.etcd.yaml"
+
+    @property
+    def store_record(self) -> Path:
+        """With which sentries it keeps leases, for this node's whole life."""
+        return self.base / "store.json"
+
+    @property
     def lease_record(self) -> Path:
         """This node's own name in the store, and whether its key is new there."""
         return self.base / "lease.json"

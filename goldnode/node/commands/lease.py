@@ -1,4 +1,4 @@
-"""The signing lease: ``lease keep``, ``lease restored``; and the signer's own start."""
+"""The signing lease: ``lease keep``, ``lease restored``; the signer's own start, and that of a sentry's etcd."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from typing import Any
 
 from goldnode.errors import GoldnodeError, HostError, SafetyError
 from goldnode.files import write_json
-from goldnode.node import node_files, preflight
+from goldnode.node import node_files, node_yaml, preflight
 from goldnode.node.agent.lease_keeper import LeaseKeeper
 from goldnode.node.agent.rpc import LoopbackRpc
 from goldnode.node.commands.nodes import one
-from goldnode.node.keys import keys, signer_home
+from goldnode.node.keys import identity, keys, lease_server, signer_home
 from goldnode.node.keys import lease as rules
 from goldnode.node.keys.open_store import open_store
 from goldnode.node.keys.signer_control import SignerControl
 from goldnode.node.keys.stores import LeaseStore
 from goldnode.node.layout import Layout, NodeLayout
+from goldnode.node.plan.inputs import read_image
 from goldnode.node.stopping import stop_signal
 
 log = logging.getLogger(__name__)
@@ -63,6 +64,8 @@ def keep(layout: Layout, arguments: Namespace) -> None:
     )
     said = ""
     while not stop.is_set():
+        if (now := settings_of(node))["endpoints"] != settings["endpoints"]:
+            keeper.store, settings = store_of(layout, node), now
         report = keeper.reconcile()
         write_json(node.lease_status, {**asdict(report), "time": time.time()}, 0o644)
         line = f"lease {report.state}" + (f": {report.reason}" if report.reason else "")
@@ -71,6 +74,22 @@ def keep(layout: Layout, arguments: Namespace) -> None:
             said = line
         stop.wait(INTERVAL)
     _release(keeper)
+
+
+def form(layout: Layout, arguments: Namespace) -> None:
+    """Before a sentry's etcd starts: check that it may."""
+    node = layout.node(arguments.name)
+    entry = next(each for each in node_yaml.in_force(layout, read_image(layout)).nodes if each.name == node.name)
+    own = identity.read(node)
+    lease_server.form(node, own.key.node_id if own else "", entry.serve_lease)
+
+
+def formed(layout: Layout, arguments: Namespace) -> None:
+    """After its first start: record that its data is there, without which it never starts again."""
+    node, end = layout.node(arguments.name), time.monotonic() + RELEASE
+    while not lease_server.has_data(node) and time.monotonic() < end:
+        time.sleep(INTERVAL)
+    form(layout, arguments)
 
 
 def restored(layout: Layout, arguments: Namespace) -> None:
@@ -102,7 +121,10 @@ def store_of(layout: Layout, node: NodeLayout) -> LeaseStore:
     key = keys.read_key(node)
     if key is None:
         raise SafetyError(f"{node.name} has no consensus key yet", hint="goldnode key import FILE")
-    return open_store(settings_of(node)["store"], key.address, layout.at)
+    settings = settings_of(node)
+    return open_store(
+        settings["store"], key.address, layout.at, endpoints=settings["endpoints"], source=settings["source"]
+    )
 
 
 def settings_of(node: NodeLayout) -> dict[str, Any]:

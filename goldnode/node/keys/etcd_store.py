@@ -34,12 +34,14 @@ class EtcdStore:
         address: The key's address.
         credentials: Folder with ca.pem, client.pem and client.key, for https.
         timeout: Seconds for one answer.
+        source: Our address to ask from; empty for any.
     """
 
     fences = True
 
-    def __init__(self, where: StoreAddress, address: str, credentials: Path, timeout: float) -> None:
+    def __init__(self, where: StoreAddress, address: str, credentials: Path, timeout: float, source: str = "") -> None:
         self._where, self._timeout, self._credentials = where, timeout, credentials
+        self._hosts, self._source = list(where.hosts), (source, 0) if source else None
         self._lease = f"/{where.prefix}/{address}".replace("//", "/")
         self._incarnation = f"/{where.prefix}/incarnation".replace("//", "/")
 
@@ -103,12 +105,16 @@ class EtcdStore:
             raise HostError(f"the lease's etcd gives an unexpected answer: {str(answer)[:200]}") from error
 
     def _ask(self, method: str, request: dict[str, Any]) -> dict[str, Any]:
-        """Ask one endpoint after the other until one has received the request."""
-        last = ""
-        for host in self._where.hosts:
+        """Ask one endpoint after the other until one has received the request; next time one that answered first."""
+        last = "none is known yet"
+        for host in tuple(self._hosts):
             try:
                 return self._post(host, method, json.dumps(request))
-            except _NotSentError as error:
+            except (_NotSentError, HostError) as error:
+                # It may be up and cut from the others: the next question goes elsewhere first.
+                self._hosts.append(self._hosts.pop(0))
+                if isinstance(error, HostError):
+                    raise
                 last = f"{host}: {error}"
         raise HostError(f"the lease's etcd does not answer ({last})", hint="goldnode status")
 
@@ -133,14 +139,14 @@ class EtcdStore:
 
     def _connection(self, host: str) -> http.client.HTTPConnection:
         if self._where.options.get("tls") != "yes":
-            return http.client.HTTPConnection(host, timeout=self._timeout)
+            return http.client.HTTPConnection(host, timeout=self._timeout, source_address=self._source)
         try:
             context = ssl.create_default_context(cafile=self._credentials / "ca.pem")
             if (self._credentials / "client.pem").exists():
                 context.load_cert_chain(self._credentials / "client.pem", self._credentials / "client.key")
         except OSError as error:
             raise HostError(f"the certificates in {self._credentials} cannot be used: {error}") from error
-        return http.client.HTTPSConnection(host, timeout=self._timeout, context=context)
+        return http.client.HTTPSConnection(host, timeout=self._timeout, context=context, source_address=self._source)
 
 
 def _cluster(answer: dict[str, Any]) -> str:

@@ -20,6 +20,7 @@ from urllib.parse import parse_qs, urlsplit
 from goldnode.config.node_entry import LEASE_MEANING
 from goldnode.errors import HostError, InputError, SafetyError
 from goldnode.files import write_atomic
+from goldnode.forms import NODE_ID
 from goldnode.node.keys.lease import ABSENT, Answer, Lease, LeaseState, Reading, Revision, Write, may_swap
 from goldnode.node.keys.signing_state import SigningState
 
@@ -57,7 +58,7 @@ class StoreAddress:
 
     Attributes:
         kind: etcd, s3 or file.
-        hosts: For etcd the endpoints, as HOST:PORT; for S3 the bucket.
+        hosts: For etcd the endpoints, as HOST:PORT, or node IDs of sentries; for S3 the bucket.
         prefix: The prefix, without slashes at its ends; for a file the absolute folder.
         options: The query options.
     """
@@ -80,6 +81,12 @@ def parse_address(url: str) -> StoreAddress:
     if parts.scheme not in ("etcd", "s3", "file") or (parts.scheme == "file") != (not hosts):
         raise InputError(f"lease: expected {LEASE_MEANING}, got {url!r}", hint="goldnode check /etc/goldnode/node.yaml")
     return StoreAddress(parts.scheme, hosts, parts.path if parts.scheme == "file" else parts.path.strip("/"), options)
+
+
+def store_members(url: str) -> tuple[str, ...]:
+    """Node IDs of the sentries that keep a lease: `etcd://ID,ID,ID/PREFIX`; none for another store."""
+    hosts = parse_address(url).hosts if url.startswith("etcd:") else ()
+    return hosts if hosts and all(NODE_ID.fullmatch(host) for host in hosts) else ()
 
 
 def encode(lease: Lease) -> str:

@@ -20,6 +20,8 @@ FORGOTTEN = 'tcp flags & (syn | rst) == 0x0 reject with tcp reset comment "forgo
 #: server), Oracle, OpenStack, Hetzner and others; Scaleway; Alibaba and Tencent; Amazon's containers.
 METADATA = ("169.254.169.254", "168.63.129.16", "169.254.42.42", "100.100.100.200", "169.254.0.23", "169.254.170.2")
 METADATA6 = ("fd00:ec2::254", "fd00:ec2::23", "fd20:ce::254", "fd00:42::42", "fe80::a9fe:a9fe", "fd00:c1::a9fe:a9fe")
+#: Who does not come over the mesh.
+OUTSIDE = (Audience.WORLD, Audience.SIGNER_MACHINE, Audience.METRICS, Audience.SSH)
 #: What some of these addresses also serve, for everybody: DNS and NTP.
 SERVICES = "{ 53, 123 }"
 
@@ -79,7 +81,7 @@ def opening(port: Port, number: int, sources: tuple[str, ...] | None, comment: s
     """A role's port as a rule; None if it is open to nobody."""
     if sources is not None and not sources:
         return None
-    inside = port.to in (Audience.SENTRIES, Audience.VALIDATORS, Audience.MEMBERS, Audience.SIGNER)
+    inside = port.to not in OUTSIDE
     return Opening(number, port.protocol, sources, f"{comment} {port.name}", interface if inside else "")
 
 

@@ -14,6 +14,9 @@ from goldnode.node.plan import log_shipping, setting_check
 from goldnode.node.plan.inputs import ImageFacts
 from goldnode.node.plan.plan import UPGRADER
 
+#: What keeps signing leases on a sentry; Debian's.
+ETCD = "/usr/bin/etcd"
+
 
 def check(config: NodeConfig, image: ImageFacts, layout: Layout) -> None:
     """Check a valid node.yaml against its image.
@@ -70,6 +73,9 @@ def _misfits(config: NodeConfig, image: ImageFacts, layout: Layout) -> Iterator[
     if any(entry.lease for entry in config.nodes) and not (layout.library / "bin" / "goldnode-signer").exists():
         yield Fault("node.yaml", 0, "lease", "", "this image was baked without goldnode-signer",
                     "use an image that was baked where the Go module proxy answers")  # fmt: skip
+    if any(entry.serve_lease for entry in config.nodes) and not layout.at(ETCD).exists():
+        yield Fault("node.yaml", 0, "serve_lease", "", "this image has no etcd",
+                    "bake with etcd-server among the packages: of the network file")  # fmt: skip
     if RoleKind.HOSTED in kinds.values() and config.data != "root":
         yield Fault("node.yaml", 0, "data", config.data, "nodes of a JVM keep their data on the root disk", "remove it")
     if config.logs and not layout.at(log_shipping.PROGRAM).exists():

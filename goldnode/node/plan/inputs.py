@@ -74,6 +74,7 @@ class NodeFacts:
         members: The other members of its cluster.
         seen_height: The last height that the cluster saw its consensus key sign; 0 for none.
         trust: What its state sync trusts; None if it needs none.
+        kept: Whether it has kept signing leases before.
     """
 
     entry: NodeEntry
@@ -89,6 +90,7 @@ class NodeFacts:
     members: tuple[Member, ...] = ()
     seen_height: int = 0
     trust: Trust | None = None
+    kept: bool = False
 
     @property
     def leased(self) -> bool:

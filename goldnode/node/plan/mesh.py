@@ -19,7 +19,7 @@ class MeshPlan:
         kind: What carries it.
         node: The node's name.
         interface: Its name.
-        user: The user whose traffic goes through it: two nodes of one cluster may share a machine, and each
+        users: The users whose traffic goes through it: two nodes of one cluster may share a machine, and each
             has its own route to the same network.
         address: This node's address.
         table: Number of its routing table.
@@ -31,7 +31,7 @@ class MeshPlan:
     kind: MeshKind
     node: str
     interface: str
-    user: str
+    users: tuple[str, ...]
     address: str
     table: int
     path: Path
@@ -64,7 +64,7 @@ def mesh_plan(kind: MeshKind, node: NodeFacts) -> MeshPlan:
         kind=kind,
         node=node.entry.name,
         interface=name,
-        user=node.layout.user,
+        users=(node.layout.user, node.layout.store_user) if node.entry.serve_lease else (node.layout.user,),
         address=address,
         table=table,
         path=node.layout.mesh_config(kind),

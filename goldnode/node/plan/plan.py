@@ -16,8 +16,9 @@ from goldnode.config.choices import ConsensusKey
 from goldnode.config.daemon import Family
 from goldnode.config.node_config import NodeConfig, OutgoingRule
 from goldnode.config.role import Audience, CatchUpFrom, Role, RoleKind
+from goldnode.node.keys.stores import store_members
 from goldnode.node.layout import Layout
-from goldnode.node.plan import firewall, log_shipping
+from goldnode.node.plan import firewall, lease_store, log_shipping
 from goldnode.node.plan.inputs import ImageFacts, NodeFacts
 from goldnode.node.plan.mesh import MeshPlan, mesh_plan, signer_ends
 from goldnode.node.plan.node_plan import arguments, config_files
@@ -130,6 +131,8 @@ def plan(
         files.append(FilePlan(node.layout.launch, _launch(node, image)))
         if node.leased:
             files.append(FilePlan(node.layout.lease_settings, _lease(node, image), 0o640, node.layout.user))
+        if lease_store.serves(node):
+            files.append(FilePlan(node.layout.store_config, lease_store.etcd(node), 0o640, node.layout.store_user))
         for name, text in signer_ends(node).items():
             files.append(FilePlan(layout.at(f"/etc/goldnode/signers/{name}"), text))
     return Plan(
@@ -161,14 +164,18 @@ def _folders(node: NodeFacts) -> Iterator[FolderPlan]:
         yield FolderPlan(node.layout.control_socket.parent, 0o700, signer, signer)
         # The daemon makes a socket here, and the signer's user is in its group.
         yield FolderPlan(node.layout.daemon_socket.parent, 0o750, user, user)
+    if node.entry.serve_lease:
+        yield FolderPlan(node.layout.store, 0o700, node.layout.store_user, node.layout.store_user, tree=True)
 
 
 def _users(node: NodeFacts) -> tuple[str, ...]:
-    return (node.layout.user, node.layout.signer_user) if node.leased else (node.layout.user,)
+    signer = (node.layout.signer_user,) if node.leased else ()
+    return (node.layout.user, *signer, *((node.layout.store_user,) if node.entry.serve_lease else ()))
 
 
 def _lease_units(node: NodeFacts) -> tuple[str, ...]:
-    return (node.layout.signer_unit, node.layout.lease_unit) if node.leased else ()
+    store = (node.layout.store_unit,) if lease_store.serves(node) else ()
+    return (node.layout.signer_unit, node.layout.lease_unit) if node.leased else store
 
 
 def _lease(node: NodeFacts, image: ImageFacts) -> str:
@@ -179,6 +186,8 @@ def _lease(node: NodeFacts, image: ImageFacts) -> str:
         "chain_id": image.network.chain_id,
         "block_time": image.network.block_time,
         "rpc": node.ports.rpc,
+        "source": node.mesh_address,
+        "endpoints": lease_store.endpoints(node, store_members(node.entry.lease)),
     }
     return json.dumps(document, indent=2) + "\n"
 
@@ -272,10 +281,13 @@ def _ruleset(
     private = []
     for node in nodes:
         ports = node.ports
-        numbers = {"p2p": ports.p2p, "rpc": ports.rpc, "signer": ports.signer, "mesh": node.mesh_port(config.mesh)}
+        numbers = {"p2p": ports.p2p, "rpc": ports.rpc, "signer": ports.signer, "mesh": node.mesh_port(config.mesh),
+                   "lease": ports.lease, "raft": ports.raft}  # fmt: skip
         openings += _openings(node.role, numbers, _sources(node), node.entry.name, node.interface)
         closed = (ports.rpc, ports.grpc, ports.api, ports.prometheus, ports.signer)
         private.append(firewall.Private(node.layout.user, closed, ports.rpc, _guests(node, nodes)))
+        if node.entry.serve_lease:
+            private.append(firewall.Private(node.layout.store_user, (ports.lease, ports.raft)))
     strict = [node for node in nodes if config.outgoing is OutgoingRule.STRICT and not node.role.announces]
     confined = [firewall.Confined(node.layout.user, node.interface) for node in strict]
     return firewall.render(openings, private, public=any(node.role.announces for node in nodes), confined=confined)
@@ -313,4 +325,5 @@ def _sources(node: NodeFacts) -> dict[Audience, Sequence[str]]:
         Audience.SIGNER: [mesh_address(node.fingerprint, key) for key in node.entry.signer_keys],
         Audience.SIGNER_MACHINE: node.entry.signer_from,
         Audience.METRICS: node.entry.metrics,
+        **{Audience(name): addresses for name, addresses in lease_store.openings(node)},
     }

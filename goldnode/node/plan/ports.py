@@ -26,6 +26,8 @@ class Ports:
         p2p: For peers.
         rpc: CometBFT's RPC, loopback only.
         signer: For a remote signer, mesh only.
+        lease: For clients of the etcd that keeps leases, mesh only.
+        raft: For the other members of that etcd, mesh only.
         prometheus: The daemon's own metrics, loopback only.
         grpc: The application's gRPC, loopback only.
         api: The application's REST API, loopback only.
@@ -37,6 +39,8 @@ class Ports:
     p2p: int
     rpc: int
     signer: int
+    lease: int
+    raft: int
     prometheus: int
     grpc: int
     api: int
@@ -48,10 +52,25 @@ class Ports:
         """The RPC port of the node, on any machine, that has this p2p port."""
         return p2p + 1
 
+    @staticmethod
+    def lease_beside(p2p: int) -> int:
+        """The port for clients of the etcd of the node, on any machine, that has this p2p port; raft's is the next."""
+        return p2p + 5
+
     @classmethod
     def of(cls, index: int) -> Ports:
         """The ports of the node with this block (``blocks``)."""
         base = BASE + BLOCK * index
         return cls(
-            index, base + 56, base + 57, base + 59, base + 60, base + 90, base + 17, WIREGUARD + index, VPNCLOUD + index
+            index,
+            base + 56,
+            base + 57,
+            base + 59,
+            base + 61,
+            base + 62,
+            base + 60,
+            base + 90,
+            base + 17,
+            WIREGUARD + index,
+            VPNCLOUD + index,
         )

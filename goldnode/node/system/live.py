@@ -75,9 +75,10 @@ class LiveSystem:
                 self.restart(unit)
             if not machine.appears(Path("/sys/class/net", mesh.interface), TUNNEL_APPEARS):
                 raise HostError(f"{unit} made no {mesh.interface}", hint=f"journalctl -u {unit}")
-        table, uid = str(mesh.table), str(self.uid(mesh.user))
-        if not _rules(table):
+        table, rules = str(mesh.table), _rules(str(mesh.table))
+        if not rules:
             _ip("-6", "rule", "add", "pref", table, "from", mesh.address, "lookup", table)
+        for uid in {self.uid(user) for user in mesh.users} - {rule.get("uid_start") for rule in rules}:
             _ip("-6", "rule", "add", "pref", table, "uidrange", f"{uid}-{uid}", "lookup", table)
 
     def uid(self, user: str) -> int:
@@ -93,7 +94,7 @@ class LiveSystem:
         self.stop(f"goldnode-vpncloud@{node}.service")
         if _exists(interface):
             _ip("link", "delete", interface)
-        for _ in range(_rules(str(table))):
+        for _ in _rules(str(table)):
             _ip("-6", "rule", "delete", "table", str(table))
 
     def load_sysctls(self, path: Path) -> None:
@@ -181,7 +182,7 @@ def _exists(interface: str) -> bool:
     return run(["ip", "link", "show", "dev", interface], timeout=TIMEOUT, check=False).returncode == 0
 
 
-def _rules(table: str) -> int:
-    """The number of routing rules that lead to a table."""
+def _rules(table: str) -> list[dict[str, object]]:
+    """The routing rules that lead to a table."""
     rules = json.loads(run(["ip", "-6", "-json", "rule", "show"], timeout=TIMEOUT).stdout or "[]")
-    return sum(str(rule.get("table")) == table for rule in rules)
+    return [rule for rule in rules if str(rule.get("table")) == table]

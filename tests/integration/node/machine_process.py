@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -36,6 +37,7 @@ VERBS = {"goldnode-signer@": ["signer"], "goldnode-lease@": ["lease", "keep"]}
 VPNCLOUD = "goldnode-vpncloud@"
 #: Seconds that the machine's clock is ahead, while a test wants that.
 SKEW = "/run/skew"
+STORE = "goldnode-store@"
 #: Stands for the nodes' users, who do not exist on the machine that runs the tests.
 NOBODY = 65534
 
@@ -68,7 +70,7 @@ class ProcessSystem(LiveSystem):
 
     def load_firewall(self, ruleset: Path) -> None:
         """Load the ruleset, with a number for users that do not exist."""
-        run(["nft", "-f", "-"], stdin=re.sub(r'"gn-[a-z0-9-]+" }', f"{NOBODY} }}", ruleset.read_text()))
+        run(["nft", "-f", "-"], stdin=re.sub(r'"g[nl]-[a-z0-9-]+" }', f"{NOBODY} }}", ruleset.read_text()))
 
     def add_wireguard(self, interface: str) -> None:
         """Make an interface by WireGuard's user-space implementation."""
@@ -150,6 +152,10 @@ class ProcessSystem(LiveSystem):
         argv = [sys.executable, "-m", "goldnode.node", "--root", str(self._layout.root), *verb, name]
         if unit.startswith(VPNCLOUD):
             argv = self._words(f"{VPNCLOUD}.service", name)
+        if unit.startswith(STORE):
+            form, formed = (shlex.join([*argv[:-2], "lease", each, name]) for each in ("form", "formed"))
+            etcd = shlex.join(self._words(f"{STORE}.service", name))
+            argv = ["sh", "-c", f"{form} && {{ {formed} & exec {etcd}; }}"]
         self._log(unit).parent.mkdir(parents=True, exist_ok=True)
         with self._log(unit).open("ab") as log:
             self._running[unit] = subprocess.Popen(argv, cwd=REPOSITORY, stdout=log, stderr=log)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -147,3 +148,15 @@ def test_etcd_restored_from_a_backup_grants_nothing_until_it_is_said(tmp_path: P
         at.restored()
 
         assert first.incarnation != at.read().revision.incarnation
+
+
+def test_a_member_that_hears_and_says_nothing_is_not_asked_first_again(tmp_path: Path) -> None:
+    """It is up, and cut from the other members: a question ends there once, and the next one goes to another."""
+    with lease_stores.etcd(tmp_path / "etcd") as running, socket.create_server(("127.0.0.1", 0)) as mute:
+        url = f"etcd://127.0.0.1:{mute.getsockname()[1]},127.0.0.1:{running.client}/goldnode"
+        at = store(url, tmp_path, timeout=1)
+
+        with pytest.raises(HostError, match="does not answer"):
+            at.read()
+
+        assert ABSENT == at.read().revision.number

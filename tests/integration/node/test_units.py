@@ -40,6 +40,7 @@ def test_units_are_well_formed(unit: Path, tmp_path: Path) -> None:
         ("goldnode-signer@.service", 2.0),
         ("goldnode-lease@.service", 3.5),
         ("goldnode-logs.service", 2.0),
+        ("goldnode-store@.service", 2.5),
         ("goldnode-agent.service", 3.5),
         ("goldnode-configure.service", 5.0),
     ],

@@ -48,8 +48,14 @@ FULL: dict[str, Any] = {
     "metrics": ["10.0.0.0/8"],
     "logs": {"to": "syslog+tls://logs.example.org", "ca": PEM},
 }
-#: A sentry that a remote signer of three machines dials.
-SIGNED_SENTRY: dict[str, Any] = {**FULL, "role": "sentry", "signer_keys": [each * 43 + "=" for each in "ABC"]}
+KEEPERS = [each * 40 for each in "abc"]
+#: A sentry that a remote signer of three machines dials, and that keeps leases.
+SIGNED_SENTRY: dict[str, Any] = {
+    **FULL,
+    "role": "sentry",
+    "signer_keys": [each * 43 + "=" for each in "ABC"],
+    "serve_lease": KEEPERS,
+}
 MANY: dict[str, Any] = {
     "version": 1,
     "role": "multi-node",
@@ -170,6 +176,14 @@ WRONG: list[tuple[dict[str, Any], str, Any]] = [
     (HOSTED, "nodes/0/peers", ["a" * 40 + "@203.0.113.5:26656"]),
     (HOSTED, "nodes/0/config", {"config.toml": {"mempool.size": 9000}}),
     (HOSTED, "nodes/0/consensus_key", "existing"),
+    (PLAIN, "serve_lease", KEEPERS),
+    (MANY, "serve_lease", KEEPERS),
+    (HOSTED, "nodes/0/serve_lease", KEEPERS),
+    (SIGNED_SENTRY, "serve_lease", []),
+    (SIGNED_SENTRY, "serve_lease", KEEPERS[:2]),
+    (SIGNED_SENTRY, "serve_lease", [*KEEPERS, "d" * 40]),
+    (SIGNED_SENTRY, "serve_lease", [*KEEPERS[:2], "s-3"]),
+    (SIGNED_SENTRY, "serve_lease", True),
 ]
 
 

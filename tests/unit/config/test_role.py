@@ -35,13 +35,15 @@ def test_a_validator_opens_nothing_to_the_world() -> None:
 
 
 def test_a_sentry_opens_peers_and_mesh() -> None:
-    """A sentry is public on two ports, serves validators and a signer, and keeps the former private."""
+    """A sentry is public on two ports, serves validators, their leases and a signer, and keeps validators private."""
     found = _shipped("sentry")
     expected = {
         Port("p2p", "tcp", Audience.WORLD),
         Port("mesh", "udp", Audience.WORLD),
         Port("rpc", "tcp", Audience.VALIDATORS),
         Port("signer", "tcp", Audience.SIGNER),
+        Port("lease", "tcp", Audience.LEASE_HOLDERS),
+        Port("raft", "tcp", Audience.LEASE_SERVERS),
     }
 
     assert expected == set(found.ports)
