@@ -25,7 +25,7 @@ NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,22}[a-z0-9])?")
 NAME_MEANING = "a name of 1 to 24 lower-case letters, digits and inner dashes"
 INVITE = re.compile(r"gn1_[a-z2-7]+")
 MESH_KEY = re.compile(r"[A-Za-z0-9+/]{43}=")
-#: Where a signing lease may be kept; ``goldnode.node.keys.stores.parse_address`` takes it apart.
+#: Where a signing lease may be kept; ``goldnode.node.keys.stores.store.parse_address`` takes it apart.
 LEASE = re.compile(r"(?:etcd|s3)://[A-Za-z0-9._-][A-Za-z0-9._~:/?&=%,\[\]-]{1,300}|file:///[A-Za-z0-9._/-]{1,200}")
 LEASE_MEANING = (
     "etcd://HOST:2379[,HOST:2379]/PREFIX, etcd://NODE-ID,NODE-ID,NODE-ID/PREFIX, s3://BUCKET/PREFIX or file:///PATH"

@@ -19,8 +19,9 @@ from goldnode.discovery.member import Membership
 from goldnode.errors import GoldnodeError, SafetyError
 from goldnode.files import write_atomic
 from goldnode.node import catch_up, cluster, node_files, node_yaml, scrub
-from goldnode.node.keys import identity, keys, lease_server, signer_home, takeover
+from goldnode.node.keys import identity, keys, signer_home, takeover
 from goldnode.node.keys.claims import Judgement
+from goldnode.node.keys.stores import lease_server
 from goldnode.node.layout import Layout, NodeLayout
 from goldnode.node.phases import SILENT, Phases
 from goldnode.node.plan import blocks, vpncloud, wireguard

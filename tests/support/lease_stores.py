@@ -13,8 +13,8 @@ from typing import Any
 
 import boto3
 
-from goldnode.node.keys.open_store import open_store
-from goldnode.node.keys.stores import LeaseStore
+from goldnode.node.keys.stores.open_store import open_store
+from goldnode.node.keys.stores.store import LeaseStore
 from goldnode.run import run, spawn, stop_group
 from tests.support.go_tools import VERSITYGW
 from tests.support.waiting import until

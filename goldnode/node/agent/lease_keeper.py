@@ -20,7 +20,7 @@ from goldnode.node.keys import lease, signer_home
 from goldnode.node.keys.lease import Answer, LeaseMemory, LeaseStep, Reading, Situation
 from goldnode.node.keys.signer_control import SignerControl, SignerStatus
 from goldnode.node.keys.signer_home import LeaseRecord
-from goldnode.node.keys.stores import LeaseStore
+from goldnode.node.keys.stores.store import LeaseStore
 from goldnode.node.layout import NodeLayout
 
 log = logging.getLogger(__name__)

@@ -16,11 +16,12 @@ from goldnode.node import node_files, node_yaml, preflight
 from goldnode.node.agent.lease_keeper import LeaseKeeper
 from goldnode.node.agent.rpc import LoopbackRpc
 from goldnode.node.commands.nodes import one
-from goldnode.node.keys import identity, keys, lease_server, signer_home
+from goldnode.node.keys import identity, keys, signer_home
 from goldnode.node.keys import lease as rules
-from goldnode.node.keys.open_store import open_store
 from goldnode.node.keys.signer_control import SignerControl
-from goldnode.node.keys.stores import LeaseStore
+from goldnode.node.keys.stores import lease_server
+from goldnode.node.keys.stores.open_store import open_store
+from goldnode.node.keys.stores.store import LeaseStore
 from goldnode.node.layout import Layout, NodeLayout
 from goldnode.node.plan.inputs import read_image
 from goldnode.node.stopping import stop_signal

@@ -50,6 +50,8 @@ def etcd(node: NodeFacts) -> str:
         "initial-cluster-token": token(node.entry.serve_lease),
         "strict-reconfig-check": True,
         "pre-vote": True,
+        # What validators ask; with a file of settings etcd 3.4 has it off, unlike with options.
+        "enable-grpc-gateway": True,
         "auto-compaction-mode": "periodic",
         "auto-compaction-retention": "1h",
     }

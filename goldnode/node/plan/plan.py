@@ -16,7 +16,7 @@ from goldnode.config.choices import ConsensusKey
 from goldnode.config.daemon import Family
 from goldnode.config.node_config import NodeConfig, OutgoingRule
 from goldnode.config.role import Audience, CatchUpFrom, Role, RoleKind
-from goldnode.node.keys.stores import store_members
+from goldnode.node.keys.stores.store import store_members
 from goldnode.node.layout import Layout
 from goldnode.node.plan import firewall, lease_store, log_shipping
 from goldnode.node.plan.inputs import ImageFacts, NodeFacts

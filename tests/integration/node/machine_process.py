@@ -178,8 +178,8 @@ def main() -> None:
     system = ProcessSystem(layout, Path(sys.argv[2]))
     image = read_image(layout)
     found, _ = configure.configure(layout, node_yaml.in_force(layout, image), image, system)
-    for name, error in found.failures.items():
-        print(f"{name}: REFUSED: {error}", flush=True)
+    for told in (*found.notices, *(f"{name}: REFUSED: {error}" for name, error in found.failures.items())):
+        print(told, flush=True)
     clock = functools.partial(_time, layout.at(SKEW))
     for membership in found.memberships.values():
         membership.clock = clock

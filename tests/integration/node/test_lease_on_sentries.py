@@ -4,39 +4,44 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from goldnode.fleet.plan import timing
 from goldnode.node.plan.inputs import read_image
-from tests.integration.node.fleet import RENDEZVOUS, Fleet, Host, fleet
+from goldnode.paths import REPOSITORY
+from goldnode.run import run
+from tests.integration.node.fleet import Fleet, Host, fleet
 from tests.integration.node.programs import programs
 from tests.integration.node.races import AHEAD, BLOCK_TIME, KEY, PACE
 from tests.integration.node.scenarios import bring, write_genesis
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.root, pytest.mark.long, pytest.mark.timeout(1500)]
-CONFIG = {"config": {"config.toml": timing(PACE)}}
+CONFIG: dict[str, Any] = {"config": {"config.toml": timing(PACE)}}
 
 
-def identified(made: Fleet, name: str) -> tuple[Host, str, str]:
-    """A sentry whose image has etcd, after a first boot: its invite and its node ID."""
-    invite = made.cluster.invite("sentry")
-    host = made.add(name, "sentry", invite, **CONFIG)
+def identified(made: Fleet, name: str) -> tuple[Host, str]:
+    """A sentry whose image has etcd, after a first boot, and its node ID."""
+    host = made.add(name, "sentry", **CONFIG)
     etcd = host.tree.layout.at("/usr/bin/etcd")
     etcd.parent.mkdir(parents=True)
     etcd.symlink_to(str(shutil.which("etcd")))
     found, _ = host.tree.configure()
-    return host, invite, found.facts[name].node_id
+    return host, found.facts[name].node_id
 
 
-def serves(host: Host, invite: str, named: list[str]) -> None:
-    """Write into a sentry's node.yaml that it keeps leases with others."""
-    more: dict[str, Any] = {"rendezvous": [RENDEZVOUS], "mesh": "wireguard", "serve_lease": named, **CONFIG}
-    host.tree.node_yaml("sentry", invite, host.name, **more)
+def serves(host: Host, named: list[str]) -> None:
+    """Have a sentry keep leases with others, as a person does: edit its node.yaml, `goldnode apply FILE`."""
+    layout = host.tree.layout
+    file = layout.root / "node.yaml"
+    file.write_text(yaml.safe_dump(yaml.safe_load(layout.node_yaml.read_text()) | {"serve_lease": named}))
+    run([sys.executable, "-m", "goldnode.node", "--root", layout.root, "apply", file], cwd=REPOSITORY)
 
 
 def lease(host: Host) -> dict[str, Any]:
@@ -53,15 +58,19 @@ def logs(host: Host) -> str:
     return host.console.read_text() + (etcd.read_text(errors="replace")[-3000:] if etcd.exists() else "")
 
 
+def all_logs(validator: Host, sentries: list[Host]) -> str:
+    """What the lease keeper said last, and what the machines printed."""
+    return "\n".join([str(lease(validator)), validator.console.read_text(), *map(logs, sentries)])
+
+
 def test_three_sentries_keep_the_lease() -> None:
     """One may die; with two gone signing stops at hi; a new one in their place forms nothing; one back helps."""
     with tempfile.TemporaryDirectory(prefix="gnr") as name, fleet(Path(name), programs(Path(name) / "p")) as made:
         write_genesis(made, {KEY: 8})
         three = [identified(made, f"s-{number}") for number in (1, 2, 3)]
-        named = [node_id for _, _, node_id in three]
-        for host, invite, _ in three:
-            serves(host, invite, named)
-        sentries = [host for host, _, _ in three]
+        sentries, named = [host for host, _ in three], [node_id for _, node_id in three]
+        for host in sentries:
+            serves(host, named)
         url = f"etcd://{','.join(named)}/goldnode"
         validator = made.add("val-1", "validator", consensus_key="existing", lease=url, **CONFIG)
         layout = validator.tree.layout
@@ -78,7 +87,7 @@ def test_three_sentries_keep_the_lease() -> None:
         def signed(first: int, last: int) -> list[int]:
             return [each for each in range(first, last + 1) if KEY.address in made._rpc.signers(each + 1)]
 
-        assert until(lambda: lease(validator).get("state") == "held", 240), (lease(validator), *map(logs, sentries))
+        assert until(lambda: lease(validator).get("state") == "held", 240), all_logs(validator, sentries)
         assert until(lambda: KEY.address in made.signers(), 60), lease(validator)
 
         sentries[0].lose_power()
@@ -94,8 +103,8 @@ def test_three_sentries_keep_the_lease() -> None:
         said = str(lease(validator)["reason"])
         print(f"two are gone: granted up to {top}, signed last {max(stopped)}: {said}")
 
-        stranger, invite, _ = identified(made, "s-4")
-        serves(stranger, invite, named)
+        stranger, _ = identified(made, "s-4")
+        serves(stranger, named)
         stranger.boot()
         assert until(lambda: bool(stranger.node()), 60), stranger.console.read_text()
         waited = height()

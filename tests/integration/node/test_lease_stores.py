@@ -13,7 +13,7 @@ import pytest
 from goldnode.errors import HostError, SafetyError
 from goldnode.node.keys.lease import ABSENT, Answer, Lease, LeaseState, Revision, Write
 from goldnode.node.keys.signing_state import SigningState
-from goldnode.node.keys.stores import LeaseStore
+from goldnode.node.keys.stores.store import LeaseStore
 from tests.support import lease_stores
 from tests.support.lease_stores import port, store
 

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from goldnode.errors import SafetyError
-from goldnode.node.keys import lease_server
-from goldnode.node.keys.lease_server import StoreRecord, decide
+from goldnode.node.keys.stores import lease_server
+from goldnode.node.keys.stores.lease_server import StoreRecord, decide
 from goldnode.node.layout import Layout
 
 IDS = tuple(f"{number:040x}" for number in range(1, 10))

@@ -64,6 +64,7 @@ def test_three_sentries_form_a_store_once_all_are_known(tree: Tree) -> None:
     assert f"http://[{own}]:26661" == etcd["listen-client-urls"]
     assert f"http://[{own}]:26662" == etcd["listen-peer-urls"]
     assert ",".join(f"{who}=http://[{at}]:26662" for who, at in sorted(peers.items())) == etcd["initial-cluster"]
+    assert etcd["enable-grpc-gateway"] is True
     assert "goldnode-store@s-1.service" in made.units
     assert f'iifname "gnmesh0" ip6 saddr {{ {addresses[VALIDATOR]} }} tcp dport 26661 accept' in rules(made)
     among = ", ".join(sorted(addresses[each] for each in OTHERS))

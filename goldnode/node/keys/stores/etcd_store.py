@@ -17,7 +17,7 @@ from typing import Any
 
 from goldnode.errors import HostError, SafetyError
 from goldnode.node.keys.lease import ABSENT, Answer, Reading, Revision, Write
-from goldnode.node.keys.stores import StoreAddress, decode, encode
+from goldnode.node.keys.stores.store import StoreAddress, decode, encode
 
 MAX_BYTES = 1 << 20
 

@@ -20,7 +20,7 @@ from urllib.parse import quote, urlsplit
 
 from goldnode.errors import HostError, SafetyError
 from goldnode.node.keys.lease import ABSENT, Answer, Reading, Revision, Write
-from goldnode.node.keys.stores import StoreAddress, decode, encode, forget
+from goldnode.node.keys.stores.store import StoreAddress, decode, encode, forget
 
 MAX_BYTES = 8 << 20
 #: HTTP statuses: no such object; condition not met; another write was faster.

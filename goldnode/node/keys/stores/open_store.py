@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from goldnode.node.keys.etcd_store import EtcdStore
-from goldnode.node.keys.s3_store import S3Store
-from goldnode.node.keys.stores import FileStore, LeaseStore, parse_address, store_members
+from goldnode.node.keys.stores.etcd_store import EtcdStore
+from goldnode.node.keys.stores.s3_store import S3Store
+from goldnode.node.keys.stores.store import FileStore, LeaseStore, parse_address, store_members
 
 #: The folder of a store's credentials on a node: ca.pem, client.pem, client.key, s3.json.
 CREDENTIALS = "/etc/goldnode/lease"
