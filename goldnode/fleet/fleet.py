@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,7 @@ class Fleet:
 
     Attributes:
         folder: All its files.
-        state: What is known about it; whoever changes it saves it.
+        state: What was known about it when it was read, or changed last.
         external_peers: Peer addresses of the external validators.
     """
 
@@ -81,10 +81,14 @@ class Fleet:
         """A machine's folder."""
         return self.folder / "machines" / vm.name
 
-    def keep(self, changed: FleetState) -> None:
-        """Save a change."""
-        self.state = changed
-        state.write(self.folder, changed)
+    def keep(self, made: FleetState) -> None:
+        """Save the state of a fleet that no other command knows yet."""
+        self.state = made
+        state.write(self.folder, made)
+
+    def change(self, changed: Callable[[FleetState], FleetState]) -> None:
+        """Change its state and save it, with what other commands have changed meanwhile."""
+        self.state = state.change(self.folder, changed)
 
     def furnish(self, vm: VmSpec, keys: Mapping[str, Key], more: Mapping[str, Any] | None = None) -> None:
         """Make a machine: a disk, user-data on a CD, a volume with its keys, a network cable; it is off.
@@ -116,7 +120,7 @@ class Fleet:
         share(image, own)
         self._make(vm, own, self.user_data(vm, {}))
         (self.at(old) / VOLUME).rename(self.at(vm) / VOLUME)
-        self.keep(replace(self.state, vms=(*self.state.vms, vm)))
+        self.change(lambda known: known.having(vm))
         return vm
 
     def replace_machine(self, name: str) -> VmSpec:
@@ -141,8 +145,7 @@ class Fleet:
         if vm.validators:
             backups = [self._opened(node) for node in vm.nodes]
             make_volume(self.at(vm) / VOLUME, lambda layout: restore_keys(layout, backups))
-        others = (each for each in self.state.vms if each.name != name)
-        self.keep(replace(self.state, vms=(*others, vm)))
+        self.change(lambda known: known.without(name).having(vm))
         self.power_on(vm.name)
         return vm
 
@@ -226,24 +229,24 @@ class Fleet:
         acceleration = Acceleration(Accelerator(self.state.accelerator), self.state.cpu, "")
         argv = machine.command(qemu, acceleration)
         self.namespace.start(name, argv, cwd=self.at(vm), log=self.at(vm) / "qemu.log")
-        self.keep(self.state.on(name, time.time()))
+        self.change(lambda known: known.on(name, time.time()))
 
     def power_off(self, name: str) -> None:
         """Cut a machine's power."""
         self.namespace.stop(self.state.vm(name).name)
-        self.keep(self.state.off(name))
+        self.change(lambda known: known.off(name))
 
     def reset(self, name: str) -> None:
         """Press a machine's reset button; its console log continues."""
         monitor.tell(self.at(self.state.vm(name)), "system_reset")
-        self.keep(self.state.on(name, time.time()))
+        self.change(lambda known: known.on(name, time.time()))
 
     def destroy(self, name: str) -> None:
         """Switch a machine off for good; its disk stays in the folder, unused."""
         vm = self.state.vm(name)
         self.power_off(name)
         self.namespace.run(["ip", "link", "delete", vm.tap])
-        self.keep(replace(self.state, vms=tuple(each for each in self.state.vms if each.name != name)))
+        self.change(lambda known: known.without(name))
 
     def ssh(self, vm: VmSpec, identity: Path | None, *command: str) -> list[str]:
         """The command line that logs in to a machine, from inside its network.

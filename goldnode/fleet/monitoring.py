@@ -76,7 +76,8 @@ def start(fleet: Fleet) -> None:
     for name, argv in commands(folder, fleet.state.vms).items():
         # `./invoke` works in the checkout, the others anywhere.
         fleet.namespace.start(name, argv, cwd=REPOSITORY, log=folder / f"{name}.log")
-    fleet.keep(replace(fleet.state, pages={name: show(fleet, name, port) for name, port in PAGES.items()}))
+    pages = {name: show(fleet, name, port) for name, port in PAGES.items()}
+    fleet.change(lambda known: replace(known, pages=pages))
 
 
 def show(fleet: Fleet, name: str, port: int) -> str:

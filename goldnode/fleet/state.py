@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from goldnode.config.choices import MeshKind
 from goldnode.errors import UsageError
-from goldnode.files import write_json
+from goldnode.files import locked, write_json
 from goldnode.fleet.plan import PACE, FleetSpec, Node, VmSpec
 
 FILE = "fleet.json"
+#: Held by whoever changes it.
+LOCK = "fleet.lock"
 VERSION = 1
 
 
@@ -65,6 +67,25 @@ class FleetState:
         """This state, with a machine switched off."""
         return replace(self, powered_on={each: at for each, at in self.powered_on.items() if each != name})
 
+    def having(self, vm: VmSpec) -> FleetState:
+        """This state, with one more machine."""
+        return replace(self, vms=(*self.vms, vm))
+
+    def without(self, name: str) -> FleetState:
+        """This state, without a machine."""
+        return replace(self, vms=tuple(each for each in self.vms if each.name != name))
+
+    def seen_ready(self, ready: Mapping[str, float], powered_on: Mapping[str, float]) -> FleetState:
+        """This state, with nodes that are ready, but for those of a machine that was switched on since they were seen.
+
+        Args:
+            ready: Seconds, by node.
+            powered_on: When their machines were switched on, as whoever saw them knew it.
+        """
+        now = {node.name for vm in self.vms for node in vm.nodes
+               if vm.name in powered_on and self.powered_on.get(vm.name) == powered_on[vm.name]}  # fmt: skip
+        return replace(self, ready={**self.ready, **{name: took for name, took in ready.items() if name in now}})
+
 
 def write(folder: Path, state: FleetState) -> None:
     """Save it."""
@@ -89,3 +110,16 @@ def read(folder: Path) -> FleetState:
         raise UsageError(f"there is no fleet in {folder}", hint="./invoke fleet up") from error
     except (ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{folder / FILE} cannot be read: {error}", hint="./invoke fleet down") from error
+
+
+def change(folder: Path, changed: Callable[[FleetState], FleetState]) -> FleetState:
+    """Change what is on the disk now, which another command may have written since we read it; returns the result.
+
+    Raises:
+        UsageError: There is no fleet, or its file is damaged.
+    """
+    with locked(folder / LOCK):
+        made = changed(before := read(folder))
+        if made != before:
+            write(folder, made)
+    return made

@@ -174,17 +174,17 @@ def wait_signing(fleet: Fleet, timeout: float, note: Callable[[str], None] = _te
 
 def observe(fleet: Fleet) -> set[str]:
     """Record which nodes have become ready; returns the names of the others."""
-    seen, now, ready = fleet.seen(), time.time(), dict(fleet.state.ready)
+    seen, now, known, ready = fleet.seen(), time.time(), fleet.state, dict[str, float]()
     waiting = set()
-    for vm in fleet.state.vms:
+    for vm in known.vms:
         for node in vm.nodes:
             told = seen.get(node.name)
-            if told is None or told.ready is None or vm.name not in fleet.state.powered_on:
+            if told is None or told.ready is None or vm.name not in known.powered_on:
                 waiting.add(node.name)
-            elif node.name not in ready:
-                ready[node.name] = round(now - fleet.state.powered_on[vm.name], 1)
-    if ready != fleet.state.ready:
-        fleet.keep(replace(fleet.state, ready=ready))
+            elif node.name not in known.ready:
+                ready[node.name] = round(now - known.powered_on[vm.name], 1)
+    if ready:
+        fleet.change(lambda state: state.seen_ready(ready, known.powered_on))
     return waiting
 
 

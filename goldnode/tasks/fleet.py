@@ -127,6 +127,8 @@ def status(_: Context, json: bool = False, watch: bool = False, folder: str = ""
     with lives.Live(output.Shown(states.screen(fleet.state, states.rows(fleet))), console=output.screen()) as live:
         while True:
             time.sleep(EVERY)
+            # Its machines may be others by now.
+            fleet = fleets.Fleet.find(fleet.folder)
             live.update(output.Shown(states.screen(fleet.state, states.rows(fleet))))
 
 

@@ -125,7 +125,7 @@ def test_a_validator_moves_to_the_next_image(fleet: Fleet, login: Login, second_
     assert "jq-1" in ask(moved, login, "jq --version")
     assert last_signed(moved, login) > signed
     assert [] == double_signs(moved)
-    fleet.keep(moved.state)
+    fleet.state = moved.state
 
 
 def double_signs(fleet: Fleet) -> list[object]:

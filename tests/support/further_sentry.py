@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from goldnode.fleet.fleet import Fleet
 from goldnode.fleet.plan import Node, VmSpec
 
@@ -20,5 +18,5 @@ def add_sentry(fleet: Fleet) -> VmSpec:
     used = [VmSpec(path.name, "sentry", 0, ()) for path in (fleet.folder / "machines").glob("sentry-*")]
     vm = another_sentry((*fleet.state.vms, *used))
     fleet.furnish(vm, {})
-    fleet.keep(replace(fleet.state, vms=(*fleet.state.vms, vm)))
+    fleet.change(lambda known: known.having(vm))
     return vm

@@ -26,6 +26,7 @@ def watched(tmp_path: Path) -> Iterator[Fleet]:
         namespace.run(["ip", "link", "set", "lo", "up"])
         spec = FleetSpec(monitor=True)
         made = Fleet(namespace.folder, FleetState(spec, {}, "tcg", "max", vms=vms(spec)))
+        made.keep(made.state)
         monitoring.start(made)
         yield made
     finally:
