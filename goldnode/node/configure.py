@@ -24,8 +24,9 @@ from goldnode.node.keys.claims import Judgement
 from goldnode.node.keys.stores import lease_server
 from goldnode.node.layout import Layout, NodeLayout
 from goldnode.node.phases import SILENT, Phases
-from goldnode.node.plan import blocks, vpncloud, wireguard
+from goldnode.node.plan import blocks
 from goldnode.node.plan.inputs import ImageFacts, NodeFacts
+from goldnode.node.plan.meshes import vpncloud, wireguard
 from goldnode.node.plan.node_plan import config_files
 from goldnode.node.plan.peers import Member
 from goldnode.node.plan.plan import plan

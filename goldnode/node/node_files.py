@@ -96,7 +96,7 @@ def check_places(node: NodeLayout) -> None:
     Raises:
         SafetyError: A folder is a file, a FIFO or a link; or there is a folder in place of a file.
     """
-    folders = (node.base, node.home, node.home / "config", node.home / "data", node.member, node.signer)
+    folders = (node.base, node.home, node.home / "config", node.home / "data", node.member, node.signer, node.store)
     for folder in folders:
         if os.path.lexists(folder) and not stat.S_ISDIR(folder.lstat().st_mode):
             raise unusable(folder, "it is not a directory", aside(folder))

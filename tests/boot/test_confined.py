@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from goldnode.bake.programs import vpncloud
 from goldnode.node.keys.cometbft_keys import Key
 from goldnode.node.layout import Layout
-from goldnode.node.plan.vpncloud import base62, private
+from goldnode.node.plan.meshes.vpncloud import base62, private
 from goldnode.node.system.machine import architecture
 from goldnode.progress import SILENT
 from tests.boot.container import Container, container

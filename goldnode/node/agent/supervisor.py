@@ -31,9 +31,9 @@ from goldnode.node.agent.upgrade_watch import UpgradeWatch, View
 from goldnode.node.keys import keys, recovery
 from goldnode.node.keys.claims import Judgement
 from goldnode.node.keys.key_rules import KeyRecord, Recovery, Verdict, decide
-from goldnode.node.plan import wireguard
 from goldnode.node.plan.catch_up import Reached
 from goldnode.node.plan.inputs import ImageFacts, NodeFacts
+from goldnode.node.plan.meshes import wireguard
 from goldnode.node.plan.peers import Member, dial, mesh_address
 from goldnode.node.system.system import System
 from goldnode.node.system.unit import Unit

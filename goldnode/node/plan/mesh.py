@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from goldnode.config.choices import MeshKind
-from goldnode.node.plan import vpncloud, wireguard
 from goldnode.node.plan.inputs import NodeFacts
+from goldnode.node.plan.meshes import vpncloud, wireguard
 from goldnode.node.plan.peers import mesh_address, mesh_prefix
 
 

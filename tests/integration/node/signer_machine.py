@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from goldnode.fleet.plan import NETWORK
-from goldnode.node.plan import wireguard
+from goldnode.node.plan.meshes import wireguard
 from goldnode.run import run
 from tests.integration.node.fleet import Fleet, Host
 from tests.support.node_lab import seed

@@ -15,7 +15,7 @@ import yaml
 from goldnode.config.choices import MeshKind
 from goldnode.fleet.plan import NETWORK
 from goldnode.node.keys.cometbft_keys import Key
-from goldnode.node.plan import vpncloud
+from goldnode.node.plan.meshes import vpncloud
 from goldnode.run import run, stop_group
 from tests.integration.node.fleet import Fleet, Host, fleet
 from tests.integration.node.programs import programs

@@ -25,6 +25,7 @@ from goldnode.node.layout import Layout, NodeLayout
 from goldnode.node.plan.catch_up import Trust
 from goldnode.node.versions import upgrades
 from tests.support.agent_lab import Daemon
+from tests.support.keeping_leases import keep_leases
 from tests.support.node_lab import Cluster, Tree
 from tests.support.order_lab import APP_TOML
 from tests.unit.node.conftest import MEMORY
@@ -41,7 +42,7 @@ NAMES = tuple(ROLES)
 NEXT = {"name": "v2", "height": 1_000_000, "version": "0.39.0"}
 LEASE = "etcd://10.0.0.4:2379/goldnode"
 #: Paths of a node that are no files with something to read: folders and sockets.
-NO_FILES = {"base", "home", "signer", "member", "runtime", "daemon_socket", "control_socket"}
+NO_FILES = {"base", "home", "signer", "store", "member", "runtime", "daemon_socket", "control_socket"}
 
 
 def _write(content: bytes) -> Callable[[Path], None]:
@@ -242,6 +243,7 @@ def _machine(root: Path) -> Tree:
             keys.mark_used(node)
         upgrades.note_height(node, 41)
         preflight.become(node, lambda *_: None)
+    keep_leases(tree, machine.facts["s-1"])
     # Its first look makes the journal of orders.
     _agent(tree, machine).reconcile()
     return tree
@@ -251,8 +253,7 @@ def _files(layout: Layout, name: str) -> set[Path]:
     """Every file of a node, on disk and in memory."""
     node = layout.node(name)
     found = [path for path in node.base.rglob("*") if path.is_file() or path.is_symlink()]
-    in_memory = [path for path in node.runtime.rglob("*") if path.stem == name and path.is_file()]
-    return {*found, *in_memory}
+    return {*found, *(path for path in node.runtime.rglob(f"{name}.*") if path.is_file())}
 
 
 def _keys(tree: Tree) -> set[bytes]:

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from goldnode.config.choices import MeshKind
 from goldnode.config.role import PeerRules
 from goldnode.errors import InputError
-from goldnode.node.plan import daemon_config, firewall, peers, vpncloud, wireguard
+from goldnode.node.plan import daemon_config, firewall, peers
 from goldnode.node.plan.firewall import Opening, Private
+from goldnode.node.plan.meshes import vpncloud, wireguard
+from goldnode.node.plan.meshes.wireguard import Link
 from goldnode.node.plan.peers import Member
-from goldnode.node.plan.wireguard import Link
 from tests.support.node_lab import DEFAULTS, Cluster, Tree, seed
 
 VAL, ONE, TWO = "a" * 40, "1" * 40, "2" * 40

@@ -1,0 +1,1 @@
+"""What each program that carries the private network reads, and its keys."""
