@@ -1,20 +1,27 @@
 """Imports that wait until something of the module is used.
 
 Each command's module imports what the command works with, and `./invoke --list` needs none of it:
-with everything imported it took 1.7 s, with most of it waiting 0.3.  The standard library's
-``LazyLoader`` puts an empty module in place and fills it at the first look at one of its names, so
-a command's module must import modules (``from goldnode.bake import golden``), never names of them.
-Packages themselves are imported at once, and nothing waits after the block has ended.
+with everything imported it took 1.7 s, with most of it waiting 0.3.  An empty module is put in
+place and filled at the first look at one of its names, so a command's module must import modules
+(``from goldnode.bake import golden``), never names of them.  Packages themselves are imported at
+once, and nothing waits after the block has ended.
+
+The standard library's ``LazyLoader`` does the same, but before Python 3.12 a second thread sees a
+module that is half filled (cpython issue 114763): a bake, whose base is made beside its daemon,
+ended with an ImportError.  Here a thread waits for the one that fills it.  No two can wait for each
+other, since our modules import each other in no circle (``tests/repo/test_imports.py``).
 """
 
 from __future__ import annotations
 
 import importlib.machinery
-import importlib.util
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.abc import Loader
 from types import ModuleType
+from typing import Any
 
 #: Whose modules wait; the commands' own modules are what is looked at, and cannot.
 #: The rules register themselves when they are imported: one that waits would be a rule that nobody asks.
@@ -24,6 +31,44 @@ AT_ONCE = ("goldnode.tasks.", "goldnode.image.rules.")
 WAITING_TOO = ("goldnode.tasks.operate.view.", "goldnode.tasks.operate.web.")
 #: What Invoke imports for a class that only tests use, with all of asyncio behind it: a seventh of the whole start.
 UNUSED = "unittest.mock"
+
+
+class _WaitingModule(ModuleType):
+    """A module that is filled at the first look at it; its spec keeps what is needed for that."""
+
+    def __getattribute__(self, name: str) -> Any:
+        waits: _Wait = object.__getattribute__(self, "__spec__").loader_state
+        with waits.lock:
+            if object.__getattribute__(self, "__class__") is _WaitingModule and not waits.loading:
+                waits.loading = True
+                waits.loader.exec_module(self)
+                object.__setattr__(self, "__class__", ModuleType)
+        return ModuleType.__getattribute__(self, name)
+
+
+class _Wait:
+    """What fills a module, and who fills it: while that goes on, its own thread sees what is there already."""
+
+    def __init__(self, loader: Loader) -> None:
+        self.loader, self.lock, self.loading = loader, threading.RLock(), False
+
+
+class _LaterLoader(Loader):
+    """Puts the empty module in place."""
+
+    def __init__(self, loader: Loader) -> None:
+        self.loader = loader
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
+        """As the true loader does."""
+        return self.loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Let it wait."""
+        assert module.__spec__  # noqa: S101 - the import system gave it one
+        module.__spec__.loader = module.__loader__ = self.loader
+        module.__spec__.loader_state = _Wait(self.loader)
+        module.__class__ = _WaitingModule
 
 
 class _Waiting:
@@ -37,7 +82,7 @@ class _Waiting:
         spec = importlib.machinery.PathFinder.find_spec(name, path, target)
         if spec is None or spec.loader is None or spec.submodule_search_locations:
             return None
-        spec.loader = importlib.util.LazyLoader(spec.loader)
+        spec.loader = _LaterLoader(spec.loader)
         return spec
 
 

@@ -17,3 +17,16 @@ def test_a_list_of_commands_loads_nothing_that_only_commands_need() -> None:
              "print(sorted(heavy & set(sys.modules)), 'unittest.mock' in sys.modules)")  # fmt: skip
 
     assert "[] False\n" == run([sys.executable, "-c", "\n".join(lines)], cwd=REPOSITORY).stdout
+
+
+def test_two_threads_may_want_one_module_at_once() -> None:
+    """A bake makes its base beside its daemon: no thread meets a module that another one is filling."""
+    lines = ("import sys, threading", "from goldnode.tasks.terminal import lazy", "with lazy.waiting():",
+             "    from goldnode.bake import manifest", "    from goldnode.config import network",
+             "    from goldnode.fleet import program", "sys.setswitchinterval(1e-6)", "start = threading.Barrier(3)",
+             "def use(module, name): start.wait(); print(getattr(module, name) is not None)",
+             "uses = [(network, 'load'), (manifest, 'source'), (program, 'program')]",
+             "threads = [threading.Thread(target=use, args=each) for each in uses]",
+             "for each in threads: each.start()", "for each in threads: each.join()")  # fmt: skip
+
+    assert "True\n" * 3 == run([sys.executable, "-c", "\n".join(lines)], cwd=REPOSITORY).stdout
