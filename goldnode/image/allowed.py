@@ -17,8 +17,8 @@ USERS = frozenset({
     "dhcpcd", "polkitd", "tss", "uuidd", "tcpdump",
     # goldnode: what hosts several nodes, and the rendezvous; a node's own user is made at boot
     "gn-jvm", "gn-rendezvous",
-    # PostgreSQL, where a JVM network asks for it; node_exporter, where a network file does
-    "postgres", "prometheus",
+    # PostgreSQL, where a JVM network asks for it; node_exporter and etcd, where a network file does
+    "postgres", "prometheus", "etcd",
 })  # fmt: skip
 GROUPS = USERS | frozenset({
     # base-passwd, on every Debian

@@ -25,11 +25,11 @@ passwd --quiet --lock root
 umount /etc/machine-id 2>/dev/null || true
 : >/etc/machine-id
 printf '127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n' >/etc/hosts
-# The links by which ssh, a database, a second writer of logs and apt's upgrades are enabled; systemctl would run a chain
-# of init-script tools (7 s).
+# The links by which ssh, a database, a lease's store, a second writer of logs and apt's upgrades are enabled; systemctl
+# would run a chain of init-script tools (7 s).
 find /etc/systemd/system -type l \( -name 'ssh.*' -o -name sshd.service -o -name sshd-unix-local.socket \
-  -o -name postgresql.service -o -name rsyslog.service -o -name syslog.service -o -name unattended-upgrades.service \
-  -o -name 'apt-daily*.timer' \) -delete
+  -o -name postgresql.service -o -name 'etcd*.service' -o -name rsyslog.service -o -name syslog.service \
+  -o -name unattended-upgrades.service -o -name 'apt-daily*.timer' \) -delete
 rm -rf \
   /var/lib/dbus/machine-id /etc/hostname /etc/.resolv.conf.systemd-resolved.bak /etc/ssh/ssh_host_* /root/.ssh /home/*/.ssh \
   /etc/ssl/private/ssl-cert-snakeoil.key /etc/ssl/certs/ssl-cert-snakeoil.pem /etc/postgresql/* /var/lib/postgresql/* \

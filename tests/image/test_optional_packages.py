@@ -11,7 +11,10 @@ from tests.support import sealed
 from tests.support.baking import invoke
 from tests.support.checkout import checkout
 
-PACKAGES = ("prometheus-node-exporter", "rsyslog-gnutls", "unattended-upgrades")
+PACKAGES = ("etcd-server", "prometheus-node-exporter", "rsyslog-gnutls", "unattended-upgrades")
+UNITS = frozenset(f"{name}.service" for name in (*PACKAGES, "etcd", "rsyslog"))
+#: What else Debian calls two of them.
+ALIASES = ("/etc/systemd/system/syslog.service", "/etc/systemd/system/etcd2.service")
 
 
 @pytest.mark.long
@@ -28,8 +31,8 @@ def test_an_image_with_every_package_that_docs_name(tmp_path: Path) -> None:
     (image,) = tmp_path.glob("*.qcow2")
     with open_image(sealed.raw(image, tmp_path / "disk.raw")) as opened:
         links = {file.path.rsplit("/", 1)[1] for file in opened.root.match("/etc/systemd/system/*.wants/*")}
-        aliases = [file.path for file in opened.root.match("/etc/systemd/system/syslog.service")]
+        aliases = [file.path for file in opened.root.match(*ALIASES)]
         exporter = opened.root.lines("/usr/lib/systemd/system/prometheus-node-exporter.service.d/goldnode.conf")
-    assert {"prometheus-node-exporter.service"} == links & {f"{name}.service" for name in (*PACKAGES, "rsyslog")}
+    assert {"prometheus-node-exporter.service"} == links & UNITS
     assert [] == aliases
     assert any("127.0.0.1:9100" in line for line in exporter)
