@@ -153,6 +153,7 @@ def private_peers(node: NodeLayout) -> frozenset[str]:
 def become(
     node: NodeLayout,
     execute: Callable[[str, list[str]], object] = os.execv,
+    # As machine.seconds_since_power_on, whose module runs programs: more than a daemon's start should load.
     since_power_on: Callable[[], float] = lambda: time.clock_gettime(time.CLOCK_BOOTTIME),
 ) -> None:
     """Pass the preflight and become the daemon.

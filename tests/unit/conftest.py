@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import socket
 import subprocess
+import sys
 from typing import NoReturn
 
 import pytest
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _filled() -> None:
+    """Fill what waits for its first use (``goldnode.tasks.terminal.lazy``): it may ask whether there is IPv6."""
+    for module in list(sys.modules.values()):
+        hasattr(module, "__file__")
 
 
 @pytest.fixture(autouse=True)

@@ -15,6 +15,7 @@ from goldnode.files import write_json
 from goldnode.node import node_files, node_yaml, preflight
 from goldnode.node.agent.lease_keeper import LeaseKeeper
 from goldnode.node.agent.rpc import LoopbackRpc
+from goldnode.node.commands.naming import choose
 from goldnode.node.commands.nodes import one
 from goldnode.node.keys import identity, keys, signer_home
 from goldnode.node.keys import lease as rules
@@ -79,8 +80,9 @@ def keep(layout: Layout, arguments: Namespace) -> None:
 
 def form(layout: Layout, arguments: Namespace) -> None:
     """Before a sentry's etcd starts: check that it may."""
-    node = layout.node(arguments.name)
-    entry = next(each for each in node_yaml.in_force(layout, read_image(layout)).nodes if each.name == node.name)
+    entries = {each.name: each for each in node_yaml.in_force(layout, read_image(layout)).nodes}
+    entry = entries[choose(sorted(entries), arguments.name)]
+    node = layout.node(entry.name)
     own = identity.read(node)
     lease_server.form(node, own.key.node_id if own else "", entry.serve_lease)
 

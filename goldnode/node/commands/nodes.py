@@ -56,7 +56,8 @@ def logs(layout: Layout, arguments: Namespace) -> None:
 def peers(layout: Layout, arguments: Namespace) -> None:
     """Show a node's peers, and the members of its cluster that it is not connected to."""
     node = one(layout, arguments.name)
-    entry = next(each for each in _status(layout)["nodes"] if each["name"] == node.name)
+    reported = {each["name"]: each for each in _status(layout)["nodes"]}
+    entry = reported[choose(sorted(reported), node.name)]
     present = LoopbackRpc(_port(layout, node)).peers()
     for peer in sorted(present):
         print(f"connected  {peer}")

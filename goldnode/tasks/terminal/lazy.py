@@ -41,7 +41,11 @@ class _WaitingModule(ModuleType):
         with waits.lock:
             if object.__getattribute__(self, "__class__") is _WaitingModule and not waits.loading:
                 waits.loading = True
-                waits.loader.exec_module(self)
+                try:
+                    waits.loader.exec_module(self)
+                finally:
+                    # After a failure the next look says the same, and not that a name is missing.
+                    waits.loading = False
                 object.__setattr__(self, "__class__", ModuleType)
         return ModuleType.__getattribute__(self, name)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 from goldnode.paths import REPOSITORY
 from goldnode.run import run
@@ -30,3 +31,14 @@ def test_two_threads_may_want_one_module_at_once() -> None:
              "for each in threads: each.start()", "for each in threads: each.join()")  # fmt: skip
 
     assert "True\n" * 3 == run([sys.executable, "-c", "\n".join(lines)], cwd=REPOSITORY).stdout
+
+
+def test_a_module_that_fails_says_why_at_every_look(tmp_path: Path) -> None:
+    """What it raised the first time is not followed by a name that seems to be missing."""
+    (tmp_path / "platform.py").write_text("raise OSError('broken')\n")
+    lines = ("from goldnode.tasks.terminal import lazy", "with lazy.waiting():", "    import platform",
+             "for _ in range(2):", "    try: platform.system",
+             "    except Exception as error: print(repr(error))")  # fmt: skip
+    env = {"PYTHONPATH": f"{tmp_path}:{REPOSITORY}"}
+
+    assert "OSError('broken')\n" * 2 == run([sys.executable, "-c", "\n".join(lines)], cwd=tmp_path, env=env).stdout

@@ -310,3 +310,12 @@ def test_a_wrong_command_is_a_usage_error(person: Person) -> None:
         person.types("sttus")
 
     assert 2 == caught.value.code
+
+
+@pytest.mark.parametrize("line", [("lease", "form", "nobody"), ("peers", "nobody")])
+def test_a_node_that_is_not_there_is_named(validator: Person, line: tuple[str, ...]) -> None:
+    """Whoever types a name that no node has gets those that there are."""
+    code, said = validator.types(*line)
+
+    assert 2 == code
+    assert "name one of this machine's nodes: val-1" in said

@@ -202,6 +202,19 @@ def test_in_doubt_it_looks_back(restarted: NodeLayout, act: Callable[[NodeLayout
     assert [] == _words(restarted, 1005.0)
 
 
+@pytest.mark.parametrize("change", [{"leased": True}, {"signs": False}])
+def test_it_is_for_a_daemon_that_has_the_key(
+    restarted: NodeLayout, monkeypatch: pytest.MonkeyPatch, change: dict[str, bool]
+) -> None:
+    """Where a signer has it, or nobody, the daemon's start says nothing of signatures."""
+    monkeypatch.setattr("os.umask", lambda _: 0)
+    assert _grant(restarted)
+
+    restarted.launch.write_text(json.dumps(json.loads(restarted.launch.read_text()) | change))
+
+    assert [] == _words(restarted, 1005.0)
+
+
 @pytest.mark.parametrize("now", [999.0, 1000.0 + continuation.SECONDS + 1])
 def test_it_counts_for_a_minute(restarted: NodeLayout, now: float) -> None:
     """A daemon that took longer was away for longer; one that seems to start before is of another power-on."""

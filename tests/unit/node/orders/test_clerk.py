@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +141,19 @@ def test_a_validator_that_signed_the_last_block_goes_on(
 
     assert [f"restart {UNIT}"] == signing.rest(2.0, height=10)
     assert goes_on is node.continuation.exists()
+
+
+def test_a_validator_with_a_lease_needs_no_word(signing: World) -> None:
+    """Its store fences its key, and its daemon does not look back."""
+    node, supervisor = signing.tree.layout.node("n-1"), signing.agent._supervisors["n-1"]
+    supervisor.facts = replace(supervisor.facts, entry=replace(supervisor.facts.entry, lease="file:///lease"))
+    Operator(signing).give("restart")
+    signing.reconcile()
+    assert [] == signing.rest(1.0)
+    node.signing_state.write_text(json.dumps(to_document(SigningState(10, 0, 3))))
+
+    assert [f"restart {UNIT}"] == signing.rest(2.0, height=10)
+    assert not node.continuation.exists()
 
 
 def test_a_validator_that_was_stopped_meanwhile_is_not_restarted(signing: World) -> None:
