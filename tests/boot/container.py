@@ -122,7 +122,10 @@ def container(
 
 
 def _is_first(pid: int) -> bool:
-    """Whether a process is the first of a PID namespace below ours."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    """Whether a process is the first of a PID namespace below ours; one that ended since it was listed is not."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return False
     numbers = next(line.split()[1:] for line in lines if line.startswith("NSpid:"))
     return len(numbers) > 1 and numbers[-1] == "1"

@@ -1,7 +1,10 @@
-"""Waiting for what other processes do, and for their end."""
+"""Waiting for what other processes do, and for their end; bringing that about."""
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -30,3 +33,10 @@ def gone(pids: Iterable[int], seconds: float = 20) -> bool:
     """Whether all of them have ended within that time."""
     waited = tuple(pids)
     return until(lambda: not any(map(alive, waited)), seconds)
+
+
+def kill(pids: Iterable[int | str], number: int = signal.SIGKILL) -> None:
+    """Send a signal to those that still run: a process may end between being listed and being told."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(pid), number)

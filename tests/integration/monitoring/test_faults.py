@@ -34,7 +34,7 @@ from tests.support.browser import Browser, browser
 from tests.support.lease_stores import Etcd, etcd, port
 from tests.support.monitors import Monitors, monitors
 from tests.support.node_lab import seed
-from tests.support.waiting import until
+from tests.support.waiting import kill, until
 
 pytestmark = [pytest.mark.root, pytest.mark.long]
 #: Seconds within which the webhook hears of an alert, beyond what its rule waits: a look of the agent, Prometheus' next
@@ -316,12 +316,12 @@ def _image_of(host: Host, day: date) -> None:
 def _kill_daemon(host: Host) -> None:
     """Kill a machine's daemon as the kernel would."""
     home = str(host.tree.layout.node(host.name).home)
-    pids = run(["ip", "netns", "pids", host.space]).stdout.split()
-    daemons = [
-        pid
-        for pid in pids
-        if home in Path(f"/proc/{pid}/cmdline").read_text() and "wasmd" in str(Path(f"/proc/{pid}/exe").readlink())
-    ]
+    daemons = []
+    for pid in run(["ip", "netns", "pids", host.space]).stdout.split():
+        # What the agent started for a moment may have ended since it was listed.
+        with contextlib.suppress(OSError):
+            words, program = Path(f"/proc/{pid}/cmdline").read_text(), str(Path(f"/proc/{pid}/exe").readlink())
+            if home in words and "wasmd" in program:
+                daemons.append(pid)
     assert daemons
-    for pid in daemons:
-        os.kill(int(pid), signal.SIGKILL)
+    kill(daemons)

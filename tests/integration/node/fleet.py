@@ -10,7 +10,6 @@ import itertools
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -34,7 +33,7 @@ from goldnode.paths import REPOSITORY
 from goldnode.progress import SILENT
 from goldnode.run import run, spawn, stop_group
 from tests.support.node_lab import Cluster, Tree, seed
-from tests.support.waiting import until
+from tests.support.waiting import kill, until
 
 #: The world's validators.
 WORLD = tuple(
@@ -191,8 +190,7 @@ class Fleet:
     def unplug(self, space: str, address: str) -> None:
         """Pull the cable for good, kill whoever is in the namespace, and take it away."""
         run(["ip", "-n", self.world, "link", "del", _port(address)])
-        for pid in run(["ip", "netns", "pids", space]).stdout.split():
-            os.kill(int(pid), signal.SIGKILL)
+        kill(run(["ip", "netns", "pids", space]).stdout.split())
         assert until(lambda: not run(["ip", "netns", "pids", space]).stdout.split(), 20)
         run(["ip", "netns", "del", space])
 

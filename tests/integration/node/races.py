@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import random
 import signal
 import sys
@@ -31,7 +30,7 @@ from tests.integration.node.programs import programs
 from tests.support import lease_stores
 from tests.support.lease_stores import Etcd
 from tests.support.node_lab import Cluster, seed
-from tests.support.waiting import until
+from tests.support.waiting import kill, until
 
 KEY = Key(seed("shared"))
 #: A validator beside them, with a key of its own and no lease.
@@ -146,12 +145,10 @@ class Race:
 
     def _stop(self, host: Host) -> None:
         self._say("is stopped and goes on", host)
-        pids = [int(pid) for pid in run(["ip", "netns", "pids", host.space]).stdout.split()]
-        for pid in pids:
-            _signal(pid, signal.SIGSTOP)
+        pids = run(["ip", "netns", "pids", host.space]).stdout.split()
+        kill(pids, signal.SIGSTOP)
         self._pause(5, 40)
-        for pid in pids:
-            _signal(pid, signal.SIGCONT)
+        kill(pids, signal.SIGCONT)
 
     def _cut(self, host: Host) -> None:
         self._say("is cut from everybody", host)
@@ -193,7 +190,7 @@ class Race:
             with contextlib.suppress(OSError):
                 line = Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
                 if word in line:
-                    _signal(int(pid), number)
+                    kill([pid], number)
 
     def _restart_store(self, host: Host) -> None:
         assert self.store
@@ -293,8 +290,3 @@ def _genesis(made: Fleet, *, plain: bool) -> None:
         external_validators.prepare(
             made.home(who), who, WORLD, made.program, document, PACE, {"config.toml": QUICK} if plain else None
         )
-
-
-def _signal(pid: int, number: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, number)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +13,7 @@ from goldnode.node.plan.meshes import wireguard
 from goldnode.run import run
 from tests.integration.node.fleet import Fleet, Host
 from tests.support.node_lab import seed
+from tests.support.waiting import kill
 
 #: What a person types there.  A signer that gives up is started again.
 _SIGN = """set -e
@@ -94,5 +93,4 @@ class SignerMachine:
 
     def die(self) -> None:
         """Lose power."""
-        for pid in run(["ip", "netns", "pids", self.space]).stdout.split():
-            os.kill(int(pid), signal.SIGKILL)
+        kill(run(["ip", "netns", "pids", self.space]).stdout.split())

@@ -6,8 +6,6 @@ So here no block comes about without the siblings: they miss none, and the chain
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from functools import partial
@@ -22,7 +20,7 @@ from tests.integration.node.fleet import Fleet, Host, fleet
 from tests.integration.node.programs import programs
 from tests.integration.node.scenarios import all_on_one_machine, three_clusters_on_one_machine
 from tests.support.node_lab import seed
-from tests.support.waiting import until
+from tests.support.waiting import kill, until
 
 pytestmark = [pytest.mark.root, pytest.mark.long, pytest.mark.timeout(1200)]
 #: How often a node dies while its siblings must sign every height.
@@ -73,8 +71,7 @@ def kill_again_and_again(host: Host, name: str) -> None:
     """End a node's daemon as a crash would, so many times, each time after it has come back."""
     for _ in range(CYCLES):
         before = daemons(host, name)
-        for pid in before:
-            os.kill(pid, signal.SIGKILL)
+        kill(before)
         assert until(partial(_another, host, name, before), 30), host.console.read_text()
 
 

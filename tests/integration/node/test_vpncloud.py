@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +20,7 @@ from tests.integration.node.fleet import Fleet, Host, fleet
 from tests.integration.node.programs import programs
 from tests.integration.node.scenarios import hidden_and_sentries
 from tests.support.node_lab import seed
-from tests.support.waiting import until
+from tests.support.waiting import kill, until
 
 pytestmark = [pytest.mark.root, pytest.mark.long]
 ADDRESS = Key(seed("hidden")).address
@@ -122,8 +121,7 @@ def test_a_tunnel_that_dies_comes_back_with_its_address(running: Running) -> Non
     starts, before = validator.starts(), inside(validator, "ip", "-6", "-o", "address", "show", "gnmesh0")
 
     config = validator.tree.layout.node(validator.name).mesh_config("vpncloud")
-    for number in run(["pgrep", "--full", str(config)]).stdout.split():
-        os.kill(int(number), signal.SIGKILL)
+    kill(run(["pgrep", "--full", str(config)]).stdout.split())
 
     assert until(lambda: _fields(before) == _fields(inside(validator, "ip", "-6", "-o", "address", "show")), 30)
     assert until(lambda: ADDRESS in made.signers(), 60), validator.console.read_text()
