@@ -22,7 +22,7 @@ from goldnode.files import write_atomic
 from goldnode.node import cluster, node_files, preflight
 from goldnode.node.agent import lease_keeper, rules
 from goldnode.node.agent.explain import CONSENSUS_FAILURE, LAST_WORDS, TROUBLES, UNKNOWN, clock, explain, failure, jump
-from goldnode.node.agent.health import Health, NodeState, probe
+from goldnode.node.agent.health import Health, NodeState, SeenBlocks, probe
 from goldnode.node.agent.lease_keeper import LeaseReport
 from goldnode.node.agent.rpc import Rpc
 from goldnode.node.agent.rules import Decision, PrivatePeers
@@ -122,6 +122,7 @@ class Supervisor:
     catcher: Catcher = field(init=False)
     watch: UpgradeWatch = field(init=False)
     _height: int = 0
+    _blocks: SeenBlocks = field(default_factory=SeenBlocks)
     _wanted: frozenset[str] = frozenset()
     _wanted_since: float = 0.0
     _dialled: float = 0.0
@@ -324,13 +325,16 @@ class Supervisor:
         ]
 
     def _health(self, now: float) -> Health:
-        return probe(
+        health = probe(
             self.rpc,
             now=now,
             signs=self.facts.role.consensus_key,
             wanted=self._wanted_peers(),
             block_time=self.image.network.block_time,
+            interval=self._blocks.interval,
         )
+        self._blocks = self._blocks.noting(now, health)
+        return health
 
     def _wanted_peers(self) -> frozenset[str]:
         """The peers it must have: a sentry its validators, a validator its sentries."""

@@ -11,7 +11,7 @@ from goldnode.discovery.alarm import Alarm, AlarmKind
 from goldnode.errors import HostError
 from goldnode.node.agent import console, metrics
 from goldnode.node.agent.explain import explain, failure
-from goldnode.node.agent.health import NodeState, probe
+from goldnode.node.agent.health import WINDOW, NodeState, SeenBlocks, probe
 from goldnode.node.agent.lease_keeper import LeaseReport
 from goldnode.node.agent.rpc import Status, seconds
 from goldnode.node.agent.supervisor import NodeReport
@@ -80,6 +80,32 @@ def _status(height: int = 100, time: float = 1000.0, *, catching_up: bool = Fals
 def test_states(daemon: Daemon, signs: bool, state: NodeState) -> None:
     """Each state is told from what was seen; `catching_up` is not believed when blocks are old."""
     assert state is probe(daemon, now=1001.0, signs=signs, wanted=(), block_time=1.0).state
+
+
+@pytest.mark.parametrize(
+    ("apart", "age", "state"),
+    [
+        (5.0, 8.5, NodeState.SIGNING),
+        (5.0, 30.5, NodeState.STALLED),
+        (1.0, 8.5, NodeState.STALLED),
+        (60.0, 59.0, NodeState.SIGNING),
+        (60.0, 61.0, NodeState.STALLED),
+    ],
+)
+def test_a_chain_that_is_slow_has_not_stalled(apart: float, age: float, state: NodeState) -> None:
+    """A tip's age counts in blocks as they come at present: a chain of one-second blocks may make one in five."""
+    daemon, blocks = Daemon(), SeenBlocks()
+    for number in range(3):
+        daemon.status_ = _status(100 + number, 1000.0 + number * apart)
+        now = daemon.status_.block_time + 1
+        found = probe(daemon, now=now, signs=True, wanted=(), block_time=1.0, interval=blocks.interval)
+        blocks = blocks.noting(now, found)
+
+    assert apart == blocks.interval
+    now = daemon.status_.block_time + age
+    found = probe(daemon, now=now, signs=True, wanted=(), block_time=1.0, interval=blocks.interval)
+    assert state is found.state
+    assert blocks.noting(now + WINDOW, found).interval == 0.0
 
 
 def test_a_missing_peer_is_no_health() -> None:
