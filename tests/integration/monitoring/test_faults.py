@@ -48,7 +48,7 @@ RESOLVED = 240
 #: The end of a daemon is told for five minutes.
 LONGER = {"DaemonEnded": 300}
 STORE = f"{NETWORK}.8"
-#: MiB of the disk of the machine that is filled, and of what is left then.
+#: MiB of a machine's disk, and of what is left of the one that is filled.
 DISK, LEFT = 900, 100
 
 
@@ -105,11 +105,13 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
         write_genesis(made, {key: 10})
         store = stack.enter_context(_store(made))
         leased: dict[str, Any] = {"lease": store.url, "takeover": "automatic"}
+        # Disks of their own: that of whoever runs the tests may be almost full, which an alert would tell.
+        for each in ("val-1", "s-1", "s-2"):
+            disk = made.folder / each
+            disk.mkdir()
+            run(["mount", "-t", "tmpfs", "-o", f"size={DISK}m", "none", disk])
+            stack.callback(run, ["umount", "--lazy", disk])
         validator = made.add("val-1", "validator", consensus_key="existing", min_sentries=2, **leased, **page)
-        small = made.folder / "s-2"
-        small.mkdir()
-        run(["mount", "-t", "tmpfs", "-o", f"size={DISK}m", "none", small])
-        stack.callback(run, ["umount", "--lazy", small])
         sentries = [made.add(each, "sentry", **page) for each in ("s-1", "s-2")]
         bring(validator, key)
         for host in (*sentries, validator):
