@@ -23,6 +23,7 @@ from goldnode.node.agent.metrics_page import HOST_PORT
 from goldnode.node.keys.cometbft_keys import Key
 from goldnode.node.plan.upgrade import program
 from goldnode.node.versions import rungs
+from goldnode.protocol.limits import WAIT_MAX
 from goldnode.run import run
 from tests.integration.monitoring.test_rules import DASHBOARDS, RULES, queries
 from tests.integration.monitoring.test_watch import DESKTOP, PHONE, SEEN
@@ -41,8 +42,14 @@ pytestmark = [pytest.mark.root, pytest.mark.long]
 #: reading and evaluation, Alertmanager's ten seconds of grouping.
 TOLD = 60
 #: What else passes before a fault can be seen: a connection without a sign of life, a question without an answer, a
-#: lease without a renewal, a machine that boots.
-LEADS = {"PeerMissing": 60, "RendezvousUnreachable": 60, "LeaseStoreUnreachable": 45, "UpgradeNotReady": 30}
+#: lease without a renewal, a machine that boots; the rendezvous' time comes with its next answer.
+LEADS = {
+    "PeerMissing": 60,
+    "RendezvousUnreachable": 60,
+    "LeaseStoreUnreachable": 45,
+    "UpgradeNotReady": 30,
+    "ClockWrong": WAIT_MAX,
+}
 #: Seconds until the webhook hears that it is over: a daemon starts and catches up; Alertmanager tells once a minute.
 RESOLVED = 240
 #: The end of a daemon is told for five minutes.
