@@ -132,10 +132,7 @@ def measure(blocks: int, progress: Progress) -> CatchUpReport:
         image = golden.bake(golden.BakeOptions(network), SILENT).image
     acceleration = accel.choose(accel.AccelMode.AUTO)
     with tempfile.TemporaryDirectory(prefix="goldnode-bench-") as name:
-        machines = [VmSpec(f"by-{way}", "sentry", FIRST_NUMBER + number, (Node(f"by-{way}", "sentry"),))
-                    for number, way in enumerate(WAYS)]  # fmt: skip
-        state = FleetState(FleetSpec(network.name), {}, acceleration.accelerator, acceleration.cpu, vms=tuple(machines))
-        fleet = Fleet(Path(name), state)
+        fleet = make(Path(name), network.name, acceleration)
         try:
             with progress.step(f"{blocks} blocks") as step:
                 up.prepare_outside(fleet, daemon, {}, _settings)
@@ -148,13 +145,22 @@ def measure(blocks: int, progress: Progress) -> CatchUpReport:
                 snapshot = _rest(fleet)
                 up.start_external(fleet, daemon)
             found = []
-            for vm, way in zip(machines, WAYS, strict=True):
+            for vm, way in zip(fleet.state.vms, WAYS, strict=True):
                 with progress.step(way) as step:
                     fleet.furnish(vm, {}, {"metrics": [f"{NETWORK}.0/24"], **_said(way, snapshot)})
                     found.append(_run(fleet, vm, way, step.note))
         finally:
             fleet.namespace.end()
     return CatchUpReport(blocks, tuple(found), acceleration.accelerator, load)
+
+
+def make(folder: Path, network: str, chosen: accel.Acceleration) -> Fleet:
+    """A fleet of one sentry for each way, all off; each change of a machine changes its file on the disk."""
+    machines = [VmSpec(f"by-{way}", "sentry", FIRST_NUMBER + number, (Node(f"by-{way}", "sentry"),))
+                for number, way in enumerate(WAYS)]  # fmt: skip
+    fleet = Fleet(folder, FleetState(FleetSpec(network), {}, chosen.accelerator, chosen.cpu, vms=tuple(machines)))
+    fleet.keep(fleet.state)
+    return fleet
 
 
 def phase(page: str) -> str:

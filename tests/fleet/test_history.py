@@ -89,15 +89,17 @@ def test_everybody_came_by_a_state_sync_and_would_not_sync_again(fleet: Fleet, l
     assert int(fleet.external().ask("status")["sync_info"]["earliest_block_height"]) > 1
     for vm in fleet.state.vms:
         home = f"/var/lib/goldnode/nodes/{vm.name}"
-        log = login.ask(fleet, vm, f"journalctl -u goldnode-node@{vm.name} -o cat")
-        settings = login.ask(fleet, vm, f"sed -n '/^\\[statesync\\]/,/^\\[/p' {home}/home/config/config.toml")
+        # One login a machine: without KVM each costs the machine most of a minute.
+        asked = f"journalctl -u goldnode-node@{vm.name} -o cat | grep -c 'Applied snapshot chunk'"
+        asked += f"; sed -n '/^\\[statesync\\]/,/^\\[/p' {home}/home/config/config.toml; cat {home}/catch-up.json"
+        chunks, _, rest = login.ask(fleet, vm, asked).partition("\n")
 
-        assert "Applied snapshot chunk" in log
-        assert "enable = false" in settings
-        assert '"phase": "done"' in login.ask(fleet, vm, f"cat {home}/catch-up.json")
+        assert int(chunks) > 0
+        assert "enable = false" in rest
+        assert '"phase": "done"' in rest
 
 
 def test_the_validator_goes_on_signing(fleet: Fleet, login: Login) -> None:
     """Its own machine says so, and every commit of the chain since."""
-    assert until(lambda: status(fleet, login, where(fleet, VALIDATOR))[VALIDATOR]["state"] == "signing", 60)
-    assert until(lambda: signs(fleet), 60)
+    assert until(lambda: status(fleet, login, where(fleet, VALIDATOR))[VALIDATOR]["state"] == "signing", 300)
+    assert until(lambda: signs(fleet), 300)

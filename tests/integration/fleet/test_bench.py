@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from benchmarks.catch_up import BOOT, START, CatchUpReport, MeasuredWay, phase, spent
+from benchmarks.catch_up import BOOT, START, WAYS, CatchUpReport, MeasuredWay, make, phase, spent
+from goldnode.fleet import state
 from goldnode.node.agent import metrics
 from goldnode.node.agent.health import Health, NodeState
 from goldnode.node.agent.supervisor import NodeReport
 from goldnode.node.observe import exposition
 from goldnode.node.plan.catch_up import Reached
+from goldnode.vm import accel
 
 
 def page(state: NodeState, reached: Reached) -> str:
@@ -54,3 +58,13 @@ def test_every_way_is_measured_against_the_replay() -> None:
 
     assert [0.5, 1.0] == [each["of_replay"] for each in report.document()["ways"].values()]
     assert ("replay", "100 s", "1.00", f"{BOOT} 60 s, blocks 40 s") == report.rows()[1]
+
+
+def test_its_fleet_is_on_the_disk_like_any_other(tmp_path: Path) -> None:
+    """What switches a machine on or off changes what is on the disk: there must be something."""
+    made = make(tmp_path, "localwasm", accel.Acceleration(accel.Accelerator.TCG, "max", ""))
+
+    made.change(lambda known: known.on("by-replay", 1.0))
+
+    assert {"by-replay": 1.0} == state.read(tmp_path).powered_on
+    assert [f"by-{way}" for way in WAYS] == [vm.name for vm in made.state.vms]
