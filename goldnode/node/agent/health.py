@@ -20,8 +20,6 @@ AGE_BLOCKS = 6.0
 AGE_LEAST = 8.0
 #: Where blocks come slower than usual, the tip may be that many of their present times old, up to these seconds.
 AGE_SLOW = 60.0
-#: Seconds over which a chain's present pace is seen.
-WINDOW = 120.0
 #: Seconds between blocks, unless the network file says.
 BLOCK_TIME = 6.0
 
@@ -77,34 +75,6 @@ class Health:
     address: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class SeenBlocks:
-    """The blocks that a node was seen at lately: how far apart they are at present, whatever is usual.
-
-    A chain whose validators have busy or slow machines makes fewer blocks, and has not stalled.
-
-    Attributes:
-        seen: Our own time, the block's height and its time, in unix seconds, one for each probe.
-    """
-
-    seen: tuple[tuple[float, int, float], ...] = ()
-
-    def noting(self, now: float, health: Health) -> SeenBlocks:
-        """This, with what a probe found; what is older than ``WINDOW`` goes."""
-        if not health.height:
-            return self
-        latest = (now, health.height, now - health.age + health.ahead)
-        return SeenBlocks((*(each for each in self.seen if now - WINDOW < each[0] <= now), latest))
-
-    @property
-    def interval(self) -> float:
-        """Seconds from block to block; 0 while unknown."""
-        if not self.seen:
-            return 0.0
-        (_, low, since), (_, high, until) = self.seen[0], self.seen[-1]
-        return max(0.0, (until - since) / (high - low)) if high > low else 0.0
-
-
 def probe(
     rpc: Rpc, *, now: float, signs: bool, wanted: Iterable[str], block_time: float | None, interval: float = 0.0
 ) -> Health:
@@ -116,7 +86,7 @@ def probe(
         signs: Whether its role signs.
         wanted: IDs that should be among its peers.
         block_time: Seconds between blocks; None if the network file does not say.
-        interval: Seconds between blocks at present, if that is known (``SeenBlocks``).
+        interval: Seconds between blocks at present, if that is known (``Pace``).
     """
     try:
         status, present = rpc.status(), rpc.peers()

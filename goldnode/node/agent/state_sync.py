@@ -229,7 +229,7 @@ class Catcher:
         if health.state not in (NodeState.SYNCING, NodeState.STALLED):
             self._pace = Pace()
             return ""
-        self._pace = self._pace.noting(now, now - health.age)
+        self._pace = self._pace.noting(now, now - health.age, health.height)
         if health.state is NodeState.STALLED:
             return ""
         pace = self.network.block_time or BLOCK_TIME

@@ -22,7 +22,7 @@ from goldnode.files import write_atomic
 from goldnode.node import cluster, node_files, preflight
 from goldnode.node.agent import lease_keeper, rules
 from goldnode.node.agent.explain import CONSENSUS_FAILURE, LAST_WORDS, TROUBLES, UNKNOWN, clock, explain, failure, jump
-from goldnode.node.agent.health import Health, NodeState, SeenBlocks, probe
+from goldnode.node.agent.health import Health, NodeState, probe
 from goldnode.node.agent.lease_keeper import LeaseReport
 from goldnode.node.agent.rpc import Rpc
 from goldnode.node.agent.rules import Decision, PrivatePeers
@@ -31,7 +31,7 @@ from goldnode.node.agent.upgrade_watch import UpgradeWatch, View
 from goldnode.node.keys import keys, recovery
 from goldnode.node.keys.claims import Judgement
 from goldnode.node.keys.key_rules import KeyRecord, Recovery, Verdict, decide
-from goldnode.node.plan.catch_up import Reached
+from goldnode.node.plan.catch_up import Pace, Reached
 from goldnode.node.plan.inputs import ImageFacts, NodeFacts
 from goldnode.node.plan.meshes import wireguard
 from goldnode.node.plan.peers import Member, dial, mesh_address
@@ -122,7 +122,7 @@ class Supervisor:
     catcher: Catcher = field(init=False)
     watch: UpgradeWatch = field(init=False)
     _height: int = 0
-    _blocks: SeenBlocks = field(default_factory=SeenBlocks)
+    _pace: Pace = field(default_factory=Pace)
     _wanted: frozenset[str] = frozenset()
     _wanted_since: float = 0.0
     _dialled: float = 0.0
@@ -331,9 +331,10 @@ class Supervisor:
             signs=self.facts.role.consensus_key,
             wanted=self._wanted_peers(),
             block_time=self.image.network.block_time,
-            interval=self._blocks.interval,
+            interval=self._pace.interval,
         )
-        self._blocks = self._blocks.noting(now, health)
+        if health.height:
+            self._pace = self._pace.noting(now, now - health.age + health.ahead, health.height)
         return health
 
     def _wanted_peers(self) -> frozenset[str]:

@@ -179,23 +179,31 @@ def way_of_a_validator(tips: Iterable[Tip], chain_id: str, sentries: int) -> Way
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How fast a node that is behind approaches the tip.
+    """How fast a node's latest blocks follow each other, and how fast one that is behind approaches the tip.
 
     Attributes:
-        seen: Pairs of our own time and the latest block's time, in seconds, from the last few minutes.
+        seen: Our own time, the latest block's time, and its height, in seconds, from the last few minutes.
     """
 
-    seen: tuple[tuple[float, float], ...] = field(default=())
+    seen: tuple[tuple[float, float, int], ...] = field(default=())
 
-    def noting(self, now: float, block_time: float, window: float = 120.0) -> Pace:
-        """This, with one more observation."""
-        return Pace((*(each for each in self.seen if now - each[0] < window), (now, block_time)))
+    def noting(self, now: float, block_time: float, height: int, window: float = 120.0) -> Pace:
+        """This, with one more observation; those older than the window go, and those ahead of a clock set back."""
+        return Pace((*(each for each in self.seen if 0 <= now - each[0] < window), (now, block_time, height)))
+
+    @property
+    def interval(self) -> float:
+        """Seconds from block to block at present, whatever is usual; 0 while unknown."""
+        if not self.seen:
+            return 0.0
+        (_, since, low), (_, until, high) = self.seen[0], self.seen[-1]
+        return max(0.0, (until - since) / (high - low)) if high > low else 0.0
 
     def seconds_left(self) -> float | None:
         """Seconds until the tip; None while unknown."""
         if len(self.seen) < 2:  # noqa: PLR2004 - a speed needs two points
             return None
-        (t0, b0), (t1, b1) = self.seen[0], self.seen[-1]
+        (t0, b0, _), (t1, b1, _) = self.seen[0], self.seen[-1]
         gain = ((b1 - b0) / (t1 - t0) if t1 > t0 else 0.0) - 1.0
         return (t1 - b1) / gain if gain > 0 else None
 

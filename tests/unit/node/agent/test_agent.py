@@ -222,6 +222,21 @@ def test_ready_is_said_once(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None
     assert True is world.status()["ready"]
 
 
+def test_a_chain_that_makes_fewer_blocks_has_not_stalled(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An agent remembers how far apart blocks are at present: the next may take as long again, and a few times that."""
+    world = World(tree, "sentry", monkeypatch)
+    world.reconcile()
+    for height in (9, 10, 11):
+        world.answers(height)
+        world.reconcile(10.0)
+
+    world.reconcile(35.0)
+    assert "following" == world.status()["state"]
+
+    world.reconcile(30.0)
+    assert "stalled" == world.status()["state"]
+
+
 def test_another_nodes_answer_is_not_ready(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
     """An RPC that answers with another ID is somebody else's."""
     world = World(tree, "sentry", monkeypatch)

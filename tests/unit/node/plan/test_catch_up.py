@@ -133,10 +133,21 @@ def test_a_validator_replays_a_young_chain(tips: list[Tip], expected: Way) -> No
     assert expected == way_of_a_validator(tips, CHAIN, 2)
 
 
+def test_the_present_pace_is_that_of_the_last_minutes() -> None:
+    """Blocks ten seconds apart, then none: known until two minutes have passed; a clock set back begins anew."""
+    pace = Pace().noting(1000.0, 995.0, 7)
+    assert 0.0 == pace.interval
+
+    pace = pace.noting(1031.0, 1025.0, 10)
+
+    assert 10.0 == pace.interval == pace.noting(1119.0, 1025.0, 10).interval
+    assert 0.0 == pace.noting(1120.0, 1025.0, 10).interval == pace.noting(999.0, 1025.0, 10).interval
+
+
 def test_progress_tells_blocks_and_time() -> None:
     """The time left follows from how much faster than the chain the node is."""
-    pace = Pace().noting(1000.0, 0.0).noting(1010.0, 100.0)
+    pace = Pace().noting(1000.0, 0.0, 1).noting(1010.0, 100.0, 18)
 
     assert "catching up: about 100 blocks behind" == progress(600.0, 6.0, Pace())
     assert "catching up: about 3,400 blocks behind, 2 min" == progress(20400.0, 6.0, pace)
-    assert "catching up: about 100 blocks behind" == progress(600.0, 6.0, Pace(((0.0, 0.0), (10.0, 5.0))))
+    assert "catching up: about 100 blocks behind" == progress(600.0, 6.0, Pace(((0.0, 0.0, 1), (10.0, 5.0, 2))))
