@@ -49,6 +49,8 @@ WAYS = ("state-sync", "snapshot", "replay")
 TIMEOUT = 1800.0
 POLL = 1.0
 PORT = 8800
+#: Each machine's disk: the image's own has no room for a snapshot beside what a node keeps free.
+DISK = "4G"
 #: What a node does while its metrics name no way to the tip.
 BOOT, START = "boot and configure", "start of the daemon"
 #: The ways of ``goldnode_catch_up``, in words.
@@ -148,6 +150,7 @@ def measure(blocks: int, progress: Progress) -> CatchUpReport:
             for vm, way in zip(fleet.state.vms, WAYS, strict=True):
                 with progress.step(way) as step:
                     fleet.furnish(vm, {}, {"metrics": [f"{NETWORK}.0/24"], **_said(way, snapshot)})
+                    run(["qemu-img", "resize", "-q", fleet.at(vm) / "disk.qcow2", DISK])
                     found.append(_run(fleet, vm, way, step.note))
         finally:
             fleet.namespace.end()

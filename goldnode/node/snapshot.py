@@ -80,7 +80,7 @@ def unpack(snapshot: Snapshot, target: Path, tell: Tell, free: Free = free_bytes
     except OSError as error:
         shutil.rmtree(target, ignore_errors=True)
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise _full(target) from error
+            raise _too_small(target, "no room left") from error
         raise HostError(f"the snapshot cannot be unpacked: {error}") from error
     except BaseException:
         shutil.rmtree(target, ignore_errors=True)
@@ -216,9 +216,10 @@ def _no_secret(member: tarfile.TarInfo, chunk: bytes) -> None:
 
 
 def _check_space(path: Path, more: int, free: Free) -> None:
-    if free(path) < SPARE + more:
-        raise _full(path)
+    if (left := free(path)) < SPARE + more:
+        needed = f"{SPARE + more >> 20} MiB are needed, {SPARE >> 20} MiB of them to stay free"
+        raise _too_small(path, f"{left >> 20} MiB free, but {needed}")
 
 
-def _full(path: Path) -> HostError:
-    return HostError(f"the disk is too small for the snapshot: {path.parent} has no room left", hint=f"df -h {path}")
+def _too_small(path: Path, has: str) -> HostError:
+    return HostError(f"the disk is too small for the snapshot: {path.parent} has {has}", hint=f"df -h {path.parent}")
