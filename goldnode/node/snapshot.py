@@ -95,11 +95,13 @@ def install(source: Path, node: NodeLayout) -> None:
     """
     for root in ROOTS:
         folder = source / root
+        if folder.is_dir() and not (node.home / root).exists():
+            # With its owner: a folder that we made here would be root's, and closed to the daemon.
+            folder.rename(node.home / root)
         for path in sorted(folder.iterdir()) if folder.is_dir() else []:
             goal = node.home / root / path.name
             if goal.exists():
                 raise SafetyError(f"{goal} exists; a snapshot replaces nothing", hint=f"goldnode status {node.name}")
-            goal.parent.mkdir(mode=0o700, exist_ok=True)
             path.rename(goal)
     os.sync()
     shutil.rmtree(source, ignore_errors=True)

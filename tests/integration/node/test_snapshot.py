@@ -26,6 +26,7 @@ from goldnode.node.keys.cometbft_keys import Key
 from goldnode.node.keys.signing_state import SigningState
 from goldnode.node.layout import Layout, NodeLayout
 from goldnode.node.system.dry_run import DryRunSystem
+from goldnode.node.system.system import System
 from goldnode.paths import REPOSITORY
 from goldnode.run import run
 from tests.support.node_lab import seed
@@ -43,6 +44,7 @@ PACKERS = {
     SnapshotFormat.TAR_GZ: ["gzip", "-c"],
 }
 PLENTY = 1 << 40
+NOBODY = 65534
 
 
 def packed(files: Mapping[str, bytes], extra: tuple[tarfile.TarInfo, ...] = ()) -> bytes:
@@ -91,12 +93,21 @@ def unpacked(what: Snapshot, target: Path) -> None:
     snapshot.unpack(what, target, lambda *_: None, lambda _: PLENTY)
 
 
-def settled(node: NodeLayout, what: Snapshot) -> str:
-    """RoomView as the agent does, until it is in place or has failed; why it failed."""
-    restore, told = Restore(), [""]
+class OwningSystem(DryRunSystem):
+    """A system on which every node's user is nobody."""
+
+    def own(self, path: Path, user: str, group: str) -> bool:  # noqa: ARG002
+        """Really."""
+        os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
+        return True
+
+
+def settled(node: NodeLayout, what: Snapshot, system: System | None = None) -> str:
+    """Restore it as the agent does, until it is in place or has failed; why it failed."""
+    restore, told, system = Restore(), [""], system or DryRunSystem()
 
     def look() -> bool:
-        _, told[0] = restore.advance(node, what, catch_up.read(node), DryRunSystem())
+        _, told[0] = restore.advance(node, what, catch_up.read(node), system)
         return bool(told[0]) or catch_up.read(node).phase is Phase.DONE
 
     catch_up.write(node, CatchUpState(Phase.SNAPSHOT))
@@ -113,6 +124,15 @@ def test_a_snapshot_lands_in_the_home(host: ReleaseHost, node: NodeLayout, packi
     assert STATE == {name: (node.home / name).read_bytes() for name in STATE}
     assert before == secrets(node)
     assert not (node.base / "snapshot.part").exists()
+
+
+@pytest.mark.root
+def test_the_daemon_may_use_all_that_came(host: ReleaseHost, node: NodeLayout) -> None:
+    """Each file and folder of the home that the archive brought is the daemon's: its user has no other rights there."""
+    assert "" == settled(node, published(host, packed(STATE)), OwningSystem())
+
+    came = {node.home / each for name in STATE for each in (Path(name), *Path(name).parents)} - {node.home}
+    assert [node.home / "data"] == [path for path in came if path.stat().st_uid != NOBODY]
 
 
 def test_a_bare_archive_of_databases_is_understood(host: ReleaseHost, node: NodeLayout) -> None:
