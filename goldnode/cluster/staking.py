@@ -10,9 +10,10 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from goldnode.errors import SafetyError, UsageError
+from goldnode.errors import HostError, SafetyError, UsageError
 
 _AMOUNT = re.compile(r"[1-9][0-9]{0,29}[a-zA-Z][a-zA-Z0-9/:._-]{1,127}")
 _RATE = re.compile(r"(?:0(?:\.[0-9]{1,18})?|1(?:\.0{1,18})?)")
@@ -81,6 +82,28 @@ def check_node(status: Mapping[str, Any], verb: str) -> None:
         raise SafetyError(f"{name} is in the validator set already", hint=hint)
 
 
+def check_jail(name: str, info: Mapping[str, Any], now: float) -> None:
+    """See that the chain would let a validator out, before a fee is paid for its no.
+
+    Args:
+        name: The validator's node.
+        info: Its signing info, as the chain's program prints it.
+        now: Seconds since 1970.
+
+    Raises:
+        SafetyError: It is tombstoned, and never let out.
+        HostError: Its time is not over.
+    """
+    if info.get("tombstoned"):
+        raise SafetyError(f"{name} has signed twice and is tombstoned: the chain never lets this key sign again",
+                          hint="a validator with a new key: ./invoke validator create NAME")  # fmt: skip
+    until = str(info.get("jailed_until") or "1970-01-01T00:00:00Z")
+    left = datetime.fromisoformat(until).timestamp() - now
+    if left > 0:
+        raise HostError(f"{name} is jailed until {until[:19]}Z, for {left:.0f} s more; nothing was sent",
+                        hint="the same command once that time is over")  # fmt: skip
+
+
 def create(
     public_key: str, amount: str, profile: Profile, commission: Commission, *, by_file: bool
 ) -> tuple[list[str], str]:
@@ -101,7 +124,7 @@ def create(
     if not profile.moniker:
         raise UsageError("--moniker is missing", hint="--moniker 'Our validator'")
     commission.check()
-    public = {"@type": "/cosmos.crypto.ed25519.PubKey", "key": public_key}
+    public = consensus_key(public_key)
     rates = {"commission-rate": commission.rate, "commission-max-rate": commission.most,
              "commission-max-change-rate": commission.change, "min-self-delegation": "1"}  # fmt: skip
     words = ["staking", "create-validator"]
@@ -141,6 +164,11 @@ def withdraw(operator: str) -> tuple[list[str], str]:
         operator: The operator's address, as validators have it.
     """
     return ["distribution", "withdraw-rewards", operator, "--commission"], ""
+
+
+def consensus_key(public_key: str) -> dict[str, str]:
+    """A consensus key's public half, base64, in the form that chains' programs read."""
+    return {"@type": "/cosmos.crypto.ed25519.PubKey", "key": public_key}
 
 
 def _flags(profile: Profile, moniker: str) -> dict[str, str]:

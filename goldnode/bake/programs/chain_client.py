@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,6 +118,21 @@ class ChainClient:
             if line.startswith("Bech32 Val:"):
                 return line.partition(":")[2].strip()
         raise HostError(f"{self.binary.name} does not tell the operator's address of {address}")
+
+    def signing_info(self, consensus_key: Mapping[str, str]) -> dict[str, Any]:
+        """What the chain's slashing says of a validator; empty if it never signed.
+
+        Args:
+            consensus_key: The public half, as the program reads it.
+        """
+        words = ["query", "slashing", "signing-info", json.dumps(consensus_key), "--node", self.rpc, "-o", "json"]
+        try:
+            found: dict[str, Any] = json.loads(self._do(words))
+        except CommandError:
+            return {}
+        # Cosmos SDK 0.50 and later name it; older ones print its fields alone.
+        inside: dict[str, Any] = found.get("val_signing_info", found)
+        return inside
 
     def takes_a_file(self) -> bool:
         """Whether create-validator reads a file (Cosmos SDK 0.50 and later), instead of flags."""

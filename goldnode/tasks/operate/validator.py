@@ -6,6 +6,7 @@ import getpass
 import json as encoding
 import re
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,9 +115,16 @@ def unjail(
     *,
     json: bool = False,
 ) -> None:
-    """Let a jailed validator sign again; its node must be at the tip, or it is jailed once more."""
+    """Let a jailed validator sign again; its node must be at the tip, or it is jailed once more.
+
+    With --rpc, the chain is asked first whether the validator's time in jail is over.
+    """
     given = _given(cluster, operator, account, keyring, backend, rpc, gas, gas_prices, out, as_json=json)
-    staking.check_node(ask(name, protocol.Verb.STATUS, {}, cluster, operator).result or {}, "unjail")
+    status = ask(name, protocol.Verb.STATUS, {}, cluster, operator).result or {}
+    staking.check_node(status, "unjail")
+    if rpc:
+        key = staking.consensus_key(str(status["key"]["public_key"]))
+        staking.check_jail(name, given.client.signing_info(key), time.time())
     _finish(given, *staking.unjail(), f"{name} is unjailed")
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from goldnode.cluster import staking
 from goldnode.cluster.staking import Commission, Profile
-from goldnode.errors import SafetyError, UsageError
+from goldnode.errors import HostError, SafetyError, UsageError
 
 STATUS: dict[str, Any] = {
     "name": "val-1",
@@ -37,6 +38,23 @@ def test_a_validator_is_made_once() -> None:
         staking.check_node({"name": "s-1", "role": "sentry", "state": "following"}, "create")
     with pytest.raises(UsageError, match="no consensus key"):
         staking.check_node({**STATUS, "key": None}, "create")
+
+
+def test_who_is_in_jail_is_told_how_long() -> None:
+    """To the second, in the chain's own time; one that is out, or was never in, passes."""
+    info = {"jailed_until": "2026-11-30T03:15:00.123456789Z", "tombstoned": False}
+    at = datetime(2026, 11, 30, 3, 14, tzinfo=UTC).timestamp()
+    with pytest.raises(HostError, match="val-1 is jailed until 2026-11-30T03:15:00Z, for 60 s more"):
+        staking.check_jail("val-1", info, at)
+    staking.check_jail("val-1", info, at + 61)
+    staking.check_jail("val-1", {"jailed_until": "1970-01-01T00:00:00Z"}, at)
+    staking.check_jail("val-1", {}, at)
+
+
+def test_who_signed_twice_is_told_that_it_is_for_ever() -> None:
+    """Whatever its date says."""
+    with pytest.raises(SafetyError, match="never lets this key sign again"):
+        staking.check_jail("val-1", {"jailed_until": "9999-12-31T23:59:59Z", "tombstoned": True}, 0.0)
 
 
 def test_both_forms_say_the_same() -> None:
