@@ -276,7 +276,21 @@ def test_a_node_that_says_so_is_not_ready(anywhere: Hosted) -> None:
     until(lambda: not anywhere.status(name).ready, "not ready")
     ask(port, "guest chain true")
     until(lambda: anywhere.status(name).ready, "ready again")
+    until(lambda: anywhere.status(name).peers == 2, "its peers told")
     status = anywhere.status(name)
 
-    assert (7, "ab", 2) == (status.height, status.head, status.peers)
+    assert (7, "ab") == (status.height, status.head)
     assert f'goldnode_jvm_node_height{{node="{name}"}} 7\n' in anywhere.get("/metrics")[1]
+
+
+def test_a_node_that_dials_a_silent_peer_still_tells_its_height(anywhere: Hosted) -> None:
+    """Whatever holds its answer about peers up, height and head are told; and it can be stopped."""
+    port = anywhere.sample(name := next(names))
+
+    ask(port, "guest chain-dials")
+    until(lambda: anywhere.status(name).height == 8, "its height told")
+    asked = anywhere.status(name)
+    anywhere.control.act("stop", name)
+
+    assert (8, "cd", -1) == (asked.height, asked.head, asked.peers)
+    assert "stopped" == anywhere.status(name).state

@@ -53,7 +53,9 @@ final class Life implements Owner, NodeGroup.Ending {
     private volatile boolean stopping;
     private volatile boolean over;
     private volatile Seen seen = Seen.nothing();
+    private volatile long peers = -1;
     private final Thread watching;
+    private final Thread counting;
 
     Life(Spec spec, ThreadGroup parent, Listener listener) throws IOException {
         this.spec = spec;
@@ -71,12 +73,14 @@ final class Life implements Owner, NodeGroup.Ending {
         properties.putAll(spec.properties());
         own = new Belongings(this);
         watching = group.daemon("watch", this::watch);
+        counting = group.daemon("peers", this::countPeers);
     }
 
     /** Starts the program on a thread of its own and returns. */
     void start() {
         group.thread("main", this::run).start();
         watching.start();
+        counting.start();
     }
 
     /** Asks the node what it tells of itself, on a thread of its own: code of a node may take its time. */
@@ -84,7 +88,18 @@ final class Life implements Owner, NodeGroup.Ending {
         try {
             while (!stopping) {
                 usage.read(group.live());
-                seen = Seen.of(beans.own());
+                seen = Seen.of(beans.own(), peers);
+                Thread.sleep(WATCH_MILLIS);
+            }
+        } catch (InterruptedException stopped) {
+            return;
+        }
+    }
+
+    private void countPeers() {
+        try {
+            while (!stopping) {
+                peers = Seen.peers(beans.own());
                 Thread.sleep(WATCH_MILLIS);
             }
         } catch (InterruptedException stopped) {
@@ -176,6 +191,7 @@ final class Life implements Owner, NodeGroup.Ending {
     List<String> stop() throws InterruptedException, IOException {
         stopping = true;
         watching.interrupt();
+        counting.interrupt();
         List<String> faults = new ArrayList<>();
         if (program != null) {
             within(List.of(group.thread("stop", this::closeProgram)), faults);

@@ -22,14 +22,22 @@ record Seen(long height, String head, long peers, boolean ready, long nanos) {
 
     private static final ObjectName CHAIN = name();
 
-    /** Asks a node; its own code answers, on the caller's thread. */
-    static Seen of(MBeanServer beans) {
+    /**
+     * Asks a node; its own code answers, on the caller's thread.
+     *
+     * @param peers what it told of its peers, on another thread
+     */
+    static Seen of(MBeanServer beans, long peers) {
         boolean tells = beans.isRegistered(CHAIN);
         long height = tells && value(beans, "Height") instanceof Number number ? number.longValue() : -1;
         String head = tells && value(beans, "Head") instanceof String text ? text : "";
-        long peers = tells && value(beans, "Peers") instanceof Number number ? number.longValue() : -1;
         boolean ready = !tells || !Boolean.FALSE.equals(value(beans, "Ready"));
         return new Seen(height, head, peers, ready, System.nanoTime());
+    }
+
+    /** Asks for its peers alone: a node may hold them locked as long as it connects to one that does not answer. */
+    static long peers(MBeanServer beans) {
+        return beans.isRegistered(CHAIN) && value(beans, "Peers") instanceof Number number ? number.longValue() : -1;
     }
 
     /** Of a node that was not asked yet. */

@@ -82,7 +82,8 @@ public final class Guest {
             case "plugin-property" -> new Plugins(true).loadClass("sample.Plugin").getMethod("property").invoke(null);
             case "allocate" -> allocated(Integer.parseInt(word));
             case "log-fine" -> fine(word);
-            case "chain" -> chain(Boolean.parseBoolean(word));
+            case "chain" -> chain(new Chain(Boolean.parseBoolean(word), 7, "ab", 2));
+            case "chain-dials" -> chain(new Dialling());
             case "huge" -> new byte[Integer.MAX_VALUE].length;
             case "spend" -> spent();
             case "provider" -> Security.addProvider(new SampleProvider()) > 0
@@ -177,12 +178,36 @@ public final class Guest {
 
     private record Chain(boolean isReady, long getHeight, String getHead, int getPeers) implements ChainMXBean {}
 
-    private static String chain(boolean ready) throws Exception {
+    /** A node that connects to a peer that does not answer, and holds its peers locked meanwhile. */
+    private record Dialling() implements ChainMXBean {
+        @Override
+        public long getHeight() {
+            return 8;
+        }
+
+        @Override
+        public String getHead() {
+            return "cd";
+        }
+
+        @Override
+        public int getPeers() {
+            LockSupport.parkNanos(TimeUnit.HOURS.toNanos(1));
+            return 3;
+        }
+
+        @Override
+        public boolean isReady() {
+            return true;
+        }
+    }
+
+    private static String chain(ChainMXBean chain) throws Exception {
         ObjectName name = new ObjectName("goldnode:type=Chain");
         if (ManagementFactory.getPlatformMBeanServer().isRegistered(name)) {
             ManagementFactory.getPlatformMBeanServer().unregisterMBean(name);
         }
-        ManagementFactory.getPlatformMBeanServer().registerMBean(new Chain(ready, 7, "ab", 2), name);
+        ManagementFactory.getPlatformMBeanServer().registerMBean(chain, name);
         return "done";
     }
 
