@@ -29,7 +29,7 @@ JAIL = 240
 
 
 def _strict(document: dict[str, Any]) -> None:
-    """A chain that jails after 75 blocks, and for minutes instead of ten."""
+    """A chain that jails after 75 blocks, and for four minutes instead of ten."""
     document["app_state"]["slashing"]["params"] |= {
         "signed_blocks_window": "150",
         "min_signed_per_window": "0.5",
