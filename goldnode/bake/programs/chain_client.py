@@ -26,6 +26,8 @@ from goldnode.run import CommandError, run
 _NETWORK = ("/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/ssl")
 #: Seconds for one command; seconds in which a transaction must be in a block, and between two looks.
 TIMEOUT, IN_A_BLOCK, LOOK = 120.0, 90.0, 2.0
+#: What the SDK's slashing answers of a validator that it does not know.
+NEVER_SIGNED = "SigningInfo not found"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +126,17 @@ class ChainClient:
 
         Args:
             consensus_key: The public half, as the program reads it.
+
+        Raises:
+            CommandError: The server does not answer, or the program does not know the question.
         """
         words = ["query", "slashing", "signing-info", json.dumps(consensus_key), "--node", self.rpc, "-o", "json"]
         try:
             found: dict[str, Any] = json.loads(self._do(words))
-        except CommandError:
-            return {}
+        except CommandError as error:
+            if NEVER_SIGNED in error.stderr:
+                return {}
+            raise
         # Cosmos SDK 0.50 and later name it; older ones print its fields alone.
         inside: dict[str, Any] = found.get("val_signing_info", found)
         return inside

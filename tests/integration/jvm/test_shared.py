@@ -31,11 +31,11 @@ def modern(host: Hosted) -> None:
         pytest.skip("Java 17 has no virtual threads")
 
 
-@pytest.mark.parametrize("work", ["virtual", "async", "pool"])
+@pytest.mark.parametrize("work", ["virtual", "virtual-executor", "async", "pool"])
 def test_work_ends_with_its_node_wherever_it_runs(anywhere: Hosted, tmp_path: Path, work: str) -> None:
     """Work outside of the node's own threads has ended when `stop` says stopped."""
     name, file = next(names), tmp_path / "beat"
-    if work == "virtual":
+    if work.startswith("virtual"):
         modern(anywhere)
     port = anywhere.sample(name)
 
@@ -78,11 +78,11 @@ def test_what_a_node_holds_is_free_for_its_next_life(anywhere: Hosted, tmp_path:
     )
 
 
-@pytest.mark.parametrize("work", ["stubborn-virtual", "stubborn-async", "stubborn-fork"])
+@pytest.mark.parametrize("work", ["stubborn-virtual", "stubborn-virtual-pool", "stubborn-async", "stubborn-fork"])
 def test_work_that_does_not_end_makes_its_node_stuck(anywhere: Hosted, tmp_path: Path, work: str) -> None:
     """Work that catches whatever is thrown at it is named, and no second life is started beside it."""
     name, file = next(names), tmp_path / "beat"
-    if work == "stubborn-virtual":
+    if work.startswith("stubborn-virtual"):
         modern(anywhere)
     sibling, port = anywhere.sample(next(names)), anywhere.sample(name)
 

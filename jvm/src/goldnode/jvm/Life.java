@@ -72,8 +72,8 @@ final class Life implements Owner, NodeGroup.Ending {
         properties.setProperty("java.class.path", String.join(":", spec.jars().stream().map(Path::toString).toList()));
         properties.putAll(spec.properties());
         own = new Belongings(this);
-        watching = group.daemon("watch", this::watch);
-        counting = group.daemon("peers", this::countPeers);
+        watching = group.daemon("watch", () -> watch(this::look));
+        counting = group.daemon("peers", () -> watch(() -> peers = Seen.peers(beans.own())));
     }
 
     /** Starts the program on a thread of its own and returns. */
@@ -84,11 +84,10 @@ final class Life implements Owner, NodeGroup.Ending {
     }
 
     /** Asks the node what it tells of itself, on a thread of its own: code of a node may take its time. */
-    private void watch() {
+    private void watch(Runnable look) {
         try {
             while (!stopping) {
-                usage.read(group.live());
-                seen = Seen.of(beans.own(), peers);
+                look.run();
                 Thread.sleep(WATCH_MILLIS);
             }
         } catch (InterruptedException stopped) {
@@ -96,15 +95,9 @@ final class Life implements Owner, NodeGroup.Ending {
         }
     }
 
-    private void countPeers() {
-        try {
-            while (!stopping) {
-                peers = Seen.peers(beans.own());
-                Thread.sleep(WATCH_MILLIS);
-            }
-        } catch (InterruptedException stopped) {
-            return;
-        }
+    private void look() {
+        usage.read(group.live());
+        seen = Seen.of(beans.own(), peers);
     }
 
     /** What it told last. */

@@ -31,10 +31,13 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
 import java.util.concurrent.ForkJoinPool;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.RecursiveAction;
 import java.util.concurrent.Semaphore;
+import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.logging.ConsoleHandler;
@@ -63,6 +66,10 @@ public final class Guest {
         return switch (what) {
             case "virtual" -> Thread.class.getMethod("startVirtualThread", Runnable.class)
                     .invoke(null, (Runnable) () -> beat(Path.of(word), false));
+            case "virtual-executor" -> ((ExecutorService) Executors.class
+                    .getMethod("newVirtualThreadPerTaskExecutor").invoke(null)).submit(() -> beat(Path.of(word), false));
+            case "stubborn-virtual-pool" -> Executors.newCachedThreadPool(virtualThreads())
+                    .submit(() -> beat(Path.of(word), true));
             case "stubborn-virtual" -> Thread.class.getMethod("startVirtualThread", Runnable.class)
                     .invoke(null, (Runnable) () -> beat(Path.of(word), true));
             case "async" -> CompletableFuture.runAsync(() -> beat(Path.of(word), false)).isDone();
@@ -149,6 +156,11 @@ public final class Guest {
             new Socket(InetAddress.getLoopbackAddress(), ((InetSocketAddress) channel.getLocalAddress()).getPort()).close();
             return found.get(10, TimeUnit.SECONDS) == Guest.class.getClassLoader();
         }
+    }
+
+    private static ThreadFactory virtualThreads() throws ReflectiveOperationException {
+        Object builder = Thread.class.getMethod("ofVirtual").invoke(null);
+        return (ThreadFactory) Class.forName("java.lang.Thread$Builder").getMethod("factory").invoke(builder);
     }
 
     /** Makes so many MiB of garbage. */
