@@ -14,12 +14,13 @@ SOCKET = "monitor.sock"
 ARGUMENTS = ("-qmp", f"unix:{SOCKET},server=on,wait=off")
 
 
-def tell(folder: Path, command: str, **arguments: Any) -> None:
-    """Send QEMU one command.
+def tell(folder: Path, command: str, *, patience: float = 10, **arguments: Any) -> Any:
+    """Send QEMU one command, and return its answer.
 
     Args:
         folder: The machine's folder.
         command: Its QMP name.
+        patience: Seconds that the answer may take.
         arguments: Its arguments.
 
     Raises:
@@ -27,7 +28,7 @@ def tell(folder: Path, command: str, **arguments: Any) -> None:
     """
     try:
         with connected(folder / SOCKET) as caller, caller.makefile("rwb") as stream:
-            caller.settimeout(10)
+            caller.settimeout(patience)
             stream.readline()
             for request in ({"execute": "qmp_capabilities"}, {"execute": command, "arguments": arguments}):
                 stream.write(json.dumps(request).encode() + b"\n")
@@ -37,5 +38,6 @@ def tell(folder: Path, command: str, **arguments: Any) -> None:
                     answer = json.loads(stream.readline())
                 if "error" in answer:
                     raise HostError(f"QEMU refuses {command} for {folder.name}: {answer['error']['desc']}")
+            return answer["return"]
     except (OSError, ValueError) as error:
         raise HostError(f"{folder.name} is off: {error}", hint="./invoke fleet status") from error

@@ -47,6 +47,11 @@ class Container:
         """What it said so far."""
         return read_console(self.log)
 
+    @property
+    def leader(self) -> int:
+        """The process on this machine that is its first one."""
+        return next(pid for pid in guard.descendants(self.process.pid) if _is_first(pid))
+
     def wait_for(self, pattern: str, seconds: float = TIMEOUT) -> None:
         """Wait until the console matches."""
         end = time.monotonic() + seconds
@@ -64,8 +69,7 @@ class Container:
         return spawn([*self._inside(), *argv], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def _inside(self) -> list[str]:
-        leader = next(pid for pid in guard.descendants(self.process.pid) if _is_first(pid))
-        return ["nsenter", "--target", str(leader), "--all", "--"]
+        return ["nsenter", "--target", str(self.leader), "--all", "--"]
 
     def listening(self) -> list[str]:
         """Sockets that wait for anybody from outside: `tcp ADDRESS:PORT`."""

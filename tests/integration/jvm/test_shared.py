@@ -64,6 +64,24 @@ def test_threads_that_take_no_interrupt_end_with_their_node(anywhere: Hosted) ->
     assert (f"{name} starts again", "1", "1") == (said, ask(port, "count"), ask(sibling, "count"))
 
 
+@pytest.mark.parametrize(
+    "unwilling", ["ignoring-pool", "failing-pool", "blocking-pool", "virtual-pool", "failing-thread"]
+)
+def test_a_node_ends_whatever_its_own_classes_make_of_the_end(anywhere: Hosted, unwilling: str) -> None:
+    """A pool or a thread of the node's own kind, told to end, neither fails the command nor keeps the node."""
+    name = next(names)
+    if unwilling.startswith("virtual"):
+        modern(anywhere)
+    sibling, port = anywhere.sample(next(names)), anywhere.sample(name)
+
+    asked = ask(port, f"guest {unwilling}")
+    said = anywhere.control.act("restart", name)
+    until(lambda: anywhere.status(name).ready, "the next life")
+
+    assert f"{name} starts again" == said
+    assert ("1", "1") == (ask(port, "count"), ask(sibling, "count")), asked
+
+
 def test_what_a_node_holds_is_free_for_its_next_life(anywhere: Hosted, tmp_path: Path) -> None:
     """A port and the lock of a file that a node took and never gave back are its own again after a crash."""
     port, words = anywhere.sample(name := next(names)), f"{free_port()},{tmp_path / 'lock'}"

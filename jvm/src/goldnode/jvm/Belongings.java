@@ -28,7 +28,7 @@ public final class Belongings {
     /** Makes further ones; null until the node sets one. */
     public volatile URLStreamHandlerFactory factory;
     /** Files to delete when the node stops, the last one first. */
-    public final Deque<File> deletions = new ConcurrentLinkedDeque<>();
+    public final Deque<String> deletions = new ConcurrentLinkedDeque<>();
     /** Sockets, channels and selectors that it used, and files that it locked; those that it forgets leave by themselves. */
     final Set<Object> opened = Collections.newSetFromMap(Collections.synchronizedMap(new WeakHashMap<>()));
     private final Owner owner;
@@ -92,7 +92,7 @@ public final class Belongings {
 
     /** Deletes what the node asked to have deleted at its end. */
     void delete() {
-        deletions.forEach(File::delete);
+        deletions.forEach(path -> new File(path).delete());
         synchronized (this) {
             if (logs != null) {
                 logs.reset();

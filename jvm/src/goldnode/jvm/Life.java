@@ -165,7 +165,7 @@ final class Life implements Owner, NodeGroup.Ending {
         if (error instanceof NodeExit) {
             return;
         }
-        if (defaultHandler != null) {
+        if (defaultHandler != null && !over) {
             defaultHandler.uncaughtException(thread, error);
         } else {
             out.print("Exception in thread \"" + thread.getName() + "\" ");
@@ -199,17 +199,25 @@ final class Life implements Owner, NodeGroup.Ending {
         }
         group.pools().end(true);
         close();
-        beans.removeLeft()
-                .forEach(what -> out.println("goldnode: took out what the node left behind: " + what));
-        try {
-            own.delete();
-        } catch (NodeExit closed) {
-            out.println("goldnode: the node ended without closing its log");
+        Thread last = group.thread("last", this::takeBack);
+        within(List.of(last), faults);
+        if (last.isAlive()) {
+            return faults;
         }
         loader.close();
         out.close();
         group.discard();
         return faults;
+    }
+
+    /** What the JVM still has of the node; code of the node is called, which may be refused by now. */
+    private void takeBack() {
+        beans.removeLeft().forEach(what -> out.println("goldnode: took out what the node left behind: " + what));
+        try {
+            own.delete();
+        } catch (NodeExit closed) {
+            out.println("goldnode: the node ended without closing its log");
+        }
     }
 
     /** Some of it may block, so it happens on a thread of its own. */

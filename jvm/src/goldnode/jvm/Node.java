@@ -265,7 +265,8 @@ final class Node implements Life.Listener {
     private List<String> end() {
         try {
             return life.stop();
-        } catch (IOException | InterruptedException | RuntimeException error) {
+        } catch (IOException | InterruptedException | RuntimeException | Error error) {
+            error.printStackTrace(); // a fault of the host
             return List.of(error.toString());
         }
     }

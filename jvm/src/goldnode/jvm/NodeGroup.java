@@ -24,6 +24,8 @@ final class NodeGroup extends ThreadGroup {
 
     /** How long each of the two friendlier ways may take. */
     private static final long SHARE_MILLIS = 4000;
+    /** How long one round of ending pools and threads may take before the next begins. */
+    private static final long ROUND_MILLIS = 1000;
 
     private final Listener listener;
     private final NodeLoader loader;
@@ -113,15 +115,33 @@ final class NodeGroup extends ThreadGroup {
         for (long waited = 0; !left.isEmpty() && waited < millis;
                 waited = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - begun)) {
             List<Thread> own = left.stream().filter(this::ours).toList(); // no shared pool ends, no shared thread
-            own.forEach(thread -> Pools.shutdown(thread, force));
-            if (force) {
-                own.forEach(Thread::interrupt);
-            }
+            Thread end = daemon("end", () -> own.forEach(thread -> {
+                attempt(() -> Pools.shutdown(thread, force));
+                if (force) {
+                    attempt(thread::interrupt);
+                    attempt(() -> Inherited.interrupt(thread));
+                }
+            }));
+            end.start();
+            end.join(ROUND_MILLIS);
             pools.end(force);
             left.get(0).join(50);
             left = atWork();
         }
         return left;
+    }
+
+    /**
+     * Ends a pool or interrupts a thread, which can be code of the node: it may fail, block, exit or be refused.
+     *
+     * <p>Therefore called on a thread of the node, each by itself: one that cannot be ended holds no other up.
+     */
+    private static void attempt(Runnable ending) {
+        try {
+            ending.run();
+        } catch (RuntimeException | Error fault) {
+            // Netty's global pool refuses, and ends when it is idle. A thread that is left after all is named.
+        }
     }
 
     /** On Java 17 an empty group stays in its parent until it is told to go; later it goes by itself. */

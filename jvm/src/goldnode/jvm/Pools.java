@@ -30,14 +30,14 @@ final class Pools {
         if (pool == null || pool == ForkJoinPool.commonPool()) {
             return; // the common pool of a node refuses, and NodePools ends it
         }
+        if (!force) {
+            pool.shutdown();
+            return;
+        }
         try {
-            if (force) {
-                pool.shutdownNow();
-            } else {
-                pool.shutdown();
-            }
-        } catch (RuntimeException refused) {
-            // A pool of the program's own making; Netty's global one refuses, and ends when it is idle.
+            pool.shutdownNow();
+        } finally {
+            Inherited.shutdownNow(pool);
         }
     }
 
@@ -94,6 +94,9 @@ final class Pools {
 
     /** What the thread was made to run: a field of the thread up to Java 18, of its holder from 19 on. */
     private static Object task(Thread thread) throws ReflectiveOperationException {
+        if (VirtualThreads.is(thread)) {
+            return VirtualThreads.task(thread);
+        }
         if (Runtime.version().feature() < 19) {
             return read(thread, Thread.class, "target");
         }

@@ -27,6 +27,11 @@ final class VirtualThreads {
             opened(() -> inside("ThreadContainers").getDeclaredField("CONTAINER_REGISTRY"));
     private static final Field VIRTUAL_OF_POOL =
             opened(() -> inside("SharedThreadContainer").getDeclaredField("virtualThreads"));
+    private static final Field CONTINUATION =
+            opened(() -> Class.forName("java.lang.VirtualThread").getDeclaredField("cont"));
+    private static final Field TARGET = opened(() -> inside("Continuation").getDeclaredField("target"));
+    private static final Field TASK = opened(
+            () -> Class.forName("java.lang.VirtualThread$VThreadContinuation$1").getDeclaredField("val$task"));
 
     /** Finds a part of the JDK. */
     private interface Search<T extends AccessibleObject> {
@@ -48,6 +53,11 @@ final class VirtualThreads {
     /** Whether the thread is one of them. */
     static boolean is(Thread thread) {
         return VIRTUAL != null && (boolean) call(VIRTUAL, thread);
+    }
+
+    /** What one of them was made to run: the JDK keeps it in what its continuation runs. */
+    static Object task(Thread thread) {
+        return get(TASK, get(TARGET, get(CONTINUATION, thread)));
     }
 
     private static Stream<?> in(Object container) {

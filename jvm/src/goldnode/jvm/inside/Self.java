@@ -177,7 +177,7 @@ public final class Self {
     }
 
     public static void deleteOnExit(File file) {
-        OWNER.own().deletions.addFirst(file);
+        OWNER.own().deletions.addFirst(file.getPath());
     }
 
     /** The JVM gives a native library to one class loader only: each further node gets a copy of its own. */

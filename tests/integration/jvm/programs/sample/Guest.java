@@ -38,6 +38,7 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.RecursiveAction;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.ThreadFactory;
+import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.logging.ConsoleHandler;
@@ -77,6 +78,11 @@ public final class Guest {
             case "pool" -> ForkJoinPool.commonPool().submit(() -> beat(Path.of(word), false)).isDone();
             case "stubborn-fork" -> forked(Path.of(word));
             case "deaf" -> deaf(word);
+            case "ignoring-pool" -> new OwnPool(() -> {}).submit(() -> {}).get();
+            case "failing-pool" -> new OwnPool(() -> System.exit(3)).submit(() -> {}).get();
+            case "blocking-pool" -> new OwnPool(() -> hearNothing("semaphore")).submit(() -> {}).get();
+            case "virtual-pool" -> Executors.newCachedThreadPool(virtualThreads()).submit(() -> {}).get();
+            case "failing-thread" -> unwilling();
             case "take" -> taken(word);
             case "later" -> CompletableFuture.runAsync(() -> beat(Path.of(word), false),
                     CompletableFuture.delayedExecutor(1, TimeUnit.SECONDS)).isDone();
@@ -317,6 +323,43 @@ public final class Guest {
                 // This is the point.
             }
         }
+    }
+
+    /** A pool that ends as it likes; its thread waits for work. */
+    private static final class OwnPool extends ThreadPoolExecutor {
+        private final Runnable end;
+
+        OwnPool(Runnable end) {
+            super(1, 1, 0, TimeUnit.SECONDS, new LinkedBlockingQueue<>());
+            this.end = end;
+        }
+
+        @Override
+        public void shutdown() {
+            end.run();
+        }
+
+        @Override
+        public List<Runnable> shutdownNow() {
+            end.run();
+            return List.of();
+        }
+    }
+
+    /** A thread that cannot be interrupted. */
+    private static String unwilling() throws InterruptedException {
+        CountDownLatch begun = new CountDownLatch(1);
+        new Thread(() -> {
+            begun.countDown();
+            hearNothing("sleep");
+        }) {
+            @Override
+            public void interrupt() {
+                throw new IllegalStateException("not now");
+            }
+        }.start();
+        begun.await();
+        return "done";
     }
 
     private static void parked() {
