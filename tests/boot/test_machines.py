@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -204,8 +205,8 @@ def test_a_late_volume_is_taken_and_a_grown_one_is_filled(bench: Sandbox, image:
     box.wait_for(r"/dev/disk/by-id/virtio-late is not attached")
     box.wait_for(r"login:")
     assert not answers(box, 8700)
-    file = {"driver": "file", "filename": str(volume)}
-    monitor.tell(bench.folder / "grown", "blockdev-add", driver="qcow2", file=file, **{"node-name": "late"})
+    disk: dict[str, Any] = {"driver": "qcow2", "file": {"driver": "file", "filename": str(volume)}, "node-name": "late"}
+    monitor.tell(bench.folder / "grown", "blockdev-add", **disk)
     monitor.tell(bench.folder / "grown", "device_add", driver="virtio-blk-pci", drive="late", bus="bay", serial="late")
     box.wait_for("rendezvous listens on")
     assert "was grown" not in box.console
