@@ -2,7 +2,7 @@
 
 The network file says how one node is started, with placeholders for what differs from node to
 node: ``{name}``, ``{index}`` (from 0), ``{home}``, ``{database}`` (a JDBC URL), ``{port_X}`` for each of its ports, and
-``{peers}``, the first port of every other node of the machine, as ``127.0.0.1:26756,127.0.0.1:26856``.
+``{peers}``, the first port of other nodes of the machine, as ``127.0.0.1:26756,127.0.0.1:26856``.
 In isolated mode every node gets a class loader and a file of its own.  In native mode the program
 hosts all of them by its own configuration: one file, in which every word with a placeholder,
 and the option before it, is repeated for each node.
@@ -142,9 +142,21 @@ def _values(node: HostedNode, ports: Mapping[str, int], nodes: Sequence[HostedNo
         "index": str(node.index),
         "home": str(node.home),
         "database": node.database,
-        "peers": ",".join(f"127.0.0.1:{other.port(first)}" for other in nodes if other != node),
+        "peers": ",".join(f"127.0.0.1:{other.port(first)}" for other in _neighbours(node, nodes)),
         **{f"port_{name}": str(node.port(offset)) for name, offset in ports.items()},
     }
+
+
+def _neighbours(node: HostedNode, nodes: Sequence[HostedNode]) -> Iterator[HostedNode]:
+    """The nodes that stand 1, 2, 4, 8, … places after this one, in a circle.
+
+    Of three nodes that is each other one.  Of twenty, all connected to all would be 380 connections, each with
+    threads and open files of its own in one JVM; so they are 100, and what one node tells reaches all in five steps.
+    """
+    place, step = nodes.index(node), 1
+    while step < len(nodes):
+        yield nodes[(place + step) % len(nodes)]
+        step *= 2
 
 
 def _filled(word: str, values: Mapping[str, str]) -> str:

@@ -139,12 +139,29 @@ class Hosted:
 
 @contextlib.contextmanager
 def hosting(
-    jar: Path, folder: Path, jars: Sequence[Path] = (), java: Path = JAVAS[0], settings: JvmSettings = USUAL
+    jar: Path,
+    folder: Path,
+    jars: Sequence[Path] = (),
+    java: Path = JAVAS[0],
+    settings: JvmSettings = USUAL,
+    open_files: int | None = None,
 ) -> Iterator[Hosted]:
-    """A host with the nodes that have a file in the folder; at the end of the block nothing of it runs."""
+    """A host with the nodes that have a file in the folder; at the end of the block nothing of it runs.
+
+    Args:
+        jar: The host.
+        folder: Where node files, homes and logs are.
+        jars: The class path of nodes that name none.
+        java: What runs it.
+        settings: How.
+        open_files: How many files it may have open; None for as many as we may.
+    """
     (folder / "nodes").mkdir(parents=True, exist_ok=True)
     control, metrics = folder / "control.sock", free_port()
-    command = [str(word) for word in (java, *settings.flags, *FLAGS, "-jar", jar, folder / "nodes", control, metrics)]
+    limit = ["prlimit", f"--nofile={open_files}:{open_files}"] if open_files else []
+    command = [
+        str(word) for word in (*limit, java, *settings.flags, *FLAGS, "-jar", jar, folder / "nodes", control, metrics)
+    ]
     with (
         (folder / "host.log").open("ab") as log,
         run.spawn(command, cwd=folder, env=ENVIRONMENT, stdout=log) as process,

@@ -240,6 +240,24 @@ def test_a_heap_that_is_spent_ends_the_jvm_and_names_the_node(
     assert f"the heap is spent: what filled it is in {tmp_path / 'heap.hprof'}, which holds keys" in said
 
 
+def test_a_node_with_every_file_open_can_be_stopped(jar: Path, sample: Path, tmp_path: Path) -> None:
+    """Where one node took all files that the JVM may open, commands are still answered, and end it."""
+    with hosting(jar, tmp_path, [sample], open_files=400) as host:
+        sibling, port = host.sample("quiet"), host.sample("greedy")
+
+        full = ask(port, "guest files")
+        states = {status.name: status.state for status in host.control.status()}
+        said = [host.control.act("stop", "greedy")]
+        host.control.figures(settled=True)  # its classes go, and with them what it had open
+        said.append(host.control.act("start", "greedy"))
+        until(lambda: host.status("greedy").ready, "the next life")
+
+        assert "Too many open files" in full
+        assert {"quiet": "running", "greedy": "running"} == states
+        assert ["greedy stopped", "greedy starts"] == said
+        assert ("1", "1") == (ask(sibling, "count"), ask(port, "count"))
+
+
 def test_each_node_that_a_program_hosts_by_itself_is_asked(anywhere: Hosted) -> None:
     """A program with several nodes of its own is ready when all are, and each is told of by its own port."""
     other, name = free_port(), next(names)

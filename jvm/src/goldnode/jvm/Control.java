@@ -8,6 +8,7 @@ import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.Channels;
 import java.nio.channels.ClosedChannelException;
+import java.nio.channels.FileChannel;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
@@ -26,6 +27,7 @@ import java.util.concurrent.Executors;
  */
 final class Control {
     private static final int LONGEST = 256;
+    private static final int RETRY_MILLIS = 1000;
 
     private final Nodes nodes;
     private final Path path;
@@ -45,15 +47,40 @@ final class Control {
         Files.setPosixFilePermissions(path, PosixFilePermissions.fromString("rw-rw----"));
     }
 
-    /** Serves until {@link #close}. */
-    void serve() throws IOException {
-        try {
-            while (true) {
+    /**
+     * Serves until {@link #close}, also while the nodes have every file open that the JVM may have.
+     *
+     * <p>One descriptor is kept for that: without it nobody could stop the node that took them.
+     */
+    void serve() throws IOException, InterruptedException {
+        FileChannel spare = spare();
+        while (server.isOpen()) {
+            try {
                 SocketChannel client = server.accept();
                 workers.execute(() -> handle(client));
+            } catch (ClosedChannelException closed) {
+                break;
+            } catch (IOException full) {
+                System.err.println("goldnode: commands are answered one by one: " + full.getMessage());
+                if (spare != null) {
+                    spare.close();
+                }
+                try (SocketChannel client = server.accept()) {
+                    handle(client);
+                } catch (IOException taken) {
+                    Thread.sleep(RETRY_MILLIS);
+                }
+                spare = spare();
             }
-        } catch (ClosedChannelException closed) {
-            workers.shutdown();
+        }
+        workers.shutdown();
+    }
+
+    private static FileChannel spare() {
+        try {
+            return FileChannel.open(Path.of("/dev/null"));
+        } catch (IOException taken) {
+            return null; // a node was quicker
         }
     }
 

@@ -17,7 +17,7 @@ public final class Host {
 
     /** Starts every node and serves commands until SIGTERM. */
     public static void main(String[] arguments)
-            throws IOException, ReflectiveOperationException, UnmodifiableClassException {
+            throws IOException, InterruptedException, ReflectiveOperationException, UnmodifiableClassException {
         if (arguments.length != 3) {
             System.err.println("usage: java -jar goldnode-jvm.jar NODES SOCKET PORT");
             System.exit(2);

@@ -124,6 +124,24 @@ def test_a_nodes_own_words_come_last() -> None:
     assert ["argument.1=--peers=127.0.0.1:26666", "property.some.key=all"] == lines(files["bob.properties"])[-2:]
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 10, 20, 33])
+def test_nodes_of_a_machine_reach_each_other_over_few_peers(count: int) -> None:
+    """Whatever one node tells reaches all, also when any other one is away, and nobody dials more than a few."""
+    nodes = [replace(NODES[0], name=f"n{number}", index=number) for number in range(count)]
+    made = jvm.files(daemon("{peers}"), {"chain": 66}, nodes, [Path("/a.jar")], Path("/log"))
+    told = {n: made[f"n{n}.properties"].partition("argument.1=")[2].partition("\n")[0] for n in range(count)}
+    ports = {n: {int(port) for port in re.findall(r"127\.0\.0\.1\\?:(\d+)", line)} for n, line in told.items()}
+    dialled = {n: {(port - 26666) // 100 for port in those} for n, those in ports.items()}
+    for away in range(count):
+        rest = set(range(count)) - {away}
+        reached = {min(rest, default=0)}
+        for _ in range(max(1, count.bit_length()) + 1):
+            reached |= {n for n in rest if dialled[n] & reached} | {d for n in reached for d in dialled[n]} & rest
+        assert rest <= reached
+    assert all(n not in those and len(those) <= count.bit_length() for n, those in dialled.items())
+    assert count > 3 or all(len(those) == count - 1 for those in dialled.values())
+
+
 def test_characters_with_a_meaning_in_properties_files_are_escaped() -> None:
     r"""Java reads back what was meant: =, :, #, !, blanks, \ and line ends in values and keys."""
     files = jvm.files(daemon("a=b:c #d!\\\n\te"), {}, NODES[:1], [Path("/a.jar")], Path("/log"))

@@ -84,6 +84,7 @@ public final class Guest {
             case "virtual-pool" -> Executors.newCachedThreadPool(virtualThreads()).submit(() -> {}).get();
             case "failing-thread" -> unwilling();
             case "take" -> taken(word);
+            case "files" -> files();
             case "later" -> CompletableFuture.runAsync(() -> beat(Path.of(word), false),
                     CompletableFuture.delayedExecutor(1, TimeUnit.SECONDS)).isDone();
             case "timeout" -> new CompletableFuture<String>().orTimeout(10, TimeUnit.MILLISECONDS)
@@ -383,6 +384,17 @@ public final class Guest {
         String[] both = words.split(",");
         hold(ServerSocketChannel.open()).bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), Integer.parseInt(both[0])));
         return String.valueOf(hold(hold(FileChannel.open(Path.of(both[1]), StandardOpenOption.CREATE, StandardOpenOption.WRITE)).tryLock()).isValid());
+    }
+
+    /** Opens files until it may open no more. */
+    private static String files() {
+        try {
+            while (true) {
+                hold(FileChannel.open(Path.of("/dev/null")));
+            }
+        } catch (IOException full) {
+            return full.getMessage();
+        }
     }
 
     private static String forked(Path file) {
