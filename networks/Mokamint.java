@@ -182,9 +182,10 @@ public final class Mokamint {
         var settings = LocalNodeConfigBuilders.defaults().setDir(data).setChainId(chain)
                 .setTargetBlockCreationTime(Integer.parseInt(value(arguments, "block").orElse("10")) * SECOND)
                 .setPeerPingInterval(10 * SECOND).setSynchronizationInterval(20 * SECOND)
-                // With room for more than those that it is told of, a node asks each peer for further ones, and holds
-                // its own locked meanwhile: two that ask each other wait until both give up, and ten follow no head.
-                .setMaxPeers(Math.max(1, peers.size()));
+                // With room for further peers, a node asks each of its own for them, and holds these locked meanwhile:
+                // two that ask each other wait until both give up, and ten follow no head. Whom it dials or hears of
+                // is added all the same.
+                .setMaxPeers(0);
         LocalNode node = LocalNodes.of(settings.build(), keys, new Empty(), found);
         var service = PublicNodeServices.open(node, port, 30 * SECOND, 1000,
                 Optional.of(URI.create("ws://" + value(arguments, "address").orElse("127.0.0.1") + ":" + port)));
