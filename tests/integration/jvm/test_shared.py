@@ -258,6 +258,22 @@ def test_a_node_with_every_file_open_can_be_stopped(jar: Path, sample: Path, tmp
         assert ("1", "1") == (ask(sibling, "count"), ask(port, "count"))
 
 
+def test_a_node_whose_file_cannot_be_read_starts_when_it_can(anywhere: Hosted) -> None:
+    """What keeps a node that ended from starting again is told as its reason, and tried again."""
+    port = anywhere.sample(name := next(names))
+    file = anywhere.folder / "nodes" / f"{name}.properties"
+    text = file.read_text()
+
+    file.write_text(text + "nothing=known\n")
+    ask(port, "halt 137")
+    until(lambda: "nothing" in anywhere.status(name).reason, "the reason")
+    waiting = anywhere.status(name).state
+    file.write_text(text)
+    until(lambda: anywhere.status(name).ready, "a second life", 90)
+
+    assert ("waiting", "1") == (waiting, ask(port, "count"))
+
+
 def test_each_node_that_a_program_hosts_by_itself_is_asked(anywhere: Hosted) -> None:
     """A program with several nodes of its own is ready when all are, and each is told of by its own port."""
     other, name = free_port(), next(names)

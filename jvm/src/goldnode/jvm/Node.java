@@ -204,18 +204,23 @@ final class Node implements Life.Listener {
                 System.err.println("goldnode: " + stuck.getMessage());
                 return;
             }
-            long pause = backoff.pause(spec.restartSeconds(), seconds() - startedAt);
-            System.err.println("goldnode: " + name + " ended (" + why + "), starts again in " + pause + " s");
-            pending = control.schedule(this::relaunch, pause, TimeUnit.SECONDS);
+            relaunchLater(name + " ended (" + why + ")");
         });
     }
 
+    private void relaunchLater(String why) {
+        long pause = backoff.pause(spec.restartSeconds(), seconds() - startedAt);
+        System.err.println("goldnode: " + why + ", starts again in " + pause + " s");
+        pending = control.schedule(this::relaunch, pause, TimeUnit.SECONDS);
+    }
+
+    /** What keeps it from starting may pass: a file that is being written, or no file that may be opened any more. */
     private void relaunch() {
         try {
             launch();
         } catch (IllegalArgumentException | IllegalStateException error) {
-            state = State.STOPPED;
-            System.err.println("goldnode: " + name + " cannot start again: " + error.getMessage());
+            reason = error.getMessage();
+            relaunchLater(reason);
         }
     }
 
