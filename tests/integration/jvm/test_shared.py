@@ -82,6 +82,26 @@ def test_a_node_ends_whatever_its_own_classes_make_of_the_end(anywhere: Hosted, 
     assert ("1", "1") == (ask(port, "count"), ask(sibling, "count")), asked
 
 
+def test_a_thread_that_opens_selectors_anew_leaves_none(anywhere: Hosted) -> None:
+    """Whoever takes a closed selector for a fault and opens another is not fed with closed ones."""
+
+    def opened() -> int:
+        return len(list(Path(f"/proc/{anywhere.process.pid}/fd").iterdir()))
+
+    port = anywhere.sample(name := next(names))
+    anywhere.control.act("restart", name)
+    until(lambda: anywhere.status(name).ready, "the next life")
+    before = opened()
+
+    for _ in range(3):
+        ask(port, "guest deaf reselect")
+        ask(port, "guest deaf reselect")
+        anywhere.control.act("restart", name)
+        until(lambda: anywhere.status(name).ready, "the next life")
+
+    assert opened() <= before + 3
+
+
 def test_what_a_node_holds_is_free_for_its_next_life(anywhere: Hosted, tmp_path: Path) -> None:
     """A port and the lock of a file that a node took and never gave back are its own again after a crash."""
     port, words = anywhere.sample(name := next(names)), f"{free_port()},{tmp_path / 'lock'}"

@@ -53,7 +53,8 @@ public final class Agent implements ClassFileTransformer {
                     Load.ITSELF),
             "sun.nio.ch.SelectorImpl", Map.of(
                     "register(Ljava/nio/channels/spi/AbstractSelectableChannel;ILjava/lang/Object;)"
-                            + "Ljava/nio/channels/SelectionKey;", Load.ITSELF),
+                            + "Ljava/nio/channels/SelectionKey;", Load.ITSELF,
+                    "lockAndDoSelect(Ljava/util/function/Consumer;J)I", Load.ITSELF),
             "sun.nio.ch.FileChannelImpl", Map.of(
                     "lock(JJZ)Ljava/nio/channels/FileLock;", Load.ITSELF,
                     "tryLock(JJZ)Ljava/nio/channels/FileLock;", Load.ITSELF));

@@ -55,14 +55,15 @@ public final class Belongings {
     /**
      * Closes what the node left open, as the kernel would at the end of its process.
      *
+     * @param selectors also those; a thread that still waits at one may make another in its place, again and again
      * @return what it was, as far as it was still open
      */
-    List<String> close() {
+    List<String> close(boolean selectors) {
         List<Object> all;
         synchronized (opened) {
             all = List.copyOf(opened);
         }
-        return all.stream().filter(Belongings::close).map(Object::toString).sorted().toList();
+        return all.stream().filter(resource -> selectors || !(resource instanceof Selector)).filter(Belongings::close).map(Object::toString).sorted().toList();
     }
 
     private static boolean close(Object resource) {

@@ -198,7 +198,7 @@ final class Life implements Owner, NodeGroup.Ending {
             return faults;
         }
         group.pools().end(true);
-        close();
+        close(true);
         Thread last = group.thread("last", this::takeBack);
         within(List.of(last), faults);
         if (last.isAlive()) {
@@ -221,17 +221,21 @@ final class Life implements Owner, NodeGroup.Ending {
     }
 
     /** Some of it may block, so it happens on a thread of its own. */
+    private void close(boolean selectors) throws InterruptedException {
+        within(List.of(group.thread("close", () -> own.close(selectors)
+                .forEach(what -> out.println("goldnode: closed what the node left open: " + what)))), new ArrayList<>());
+    }
+
     @Override
     public void close() throws InterruptedException {
-        within(List.of(group.thread("close", () -> own.close()
-                .forEach(what -> out.println("goldnode: closed what the node left open: " + what)))), new ArrayList<>());
+        close(false);
     }
 
     @Override
     public void refuse() throws InterruptedException {
         over = true;
         Agent.refuse(loader);
-        close(); // what was opened since, in a loop around what was closed
+        close(true); // also what was opened since, in a loop around what was closed
     }
 
     @Override

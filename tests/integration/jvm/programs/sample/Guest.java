@@ -17,6 +17,7 @@ import java.nio.ByteBuffer;
 import java.nio.channels.AsynchronousFileChannel;
 import java.nio.channels.AsynchronousServerSocketChannel;
 import java.nio.channels.AsynchronousSocketChannel;
+import java.nio.channels.ClosedSelectorException;
 import java.nio.channels.CompletionHandler;
 import java.nio.channels.FileChannel;
 import java.nio.channels.SelectionKey;
@@ -311,6 +312,7 @@ public final class Guest {
                         hold(server.accept());
                         client.getInputStream().read();
                     }
+                    case "reselect" -> reselect();
                     case "select" -> {
                         ServerSocketChannel channel = hold(ServerSocketChannel.open());
                         channel.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0)).configureBlocking(false);
@@ -365,6 +367,18 @@ public final class Guest {
 
     private static void parked() {
         LockSupport.park();
+    }
+
+    /** Waits at a selector, and takes a closed one for a fault of the JDK, as Grizzly does: it opens another. */
+    private static void reselect() throws IOException {
+        Selector selector = Selector.open();
+        try {
+            while (true) {
+                selector.select();
+            }
+        } catch (ClosedSelectorException closed) {
+            return;
+        }
     }
 
     private static void spin() {
