@@ -86,7 +86,7 @@ def test_a_node_comes_back_to_the_chain(chain: Chain, event: Callable[[Chain, st
 
 def test_many_nodes_follow_one_head_whatever_happens_to_each(tmp_path: Path) -> None:
     """Each node in turn is stopped, killed, crash-looped, upgraded: all follow one head, and siblings never notice."""
-    with mining(tmp_path, NODES, block=10) as chain:
+    with mining(tmp_path, NODES, block=20) as chain:
         chain.grows(1)
         end, happened = time.monotonic() + 60 * MINUTES, 0
         for number, event in enumerate(cycle(EVENTS)):
