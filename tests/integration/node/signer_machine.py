@@ -79,8 +79,8 @@ class SignerMachine:
             )
             for host, text in zip(hosts, texts, strict=True)
         ]
-        peers = [text.partition("[Peer]")[2] for text in filled[1:]]
-        (self.folder / "goldnode.conf").write_text("\n[Peer]".join([filled[0], *peers]))
+        peers = [text.partition("\n[Peer]\n")[2] for text in filled[1:]]
+        (self.folder / "goldnode.conf").write_text("\n[Peer]\n".join([filled[0], *peers]))
         return [next(word for word in text.split() if word.startswith("tcp://")) for text in texts]
 
     def start(self, tools: Path, words: Sequence[Any]) -> None:
