@@ -63,7 +63,12 @@ public final class Belongings {
         synchronized (opened) {
             all = List.copyOf(opened);
         }
-        return all.stream().filter(resource -> selectors || !(resource instanceof Selector)).filter(Belongings::close).map(Object::toString).sorted().toList();
+        return all.stream()
+                .filter(resource -> selectors || !(resource instanceof Selector))
+                .filter(Belongings::close)
+                .map(Object::toString)
+                .sorted()
+                .toList();
     }
 
     private static boolean close(Object resource) {

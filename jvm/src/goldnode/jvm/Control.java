@@ -48,7 +48,7 @@ final class Control {
     }
 
     /**
-     * Serves until {@link #close}, also while the nodes have every file open that the JVM may have.
+     * Serves until {@link #close}, also while the nodes have every file open, or every thread, that the JVM may have.
      *
      * <p>One descriptor is kept for that: without it nobody could stop the node that took them.
      */
@@ -56,8 +56,7 @@ final class Control {
         FileChannel spare = spare();
         while (server.isOpen()) {
             try {
-                SocketChannel client = server.accept();
-                workers.execute(() -> handle(client));
+                begin(server.accept());
             } catch (ClosedChannelException closed) {
                 break;
             } catch (IOException full) {
@@ -74,6 +73,14 @@ final class Control {
             }
         }
         workers.shutdown();
+    }
+
+    private void begin(SocketChannel client) {
+        try {
+            workers.execute(() -> handle(client));
+        } catch (OutOfMemoryError noThread) {
+            handle(client);
+        }
     }
 
     private static FileChannel spare() {
