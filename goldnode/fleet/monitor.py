@@ -14,13 +14,13 @@ SOCKET = "monitor.sock"
 ARGUMENTS = ("-qmp", f"unix:{SOCKET},server=on,wait=off")
 
 
-def tell(folder: Path, command: str, *, patience: float = 10, **arguments: Any) -> Any:
+def tell(folder: Path, command: str, *, timeout: float = 10, **arguments: Any) -> Any:
     """Send QEMU one command, and return its answer.
 
     Args:
         folder: The machine's folder.
         command: Its QMP name.
-        patience: Seconds that the answer may take.
+        timeout: Seconds that the answer may take.
         arguments: Its arguments.
 
     Raises:
@@ -28,7 +28,7 @@ def tell(folder: Path, command: str, *, patience: float = 10, **arguments: Any) 
     """
     try:
         with connected(folder / SOCKET) as caller, caller.makefile("rwb") as stream:
-            caller.settimeout(patience)
+            caller.settimeout(timeout)
             stream.readline()
             for request in ({"execute": "qmp_capabilities"}, {"execute": command, "arguments": arguments}):
                 stream.write(json.dumps(request).encode() + b"\n")

@@ -8,7 +8,7 @@ from goldnode.fleet import monitor
 from goldnode.fleet.fleet import Fleet
 
 #: Seconds for a gigabyte of memory to reach a disk, or to come from there.
-PATIENCE = 300
+TIMEOUT = 300
 
 
 def take(fleet: Fleet, name: str) -> None:
@@ -23,5 +23,5 @@ def restore(fleet: Fleet, name: str) -> None:
 
 def _order(fleet: Fleet, name: str, order: str) -> None:
     words: dict[str, Any] = {"command-line": f"{order} before"}
-    said = monitor.tell(fleet.at(fleet.state.vm(name)), "human-monitor-command", patience=PATIENCE, **words)
+    said = monitor.tell(fleet.at(fleet.state.vm(name)), "human-monitor-command", timeout=TIMEOUT, **words)
     assert said == "", said
