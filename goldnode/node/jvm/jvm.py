@@ -150,8 +150,8 @@ def _values(node: HostedNode, ports: Mapping[str, int], nodes: Sequence[HostedNo
 def _neighbours(node: HostedNode, nodes: Sequence[HostedNode]) -> Iterator[HostedNode]:
     """The nodes that stand 1, 2, 4, 8, … places after this one, in a circle.
 
-    Of three nodes that is each other one.  Of twenty, all connected to all would be 380 connections, each with
-    threads and open files of its own in one JVM; so they are 100, and what one node tells reaches all in five steps.
+    Of three nodes that is each other one.  Of twenty, each dials five and not nineteen, and what one node tells
+    reaches all in five steps; a chain whose nodes tell each other of peers may connect more of them.
     """
     place, step = nodes.index(node), 1
     while step < len(nodes):

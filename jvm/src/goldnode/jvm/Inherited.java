@@ -38,6 +38,19 @@ final class Inherited {
         }
     }
 
+    /**
+     * Ends a pool or interrupts a thread, which can be code of the node: it may fail, block, exit or be refused.
+     *
+     * <p>Therefore called on a thread of the node, each by itself: one that cannot be ended holds no other up.
+     */
+    static void attempt(Runnable ending) {
+        try {
+            ending.run();
+        } catch (RuntimeException | Error fault) {
+            // Netty's global pool refuses, and ends when it is idle. A thread that is left after all is named.
+        }
+    }
+
     private static void call(MethodHandle method, Object target) {
         try {
             method.invoke(target);

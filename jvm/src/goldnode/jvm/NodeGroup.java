@@ -116,10 +116,10 @@ final class NodeGroup extends ThreadGroup {
                 waited = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - begun)) {
             List<Thread> own = left.stream().filter(this::ours).toList(); // no shared pool ends, no shared thread
             Thread end = daemon("end", () -> own.forEach(thread -> {
-                attempt(() -> Pools.shutdown(thread, force));
+                Pools.shutdown(thread, force);
                 if (force) {
-                    attempt(thread::interrupt);
-                    attempt(() -> Inherited.interrupt(thread));
+                    Inherited.attempt(thread::interrupt);
+                    Inherited.attempt(() -> Inherited.interrupt(thread));
                 }
             }));
             end.start();
@@ -129,19 +129,6 @@ final class NodeGroup extends ThreadGroup {
             left = atWork();
         }
         return left;
-    }
-
-    /**
-     * Ends a pool or interrupts a thread, which can be code of the node: it may fail, block, exit or be refused.
-     *
-     * <p>Therefore called on a thread of the node, each by itself: one that cannot be ended holds no other up.
-     */
-    private static void attempt(Runnable ending) {
-        try {
-            ending.run();
-        } catch (RuntimeException | Error fault) {
-            // Netty's global pool refuses, and ends when it is idle. A thread that is left after all is named.
-        }
     }
 
     /** On Java 17 an empty group stays in its parent until it is told to go; later it goes by itself. */

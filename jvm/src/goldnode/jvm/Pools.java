@@ -30,14 +30,9 @@ final class Pools {
         if (pool == null || pool == ForkJoinPool.commonPool()) {
             return; // the common pool of a node refuses, and NodePools ends it
         }
-        if (!force) {
-            pool.shutdown();
-            return;
-        }
-        try {
-            pool.shutdownNow();
-        } finally {
-            Inherited.shutdownNow(pool);
+        Inherited.attempt(force ? pool::shutdownNow : pool::shutdown);
+        if (force) {
+            Inherited.attempt(() -> Inherited.shutdownNow(pool));
         }
     }
 
