@@ -96,6 +96,11 @@ class NodeEntry:
     ports_from: tuple[str, ...] = ()
 
 
+def fences(lease: str) -> bool:
+    """Whether a signing lease keeps a second machine with the key from signing; one in a file does not."""
+    return bool(lease) and not lease.startswith("file:")
+
+
 @dataclass(frozen=True, slots=True)
 class Shared:
     """What an entry of ``nodes:`` takes from the document when it does not say it itself."""

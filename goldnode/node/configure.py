@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from goldnode.config.choices import ConsensusKey, MeshKind
 from goldnode.config.node_config import NodeConfig
-from goldnode.config.node_entry import NodeEntry
+from goldnode.config.node_entry import NodeEntry, fences
 from goldnode.config.role import RoleKind
 from goldnode.discovery.member import Membership
 from goldnode.errors import GoldnodeError, SafetyError
@@ -220,9 +220,9 @@ class _Preparation:
         return record is not None and record.formed
 
     def _identity(self, node: NodeLayout, entry: NodeEntry) -> identity.NodeIdentity:
-        invited = entry.join not in ("", cluster.JOINED)
+        invited, fenced = entry.join not in ("", cluster.JOINED), fences(entry.lease)
         try:
-            own = identity.read(node)
+            own = identity.read(node, fenced=fenced)
         except SafetyError as error:
             if not invited:
                 raise
@@ -235,7 +235,7 @@ class _Preparation:
                 takeover.bring_chain(old, node)
         # After a damaged file was set aside, whole: what is in its place then is this node's own.
         node_files.check_places(node)
-        return identity.ensure(node, self.binding, lambda: self.random(32))
+        return identity.ensure(node, self.binding, lambda: self.random(32), fenced=fenced)
 
     def _consensus_key(self, node: NodeLayout, entry: NodeEntry, members: tuple[Member, ...], now: float) -> int:
         """Settle the key; returns the last height at which the cluster saw it sign."""

@@ -11,6 +11,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
+from goldnode.config import node_entry
 from goldnode.errors import InputError, SafetyError
 from goldnode.files import write_json
 from goldnode.node import node_files
@@ -74,7 +75,7 @@ def copy(node: NodeLayout, chain_id: str, lease: str, time: int) -> KeyBackup:
             f"{node.name} signs without a lease: nothing would keep a restored copy from signing beside it",
             hint="write lease: into node.yaml; or move the key: goldnode key export FILE",
         )
-    if lease.startswith("file:"):
+    if not node_entry.fences(lease):
         raise SafetyError(
             f"{lease} is on this machine's disk: it is gone with it, and fences no copy",
             hint="write lease: etcd://… or s3://… into node.yaml",

@@ -33,15 +33,19 @@ class NodeIdentity:
     binding: str
 
 
-def read(node: NodeLayout) -> NodeIdentity | None:
+def read(node: NodeLayout, *, fenced: bool = False) -> NodeIdentity | None:
     """The node's identity; None if it has none yet.
+
+    Args:
+        node: Whose.
+        fenced: Whether its signing lease keeps a second machine with its key from signing.
 
     Raises:
         SafetyError: Part of it is missing or cannot be read.
     """
     bound = node_files.read_object(node.identity, hint=_unbound_hint(node), ours=True)
     if bound is None:
-        if _has_lived(node):
+        if _has_lived(node, fenced=fenced):
             raise node_files.unusable(
                 node.identity, "it is missing, and only it says which machine this node belongs to", _unbound_hint(node)
             )
@@ -81,18 +85,19 @@ def renew(node: NodeLayout, binding: str) -> tuple[Path, ...]:
     )
 
 
-def ensure(node: NodeLayout, binding: str, seed: Callable[[], bytes]) -> NodeIdentity:
+def ensure(node: NodeLayout, binding: str, seed: Callable[[], bytes], *, fenced: bool = False) -> NodeIdentity:
     """The node's identity on this machine; made, bound, or taken over as needed.
 
     Args:
         node: Whose.
         binding: This machine's.
         seed: Gives 32 random bytes.
+        fenced: As ``read`` has it.
 
     Raises:
         SafetyError: The identity belongs to another machine and was not handed over.
     """
-    identity = read(node)
+    identity = read(node, fenced=fenced)
     if identity is None:
         key = _made(node, seed)
         _bind(node, key, binding)
@@ -174,17 +179,18 @@ def _read_node_key(node: NodeLayout) -> Key | None:
     return None if text is None else cometbft_keys.parse(text, str(node.node_key), hint=hint)
 
 
-def _has_lived(node: NodeLayout) -> bool:
+def _has_lived(node: NodeLayout, *, fenced: bool) -> bool:
     """Whether the node got further than making its first identity: these files are written after that.
 
-    A volume may bring a consensus key that never signed, with its record, but without a node key.
+    A volume may bring a consensus key and its record, but no node key: a key that never signed, or one from its
+    backup, whose lease decides what it signs.
     """
     if os.path.lexists(node.member / "identity.json"):
         return True
     if not os.path.lexists(node.key_record):
         return False
     record = keys.read_record(node)
-    return os.path.lexists(node.node_key) or record is None or record.used
+    return os.path.lexists(node.node_key) or record is None or (record.used and not fenced)
 
 
 def _renewal_hint(node: NodeLayout) -> str:

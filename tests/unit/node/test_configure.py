@@ -236,3 +236,29 @@ def test_a_volume_may_bring_a_key_that_never_signed(tree: Tree) -> None:
     machine, _ = tree.configure()
 
     assert {} == machine.failures
+
+
+@pytest.mark.parametrize(
+    ("lease", "refused"),
+    [
+        ("etcd://10.0.0.1:2379/fleet", ""),
+        ("s3://bucket/fleet", ""),
+        ("file:///var/lib/leases", "it does not say that this validator belongs to this machine"),
+        ("", "it does not say that this validator belongs to this machine"),
+    ],
+)
+def test_a_volume_may_bring_a_key_from_its_backup_if_a_lease_fences_it(tree: Tree, lease: str, refused: str) -> None:
+    """What replaces a machine that is gone needs nothing but the image, user-data and the key's backup."""
+    key = Key(bytes(32))
+    tree.write("/usr/lib/goldnode/bin/goldnode-signer", "a program")
+    archive.bring(tree.layout.node("val-1"), key, SigningState(9, 0, 3), used=True)
+    more = {"lease": lease} if lease else {}
+    tree.node_yaml("validator", Cluster().invite("validator"), "val-1", consensus_key="existing", **more)
+
+    machine, _ = tree.configure()
+
+    assert refused in str(machine.failures.get("val-1", ""))
+    assert bool(refused) == ("val-1" in machine.failures)
+    if not refused:
+        assert keys.read_key(tree.layout.node("val-1")) == key
+        assert not json.loads(tree.layout.node("val-1").lease_record.read_text())["new"]
