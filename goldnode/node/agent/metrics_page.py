@@ -7,14 +7,12 @@ else.  Nothing else of a node opens a port for metrics.
 from __future__ import annotations
 
 import http.client
-import http.server
-import socket
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from goldnode import page_server
 from goldnode.node.observe import exposition
 from goldnode.node.observe.exposition import MetricFamily
 
@@ -86,29 +84,10 @@ def serving(address: str, port: int, page: Callable[[], str]) -> Iterator[int]:
         The port.
     """
 
-    class Handler(http.server.BaseHTTPRequestHandler):
-        timeout = 5.0
-
-        def do_GET(self) -> None:
+    class Handler(page_server.PageHandler):
+        def answer(self) -> None:
             body = page().encode() if self.path == "/metrics" else b""
-            self.send_response(200 if body else 404)
-            self.send_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            self.reply(200 if body else 404, "text/plain; version=0.0.4; charset=utf-8", body)
 
-        def log_message(self, *_: object) -> None:
-            """Nobody reads who read."""
-
-    class Server(http.server.ThreadingHTTPServer):
-        address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        daemon_threads = True
-
-    with Server((address, port), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, name="metrics", daemon=True)
-        thread.start()
-        try:
-            yield server.server_address[1]
-        finally:
-            server.shutdown()
-            thread.join()
+    with page_server.serving(address, port, Handler) as served:
+        yield served

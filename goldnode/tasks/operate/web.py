@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import http.server
 import json
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from goldnode import page_server
 from goldnode.tasks.operate.view import ClusterState
 
 PAGE = Path(__file__).with_name("page.html")
@@ -17,6 +16,7 @@ _POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+_HEADERS = {"Content-Security-Policy": _POLICY, "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
@@ -32,37 +32,18 @@ def serving(port: int, state: Callable[[], ClusterState | None]) -> Iterator[str
         Its URL.
     """
 
-    class Handler(http.server.BaseHTTPRequestHandler):
-        timeout = 5.0
-
-        def do_GET(self) -> None:
+    class Handler(page_server.PageHandler):
+        def answer(self) -> None:
             # A site of somebody else's whose name leads here must not read the page.
             host = (self.headers.get("Host") or "").rpartition(":")[0] or self.headers.get("Host", "")
             if host not in _LOOPBACK:
-                self._answer(403, "text/plain", b"only as 127.0.0.1\n")
+                self.reply(403, "text/plain", b"only as 127.0.0.1\n", _HEADERS)
             elif self.path == "/":
-                self._answer(200, "text/html; charset=utf-8", PAGE.read_bytes())
+                self.reply(200, "text/html; charset=utf-8", PAGE.read_bytes(), _HEADERS)
             elif self.path == "/state.json" and (seen := state()):
-                self._answer(200, "application/json", json.dumps(seen.document()).encode())
+                self.reply(200, "application/json", json.dumps(seen.document()).encode(), _HEADERS)
             else:
-                self._answer(404, "text/plain", b"nothing here\n")
+                self.reply(404, "text/plain", b"nothing here\n", _HEADERS)
 
-        def _answer(self, code: int, kind: str, body: bytes) -> None:
-            self.send_response(code)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.send_header("Content-Security-Policy", _POLICY)
-            self.send_header("X-Content-Type-Options", "nosniff")
-            self.send_header("Cache-Control", "no-store")
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            """Nobody reads who read."""
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
-        threading.Thread(target=server.serve_forever, name="web", daemon=True).start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}/"
-        finally:
-            server.shutdown()
+    with page_server.serving("127.0.0.1", port, Handler) as served:
+        yield f"http://127.0.0.1:{served}/"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+import struct
+import threading
 import tomllib
 import urllib.error
 import urllib.request
@@ -92,3 +95,22 @@ def test_the_metrics_page_is_served(address: str) -> None:
             assert b"goldnode_uptime_seconds 1\n" in answer.read()
         with pytest.raises(urllib.error.HTTPError):
             urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5)
+
+
+def test_a_reader_who_goes_away_is_no_news(capfd: pytest.CaptureFixture[str]) -> None:
+    """Prometheus gives up, a browser's tab is closed: no traceback on a node's console or in somebody's terminal."""
+    asked, closed = threading.Event(), threading.Event()
+
+    def page() -> str:
+        asked.set()
+        assert closed.wait(30)
+        return "goldnode_uptime_seconds 1\n" * 1_000_000
+
+    with metrics_page.serving("127.0.0.1", 0, page) as port:
+        with socket.create_connection(("127.0.0.1", port)) as reader:
+            reader.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            reader.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+            assert asked.wait(30)
+        closed.set()
+        assert until(lambda: not [each for each in threading.enumerate() if "process_request" in each.name], 30)
+    assert capfd.readouterr().err == ""
