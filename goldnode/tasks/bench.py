@@ -93,14 +93,15 @@ def jvm(_: Context, nodes: list[str], network: str = "mokamint", json: bool = Fa
     help={
         "turns": "how often each is measured",
         "stock": "bake once the ordinary way too, which takes minutes",
+        "cold": "bake with an empty cache too, which takes minutes",
         "json": "print the measurements as JSON",
     }
 )
-def bake(_: Context, turns: int = 3, stock: bool = True, json: bool = False) -> None:
+def bake(_: Context, turns: int = 3, stock: bool = True, cold: bool = True, json: bool = False) -> None:
     """Measure a bake beside one ordinary boot of the same disk and its compression; use an idle machine."""
     host.require([Need.BAKE, Need.MACHINE])
     with progress() as told:
-        report = bake_bench.measure(turns, told, stock=stock)
+        report = bake_bench.measure(turns, told, stock=stock, cold=cold)
     _tell(report.document(), json=json)
 
 
