@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
@@ -326,9 +325,7 @@ def restore_keys(layout: Layout, backups: Sequence[KeyBackup]) -> None:
         SafetyError: A backup's key or state cannot be read.
     """
     for backup in backups:
-        text = json.dumps(archive.restored(backup))
-        key, state, used = archive.parse(text, backup.node, backup.chain_id, leased=True)
-        archive.bring(layout.node(backup.node), key, state, used=used)
+        archive.restore(layout.node(backup.node), backup)
 
 
 def make_volume(target: Path, bring: Callable[[Layout], None]) -> Path:

@@ -90,7 +90,7 @@ def _opened(cluster: store.Cluster, file: str) -> key_backup.KeyBackup:
         InputError: It cannot be opened, or its parts contradict each other.
     """
     backup = key_restore.open_backup(cluster, existing(file, "backup of a key", "ls *.sealed"))
-    key, _, _ = archive.parse(json.dumps(archive.restored(backup)), file, backup.chain_id, leased=True)
+    key, _, _ = archive.parse(json.dumps(archive.restored(backup)), file, backup.chain_id, lease=backup.lease)
     if key.address != backup.address:
         raise InputError(f"{file} names the key {backup.address} and holds {key.address}", hint="try another copy")
     return backup

@@ -12,8 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from goldnode import page_server
-from goldnode.node.observe import exposition
+from goldnode.node.observe import exposition, page_server
 from goldnode.node.observe.exposition import MetricFamily
 
 #: Where Debian's prometheus-node-exporter listens on a node: loopback only.

@@ -94,8 +94,8 @@ def import_(layout: Layout, arguments: Namespace) -> None:
         raise UsageError(f"{file} is an archive, which has its state with it", hint=f"goldnode key import {file}")
     else:
         node_id = own.key.node_id if own else ""
-        chain_id, leased = read_image(layout).network.chain_id, node.signer.is_dir()
-        key, state, used = archive.parse(text, str(file), chain_id, node_id, leased=leased)
+        chain_id, lease = read_image(layout).network.chain_id, signer_home.store(node)
+        key, state, used = archive.parse(text, str(file), chain_id, node_id, lease=lease)
     _be_the_only_one(layout, node, key.address)
     seen = _seen(node, key.address, state.height if state else 0)
     if state is None:

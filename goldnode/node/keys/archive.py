@@ -19,6 +19,7 @@ from goldnode.node.keys import cometbft_keys, keys, signing_state
 from goldnode.node.keys.cometbft_keys import Key
 from goldnode.node.keys.key_rules import KeyRecord
 from goldnode.node.keys.signing_state import MUTED, UNUSED, SigningState
+from goldnode.node.keys.stores.store import same_store
 from goldnode.node.layout import NodeLayout
 from goldnode.protocol.key_backup import KeyBackup
 
@@ -92,9 +93,7 @@ def restored(backup: KeyBackup) -> dict[str, Any]:
     return {"version": VERSION, "kind": KIND, **document, "key": backup.key, "state": backup.state}
 
 
-def parse(
-    text: str, file: str, chain_id: str, node_id: str = "", *, leased: bool = False
-) -> tuple[Key, SigningState, bool]:
+def parse(text: str, file: str, chain_id: str, node_id: str = "", *, lease: str = "") -> tuple[Key, SigningState, bool]:
     """Read an archive: key, state, and whether the key was ever allowed to sign.
 
     Args:
@@ -102,7 +101,7 @@ def parse(
         file: Its name, for the messages.
         chain_id: The chain of this machine.
         node_id: The node that is to import it.
-        leased: Whether that node signs by a lease.
+        lease: Where that node's signing lease is kept; empty without one.
 
     Raises:
         InputError: It is not an archive, or is for another chain.
@@ -122,15 +121,27 @@ def parse(
             f"{file} was exported for the node {target}, and this one is {node_id or 'none yet'}",
             hint="import it there; it signs on no other",
         )
-    if document.get("lease") and not leased:
+    if (kept := document.get("lease")) and not (lease and same_store(str(kept), lease)):
         raise SafetyError(
-            f"{file} was restored from a backup, whose state is old: only the signing lease {document['lease']} knows "
-            "what this key signed since, and this node has none",
-            hint=f"write lease: {document['lease']} into node.yaml",
+            f"{file} was restored from a backup, whose state is old: only the signing lease {kept} knows what this key "
+            f"signed since, and this node has {f'another one, {lease}' if lease else 'none'}",
+            hint=f"write lease: {kept} into node.yaml",
         )
     key = cometbft_keys.parse(json.dumps(document.get("key")), file)
     state = signing_state.parse(json.dumps(document.get("state")), file)
     return key, state, bool(document.get("used", True))
+
+
+def restore(node: NodeLayout, backup: KeyBackup) -> None:
+    """Put a key from its backup on a new machine's volume: into its signer's folder, where only its lease lets it sign.
+
+    Raises:
+        SafetyError: Its key or state cannot be read, or a key is there already.
+    """
+    text = json.dumps(restored(backup))
+    key, state, used = parse(text, backup.node, backup.chain_id, lease=backup.lease)
+    node.signer.mkdir(parents=True, mode=0o700)
+    bring(node, key, state, used=used)
 
 
 def bring(node: NodeLayout, key: Key, state: SigningState, *, used: bool, seen_height: int = 0) -> None:

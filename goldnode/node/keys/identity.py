@@ -183,14 +183,15 @@ def _has_lived(node: NodeLayout, *, fenced: bool) -> bool:
     """Whether the node got further than making its first identity: these files are written after that.
 
     A volume may bring a consensus key and its record, but no node key: a key that never signed, or one from its
-    backup, whose lease decides what it signs.
+    backup, in the signer's folder, whose lease decides what it signs.
     """
     if os.path.lexists(node.member / "identity.json"):
         return True
     if not os.path.lexists(node.key_record):
         return False
     record = keys.read_record(node)
-    return os.path.lexists(node.node_key) or record is None or (record.used and not fenced)
+    from_backup = fenced and node.signer.is_dir()
+    return os.path.lexists(node.node_key) or record is None or (record.used and not from_backup)
 
 
 def _renewal_hint(node: NodeLayout) -> str:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from goldnode import page_server
+from goldnode.node.observe import page_server
 from goldnode.tasks.operate.view import ClusterState
 
 PAGE = Path(__file__).with_name("page.html")

@@ -12,6 +12,7 @@ from goldnode.errors import InputError, SafetyError
 from goldnode.node.keys import archive, keys
 from goldnode.node.keys.cometbft_keys import Key
 from goldnode.node.keys.signing_state import SigningState, to_document
+from goldnode.protocol.key_backup import KeyBackup
 from tests.support.node_lab import Cluster, Tree
 
 
@@ -238,27 +239,38 @@ def test_a_volume_may_bring_a_key_that_never_signed(tree: Tree) -> None:
     assert {} == machine.failures
 
 
+FENCING = "etcd://10.0.0.1:2379/fleet"
+
+
 @pytest.mark.parametrize(
-    ("lease", "refused"),
+    ("lease", "from_backup", "starts"),
     [
-        ("etcd://10.0.0.1:2379/fleet", ""),
-        ("s3://bucket/fleet", ""),
-        ("file:///var/lib/leases", "it does not say that this validator belongs to this machine"),
-        ("", "it does not say that this validator belongs to this machine"),
+        (FENCING, True, True),
+        (FENCING, False, False),
+        ("file:///var/lib/leases", True, False),
+        ("", True, False),
+        ("", False, False),
     ],
 )
-def test_a_volume_may_bring_a_key_from_its_backup_if_a_lease_fences_it(tree: Tree, lease: str, refused: str) -> None:
-    """What replaces a machine that is gone needs nothing but the image, user-data and the key's backup."""
-    key = Key(bytes(32))
+def test_a_volume_may_bring_a_used_key_from_a_backup_that_a_lease_fences(
+    tree: Tree, lease: str, *, from_backup: bool, starts: bool
+) -> None:
+    """What replaces a machine that is gone needs only the image, user-data and the backup; a copied key is refused."""
     tree.write("/usr/lib/goldnode/bin/goldnode-signer", "a program")
-    archive.bring(tree.layout.node("val-1"), key, SigningState(9, 0, 3), used=True)
+    node, key, state = tree.layout.node("val-1"), Key(bytes(32)), SigningState(9, 0, 3)
+    if from_backup:
+        document = to_document(state)
+        archive.restore(node, KeyBackup("c", "val-1", key.address, FENCING, 0, key.validator_document(), document))
+    else:
+        archive.bring(node, key, state, used=True)
     more = {"lease": lease} if lease else {}
     tree.node_yaml("validator", Cluster().invite("validator"), "val-1", consensus_key="existing", **more)
 
     machine, _ = tree.configure()
 
-    assert refused in str(machine.failures.get("val-1", ""))
-    assert bool(refused) == ("val-1" in machine.failures)
-    if not refused:
-        assert keys.read_key(tree.layout.node("val-1")) == key
-        assert not json.loads(tree.layout.node("val-1").lease_record.read_text())["new"]
+    assert key == keys.read_key(node)
+    if starts:
+        assert {} == machine.failures
+        assert not json.loads(node.lease_record.read_text())["new"]
+    else:
+        assert "does not say that this validator belongs to this machine" in str(machine.failures["val-1"])

@@ -83,6 +83,17 @@ def parse_address(url: str) -> StoreAddress:
     return StoreAddress(parts.scheme, hosts, parts.path if parts.scheme == "file" else parts.path.strip("/"), options)
 
 
+def same_store(one: str, other: str) -> bool:
+    """Whether two values of `lease:` surely name one place: the same prefix, and a bucket or member of etcd in common.
+
+    Raises:
+        InputError: One of them names no store.
+    """
+    a, b = parse_address(one), parse_address(other)
+    places = [(each.kind, each.prefix, each.options.get("endpoint")) for each in (a, b)]
+    return places[0] == places[1] and not {*a.hosts}.isdisjoint(b.hosts)
+
+
 def store_members(url: str) -> tuple[str, ...]:
     """Node IDs of the sentries that keep a lease: `etcd://ID,ID,ID/PREFIX`; none for another store."""
     hosts = parse_address(url).hosts if url.startswith("etcd:") else ()

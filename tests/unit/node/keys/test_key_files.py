@@ -15,6 +15,7 @@ from goldnode.node.keys import archive, cometbft_keys, keys, signing_state
 from goldnode.node.keys.cometbft_keys import Key
 from goldnode.node.keys.signing_state import UNUSED, SigningState, to_document
 from goldnode.node.layout import Layout, NodeLayout
+from goldnode.protocol.key_backup import KeyBackup
 
 
 @pytest.fixture
@@ -134,6 +135,34 @@ def test_what_is_no_archive_is_refused(text: str, said: str) -> None:
     """A bare key, another chain's archive, or noise is refused by name."""
     with pytest.raises((InputError, SafetyError), match=said):
         archive.parse(text, "archive", "chain-1")
+
+
+LEASE = "etcd://10.0.0.1:2379,10.0.0.2:2379/cluster-1?tls=no"
+
+
+@pytest.mark.parametrize(
+    ("lease", "same"),
+    [
+        (LEASE, True),
+        ("etcd://10.0.0.3:2379,10.0.0.2:2379/cluster-1", True),
+        ("etcd://10.0.0.1:2379,10.0.0.2:2379/cluster-2", False),
+        ("etcd://10.0.0.3:2379/cluster-1", False),
+        ("s3://10.0.0.1:2379/cluster-1", False),
+        ("file:///cluster-1", False),
+        ("", False),
+    ],
+)
+def test_a_key_from_a_backup_is_taken_by_its_own_lease_only(lease: str, *, same: bool) -> None:
+    """Two stores know nothing of each other: each would let its machine sign."""
+    key = Key(b"\1" * 32)
+    document = to_document(SigningState(7, 0, 3))
+    backup = KeyBackup("chain-1", "val-1", key.address, LEASE, 0, key.validator_document(), document)
+    text = json.dumps(archive.restored(backup))
+    if same:
+        assert key == archive.parse(text, "archive", "chain-1", lease=lease)[0]
+        return
+    with pytest.raises(SafetyError, match="only the signing lease etcd://.* knows what this key signed since"):
+        archive.parse(text, "archive", "chain-1", lease=lease)
 
 
 def _bring_old(node: NodeLayout) -> None:
