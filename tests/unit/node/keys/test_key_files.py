@@ -161,7 +161,7 @@ def test_a_key_from_a_backup_is_taken_by_its_own_lease_only(lease: str, *, same:
     if same:
         assert key == archive.parse(text, "archive", "chain-1", lease=lease)[0]
         return
-    with pytest.raises(SafetyError, match="only the signing lease etcd://.* knows what this key signed since"):
+    with pytest.raises(SafetyError, match=r"only the signing lease etcd://.* knows what this key signed since"):
         archive.parse(text, "archive", "chain-1", lease=lease)
 
 
