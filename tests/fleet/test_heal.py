@@ -25,7 +25,7 @@ from tests.support.waiting import until
 
 #: The first test also waits for wasmd to be built, an image to be baked, and the machines to boot.
 pytestmark = [pytest.mark.long, pytest.mark.timeout(7200)]
-#: Seconds until a new machine signs: it boots beside two sentries on two cores, syncs, and waits for N blocks of silence.
+#: Seconds until a new machine signs: it boots beside two sentries on two cores, syncs, and waits for N silent blocks.
 SIGNS = 1800
 VALIDATOR = "validator-1"
 NETWORK = REPOSITORY / "networks" / "localwasm.yaml"
@@ -33,7 +33,7 @@ NETWORK = REPOSITORY / "networks" / "localwasm.yaml"
 #: that take a snapshot every twenty blocks, as a chain of days has them: who comes later need not follow each block.
 OURS = {
     "block_time: 1\n": "block_time: 6\n",
-    "config:\n": "config:\n  sentry:\n    app.toml:\n      state-sync: {snapshot-interval: 20, snapshot-keep-recent: 5}\n",
+    "config:\n": "config:\n  sentry:\n    app.toml: {state-sync: {snapshot-interval: 20, snapshot-keep-recent: 5}}\n",
 }
 N = 10
 #: Four machines without KVM, on the cores of one, may take longer to answer than a cloud's ever do.
