@@ -85,14 +85,15 @@ def test_a_key_is_restored_on_a_new_machine(tmp_path: Path, capsys: pytest.Captu
     assert f"goldnode takeover {node.name}" in told
 
 
+@pytest.mark.parametrize("other", ["", "etcd://10.0.0.4:2379/another", "s3://goldnode/goldnode"])
 def test_a_restored_key_never_goes_without_its_lease(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], desk: Desk
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], desk: Desk, other: str
 ) -> None:
-    """A machine without a lease refuses it and says which lease knows what the key signed; it has no key after that."""
+    """A machine with no lease or another refuses it and says which one knows what the key signed; it has no key."""
     backed_up(tmp_path, capsys, desk)
     desk.type(f"cluster.restore-node demo {tmp_path / 'val-1.sealed'} --out {tmp_path / 'restored'} "
               f"--genesis {tmp_path / 'old/etc/goldnode/genesis.json'}")  # fmt: skip
-    person = machine(tmp_path / "new", capsys, "i-2")
+    person = machine(tmp_path / "new", capsys, "i-2", **({"lease": other} if other else {}))
 
     code, said = person.types("key", "import", tmp_path / "restored/key.archive")
 
