@@ -164,13 +164,16 @@ class LeaseKeeper:
         )
 
     def _silent(self, reading: Reading | None, height: int) -> bool:
-        """Whether the lease's holder has written nothing for N blocks, in which it should have written three times."""
-        if not self.automatic or reading is None:
+        """Whether the lease's holder has written nothing for N blocks, in which it should have written three times.
+
+        A daemon that catches up has N blocks at once.  But only a grant that is not renewed is passed by the chain.
+        """
+        if not self.automatic or reading is None or reading.lease is None:
             return False
         revision = str(reading.revision)
         if self._seen[0] != revision:
             self._seen = (revision, height)
-        return height - self._seen[1] >= self.ahead
+        return height - self._seen[1] >= self.ahead and height > reading.lease.hi
 
     def _follow(self, step: LeaseStep) -> None:
         """Carry out steps until nothing is left to do."""
