@@ -31,6 +31,8 @@ FIRST_NUMBER = 11
 MOST_SENTRIES = 16
 #: Seconds between blocks, whatever the network file says, in a fleet that its host runs easily.
 PACE = 2
+#: Seconds more, without KVM, where machines are replaced: a new one boots for minutes, and the chain must not run away.
+REPLACED = 4
 #: The label that a volume with keys carries; node.yaml names it.
 VOLUME = "LABEL=goldnode-data"
 #: MiB of a machine's memory: the minimum, and the default; each further node of a machine adds 64.
@@ -152,13 +154,19 @@ def successor(vm: VmSpec, taken: tuple[VmSpec, ...]) -> VmSpec:
     return VmSpec(f"{vm.nodes[0].name}-on-{number}", vm.role, number, vm.nodes)
 
 
-def pace_of(planned: Sequence[VmSpec], accelerator: Accelerator) -> int:
+def pace_of(planned: Sequence[VmSpec], accelerator: Accelerator, *, replaced: bool = False) -> int:
     """Seconds between blocks, such that all nodes keep up with the external validators.
 
     Without KVM a machine runs one node at the usual pace; each further node slows the chain by a second.
+
+    Args:
+        planned: The machines.
+        accelerator: What runs them.
+        replaced: Whether others will take their places.
     """
-    most = max(len(vm.nodes) for vm in planned)
-    return PACE if accelerator is Accelerator.KVM else PACE + most - 1
+    if accelerator is Accelerator.KVM:
+        return PACE
+    return PACE + max(len(vm.nodes) for vm in planned) - 1 + (REPLACED if replaced else 0)
 
 
 def timing(pace: int) -> dict[str, str]:

@@ -85,7 +85,7 @@ def up(
         with progress.step("chain and namespaces"):
             keys = {name: Key(os.urandom(32)) for vm in planned for name in vm.validators}
             addresses = {name: key.address for name, key in keys.items()}
-            pace = pace_of(planned, chosen.accelerator)
+            pace = pace_of(planned, chosen.accelerator, replaced=spec.lease)
             fleet = Fleet(folder, FleetState(spec, addresses, chosen.accelerator, chosen.cpu, pace))
             prepare_outside(fleet, daemon, keys, history.settings if spec.history else None)
             share(image, folder / "image.qcow2")
