@@ -47,6 +47,7 @@ def test_the_chain_waits_for_many_nodes_on_a_slow_host() -> None:
     alone, crowd = vms(FleetSpec()), vms(FleetSpec(multi_node=3))
 
     assert [2, 4] == [pace_of(each, Accelerator.TCG) for each in (alone, crowd)]
+    assert [6, 2] == [pace_of(alone, each, replaced=True) for each in (Accelerator.TCG, Accelerator.KVM)]
     assert 2 == pace_of(crowd, Accelerator.KVM)
 
 
