@@ -27,7 +27,7 @@ from goldnode.protocol.invite import write_invite
 from goldnode.vm import accel, machine
 
 #: Ready may take this times the login prompt.
-GOAL = 1.35
+GOAL = 1.05
 READY = r"ready ([0-9.]+) s after power-on"
 
 
