@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from goldnode.node.observe import exposition, page_server
 from goldnode.node.observe.exposition import MetricFamily
+from goldnode.node.observe.page_server import Page
 
 #: Where Debian's prometheus-node-exporter listens on a node: loopback only.
 HOST_PORT = 9100
@@ -83,10 +84,9 @@ def serving(address: str, port: int, page: Callable[[], str]) -> Iterator[int]:
         The port.
     """
 
-    class Handler(page_server.PageHandler):
-        def answer(self) -> None:
-            body = page().encode() if self.path == "/metrics" else b""
-            self.reply(200 if body else 404, "text/plain; version=0.0.4; charset=utf-8", body)
+    def answer(path: str, _: Mapping[str, str]) -> Page:
+        body = page().encode() if path == "/metrics" else b""
+        return Page(200 if body else 404, "text/plain; version=0.0.4; charset=utf-8", body)
 
-    with page_server.serving(address, port, Handler) as served:
+    with page_server.serving(address, port, answer) as served:
         yield served

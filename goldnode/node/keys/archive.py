@@ -140,7 +140,7 @@ def restore(node: NodeLayout, backup: KeyBackup) -> None:
     """
     text = json.dumps(restored(backup))
     key, state, used = parse(text, backup.node, backup.chain_id, lease=backup.lease)
-    node.signer.mkdir(parents=True, mode=0o700)
+    node.signer.mkdir(parents=True, exist_ok=True, mode=0o700)
     bring(node, key, state, used=used)
 
 

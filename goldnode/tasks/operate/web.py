@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from goldnode.node.observe import page_server
+from goldnode.node.observe.page_server import Page
 from goldnode.tasks.operate.view import ClusterState
 
 PAGE = Path(__file__).with_name("page.html")
@@ -32,18 +33,16 @@ def serving(port: int, state: Callable[[], ClusterState | None]) -> Iterator[str
         Its URL.
     """
 
-    class Handler(page_server.PageHandler):
-        def answer(self) -> None:
-            # A site of somebody else's whose name leads here must not read the page.
-            host = (self.headers.get("Host") or "").rpartition(":")[0] or self.headers.get("Host", "")
-            if host not in _LOOPBACK:
-                self.reply(403, "text/plain", b"only as 127.0.0.1\n", _HEADERS)
-            elif self.path == "/":
-                self.reply(200, "text/html; charset=utf-8", PAGE.read_bytes(), _HEADERS)
-            elif self.path == "/state.json" and (seen := state()):
-                self.reply(200, "application/json", json.dumps(seen.document()).encode(), _HEADERS)
-            else:
-                self.reply(404, "text/plain", b"nothing here\n", _HEADERS)
+    def answer(path: str, headers: Mapping[str, str]) -> Page:
+        # A site of somebody else's whose name leads here must not read the page.
+        named = headers.get("host", "")
+        if (named.rpartition(":")[0] or named) not in _LOOPBACK:
+            return Page(403, "text/plain", b"only as 127.0.0.1\n", _HEADERS)
+        if path == "/":
+            return Page(200, "text/html; charset=utf-8", PAGE.read_bytes(), _HEADERS)
+        if path == "/state.json" and (seen := state()):
+            return Page(200, "application/json", json.dumps(seen.document()).encode(), _HEADERS)
+        return Page(404, "text/plain", b"nothing here\n", _HEADERS)
 
-    with page_server.serving("127.0.0.1", port, Handler) as served:
+    with page_server.serving("127.0.0.1", port, answer) as served:
         yield f"http://127.0.0.1:{served}/"
