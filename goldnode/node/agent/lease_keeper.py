@@ -34,7 +34,7 @@ class LeaseReport:
     """The present state of a lease, for people and programs.
 
     Attributes:
-        state: held, pending, waiting, released.
+        state: held, pending, waiting, released; unknown where no keeper tells.
         lo: The first height that may be signed; 0 without a grant.
         hi: The last one.
         store: What stands behind `lease:`.
@@ -52,12 +52,13 @@ class LeaseReport:
     reason: str
 
 
-def last_report(node: NodeLayout, now: float) -> LeaseReport:
+def last_report(node: NodeLayout, now: float, *, paused: bool = False) -> LeaseReport:
     """The last report of a node's keeper.
 
     Args:
         node: The node.
         now: Unix seconds.
+        paused: Whether the node was stopped, and its keeper with it: what that one said last tells nothing of now.
     """
     try:
         document = json.loads(read_plain(node.lease_status))
@@ -68,7 +69,8 @@ def last_report(node: NodeLayout, now: float) -> LeaseReport:
         return LeaseReport("unknown", 0, 0, "", fences=True, renewed=0.0, reason=nothing)
     if now - written > SILENCE:
         silent = f"its keeper is silent: journalctl -u {node.lease_unit}"
-        return replace(report, reason=silent)
+        # One that still runs has a store that does not answer: its lease is as it said, and alerts ask for that.
+        return replace(report, state="unknown" if paused else report.state, reason=silent)
     return report
 
 

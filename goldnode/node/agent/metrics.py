@@ -24,7 +24,7 @@ HELP = {
     "goldnode_peers": "Peers connected",
     "goldnode_wanted_peers_missing": "Peers of the own cluster that should be connected and are not",
     "goldnode_signed_height": "Height the consensus key signed last",
-    "goldnode_lease_held": "1 when the signing lease is held",
+    "goldnode_lease_held": "1 when the signing lease is held, as its keeper says; 0 for a node that was stopped",
     "goldnode_lease_first_height": "First height that the lease lets sign; 0 without a grant",
     "goldnode_lease_last_height": "Last height that the lease lets sign; 0 without a grant",
     "goldnode_lease_renewal_age_seconds": "Seconds since the lease's store last took a write; -1 for never",

@@ -183,7 +183,7 @@ class Supervisor:
                 reason += f"; {words}" if words else ""
         record = keys.note_progress(node) if self.facts.role.consensus_key else None
         key = keys.read_key(node) if record else None
-        lease = lease_keeper.last_report(node, now) if self.facts.leased else None
+        lease = lease_keeper.last_report(node, now, paused=paused) if self.facts.leased else None
         if lease and lease.reason and not reason and health.state is not NodeState.SIGNING:
             reason = f"lease: {lease.reason}"
         return NodeReport(

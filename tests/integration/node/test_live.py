@@ -99,7 +99,7 @@ def test_the_metrics_page_is_served(address: str) -> None:
 
 def test_a_reader_who_goes_away_is_no_news(capfd: pytest.CaptureFixture[str]) -> None:
     """Prometheus gives up, a browser's tab is closed: no traceback on a node's console or in somebody's terminal."""
-    asked, closed = threading.Event(), threading.Event()
+    asked, closed, before = threading.Event(), threading.Event(), set(threading.enumerate())
 
     def page() -> str:
         asked.set()
@@ -111,6 +111,8 @@ def test_a_reader_who_goes_away_is_no_news(capfd: pytest.CaptureFixture[str]) ->
             reader.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             reader.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
             assert asked.wait(30)
+        own = [each for each in threading.enumerate() if "process_request" in each.name and each not in before]
         closed.set()
-        assert until(lambda: not [each for each in threading.enumerate() if "process_request" in each.name], 30)
+        assert own
+        assert until(lambda: not any(each.is_alive() for each in own), 30)
     assert capfd.readouterr().err == ""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import count
 from pathlib import Path
 
 import pytest
 
-from goldnode.node.agent.lease_keeper import LeaseKeeper
+from goldnode.files import write_json
+from goldnode.node.agent.lease_keeper import SILENCE, LeaseKeeper, LeaseReport, last_report
 from goldnode.node.agent.rpc import Status
 from goldnode.node.keys.signer_control import SignerControl, SignerStatus
 from goldnode.node.keys.signer_home import LeaseRecord
@@ -77,3 +78,19 @@ def test_blocks_of_the_past_are_no_silence(tmp_path: Path, *, catching_up: bool)
     assert "held" == at(old, hi)
     assert {"waiting"} == {at(new, height) for height in range(hi, hi + N)}
     assert "waiting" != at(new, hi + N + 1)
+
+
+@pytest.mark.parametrize(
+    ("age", "paused", "state"),
+    [(SILENCE - 1, True, "held"), (SILENCE + 1, True, "unknown"), (SILENCE + 1, False, "held")],
+    ids=["it has just been stopped", "it is stopped", "its store does not answer"],
+)
+def test_the_last_report_of_a_stopped_keeper_says_nothing_of_now(
+    tmp_path: Path, age: float, paused: bool, state: str
+) -> None:
+    """A machine with its old memory back is stopped, and another has its lease: it does not say that it holds it."""
+    node, now = Layout(tmp_path).node("val-1"), 1_000.0
+    report = LeaseReport("held", 74, 86, "etcd://e/g", fences=True, renewed=now - age, reason="")
+    write_json(node.lease_status, {**asdict(report), "time": now - age}, 0o644)
+
+    assert state == last_report(node, now, paused=paused).state
