@@ -53,7 +53,7 @@ def main() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     config = uvicorn.Config(
-        EmptyApp(), http="h11", ws="none", loop="asyncio", lifespan="off", interface="asgi3",
+        EmptyApp(), http="httptools", ws="none", loop="asyncio", lifespan="off", interface="asgi3",
         access_log=False, log_config=None, server_header=False, date_header=False, backlog=BACKLOG,
         timeout_keep_alive=600,
     )  # fmt: skip

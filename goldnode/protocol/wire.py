@@ -149,7 +149,7 @@ def parse_json(data: bytes, what: str) -> dict[str, Any]:
         ExchangeError: `malformed`.
     """
     try:
-        document = json.loads(data.decode("utf-8"), object_pairs_hook=_object, parse_constant=_no_constant)
+        document = _STRICT.decode(data.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise refuse(f"{what} is not a JSON object of the protocol's form") from error
     if not isinstance(document, dict):
@@ -264,3 +264,6 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+_STRICT = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_constant)

@@ -51,7 +51,7 @@ def client_address(peer: str, forwarded: Sequence[str], proxies: Sequence[Networ
         if earlier is None:
             break
         current = earlier
-    return str(current)
+    return _text(current)
 
 
 def is_within(peer: str, networks: Sequence[Network]) -> bool:
@@ -60,6 +60,7 @@ def is_within(peer: str, networks: Sequence[Network]) -> bool:
     return address is not None and any(address in network for network in networks)
 
 
+@lru_cache(maxsize=4096)
 def bucket(address: str) -> str:
     """What is counted as one client: an IPv4 address, or an IPv6 /64."""
     return str(IPv6Network((address, IPV6_PREFIX), strict=False)) if ":" in address else address
@@ -72,3 +73,8 @@ def _parse(text: str) -> Address | None:
     except ValueError:
         return None
     return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
+
+
+@lru_cache(maxsize=4096)
+def _text(address: Address) -> str:
+    return str(address)

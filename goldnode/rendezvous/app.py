@@ -92,6 +92,7 @@ class App:
             name = route.name
             answer = handler(request, receive, *ids)
             del request  # thousands may be waiting in here
+            scope["headers"] = ()
             reply = await answer
             self._outgoing.check(len(reply.body), bucket(address))
         except ClientGoneError:

@@ -33,7 +33,7 @@ MAY_IMPORT = {
 }
 #: What Debian's Python on a node has besides the standard library: all of it is in the image.
 ON_A_NODE = frozenset({"cryptography", "yaml", "tomlkit", "jinja2", "jsonschema"})
-NODE_PARTS = {"node": ON_A_NODE, "rendezvous": ON_A_NODE | {"uvicorn", "h11"}}
+NODE_PARTS = {"node": ON_A_NODE, "rendezvous": ON_A_NODE | {"uvicorn", "httptools"}}
 #: What a start on a node waits for, and what it has no use for: under emulation each of these costs 0.3 to 2 seconds.
 HTTP = frozenset({"http", "urllib.request", "ssl", "email.parser"})
 ARCHIVES = frozenset({"tarfile", "zipfile", "gzip"})

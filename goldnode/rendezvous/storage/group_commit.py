@@ -57,6 +57,10 @@ Outcome = Applied | StoreError
 Change = Callable[[sqlite3.Connection, int], Applied]
 
 
+class _ChangeError(Exception):
+    """One change of several failed; the transaction still stands."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Job:
     change: Change
@@ -122,15 +126,12 @@ class GroupWriter:
     def _commit(self, changes: Sequence[Change]) -> list[Outcome]:
         """The outcome of each change; those that succeeded are on disk."""
         try:
-            self._db.execute("BEGIN IMMEDIATE")
-            (before,) = self._db.execute("SELECT rev FROM counters").fetchone()
-            rev, outcomes = before, list[Outcome]()
-            for change in changes:
-                outcome = self._apply(change, rev)
-                outcomes.append(outcome)
-                rev = rev if isinstance(outcome, StoreError) else outcome.rev
-            if rev != before:  # an idle server leaves the disk alone
-                self._db.execute("UPDATE counters SET rev = ?", (rev,))
+            try:
+                outcomes = self._apply_all(changes)
+            except _ChangeError:
+                # Seldom.  Savepoints cost the thread more than the changes: for each it waits for the interpreter.
+                self._db.execute("ROLLBACK")
+                outcomes = self._apply_all(changes, apart=True)
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             if self._db.in_transaction:
@@ -138,7 +139,33 @@ class GroupWriter:
             return [store_error(error, "written", self._hint)] * len(changes)
         return outcomes
 
-    def _apply(self, change: Change, rev: int) -> Outcome:
+    def _apply_all(self, changes: Sequence[Change], *, apart: bool = False) -> list[Outcome]:
+        """Begin a transaction and apply the changes in it; ``apart`` keeps one that fails from the others.
+
+        Raises:
+            _ChangeError: A change failed, and nothing was to keep it from the others.
+            sqlite3.Error: The whole transaction is lost.
+        """
+        self._db.execute("BEGIN IMMEDIATE")
+        (before,) = self._db.execute("SELECT rev FROM counters").fetchone()
+        rev, outcomes = before, list[Outcome]()
+        for change in changes:
+            outcome = self._apply_apart(change, rev) if apart else self._apply(change, rev)
+            outcomes.append(outcome)
+            rev = rev if isinstance(outcome, StoreError) else outcome.rev
+        if rev != before:  # an idle server leaves the disk alone
+            self._db.execute("UPDATE counters SET rev = ?", (rev,))
+        return outcomes
+
+    def _apply(self, change: Change, rev: int) -> Applied:
+        try:
+            return change(self._db, rev)
+        except sqlite3.Error as error:
+            if not self._db.in_transaction:  # SQLite rolled back the whole batch
+                raise
+            raise _ChangeError from error
+
+    def _apply_apart(self, change: Change, rev: int) -> Outcome:
         """Apply one change, whole or not at all, inside the batch's transaction.
 
         Raises:

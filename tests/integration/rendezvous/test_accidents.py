@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import shutil
 import signal
+import sqlite3
 import threading
 import time
 from base64 import b64decode
@@ -17,6 +19,8 @@ from goldnode.errors import HostError
 from goldnode.protocol.wire import to_base64
 from goldnode.rendezvous.__main__ import main, parse_listen, run
 from goldnode.rendezvous.config import Config
+from goldnode.rendezvous.storage.group_commit import Applied, Change, GroupWriter
+from goldnode.rendezvous.storage.store import Row, StoreError
 from tests.integration.rendezvous.support import Member, ask, gauge, process, serving, until
 
 #: Dies the moment the commit is on disk, before anybody is told.
@@ -171,3 +175,36 @@ def test_listen_refused(text: str, capsys: pytest.CaptureFixture[str], tmp_path:
     """Anything else is a usage error."""
     assert 2 == main(["--listen", text, "--database", str(tmp_path / "x")])
     assert "--listen" in capsys.readouterr().err
+
+
+def test_a_change_that_fails_does_not_affect_those_of_its_batch(tmp_path: Path) -> None:
+    """Three are committed together: the second does half of its work and fails; the others are on the disk, whole."""
+
+    def add(number: int, then: str = "SELECT 1") -> Change:
+        def change(db: sqlite3.Connection, rev: int) -> Applied:
+            db.execute("INSERT INTO kept VALUES (?)", (number,))
+            db.execute(then)
+            return Applied(rev + 1, written=True)
+
+        return change
+
+    async def run() -> list[Row | BaseException | None]:
+        writer = GroupWriter(opened(), lambda *_: None, hint="df -h")
+        try:
+            changes = (add(1), add(2, then="SELECT nothing"), add(3))
+            return await asyncio.gather(*(writer.submit(each) for each in changes), return_exceptions=True)
+        finally:
+            writer.close()
+
+    def opened() -> sqlite3.Connection:
+        return sqlite3.connect(tmp_path / "store.sqlite", isolation_level=None, check_same_thread=False)
+
+    with contextlib.closing(opened()) as db:
+        db.executescript("CREATE TABLE counters (rev INTEGER); INSERT INTO counters VALUES (7); CREATE TABLE kept (n);")
+        for _ in range(20):  # whether the three meet in one batch is a matter of moments
+            db.executescript("DELETE FROM kept; UPDATE counters SET rev = 7")
+            first, second, third = asyncio.run(run())
+
+            assert (None, True, None) == (first, isinstance(second, StoreError), third)
+            assert [(1,), (3,)] == db.execute("SELECT n FROM kept ORDER BY n").fetchall()
+            assert (9,) == db.execute("SELECT rev FROM counters").fetchone()

@@ -48,6 +48,14 @@ def raw(url: str, *pieces: bytes, timeout: float = 20) -> bytes:
         return received
 
 
+def cut_off(url: str, *pieces: bytes) -> bytes:
+    """The same; a reset is a way of hanging up on somebody who goes on sending."""
+    try:
+        return raw(url, *pieces)
+    except ConnectionError:
+        return b""
+
+
 def test_stranger_with_the_room_id(url: str) -> None:
     """Who knows a room's id but not its key can neither read, write, touch nor delete."""
     insider = member("stranger")
@@ -252,6 +260,56 @@ def test_no_http(url: str, rubbish: bytes) -> None:
     answer = raw(url, rubbish)
 
     assert (True, True) == (answer.startswith(b"HTTP/1.1 400"), b'"malformed"' in answer)
+
+
+def test_what_follows_a_body_is_no_header(tmp_path: Path) -> None:
+    """A proxy says whose request it passes on; the client cannot say it again behind its body."""
+    head = b"GET /v1/caps HTTP/1.1\r\nhost: x\r\nconnection: close\r\ntransfer-encoding: chunked\r\n"
+    told, added = b"x-forwarded-for: 198.51.100.1\r\n", b"x-forwarded-for: 198.51.100.2\r\n"
+    with serving(tmp_path / "store.sqlite", dataclasses.replace(OPEN, proxies=parse_proxies(["127.0.0.0/8"]))) as url:
+        answer = raw(url, head + told + b"\r\n0\r\n" + added + b"\r\n")
+
+    assert (True, True) == (answer.startswith(b"HTTP/1.1 200"), b"198.51.100.1" in answer)
+
+
+@pytest.mark.parametrize(
+    "endless",
+    [b"GET / HTTP/1.1\r\n" + b"x: y\r\n" * 20_000, b"GET /" + b"x" * 100_000,
+     b"GET / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n1;" + b"x" * 100_000,
+     b"PUT /v1/policies/x HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n0\r\nx: " + b"y" * 100_000],
+    ids=["headers", "target", "chunk's size", "trailer"],
+)  # fmt: skip
+def test_a_request_has_an_end_besides_its_body(url: str, endless: bytes) -> None:
+    """Whatever goes on and on is cut off, and takes no memory for longer."""
+    answer = cut_off(url, endless, endless)
+
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 4"), answer[:200]
+
+
+def test_requests_sent_ahead_are_answered_in_turn_or_not_at_all(url: str) -> None:
+    """A few may be sent ahead; thousands are somebody who fills the server's memory."""
+    ask_health = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"
+    last = ask_health.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n")
+    few = raw(url, ask_health * (guard.AHEAD - 1) + last)
+    many = cut_off(url, ask_health * 5000)
+
+    assert guard.AHEAD == few.count(b"HTTP/1.1 200")
+    assert many.count(b"HTTP/1.1 200") < guard.AHEAD + 2
+
+
+def test_an_answer_without_a_body_leaves_at_once(url: str) -> None:
+    """To HEAD the headers are all there is: they are not kept back for a body that never comes."""
+    ahead = b"HEAD /healthz HTTP/1.1\r\nhost: x\r\n\r\n"
+
+    assert 2 == raw(url, ahead, ahead.replace(b"host: x", b"connection: close")).count(b"HTTP/1.1 405")
+
+
+@pytest.mark.parametrize("upgrade", [b"GET /healthz", b"CONNECT x:1"])
+def test_no_connection_becomes_another(url: str, upgrade: bytes) -> None:
+    """Neither a web socket nor a tunnel: whoever asks for one is refused, and nothing more of it is read."""
+    answer = raw(url, upgrade + b" HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\nmore")
+
+    assert (True, 1) == (answer.startswith(b"HTTP/1.1 400"), answer.count(b"HTTP/1.1"))
 
 
 def test_slow_head(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
