@@ -61,6 +61,10 @@ BUDGET = {
     Tier.LONG: 5400,
 }
 NO_TESTS = 5
+#: Tiers whose files may run beside each other; in the others machines boot, one fleet of which two cores carry.
+BESIDE_EACH_OTHER = frozenset({Tier.UNIT, Tier.REPO, Tier.INTEGRATION})
+#: The most workers: each may have a chain of four daemons.
+WORKERS = 4
 #: Tiers that start no daemon.
 WITHOUT_DAEMONS = frozenset({Tier.UNIT, Tier.REPO})
 #: Networks whose daemons the tests start.
@@ -113,7 +117,7 @@ def check(_: Context) -> None:
     _must([*python, "ruff", "format", "--check", "--quiet", "."])
     _must([*python, "ruff", "check", "--quiet", "."])
     _must([*python, "mypy", "--no-error-summary"])
-    _must([*python, "pytest", "-q", "-m", "not long", "tests/unit", "tests/repo"])
+    _must([*python, "pytest", "-q", *_workers(), "-m", "not long", "tests/unit", "tests/repo"])
 
 
 def _folders(tier: Tier) -> list[str]:
@@ -150,7 +154,8 @@ def _run(tier: Tier, match: str, reports: Path) -> TierResult:
     report = reports / f"{tier}.xml"
     output.say(f"\n{tier}: {BUDGET[tier]} s are given")
     marked = "long" if tier is Tier.LONG else "not long"
-    argv = [*_pytest(report, marked), *(["-k", match] if match else []), *_folders(tier)]
+    workers = _workers() if tier in BESIDE_EACH_OTHER else []
+    argv = [*_pytest(report, marked), *workers, *(["-k", match] if match else []), *_folders(tier)]
     started = time.monotonic()
     code = _pass_through(argv)
     seconds = time.monotonic() - started
@@ -192,6 +197,11 @@ def _pytest(report: Path, marked: str) -> list[str]:
     """The command that runs the tests of one marker expression into one report."""
     argv = [sys.executable, "-m", "pytest", "-q", "--no-header", "-m", marked, f"--randomly-seed={_seed()}"]
     return [*argv, f"--junit-xml={report}", "-o", f"junit_suite_name={report.stem}"]
+
+
+def _workers() -> list[str]:
+    """A worker for each core; a file's tests stay with one, as they share what they have started."""
+    return ["-n", str(min(os.cpu_count() or 1, WORKERS)), "--dist", "loadfile"]
 
 
 def _seed() -> int:

@@ -19,9 +19,11 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.abc import Loader
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from importlib.abc import Loader  # has the whole of importlib.resources behind it
 
 #: Whose modules wait; the commands' own modules are what is looked at, and cannot.
 #: The rules register themselves when they are imported: one that waits would be a rule that nobody asks.
@@ -29,8 +31,14 @@ WAITING = ("goldnode.", "benchmarks.", "rich.", "xml.", "platform.")
 AT_ONCE = ("goldnode.tasks.", "goldnode.image.rules.")
 #: Modules among the commands' own that are no commands.
 WAITING_TOO = ("goldnode.tasks.operate.view.", "goldnode.tasks.operate.web.")
-#: What Invoke imports for a class that only tests use, with all of asyncio behind it: a seventh of the whole start.
-UNUSED = "unittest.mock"
+#: What Invoke imports for nothing of ours, half of the whole start: a class for tests, with all of asyncio behind it,
+#: and what tells its own version, with zipfile and email.
+UNUSED: dict[str, dict[str, object]] = {
+    "unittest.mock": {"Mock": object},
+    "importlib.metadata": {"version": lambda _: ""},
+}
+#: Packages that wait; Invoke reads a configuration by its own, which nobody has here.
+PACKAGES = frozenset({"yaml", "invoke.vendor.yaml"})
 
 
 class _WaitingModule(ModuleType):
@@ -57,7 +65,7 @@ class _Wait:
         self.loader, self.lock, self.loading = loader, threading.RLock(), False
 
 
-class _LaterLoader(Loader):
+class _LaterLoader:
     """Puts the empty module in place."""
 
     def __init__(self, loader: Loader) -> None:
@@ -81,25 +89,27 @@ class _Waiting:
         name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
         whole = f"{name}."
-        if not whole.startswith(WAITING) or (whole.startswith(AT_ONCE) and not whole.startswith(WAITING_TOO)):
+        at_once = not whole.startswith(WAITING) or (whole.startswith(AT_ONCE) and not whole.startswith(WAITING_TOO))
+        if at_once and name not in PACKAGES:
             return None
         spec = importlib.machinery.PathFinder.find_spec(name, path, target)
-        if spec is None or spec.loader is None or spec.submodule_search_locations:
+        if spec is None or spec.loader is None or (spec.submodule_search_locations and name not in PACKAGES):
             return None
-        spec.loader = _LaterLoader(spec.loader)
+        spec.loader = _LaterLoader(spec.loader)  # type: ignore[assignment] # no subclass: see the imports
         return spec
 
 
 @contextmanager
 def waiting() -> Iterator[None]:
     """Let the imports of this block wait."""
-    finder, stand_in = _Waiting(), ModuleType(UNUSED)
-    vars(stand_in)["Mock"] = object
+    finder, stand_ins = _Waiting(), {name: ModuleType(name) for name in UNUSED if name not in sys.modules}
+    for name, module in stand_ins.items():
+        vars(module).update(UNUSED[name])
     sys.meta_path.insert(0, finder)
-    sys.modules.setdefault(UNUSED, stand_in)
+    sys.modules.update(stand_ins)
     try:
         yield
     finally:
         sys.meta_path.remove(finder)
-        if sys.modules[UNUSED] is stand_in:
-            del sys.modules[UNUSED]
+        for name in stand_ins:
+            del sys.modules[name]

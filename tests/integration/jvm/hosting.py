@@ -33,7 +33,8 @@ def free_port() -> int:
     One of the kernel's own could be the source of a probe to itself, which then succeeds.
     """
     while True:
-        port = random.randrange(20000, 26000)  # noqa: S311 - nothing secret about it
+        # Not of the seeded ones: a run beside this one would look at the same port at the same moment.
+        port = random.SystemRandom().randrange(20000, 26000)
         with contextlib.suppress(OSError), socket.socket() as probe:
             probe.bind(("127.0.0.1", port))
             return port
