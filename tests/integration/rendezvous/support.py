@@ -8,6 +8,7 @@ import itertools
 import json
 import os
 import re
+import socket
 import sys
 import threading
 import time
@@ -259,3 +260,16 @@ def until(ask_again: Callable[[], T], wanted: Callable[[T], bool]) -> T:
 
     assert wanted(found)
     return found
+
+
+def raw(url: str, *pieces: bytes, timeout: float = 20) -> bytes:
+    """Send bytes as they are and read until the server hangs up; the pieces leave a tenth of a second apart."""
+    parts = urlsplit(url)
+    with contextlib.closing(socket.create_connection((parts.hostname, parts.port), timeout=timeout)) as connection:
+        for piece in pieces:
+            connection.sendall(piece)
+            time.sleep(0.1)
+        received = b""
+        while chunk := connection.recv(65536):
+            received += chunk
+        return received

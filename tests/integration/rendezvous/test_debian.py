@@ -12,8 +12,7 @@ from goldnode.paths import REPOSITORY
 from goldnode.protocol import limits
 from goldnode.protocol.wire import to_base64
 from goldnode.run import run
-from tests.integration.rendezvous.support import Call, Member, ask, process
-from tests.integration.rendezvous.test_attacks import raw
+from tests.integration.rendezvous.support import Call, Member, ask, process, raw
 
 
 @pytest.mark.long
