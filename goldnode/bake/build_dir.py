@@ -40,6 +40,15 @@ def temporary_build_dir() -> Iterator[Path]:
             yield build_dir
 
 
+@contextmanager
+def short_name(folder: Path) -> Iterator[Path]:
+    """Another name for a folder, under which programs can make sockets in it: their paths may have 107 bytes."""
+    with tempfile.TemporaryDirectory(prefix="goldnode-") as name:
+        short = Path(name, "bake")
+        short.symlink_to(folder.absolute())
+        yield short
+
+
 def _abandoned(build_dir: Path) -> bool:
     """Whether the bake that owned this folder was killed: a running one holds its lock."""
     try:

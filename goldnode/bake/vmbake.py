@@ -8,7 +8,7 @@ import shutil
 import signal
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 from goldnode import files, paths
 from goldnode.bake import access, plugins, ssh_wait
 from goldnode.bake.base import Base
+from goldnode.bake.build_dir import short_name
 from goldnode.bake.packer import Event, Packer
 from goldnode.bake.platform import Platform
 from goldnode.config.network import Network
@@ -184,14 +185,12 @@ def build(
         0o600,
     )
     own = plugins.install(source.partition(".")[0], build_dir / "plugins", progress)
-    seen = {"TMPDIR": str(build_dir), **(env or {}), **(plugins.environment(own) if own else {})}
     events = PackerEvents(progress)
-    packer = Packer("packer", log=build_dir / "packer.log", listen=events, env=seen)
-    events.begin("start Packer")
-    try:
+    with short_name(build_dir) as temporary, closing(events):
+        seen = {"TMPDIR": str(temporary), **(env or {}), **(plugins.environment(own) if own else {})}
+        packer = Packer("packer", log=build_dir / "packer.log", listen=events, env=seen)
+        events.begin("start Packer")
         code, said, errors = packer.build(str(paths.REPOSITORY / "packer"), var_file=str(values), color="false")
-    finally:
-        events.close()
     if code or not events.artifacts:
         # When its inner process is killed, Packer's outer process exits with 0.
         said_last = said.splitlines()[-5:] if code else ["Packer ended before there was an image"]
