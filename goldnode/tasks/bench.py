@@ -42,6 +42,7 @@ def rendezvous(_: Context, json: bool = False) -> None:
 @task(help={"json": "print the measurements as JSON"})
 def agent(_: Context, json: bool = False) -> None:
     """Measure the agent of one node and of nine at rest: share of a core, memory; use an idle machine."""
+    host.require([Need.TEST_PACKAGES])  # the machine's tree and its daemons are those of the tests
     with progress() as told:
         report = agent_bench.measure(told)
     _show(
