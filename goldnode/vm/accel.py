@@ -41,7 +41,7 @@ class AccelMode(StrEnum):
 
 #: The processor to emulate: x86-64-v2 and a source of randomness.  A boot of `max`, which has all that QEMU knows,
 #: takes a third longer: the C library then works in 256 bits at once, which is emulated piece by piece.
-EMULATED = "qemu64,+ssse3,+sse4.1,+sse4.2,+popcnt,+rdrand,+rdseed"
+EMULATED = "qemu64,+ssse3,+sse4.1,+sse4.2,+popcnt,+rdrand"
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,3 +115,10 @@ def test_the_kernel_settings_are_there(sealed: Image) -> None:
 
     assert lines
     assert all("=" in line for line in lines)
+
+
+def test_a_seed_on_a_cd_is_seen_in_time(host: Host) -> None:
+    """cloud-init looks for its seed when systemd starts: the driver of CD-ROMs has to be in the initrd."""
+    listed = host.check_output("lsinitramfs $(echo /boot/initrd.img-*)")
+
+    assert "/sr_mod.ko" in listed
