@@ -119,9 +119,8 @@ class GuardedProtocol(HttpToolsProtocol):
     _idle: asyncio.TimerHandle | None = None
     _stall: asyncio.TimerHandle | None = None
     _peer = ""
-    #: Bytes of the request that arrives, less those of its body; whether its headers are complete.
+    #: Bytes of the request that arrives, less those of its body.
     _besides = 0
-    _in_body = False
 
     @classmethod
     def among(cls, connections: Connections) -> type[Self]:
@@ -155,25 +154,15 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._besides > HEAD_BYTES:
             self.send_400_response(f"the request has more than {HEAD_BYTES} bytes besides its body")
 
-    def on_message_begin(self) -> None:
-        """A request begins."""
-        self._in_body = False
-        super().on_message_begin()
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header; what follows a body is none, or a client could add to what a proxy said before it."""
-        if not self._in_body:
-            super().on_header(name, value)
-
     def on_headers_complete(self) -> None:
         """Answer the request, once those before it are; one that waits takes little memory."""
-        self._in_body = True
         if self.parser.should_upgrade() or len(self.pipeline) >= AHEAD:
             raise ValueError
         super().on_headers_complete()
         self.cycle.message_event = LightEvent(is_set=False)  # type: ignore[assignment]
         scope: dict[str, Any] = self.scope  # type: ignore[assignment]
         self.cycle.scope = {name: scope[name] for name in READ}  # type: ignore[assignment]
+        # What follows a body goes nowhere: it would be added to what a proxy said before it.
         self.scope, self.headers, self.url = None, [], b""  # type: ignore[assignment]
 
     def on_body(self, body: bytes) -> None:

@@ -52,7 +52,7 @@ class LeaseReport:
     reason: str
 
 
-def last_report(node: NodeLayout, now: float, *, paused: bool = False) -> LeaseReport:
+def last_report(node: NodeLayout, now: float, *, paused: bool) -> LeaseReport:
     """The last report of a node's keeper.
 
     Args:

@@ -4,7 +4,7 @@ Each command's module imports what the command works with, and `./invoke --list`
 with everything imported it took 1.7 s, with most of it waiting 0.3.  An empty module is put in
 place and filled at the first look at one of its names, so a command's module must import modules
 (``from goldnode.bake import golden``), never names of them.  Packages themselves are imported at
-once, and nothing waits after the block has ended.
+once, but for two whose modules nobody imports without them, and nothing waits after the block has ended.
 
 The standard library's ``LazyLoader`` does the same, but before Python 3.12 a second thread sees a
 module that is half filled (cpython issue 114763): a bake, whose base is made beside its daemon,

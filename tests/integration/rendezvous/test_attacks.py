@@ -23,13 +23,6 @@ from goldnode.rendezvous.storage.sqlite import SqliteStore
 from tests.integration.rendezvous.support import OPEN, Call, Member, ask, gauge, raw, serving, until
 
 
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """One server for all tests that leave nothing behind in each other's rooms."""
-    with serving(tmp_path_factory.mktemp("store") / "store.sqlite") as found:
-        yield found
-
-
 def member(room: str, slot: bytes = b"slot") -> Member:
     """A member of a room named after the test."""
     return Member.make(room.encode(), slot, time.time())

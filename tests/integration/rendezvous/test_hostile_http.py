@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from goldnode.rendezvous import guard
+from goldnode.rendezvous import guard, request, server
 from goldnode.rendezvous.address import parse_proxies
 from tests.integration.rendezvous.support import OPEN, raw, serving
-
-
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """One server for all of them."""
-    with serving(tmp_path_factory.mktemp("store") / "store.sqlite") as found:
-        yield found
 
 
 def cut_off(url: str, *pieces: bytes) -> bytes:
@@ -57,15 +49,28 @@ def test_what_follows_a_body_is_no_header(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "endless",
     [b"GET / HTTP/1.1\r\n" + b"x: y\r\n" * 20_000, b"GET /" + b"x" * 100_000,
-     b"GET / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n1;" + b"x" * 100_000,
+     b"PUT /v1/policies/x HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n1;" + b"x" * 100_000,
      b"PUT /v1/policies/x HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n0\r\nx: " + b"y" * 100_000],
     ids=["headers", "target", "chunk's size", "trailer"],
 )  # fmt: skip
-def test_a_request_has_an_end_besides_its_body(url: str, endless: bytes) -> None:
-    """Whatever goes on and on is cut off, and takes no memory for longer."""
-    answer = cut_off(url, endless, endless)
+def test_a_request_has_an_end_besides_its_body(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, endless: bytes) -> None:
+    """Whatever goes on and on is cut off by its size: no deadline does it here."""
+    monkeypatch.setattr(guard, "IDLE_SECONDS", 300.0)
+    monkeypatch.setattr(request, "BODY_SECONDS", 300.0)
+    with serving(tmp_path / "store.sqlite") as url:
+        answer = cut_off(url, endless)
 
-    assert answer == b"" or answer.startswith(b"HTTP/1.1 4"), answer[:200]
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 400"), answer[:200]
+
+
+def test_a_refused_request_is_not_read_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is answered before the body has arrived is hung up on, and not listened to until the deadline."""
+    monkeypatch.setattr(guard, "IDLE_SECONDS", 300.0)
+    monkeypatch.setattr(server, "IDLE_SECONDS", 300.0)
+    with serving(tmp_path / "store.sqlite") as url:
+        answer = raw(url, b"PUT /nothing HTTP/1.1\r\nhost: x\r\ncontent-length: 100000\r\n\r\nx")
+
+    assert answer.startswith(b"HTTP/1.1 404")
 
 
 def test_requests_sent_ahead_are_answered_in_turn_or_not_at_all(url: str) -> None:
@@ -79,11 +84,13 @@ def test_requests_sent_ahead_are_answered_in_turn_or_not_at_all(url: str) -> Non
     assert many.count(b"HTTP/1.1 200") < guard.AHEAD + 2
 
 
-def test_an_answer_without_a_body_leaves_at_once(url: str) -> None:
+def test_an_answer_without_a_body_leaves_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """To HEAD the headers are all there is: they are not kept back for a body that never comes."""
-    ahead = b"HEAD /healthz HTTP/1.1\r\nhost: x\r\n\r\n"
+    monkeypatch.setattr(guard, "IDLE_SECONDS", 1.0)
+    with serving(tmp_path / "store.sqlite") as url:
+        answer = raw(url, b"HEAD /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
 
-    assert 2 == raw(url, ahead, ahead.replace(b"host: x", b"connection: close")).count(b"HTTP/1.1 405")
+    assert answer.startswith(b"HTTP/1.1 405")
 
 
 @pytest.mark.parametrize("upgrade", [b"GET /healthz", b"CONNECT x:1"])

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from goldnode.discovery.alarm import AlarmKind
-from goldnode.files import write_json
+from goldnode.files import write_atomic, write_json
 from goldnode.node import preflight
+from goldnode.node.agent.lease_keeper import SILENCE, LeaseReport
 from goldnode.node.keys import keys, recovery
 from goldnode.node.keys.claims import Claim
 from goldnode.node.keys.signing_state import MUTED, SigningState
@@ -84,6 +86,23 @@ def test_with_a_lease_no_other_machine_keeps_the_signer_from_its_key(
     world.reconcile()
 
     preflight.check_signer(tree.layout.node("n-1"))
+
+
+def test_a_stopped_node_does_not_say_that_it_holds_its_lease(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its keeper's last report stays on the disk; another machine may have the lease since."""
+    tree.write("/usr/lib/goldnode/bin/goldnode-signer", "")
+    world = World(tree, "validator", monkeypatch, min_sentries=0, lease="etcd://10.0.0.4:2379/goldnode")
+    node = tree.layout.node("n-1")
+    report = LeaseReport("held", 74, 86, "etcd://10.0.0.4:2379/goldnode", fences=True, renewed=world.now, reason="")
+    write_json(node.lease_status, {**asdict(report), "time": world.now - SILENCE})
+    states = []
+    for stopped in (False, True):
+        if stopped:
+            write_atomic(node.hold, "val-9 has its identity\n")
+        world.reconcile()
+        states.append(dict(world.status()["lease"])["state"])  # type: ignore[call-overload]
+
+    assert ["held", "unknown"] == states
 
 
 def test_an_absurd_claim_is_an_alarm_and_stops_nobody(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
