@@ -130,7 +130,8 @@ def _rewritten(node: NodeLayout) -> Iterable[Path]:
     """Files rewritten at each boot, or at each start of the daemon: they may replace anything but a directory."""
     config = node.home / "config"
     yield from (config / "config.toml", config / "app.toml", config / "client.toml", node.genesis, node.loaded)
-    yield from (node.launch, node.failure, node.paused, node.hold, node.lease_settings, node.lease_status)
+    yield from (node.launch, node.failure, node.paused, node.hold)
+    yield from (node.lease_settings, node.lease_status, node.store_config)
     yield from (node.mesh_config(kind) for kind in MeshKind)
 
 
