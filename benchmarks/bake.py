@@ -20,9 +20,10 @@ from typing import Any
 from goldnode import paths
 from goldnode.bake import base as bases
 from goldnode.bake import compress as compression
-from goldnode.bake import golden, ssh_wait
+from goldnode.bake import golden
 from goldnode.bake.platform import Platform
 from goldnode.bake.programs.obtain import obtain
+from goldnode.bake.vm import ssh_wait
 from goldnode.config import network as networks
 from goldnode.progress import SILENT, Progress
 from goldnode.run import run

@@ -19,7 +19,7 @@ from typing import Any
 
 from benchmarks.postgres import Database, database_server
 from goldnode.bake.programs import jars, jvmhost
-from goldnode.bake.ssh_wait import free_port
+from goldnode.bake.vm.ssh_wait import free_port
 from goldnode.config.daemon import Jvm
 from goldnode.config.jvm_options import USUAL
 from goldnode.config.network import Network, load

@@ -1,5 +1,5 @@
 # The golden image: the base's kernel is started directly, so neither firmware nor boot loader costs time, and
-# systemd credentials bring up just a network and an SSH server whose keys live in memory (goldnode/bake/access.py).
+# systemd credentials bring up just a network and an SSH server whose keys live in memory (goldnode/bake/vm/access.py).
 
 variable "disk" {
   type    = string
@@ -20,6 +20,14 @@ variable "initrd" {
 variable "credentials" {
   type    = list(string)
   default = []
+}
+variable "incoming" {
+  type    = list(string)
+  default = []
+}
+variable "monitor" {
+  type    = string
+  default = ""
 }
 variable "output" {
   type    = string
@@ -97,5 +105,7 @@ source "qemu" "golden" {
     ["-drive", "file=${var.payload},if=virtio,format=raw,readonly=on"],
     ["-netdev", "user,id=user.0,restrict=on,hostfwd=tcp:127.0.0.1:${var.guest_port}-:22"],
     ["-serial", "file:${var.console}"],
-  ], [for file in var.credentials : ["-smbios", "type=11,path=${file}"]])
+    ["-qmp", "unix:${var.monitor},server=on,wait=off"],
+    ["-device", "vmgenid,guid=auto"], # a machine that goes on from a kept state makes new randomness
+  ], [for file in var.credentials : ["-smbios", "type=11,path=${file}"]], [for state in var.incoming : ["-incoming", state]])
 }

@@ -26,6 +26,7 @@ from goldnode.bake.build_dir import temporary_build_dir
 from goldnode.bake.compress import compress
 from goldnode.bake.platform import Platform
 from goldnode.bake.programs.obtain import obtain
+from goldnode.bake.vm import golden_vm, stock_vm
 from goldnode.beside import beside
 from goldnode.config.network import Network
 from goldnode.errors import ImageError
@@ -137,7 +138,7 @@ def bake(options: BakeOptions, progress: Progress) -> BakeResult:
         if not options.force and (known := _unchanged(target, key)):
             return BakeResult(target.image, known, baked=False)
         acceleration = accel.choose(options.accel, base.folder / "vmlinuz")
-        run_packer = vmbake.run_stock if stock else vmbake.run_packer
+        run_packer = stock_vm.run_packer if stock else golden_vm.run_packer
         with beside(lambda: bases.search(base, timer)) as searched:
             sealed = run_packer(base, tar, build_dir, acceleration, timer, network=network)
             searched.result()
@@ -218,7 +219,7 @@ def _finish(
         run(["qemu-img", "convert", "-O", "raw", sealed.disk, raw])
         raw_sha256 = beside.submit(files.sha256_file, raw)
         # The base was searched for secrets when it was made: only later writes are new.
-        written = None if sealed.compressed else own_ranges(sealed.disk)
+        written = None if sealed.compressed else own_ranges(sealed.disk, sealed.layers)
         refuse_broken(check_image(raw, [sealed.builder_key], ranges=written), target.name)
         with open_image(raw) as disk:
             tree = tree_digest(disk.root, disk.esp)

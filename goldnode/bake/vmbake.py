@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from goldnode import files, paths
-from goldnode.bake import access, plugins, ssh_wait
+from goldnode.bake import plugins
 from goldnode.bake.base import Base
 from goldnode.bake.build_dir import short_name
 from goldnode.bake.packer import Event, Packer
-from goldnode.bake.platform import Platform
 from goldnode.config.network import Network
 from goldnode.errors import BakeError
 from goldnode.progress import Progress
@@ -46,11 +45,13 @@ class Sealed:
         disk: The sealed disk: an uncompressed overlay over the base, or the final disk already.
         builder_key: Public key that Packer logged in with; no trace of it may be on the disk.
         compressed: Whether Packer has compressed it.
+        layers: How many overlays lie over the base's disk.
     """
 
     disk: Path
     builder_key: str
     compressed: bool = False
+    layers: int = 1
 
 
 class PackerEvents:
@@ -86,62 +87,7 @@ class PackerEvents:
         self._open.close()
 
 
-def run_packer(
-    base: Base, payload: Path, build_dir: Path, acceleration: Acceleration, progress: Progress, *, network: Network
-) -> Sealed:
-    """Boot the base, install, seal, power off.
-
-    Raises:
-        BakeError: It failed; the logs are kept under ``out/failed/``.
-    """
-    entry = access.grant(build_dir)
-    guest = ssh_wait.free_port()
-    output, console = build_dir / "packer", build_dir / "console.log"
-    with ssh_wait.proxy(guest, console, access.READY) as port:
-        variables = {
-            **machine(base, payload, build_dir, acceleration),
-            "ssh_private_key_file": str(entry.private_key),
-            "kernel": str(base.folder / "vmlinuz"),
-            "initrd": str(base.folder / "initrd.img"),
-            "credentials": [str(file) for file in entry.credentials],
-            "ssh_port": port,
-            "guest_port": guest,
-        }
-        build("qemu.golden", variables, build_dir, progress, network=network)
-    return Sealed(output / "disk.qcow2", entry.public_key)
-
-
-def run_stock(
-    base: Base, payload: Path, build_dir: Path, acceleration: Acceleration, progress: Progress, *, network: Network
-) -> Sealed:
-    """Boot a plain Debian disk, let cloud-init grant access to the bake, install, seal, power off, compress.
-
-    What every cloud source does, under QEMU: it tests that path without an account, and it is what the
-    golden bake is compared with.  The guest reaches the Debian mirror through the host.
-
-    Raises:
-        BakeError: It failed; the logs are kept under ``out/failed/``.
-    """
-    entry = access.grant(build_dir)
-    variables = {
-        **machine(base, payload, build_dir, acceleration),
-        "ssh_private_key_file": str(entry.private_key),
-        "seed": [str(file) for file in seed(build_dir / "seed", entry.public_key)],
-    }
-    build(Platform.STOCK.source, variables, build_dir, progress, network=network)
-    return Sealed(build_dir / "packer" / "disk.qcow2", entry.public_key, compressed=True)
-
-
-def seed(folder: Path, public_key: str) -> tuple[Path, ...]:
-    """Write the NoCloud seed, which authorizes the bake's key and does nothing else."""
-    document = {"disable_root": False, "users": [{"name": "root", "ssh_authorized_keys": [public_key]}]}
-    user_data, meta_data = folder / "user-data", folder / "meta-data"
-    files.write_atomic(user_data, f"#cloud-config\n{json.dumps(document)}\n")
-    files.write_atomic(meta_data, "instance-id: goldnode-stock-bake\n")
-    return user_data, meta_data
-
-
-def machine(base: Base, payload: Path, build_dir: Path, acceleration: Acceleration) -> dict[str, Any]:
+def common(base: Base, payload: Path, build_dir: Path, acceleration: Acceleration) -> dict[str, Any]:
     """The variables common to all QEMU sources."""
     return {
         "payload": str(payload),

@@ -19,7 +19,7 @@ from goldnode.cluster.store import Cluster
 from goldnode.errors import UsageError
 from goldnode.files import write_atomic
 from goldnode.fleet import console as consoles
-from goldnode.fleet import history, monitor, state
+from goldnode.fleet import history, state
 from goldnode.fleet.external_validators import RPC
 from goldnode.fleet.namespace import Namespace
 from goldnode.fleet.plan import EXTERNAL, NETWORK, RENDEZVOUS, STORE, Node, VmSpec, extra, own_extra, successor
@@ -34,7 +34,7 @@ from goldnode.protocol import key_backup
 from goldnode.protocol.invite import write_invite
 from goldnode.protocol.key_backup import KeyBackup
 from goldnode.run import run
-from goldnode.vm import machine
+from goldnode.vm import machine, monitor
 from goldnode.vm.accel import Acceleration, Accelerator
 
 #: The volume with a machine's keys and chain, in its folder.

@@ -24,6 +24,7 @@ from typing import Any
 from goldnode.errors import HostError
 from goldnode.fleet import namespace_init
 from goldnode.run import CommandError, Completed, clean_env, detach
+from goldnode.vm.monitor import connected
 
 #: The socket of the first process: the only way in and out of its namespaces.
 NAMESPACES = ("unshare", "--user", "--map-root-user", "--net", "--pid", "--fork", "--kill-child=KILL")
@@ -138,18 +139,6 @@ class Namespace:
     def _call(self) -> Iterator[socket.socket]:
         with connected(self.folder / namespace_init.SOCKET) as caller:
             yield caller
-
-
-@contextlib.contextmanager
-def connected(path: Path) -> Iterator[socket.socket]:
-    """Connect to a unix socket, however long its path is (the kernel takes 107 bytes)."""
-    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
-    try:
-        with socket.socket(socket.AF_UNIX) as caller:
-            caller.connect(f"/proc/self/fd/{folder}/{path.name}")
-            yield caller
-    finally:
-        os.close(folder)
 
 
 def _peer(caller: socket.socket) -> int:

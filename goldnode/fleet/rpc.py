@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from goldnode.errors import HostError
-from goldnode.fleet.namespace import connected
+from goldnode.vm.monitor import connected
 
 #: CometBFT's flag of a signature that is for the block.
 FOR_THE_BLOCK = 2

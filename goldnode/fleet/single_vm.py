@@ -13,10 +13,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from goldnode.errors import HostError
-from goldnode.fleet import monitor
 from goldnode.fleet.namespace import Namespace
 from goldnode.paths import REPOSITORY
-from goldnode.vm import machine
+from goldnode.vm import machine, monitor
 from goldnode.vm.accel import Acceleration
 from goldnode.vm.machine import Nic, QemuSpec
 

@@ -85,11 +85,16 @@ class Disk:
                 yield start, end
 
 
-def own_ranges(overlay: Path) -> tuple[tuple[int, int], ...]:
-    """Start and end of what an overlay itself holds, without its backing disk: everything written since it was made."""
+def own_ranges(overlay: Path, layers: int = 1) -> tuple[tuple[int, int], ...]:
+    """Start and end of what an overlay itself holds, without its backing disk: everything written since it was made.
+
+    Args:
+        overlay: The disk that is written to.
+        layers: How many overlays lie over the disk whose own content is left out.
+    """
     told = json.loads(run(["qemu-img", "map", "--output=json", overlay]).stdout)
     return tuple(
-        (part["start"], part["start"] + part["length"]) for part in told if part["depth"] == 0 and part["data"]
+        (part["start"], part["start"] + part["length"]) for part in told if part["depth"] < layers and part["data"]
     )
 
 

@@ -4,6 +4,13 @@
 set -eu
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 SOURCE_DATE_EPOCH=1767225600
 
+# Only the golden bake has the payload on a drive.  Its machine may go on from where an earlier bake found it: the clock,
+# and what was read of the drive, are of then.
+if [ -b "$PAYLOAD" ]; then
+  blockdev --flushbufs "$PAYLOAD"
+  date --utc --set "@$(cat /sys/class/rtc/rtc0/since_epoch)" >/dev/null
+fi
+
 # A base of ours has all packages ("ii" each); a cloud's own Debian image has not.
 packages=$(tar --extract --to-stdout --occurrence --file "$PAYLOAD" usr/lib/goldnode/packages.txt)
 # shellcheck disable=SC2086 # a list of names

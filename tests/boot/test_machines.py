@@ -14,12 +14,11 @@ import pytest
 
 from goldnode.cluster import user_data
 from goldnode.config import network as networks
-from goldnode.fleet import monitor
 from goldnode.fleet.genesis import Validator, plain
 from goldnode.fleet.single_vm import FORWARD, HOST, RENDEZVOUS, Sandbox, SandboxVm
 from goldnode.node.keys.cometbft_keys import Key
 from goldnode.run import run
-from goldnode.vm import accel, machine
+from goldnode.vm import accel, machine, monitor
 from goldnode.vm.machine import Firmware, QemuSpec
 from tests.support.cluster_lab import seed
 from tests.support.node_lab import Cluster

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from goldnode.fleet import monitor
 from goldnode.fleet.fleet import Fleet
+from goldnode.vm import monitor
 
 
 def cut(fleet: Fleet, name: str, *, off: bool) -> None:

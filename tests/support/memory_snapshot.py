@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from goldnode.fleet import monitor
 from goldnode.fleet.fleet import Fleet
+from goldnode.vm import monitor
 
 #: Seconds for a gigabyte of memory to reach a disk, or to come from there.
 TIMEOUT = 300

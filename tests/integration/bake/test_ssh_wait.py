@@ -5,12 +5,13 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from goldnode.bake import ssh_wait
+from goldnode.bake.vm import ssh_wait
 
 READY = "goldnode-bake-ready"
 
@@ -52,6 +53,11 @@ def guest() -> Iterator[Guest]:
     server.close()
 
 
+def says(console: Path) -> Callable[[], bool]:
+    """Whether the guest's console says that it is ready."""
+    return partial(ssh_wait.says, console, READY)
+
+
 def read(call: socket.socket, size: int) -> bytes:
     """Exactly that many bytes, or fewer at the end."""
     data = b""
@@ -69,7 +75,7 @@ def say(call: socket.socket, data: bytes) -> None:
 def test_nobody_knocks_before_the_guest_is_ready(guest: Guest, tmp_path: Path) -> None:
     """A caller is accepted at once, waits, and reaches the guest only after its console has said so."""
     console = tmp_path / "console.log"
-    with ssh_wait.proxy(guest.port, console, READY) as port, socket.create_connection(("127.0.0.1", port), 5) as call:
+    with ssh_wait.proxy(guest.port, says(console)) as port, socket.create_connection(("127.0.0.1", port), 5) as call:
         console.write_text("[    0.000000] Linux version\n")
         time.sleep(0.5)
         before = guest.callers
@@ -86,7 +92,7 @@ def test_a_large_transfer_both_ways(guest: Guest, tmp_path: Path) -> None:
     console = tmp_path / "console.log"
     console.write_text(READY)
     sent = b"payload " * 200_000
-    with ssh_wait.proxy(guest.port, console, READY) as port, socket.create_connection(("127.0.0.1", port), 5) as call:
+    with ssh_wait.proxy(guest.port, says(console)) as port, socket.create_connection(("127.0.0.1", port), 5) as call:
         greeting = read(call, 6)
         sender = threading.Thread(target=say, args=(call, sent))
         sender.start()
@@ -99,7 +105,7 @@ def test_a_large_transfer_both_ways(guest: Guest, tmp_path: Path) -> None:
 
 def test_the_end_of_a_bake_ends_waiting_callers(tmp_path: Path) -> None:
     """When the bake ends before the guest was ready, callers are let go and the port is free."""
-    with ssh_wait.proxy(1, tmp_path / "console.log", READY) as port:
+    with ssh_wait.proxy(1, says(tmp_path / "console.log")) as port:
         call = socket.create_connection(("127.0.0.1", port), 5)
     with call:
         call.settimeout(5)

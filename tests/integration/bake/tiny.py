@@ -14,8 +14,8 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from goldnode.bake import vmbake
 from goldnode.bake.base import Base
+from goldnode.bake.vm import golden_vm
 from goldnode.config import network
 from goldnode.progress import SILENT
 from goldnode.run import run
@@ -50,11 +50,16 @@ def base(folder: Path) -> Base:
 
 def bake(folder: Path) -> None:
     """Bake with it: this goes on until something fails."""
+    bake_from(base(folder / "base"), folder)
+
+
+def bake_from(base: Base, folder: Path) -> None:
+    """Bake with such a base, which is in the same folder."""
     payload = folder / "payload.tar"
     payload.write_bytes(b"\0" * 10240)
     shop = folder / "shop"
     shop.mkdir()
-    vmbake.run_packer(base(folder / "base"), payload, shop, ACCELERATION, SILENT, network=network.load("localnet"))
+    golden_vm.run_packer(base, payload, shop, ACCELERATION, SILENT, network=network.load("localnet"))
 
 
 def descendants(root: int, command: str) -> list[int]:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from goldnode.bake.ssh_wait import free_port
+from goldnode.bake.vm.ssh_wait import free_port
 from goldnode.discovery.alarm import AlarmKind
 from goldnode.discovery.member import Membership
 from goldnode.errors import ExchangeError, InputError, UsageError

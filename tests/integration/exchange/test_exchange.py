@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from goldnode.bake.ssh_wait import free_port
+from goldnode.bake.vm.ssh_wait import free_port
 from goldnode.discovery.alarm import AlarmKind
 from goldnode.discovery.client import Endpoint
 from goldnode.discovery.exchange import BACKOFF_MAX, Exchange, Session, backoff

@@ -11,12 +11,13 @@ import pytest
 from goldnode.cluster import store
 from goldnode.errors import HostError, UsageError
 from goldnode.files import write_atomic
-from goldnode.fleet import monitor, status, up
+from goldnode.fleet import status, up
 from goldnode.fleet.fleet import Fleet
 from goldnode.fleet.plan import CLUSTER, EXTERNAL, NETWORK, RENDEZVOUS, FleetSpec, vms
 from goldnode.fleet.state import FleetState
 from goldnode.node.keys.cometbft_keys import Key
 from goldnode.run import run
+from goldnode.vm import monitor
 from tests.support.cable import cut
 from tests.support.further_sentry import add_sentry
 from tests.support.waiting import until

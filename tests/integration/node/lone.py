@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import tomlkit
 
-from goldnode.bake.ssh_wait import free_port
+from goldnode.bake.vm.ssh_wait import free_port
 from goldnode.errors import HostError
 from goldnode.node.agent.agent import Agent
 from goldnode.node.agent.rpc import LoopbackRpc

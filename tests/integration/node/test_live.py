@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import pytest
 import tomlkit
 
-from goldnode.bake.ssh_wait import free_port
+from goldnode.bake.vm.ssh_wait import free_port
 from goldnode.errors import HostError
 from goldnode.node.agent import metrics, metrics_page
 from goldnode.node.agent.health import NodeState, probe

@@ -10,7 +10,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from goldnode.bake import access
+from goldnode.bake.vm import access
 
 
 def credential(folder: Path, name: str) -> str:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from goldnode.bake import cloud, golden, platform, vmbake
+from goldnode.bake import cloud, golden, platform
 from goldnode.bake.platform import Platform
+from goldnode.bake.vm import stock_vm
 from goldnode.config.network import load
 from goldnode.errors import InputError, UsageError
 
@@ -111,7 +112,7 @@ def test_the_key_depends_on_what_a_platform_uses() -> None:
 
 def test_seed_of_the_stock_bake(tmp_path: Path) -> None:
     """The seed lets one key in as root, and makes no other account."""
-    user_data, meta_data = vmbake.seed(tmp_path, "ssh-ed25519 AAAA goldnode-bake")
+    user_data, meta_data = stock_vm.seed(tmp_path, "ssh-ed25519 AAAA goldnode-bake")
 
     expected = '#cloud-config\n{"disable_root": false, "users": [{"name": "root", "ssh_authorized_keys": ["ssh-ed25519 AAAA goldnode-bake"]}]}\n'  # noqa: E501
     assert expected == user_data.read_text()

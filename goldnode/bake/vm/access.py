@@ -9,6 +9,7 @@ The target leaves out everything a bake has no use for, which also makes the boo
 from __future__ import annotations
 
 import base64
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,13 @@ ADDRESS, GATEWAY = "10.0.2.15/24", "10.0.2.2"
 #: Printed on the console as soon as the server listens: probing the port to find out would cost the guest
 #: an SSH process each time, and its server answers such callers with a penalty (measured: a minute lost).
 READY = "goldnode-bake-ready"
+PRIVATE_KEY = "bake_key"
+#: The files of the credentials, named as systemd names them.
+CREDENTIALS = (
+    "tmpfiles.extra",
+    "systemd.extra-unit.goldnode-bake.target",
+    "systemd.extra-unit.goldnode-bake-ssh.service",
+)
 
 TARGET = """[Unit]
 Description=Bake
@@ -66,7 +74,7 @@ class Access:
 def grant(folder: Path) -> Access:
     """Make the keys and credential files of one bake in ``folder``, which is deleted with the bake."""
     client, host = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
-    private_key = folder / "bake_key"
+    private_key = folder / PRIVATE_KEY
     files.write_atomic(private_key, _private(client), 0o600)
     public = _public(client)
     tmpfiles = (
@@ -74,17 +82,27 @@ def grant(folder: Path) -> Access:
         f"f~ /run/goldnode-bake/host_key 0600 - - - {_base64(_private(host))}\n"
         f"f~ /run/goldnode-bake/authorized_keys 0600 - - - {_base64(public.encode())}\n"
     )
-    credentials = {
-        "tmpfiles.extra": tmpfiles,
-        "systemd.extra-unit.goldnode-bake.target": TARGET,
-        "systemd.extra-unit.goldnode-bake-ssh.service": SERVICE,
-    }
-    written = []
-    for name, text in credentials.items():
-        file = folder / name
-        files.write_atomic(file, f"io.systemd.credential.binary:{name}={_base64(text.encode())}", 0o600)
-        written.append(file)
-    return Access(private_key, public, tuple(written))
+    for name, text in zip(CREDENTIALS, (tmpfiles, TARGET, SERVICE), strict=True):
+        files.write_atomic(folder / name, f"io.systemd.credential.binary:{name}={_base64(text.encode())}", 0o600)
+    return Access(private_key, public, tuple(folder / name for name in CREDENTIALS))
+
+
+def copy(entry: Access, folder: Path) -> None:
+    """Copy an entry's files into another folder, for a machine that outlives its bake."""
+    for file in (entry.private_key, *entry.credentials):
+        shutil.copy(file, folder)
+
+
+def granted(folder: Path) -> Access:
+    """The entry whose files lie in ``folder``.
+
+    Raises:
+        OSError: They do not.
+        ValueError: There is no key in its file.
+    """
+    private_key = folder / PRIVATE_KEY
+    key = serialization.load_ssh_private_key(private_key.read_bytes(), password=None)
+    return Access(private_key, _public(key), tuple(folder / name for name in CREDENTIALS))
 
 
 def _private(key: Ed25519PrivateKey) -> bytes:
@@ -93,7 +111,7 @@ def _private(key: Ed25519PrivateKey) -> bytes:
     )
 
 
-def _public(key: Ed25519PrivateKey) -> str:
+def _public(key: serialization.SSHPrivateKeyTypes) -> str:
     public = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
     return f"{public.decode()} goldnode-bake"
 

@@ -1,13 +1,16 @@
-"""QEMU's monitor: unplug a machine's network cable, press its reset button."""
+"""QEMU's monitor: unplug a machine's network cable, press its reset button, have its memory written to a file."""
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from goldnode.errors import HostError
-from goldnode.fleet.namespace import connected
 
 SOCKET = "monitor.sock"
 #: QEMU's arguments for it, when started in the machine's folder.
@@ -41,3 +44,15 @@ def tell(folder: Path, command: str, *, timeout: float = 10, **arguments: Any) -
             return answer["return"]
     except (OSError, ValueError) as error:
         raise HostError(f"{folder.name} is off: {error}", hint="./invoke fleet status") from error
+
+
+@contextlib.contextmanager
+def connected(path: Path) -> Iterator[socket.socket]:
+    """Connect to a unix socket, however long its path is (the kernel takes 107 bytes)."""
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
+    try:
+        with socket.socket(socket.AF_UNIX) as caller:
+            caller.connect(f"/proc/self/fd/{folder}/{path.name}")
+            yield caller
+    finally:
+        os.close(folder)

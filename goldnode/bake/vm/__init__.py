@@ -1,0 +1,1 @@
+"""The machines of a bake under QEMU, and how Packer gets into them."""
