@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from goldnode.protocol import limits
@@ -87,14 +86,14 @@ class Calls:
     async def list(self, request: Request, receive: Receive, room: str) -> Reply:
         """List a room, or wait for news of it."""
         _, now = await self._signed(request, receive, room)
-        query, reader = parse_list_query(request.query), bucket(request.address)
+        query, reader, left = parse_list_query(request.query), bucket(request.address), request.left
         del request  # thousands may wait here, and it is no longer needed
         watch = Watch(room, query.revision(self._rooms.store.generation), query.policy)
         if self._outgoing.may_refuse(reader):
             self._outgoing.check(await self._rooms.store.size(room, watch.after), reader)
         answer = await self._rooms.changes(watch, now)
         if answer is None and watch.after is not None:
-            rev = await self._rooms.store.wait(watch.places, watch.after, query.wait, partial(_left, receive))
+            rev = await self._rooms.store.wait(watch.places, watch.after, query.wait, left)
             if rev is None:
                 raise ClientGoneError
             if rev > watch.after:
@@ -148,11 +147,6 @@ class Calls:
         if wait:
             raise RefusalError("this address sends too many requests to the room", Code.ROOM_RATE, retry=wait)
         return body, now
-
-
-async def _left(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 def _hash(text: str, what: str) -> str:

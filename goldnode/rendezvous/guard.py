@@ -20,6 +20,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from goldnode.protocol.wire import refuse
 from goldnode.rendezvous.connections import Connections
 from goldnode.rendezvous.problem import problem
+from goldnode.rendezvous.request import LEFT
 
 #: Seconds from the connection, or from the last answer, to the end of the next request's headers.
 IDLE_SECONDS = 20
@@ -30,7 +31,7 @@ HEAD_BYTES = 64 * 1024
 #: Requests sent ahead of an answer.
 AHEAD = 16
 #: What our application reads of a request; thousands that wait keep no more.
-READ = ("method", "raw_path", "query_string", "headers", "client")
+READ = ("method", "raw_path", "query_string", "headers", "client", LEFT)
 #: The start of a final answer, and of an interim one, which another head follows.
 _HEAD, _INTERIM = b"HTTP/1.1 ", b"HTTP/1.1 1"
 
@@ -42,7 +43,7 @@ class LightEvent:
 
     def __init__(self, *, is_set: bool) -> None:
         self._is_set = is_set
-        self._waiter: asyncio.Future[None] | None = None
+        self._waiter: asyncio.Future[int | None] | None = None
 
     def is_set(self) -> bool:
         """Whether nobody needs to wait."""
@@ -57,6 +58,12 @@ class LightEvent:
     def clear(self) -> None:
         """Make the next one wait."""
         self._is_set = False
+
+    def end(self, future: asyncio.Future[int | None]) -> None:
+        """Have a future end with None as soon as it is set, unless that has ended before."""
+        self._waiter = future
+        if self._is_set:
+            self.set()
 
     async def wait(self) -> bool:
         """Wait until it is set."""
@@ -116,7 +123,9 @@ class GuardedProtocol(HttpToolsProtocol):
     #: The server's open connections: `among` gives each server a class with its own.
     all_open: ClassVar[Connections] = Connections()
 
+    #: Set again only when it ends: a timer for each answer would be a tenth of what an answer costs.
     _idle: asyncio.TimerHandle | None = None
+    _idle_since = 0.0
     _stall: asyncio.TimerHandle | None = None
     _peer = ""
     #: Bytes of the request that arrives, less those of its body.
@@ -136,7 +145,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self.pipeline = ShortQueue()  # type: ignore[assignment]
         self._peer = self.client[0] if self.client else ""
         if self.all_open.enter(self._peer, self):
-            self._idle = self.loop.call_later(IDLE_SECONDS, self._abort_if_idle)
+            self._start_clock()
         else:
             transport.abort()
 
@@ -159,8 +168,9 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.parser.should_upgrade() or len(self.pipeline) >= AHEAD:
             raise ValueError
         super().on_headers_complete()
-        self.cycle.message_event = LightEvent(is_set=False)  # type: ignore[assignment]
-        scope: dict[str, Any] = self.scope  # type: ignore[assignment]
+        # uvicorn sets it when the client is gone: once the request is read, that is all it is set for.
+        event = self.cycle.message_event = LightEvent(is_set=False)  # type: ignore[assignment]
+        scope: dict[str, Any] = {**self.scope, LEFT: event.end}
         self.cycle.scope = {name: scope[name] for name in READ}  # type: ignore[assignment]
         # What follows a body goes nowhere: it would be added to what a proxy said before it.
         self.scope, self.headers, self.url = None, [], b""  # type: ignore[assignment]
@@ -189,9 +199,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Start the clock for the next request, or for sending the rest of this answer."""
-        if self._idle is not None:
-            self._idle.cancel()
-        self._idle = self.loop.call_later(IDLE_SECONDS, self._abort_if_idle)
+        self._start_clock()
         self.transport.write(b"")
         if self.cycle.response_complete and self.cycle.more_body:  # nobody waits for what is left of its body
             self.transport.close()
@@ -221,6 +229,17 @@ class GuardedProtocol(HttpToolsProtocol):
         self.transport.write(reply.body)
         self.transport.close()
 
+    def _start_clock(self) -> None:
+        self._idle_since = self.loop.time()
+        if self._idle is None:
+            self._idle = self.loop.call_later(IDLE_SECONDS, self._abort_if_idle)
+
     def _abort_if_idle(self) -> None:
-        if self.cycle is None or self.cycle.response_complete:  # type: ignore[redundant-expr] # None at first
+        self._idle = None
+        if self.cycle is not None and not self.cycle.response_complete:  # type: ignore[redundant-expr] # None at first
+            return
+        left = self._idle_since + IDLE_SECONDS - self.loop.time()
+        if left <= 0:
             self.transport.abort()
+        else:
+            self._idle = self.loop.call_later(left, self._abort_if_idle)

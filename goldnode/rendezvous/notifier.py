@@ -14,16 +14,16 @@ class Notifier:
     """The watchers of all rooms; belongs to one event loop."""
 
     def __init__(self) -> None:
-        self._rooms: dict[str, set[asyncio.Future[int]]] = {}
+        self._rooms: dict[str, set[asyncio.Future[int | None]]] = {}
         self.closed = False
 
     def __len__(self) -> int:
         """The number of watchers; one that waits for two rooms counts twice."""
         return sum(map(len, self._rooms.values()))
 
-    def join(self, rooms: Sequence[str]) -> asyncio.Future[int]:
+    def join(self, rooms: Sequence[str]) -> asyncio.Future[int | None]:
         """A future for the revision of the next news in any of the rooms; already done if the notifier is closed."""
-        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
         if self.closed:
             future.set_result(0)
             return future
@@ -31,7 +31,7 @@ class Notifier:
             self._rooms.setdefault(room, set()).add(future)
         return future
 
-    def leave(self, rooms: Sequence[str], future: asyncio.Future[int]) -> None:
+    def leave(self, rooms: Sequence[str], future: asyncio.Future[int | None]) -> None:
         """Forget a watcher, notified or not."""
         for room in rooms:
             waiting = self._rooms.get(room)

@@ -13,6 +13,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 #: Bytes handed to the connection at once; the next piece waits until most of them are sent.
 PIECE = 32 * 1024
+_SERVER = SERVER.encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +55,11 @@ def text_reply(status: int, text: str) -> Reply:
 
 async def deliver(reply: Reply, send: Send, server: str) -> None:
     """Send an answer over ASGI, with the server's name for the client's next signature."""
-    headers = [*reply.all_headers(), (SERVER.encode(), server.encode())]
+    headers = [*reply.all_headers(), (_SERVER, server.encode())]
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    if len(reply.body) <= PIECE:
+        await send({"type": "http.response.body", "body": reply.body})
+        return
     view = memoryview(reply.body)
     for start in range(0, len(view), PIECE):
         more = start + PIECE < len(view)

@@ -15,9 +15,12 @@ from goldnode.protocol.request import IF_MATCH, IF_NONE_MATCH, PROOF, ROOM_KEY, 
 from goldnode.protocol.wire import HASH_TEXT, refuse
 from goldnode.rendezvous.address import Network, client_address
 from goldnode.rendezvous.problem import RefusalError
+from goldnode.rendezvous.storage.store import Left
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
+#: In a request's scope: what ends a future with None as soon as the client is gone.
+LEFT = "goldnode.left"
 #: Seconds a body may take to arrive.
 BODY_SECONDS = 10.0
 #: Bytes of an oversized body that are read and discarded, so that its sender gets to read the refusal.
@@ -43,6 +46,7 @@ class Request:
         query: As sent; empty for none.
         headers: Those that the protocol uses, by lower-case name; none appears twice.
         address: The client's.
+        left: Ends a future with None as soon as the client is gone, unless it has ended before; once the body is read.
     """
 
     method: str
@@ -50,6 +54,7 @@ class Request:
     query: str
     headers: Mapping[str, str]
     address: str
+    left: Left
 
     @property
     def target(self) -> str:
@@ -81,7 +86,7 @@ def read_head(scope: Mapping[str, Any], address: str) -> Request:
         if name in headers or len(raw_value) > limits.HEADER_BYTES:
             raise refuse(f"the header {name} appears twice or is too long")
         headers[name] = raw_value.decode("latin-1")
-    return Request(scope["method"], path, query, headers, address)
+    return Request(scope["method"], path, query, headers, address, scope[LEFT])
 
 
 async def read_body(receive: Receive, limit: int) -> bytes:

@@ -7,7 +7,8 @@ knows nothing about signatures or HTTP; time comes in as an argument.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -92,7 +93,7 @@ class StoreStats:
     slots: int
 
 
-Left = Callable[[], Awaitable[None]]
+Left = Callable[[asyncio.Future[int | None]], None]
 
 
 class Store(Protocol):
@@ -145,7 +146,7 @@ class Store(Protocol):
             rooms: Room ids.
             after: The revision the reader knows already.
             seconds: The longest wait.
-            left: Returns when the reader is gone; cancelled otherwise.
+            left: Ends a future with None as soon as the reader is gone.
 
         Returns:
             A revision such that whoever lists from ``after`` now sees at least all news up to it; None when the

@@ -29,7 +29,9 @@ from goldnode.protocol.request import sign_request
 from goldnode.protocol.wire import hash_of, key_from_seed, public_of, write_body
 from goldnode.rendezvous.app import App
 from goldnode.rendezvous.config import Config
+from goldnode.rendezvous.guard import LightEvent
 from goldnode.rendezvous.notifier import Notifier
+from goldnode.rendezvous.request import LEFT
 from goldnode.rendezvous.server import Options, serve
 from goldnode.rendezvous.storage.sqlite import MAX_BYTES, SqliteStore
 from goldnode.run import spawn
@@ -181,7 +183,7 @@ class Harness:
         path, _, query = call.target.partition("?")
         headers = [(name.encode(), value.encode("latin-1")) for name, value in call.headers.items()]
         scope = {"type": "http", "method": call.method, "raw_path": path.encode(), "query_string": query.encode(),
-                 "headers": headers, "client": (peer, 1)}  # fmt: skip
+                 "headers": headers, "client": (peer, 1), LEFT: LightEvent(is_set=False).end}  # fmt: skip
         await self.app(scope, messages.get, send)
         head = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
         return Answer(sent[0]["status"], head, b"".join(message["body"] for message in sent[1:]))

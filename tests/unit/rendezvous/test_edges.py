@@ -15,10 +15,11 @@ from goldnode.protocol.codes import STATUS, Code
 from goldnode.protocol.wire import refuse
 from goldnode.rendezvous.address import bucket, client_address, parse_proxies
 from goldnode.rendezvous.config import Config
+from goldnode.rendezvous.guard import LightEvent
 from goldnode.rendezvous.limiter import Limiter, Rate
 from goldnode.rendezvous.metrics import Metrics
 from goldnode.rendezvous.problem import SENTENCES, RefusalError, problem
-from goldnode.rendezvous.request import ListQuery, parse_list_query, read_head
+from goldnode.rendezvous.request import LEFT, ListQuery, parse_list_query, read_head
 
 PROXIES = parse_proxies(["10.0.0.0/8", "2001:db8:1::/48"])
 
@@ -140,6 +141,7 @@ def test_head_keeps_what_was_signed() -> None:
         "raw_path": b"/v1/%41",
         "query_string": b"after=%2e",
         "headers": [(b"x", b"1"), (b"x", b"2")],
+        LEFT: LightEvent(is_set=False).end,
     }
 
     assert "/v1/%41?after=%2e" == read_head(scope, "192.0.2.1").target
