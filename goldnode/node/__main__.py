@@ -59,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
         found.set_defaults(run=run)
         return found
 
-    verb(
+    configuring = verb(
         "configure",
         "boot.configure",
         "configure this machine from node.yaml (at every boot; a second run changes nothing)",
@@ -70,7 +70,11 @@ def _parser() -> argparse.ArgumentParser:
     rebind.add_argument("--yes", action="store_true", help="do not ask for confirmation")
     fetching = verb("fetch", "fetch.fetch", "download and verify deferred artifacts and upcoming versions")
     fetching.add_argument("--network", type=Path, metavar="FILE", help="apply the upgrades: of this network file")
-    verb("agent", "loop.agent", "run the agent, which keeps the nodes as their roles say (goldnode-agent.service)")
+    keeping = verb(
+        "agent", "loop.agent", "run the agent, which keeps the nodes as their roles say (goldnode-agent.service)"
+    )
+    for starting in (configuring, keeping):
+        starting.add_argument("--after", type=Path, metavar="FILE", help="wait until this file is there")
     verb("run", "preflight.run", "become a node's daemon (goldnode-node@.service)").add_argument("name")
     verb("status", "nodes.status", "show the state of every node").add_argument("--json", action="store_true")
     shown = _named(verb("logs", "nodes.logs", "show a node's log"))

@@ -7,6 +7,7 @@ node, is reported, and leaves its siblings alone.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -77,12 +78,42 @@ def configure(
     """
     with phases.phase("identities and keys"):
         addresses = system.addresses()
-        found = prepare(layout, config, image, random, addresses, lambda unit: system.units(unit)[unit].active)
+        found = prepare(layout, config, image, random, addresses, _running(system))
     changes = put(layout, found, system, phases)
     scrub.scrub_node_yaml(layout)
     if not found.failures and not node_yaml.is_remembered(layout):
         node_yaml.remember(layout)
     return found, changes
+
+
+def hand_over(layout: Layout, found: ConfiguredMachine) -> None:
+    """Let the agent go on: the machine is as planned."""
+    write_atomic(layout.configured, _digest(layout, found), 0o600)
+
+
+def take_over(layout: Layout, config: NodeConfig, image: ImageFacts, system: System) -> ConfiguredMachine:
+    """The machine as `hand_over` left it; whatever else it is, it is configured again.
+
+    The same plan is not applied twice at a boot, which would take as long as it did the first time.  An agent that
+    starts again applies it: somebody may have flushed the rules since.  And on an image that fetches its daemon, the
+    daemon's default configuration, and with it the node's, has only just arrived.
+    """
+    try:
+        left = layout.configured.read_text()
+        write_atomic(layout.configured, "", 0o600)
+    except FileNotFoundError:
+        left = ""
+    found = prepare(layout, config, image, os.urandom, system.addresses(), _running(system))
+    return found if left and left == _digest(layout, found) else configure(layout, config, image, system)[0]
+
+
+def _digest(layout: Layout, found: ConfiguredMachine) -> str:
+    wanted = plan(found.config, found.image, list(found.facts.values()), layout, found.blocks)
+    return hashlib.sha256(repr(wanted).encode()).hexdigest()
+
+
+def _running(system: System) -> Callable[[str], bool]:
+    return lambda unit: system.units(unit)[unit].active
 
 
 def put(layout: Layout, found: ConfiguredMachine, system: System, phases: Phases = SILENT) -> apply.Changes:

@@ -244,6 +244,11 @@ class Layout:
         return self.at("/var/lib/goldnode/applied.yaml")
 
     @property
+    def configured(self) -> Path:
+        """What goldnode-configure leaves when it is done: its plan's digest; empty once the agent has taken over."""
+        return self.at("/run/goldnode/configured")
+
+    @property
     def blocks(self) -> Path:
         """Each node's block of ports."""
         return self.at("/var/lib/goldnode/blocks.json")

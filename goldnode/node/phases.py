@@ -1,4 +1,4 @@
-"""Logs how long each phase of a boot takes, one line each: the journal shows where the seconds went."""
+"""A boot's phases: what waits for what, and how long each takes, one line each in the journal."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +33,12 @@ class Phases:
 
 #: For a caller that configures again, such as the agent, and reports nothing.
 SILENT = Phases(tell=lambda _: None)
+
+#: Seconds between two looks for a file.
+LOOK = 0.05
+
+
+def wait_for(file: Path | None) -> None:
+    """Wait until a file is there: a unit that has loaded its program early waits so for its turn."""
+    while file and not file.exists():
+        time.sleep(LOOK)

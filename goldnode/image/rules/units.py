@@ -18,7 +18,8 @@ FACTS, NETWORK = "/usr/lib/goldnode/image.json", "/usr/lib/goldnode/network.json
 JVM = ("/usr/bin/java", "/usr/lib/goldnode/jvm/goldnode-jvm.jar", "/usr/lib/goldnode/jars/*.jar")
 INSTALLED = (
     "/usr/bin/goldnode", "/usr/lib/goldnode/node.pyz", FACTS, NETWORK,
-    f"{UNITS}/{CONFIGURE}", f"{UNITS}/goldnode-agent.service", f"{UNITS}/goldnode-node@.service",
+    f"{UNITS}/{CONFIGURE}", f"{UNITS}/goldnode-user-data.service",
+    f"{UNITS}/goldnode-agent.service", f"{UNITS}/goldnode-node@.service",
     f"{UNITS}/goldnode-rendezvous.service", f"{UNITS}/goldnode-jvm.service",
     *(f"/usr/lib/goldnode/roles/{role}/role.yaml" for role in ROLES),
 )  # fmt: skip

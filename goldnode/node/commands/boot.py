@@ -16,12 +16,12 @@ from goldnode.node.configure import ConfiguredMachine
 from goldnode.node.keys import keys
 from goldnode.node.layout import Layout, NodeLayout
 from goldnode.node.phases import SILENT as SILENT_PHASES
-from goldnode.node.phases import Phases
+from goldnode.node.phases import Phases, wait_for
 from goldnode.node.plan import blocks, fit
 from goldnode.node.plan.inputs import interface, read_image
 from goldnode.node.plan.mesh import TABLE
 from goldnode.node.plan.node_plan import check_overrides
-from goldnode.node.plan.plan import AGENT
+from goldnode.node.plan.plan import AGENT, has_agent
 from goldnode.node.system import disks, machine, volume
 from goldnode.node.system.apply import Changes
 from goldnode.node.system.live import LiveSystem
@@ -47,8 +47,18 @@ goldnode: is it the same machine all the same (a migration, a new seed CD), and 
 goldnode: then: goldnode rebind"""
 
 
-def configure(layout: Layout, _: Namespace) -> int:
-    """Bring the machine to what node.yaml says; without a node.yaml, say how to give it a role."""
+def configure(layout: Layout, arguments: Namespace) -> int:
+    """Bring the machine to what node.yaml says; without a node.yaml, say how to give it a role.
+
+    All that this needs is loaded by now: at a boot that takes as long as the work, and is done while cloud-init asks
+    for user-data.
+    """
+    wait_for(arguments.after)
+    return configure_now(layout)
+
+
+def configure_now(layout: Layout) -> int:
+    """`configure`, without waiting for anything."""
     for line in user_data.recover(layout):
         print(f"goldnode: {line}")
     if not layout.node_yaml.exists():
@@ -62,14 +72,17 @@ def configure(layout: Layout, _: Namespace) -> int:
         image = read_image(layout)
         config = node_yaml.in_force(layout, image)
     _have_volume(layout, config, system, phases)
+    if has_agent(config, image):
+        system.start(AGENT)  # it is loaded while this goes on, and waits
     found, changes = story.configure(layout, config, image, system, phases=phases)
+    story.hand_over(layout, found)
     _tell(layout, found, changes)
     return next((error.exit_code for error in found.failures.values()), 0)
 
 
 def configure_again(layout: Layout) -> int:
     """Configure after a person has repaired a refused node, and let the agent look after it again."""
-    result = configure(layout, Namespace())
+    result = configure_now(layout)
     restart_agent(for_root(layout.root))
     return result
 

@@ -29,4 +29,4 @@ def rebind(layout: Layout, arguments: Namespace) -> int:
         raise UsageError("nothing was changed: nobody confirmed that this is the only machine with this disk",
                          hint="goldnode rebind --yes, when the other one is off for good or never was")  # fmt: skip
     print(f"goldnode: {machine.accept(layout)} is this machine's instance ID from now on")
-    return boot.configure(layout, Namespace())
+    return boot.configure_now(layout)

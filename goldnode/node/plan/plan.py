@@ -252,9 +252,14 @@ def _units(config: NodeConfig, image: ImageFacts) -> Iterator[str]:
         yield log_shipping.UNIT
     roles = [image.roles[entry.role] for entry in config.nodes]
     yield from sorted({role.unit for role in roles if role.kind is RoleKind.HOSTED})
-    # Even if every node is refused there is an agent, which says why.
-    if any(role.kind in (RoleKind.NODE, RoleKind.HOSTED) for role in roles):
+    if has_agent(config, image):
         yield AGENT
+
+
+def has_agent(config: NodeConfig, image: ImageFacts) -> bool:
+    """Whether there is anything to look after; even if every node is refused there is an agent, which says why."""
+    roles = (image.roles[entry.role] for entry in config.nodes)
+    return any(role.kind in (RoleKind.NODE, RoleKind.HOSTED) for role in roles)
 
 
 def _hosted_openings(config: NodeConfig, image: ImageFacts, blocks: Mapping[str, int]) -> Iterator[firewall.Opening]:

@@ -14,6 +14,8 @@ from goldnode.run import CommandError, run
 OPTIONS = "noatime,nodev,nosuid,noexec"
 #: Seconds a device may take to appear; for a later one, goldnode-configure.service restarts.
 APPEARS = 20.0
+#: Sectors of 512 bytes that growpart leaves: 1 MiB, and a GPT's copy.
+SPARE = 2048 + 33
 #: blkid's exit code if it finds more than one kind of content.
 AMBIVALENT = 8
 #: blkid's names for content that is not a file system, and how to inspect it.
@@ -158,11 +160,21 @@ def _fill(device: str) -> None:
 
 def _grow_partition(device: str) -> bool:
     """Let a partition fill the disk that was grown under it; whether it did."""
-    sysfs = Path("/sys/class/block", Path(device).resolve().name)
-    if not (sysfs / "partition").exists():
+    sysfs = Path("/sys/class/block", Path(device).resolve().name).resolve()
+    if not (sysfs / "partition").exists() or _fills(sysfs):
         return False
-    disk, number = f"/dev/{sysfs.resolve().parent.name}", (sysfs / "partition").read_text().strip()
+    disk, number = f"/dev/{sysfs.parent.name}", (sysfs / "partition").read_text().strip()
     return run(["growpart", disk, number], timeout=120, check=False).returncode == 0
+
+
+def _fills(partition: Path) -> bool:
+    """Whether a partition, a folder of sysfs, ends with its disk: growpart would find so too, in seconds.
+
+    It leaves less than 1 MiB, and the copy of the partition table at the end.
+    """
+    start, size, whole = (int(file.read_text()) for file in (partition / "start", partition / "size",
+                                                             partition.parent / "size"))  # fmt: skip
+    return whole - (start + size) < SPARE
 
 
 def _repair(found: Found) -> str:

@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from goldnode.errors import InputError, SafetyError
+from goldnode.node import configure, node_yaml
+from goldnode.node.configure import ConfiguredMachine
 from goldnode.node.keys import archive, keys
 from goldnode.node.keys.cometbft_keys import Key
 from goldnode.node.keys.signing_state import SigningState, to_document
+from goldnode.node.plan.inputs import read_image
 from goldnode.protocol.key_backup import KeyBackup
 from tests.support.node_lab import Cluster, Tree
 
@@ -38,6 +41,51 @@ def test_a_second_run_changes_no_byte_and_starts_nothing(tree: Tree) -> None:
     assert (before, False) == (tree.files(), bool(changes))
     assert ["firewall goldnode.nft", "mesh gnmesh0"] == tree.system.done
     assert "start goldnode-agent.service" in started
+
+
+def take_over(tree: Tree) -> ConfiguredMachine:
+    """What the agent does first."""
+    image = read_image(tree.layout)
+    return configure.take_over(tree.layout, node_yaml.in_force(tree.layout, image), image, tree.system)
+
+
+def test_the_agent_takes_over_what_was_configured(tree: Tree) -> None:
+    """It does not apply once more what was applied a moment ago; when it starts again, it does."""
+    tree.node_yaml("validator", Cluster().invite("validator"), "val-1")
+    machine, _ = tree.configure()
+    configure.hand_over(tree.layout, machine)
+    tree.system.done.clear()
+
+    taken, at_once = take_over(tree), list(tree.system.done)
+    take_over(tree)
+
+    assert [] == at_once
+    assert {name: facts.node_id for name, facts in machine.facts.items()} == {"val-1": taken.facts["val-1"].node_id}
+    assert ["firewall goldnode.nft", "mesh gnmesh0"] == tree.system.done
+
+
+@pytest.mark.parametrize("left", ["", "0" * 64])
+def test_whatever_else_the_agent_finds_is_configured(tree: Tree, left: str) -> None:
+    """A machine that is not as planned, such as one whose daemon was fetched meanwhile, is brought to the plan."""
+    tree.node_yaml("validator", Cluster().invite("validator"), "val-1")
+    machine, _ = tree.configure()
+    configure.hand_over(tree.layout, machine)
+    tree.layout.configured.write_text(left)
+    config = tree.layout.node("val-1").home / "config" / "config.toml"
+    before = config.read_text()
+    config.write_text("")
+
+    take_over(tree)
+
+    assert before == config.read_text()
+
+
+def test_a_machine_that_was_never_configured_is_configured(tree: Tree) -> None:
+    """An agent that a person starts alone configures first."""
+    tree.node_yaml("validator", Cluster().invite("validator"), "val-1")
+
+    assert "val-1" in take_over(tree).facts
+    assert "start goldnode-agent.service" in tree.system.done
 
 
 def test_a_validator_hides(tree: Tree) -> None:

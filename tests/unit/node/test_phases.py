@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import threading
 from itertools import count
 from pathlib import Path
 
 import pytest
 
-from goldnode.node.phases import Phases
+from goldnode.node.phases import Phases, wait_for
 from tests.support.node_lab import Cluster, Person, Tree
 
 
@@ -31,3 +32,16 @@ def test_a_phase_that_fails_is_told() -> None:
         raise ValueError("no")
 
     assert ["goldnode: phase plan: 3.00 s"] == said
+
+
+def test_a_program_that_was_loaded_early_waits_for_its_turn(tmp_path: Path) -> None:
+    """It goes on once the file is there, and at once where it is not to wait."""
+    waiting = threading.Thread(target=wait_for, args=(tmp_path / "turn",), daemon=True)
+    waiting.start()
+    waiting.join(0.2)
+    waited = waiting.is_alive()
+    (tmp_path / "turn").touch()
+    waiting.join(5)
+    wait_for(None)
+
+    assert (True, False) == (waited, waiting.is_alive())
