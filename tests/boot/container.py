@@ -78,12 +78,12 @@ class Container:
         return sorted(f"{words[0]} {words[4]}" for words in lines if not words[4].startswith(local))
 
     def units(self) -> list[str]:
-        """Units that run or were to run, but for the one that configures."""
+        """Units that run or were to run, but for the one that configures and the one that it waits for."""
         listed = self.ask("systemctl", "list-units", "--all", "--no-legend", "--plain", "goldnode-*")
         return sorted(
             line.split()[0]
             for line in listed.splitlines()
-            if line.split()[2] != "inactive" and not line.startswith("goldnode-configure.")
+            if line.split()[2] != "inactive" and not line.startswith(("goldnode-configure.", "goldnode-user-data."))
         )
 
 
