@@ -91,7 +91,7 @@ class BakeReport:
 
 
 def measure(turns: int, progress: Progress, *, stock: bool, cold: bool) -> BakeReport:
-    """Bake localnet with warm base and daemon, and boot the base the ordinary way, in turn.
+    """Bake localnet with warm base, daemon and machine, and boot the base the ordinary way, in turn.
 
     Args:
         turns: How often.

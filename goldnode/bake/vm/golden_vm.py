@@ -25,15 +25,18 @@ def run_packer(
     Raises:
         BakeError: It failed; the logs are kept under ``out/failed/``.
     """
+    if (size := payload.stat().st_size) > booted.DRIVE:
+        raise BakeError(f"{network.name} has {size >> 20} MiB of files; an image has room for {booted.DRIVE >> 20}",
+                        hint=f"take files out of networks/{network.name}.yaml")  # fmt: skip
     os.truncate(payload, booted.DRIVE)
     if kept := booted.find(base, acceleration):
         machine = GoldenVm(base, payload, build_dir, acceleration, kept.entry, kept)
         try:
             return machine.run(network, progress)
         except BakeError:
+            booted.discard(kept.folder)  # it may have been the state that was wrong: the next bake boots
             if machine.answered:
                 raise
-            booted.discard(kept.folder)  # whatever is wrong with it
     return GoldenVm(base, payload, build_dir, acceleration, access.grant(build_dir)).run(network, progress)
 
 

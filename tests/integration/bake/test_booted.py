@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -15,8 +17,10 @@ from typing import Any
 import pytest
 
 from goldnode.bake.base import Base
-from goldnode.bake.vm import access, booted
+from goldnode.bake.vm import access, booted, golden_vm
+from goldnode.config import network
 from goldnode.errors import BakeError, HostError
+from goldnode.progress import SILENT
 from goldnode.run import run, spawn, stop_group
 from goldnode.vm import machine, monitor
 from goldnode.vm.accel import Accelerator
@@ -121,26 +125,83 @@ def test_a_machine_that_cannot_be_kept_runs_on(base: Base, tmp_path: Path) -> No
     assert [] == [it.name for it in base.folder.iterdir() if it.is_dir()]
 
 
-def test_a_bake_whose_state_does_not_start_boots(base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """QEMU refuses the state (its digests are right, its content is not): it is removed, and the bake boots."""
-    monkeypatch.setenv("GOLDNODE_OUT", str(tmp_path / "out"))
-    state = kept(base, tmp_path / "first")
-    (state.folder / booted.MEMORY).write_bytes(b"no state of QEMU's")
-    (state.folder / booted.DIGESTS).write_text(json.dumps(booted._digests(state.folder)))
+@contextmanager
+def baking(base: Base, folder: Path) -> Iterator[set[int]]:
+    """A bake from this base that never comes to its end; the block's end kills each QEMU it starts: their numbers."""
+    folder.mkdir()
+    killed: set[int] = set()
 
     def bake() -> None:
-        with pytest.raises(BakeError):
-            tiny.bake_from(base, tmp_path)
+        with contextlib.suppress(BakeError):
+            tiny.bake_from(base, folder)
 
     thread = threading.Thread(target=bake, daemon=True)
     thread.start()
-    boots = until(lambda: any("-incoming" not in line for line in commands()), 60)
-    for pid in tiny.descendants(os.getpid(), QEMU):
-        os.kill(pid, 9)
-    thread.join(60)
+    try:
+        yield killed
+    finally:
+        while thread.is_alive():
+            for pid in tiny.descendants(os.getpid(), QEMU):
+                os.kill(pid, signal.SIGKILL)
+                killed.add(pid)
+            thread.join(0.2)
+
+
+@pytest.fixture
+def state(base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of what a bake kept of its machine when its console said that it is ready."""
+    monkeypatch.setenv("GOLDNODE_OUT", str(tmp_path / "out"))
+    with baking(base, tmp_path / "first"):
+        console = tmp_path / "first" / "shop" / "console.log"
+        assert until(console.exists, 60)
+        with console.open("a") as stream:
+            stream.write(access.READY)
+        assert until(lambda: booted.find(base, tiny.ACCELERATION), 60)
+    found = booted.find(base, tiny.ACCELERATION)
+    assert found
+    return found.folder
+
+
+def test_a_bake_whose_state_does_not_start_boots(base: Base, tmp_path: Path, state: Path) -> None:
+    """QEMU refuses the state (its digests are right, its content is not): it is removed, and the bake boots."""
+    (state / booted.MEMORY).write_bytes(b"no state of QEMU's")
+    (state / booted.DIGESTS).write_text(json.dumps(booted._digests(state)))
+    with baking(base, tmp_path / "second"):
+        boots = until(lambda: any("-incoming" not in line for line in commands()), 60)
 
     assert boots
-    assert not state.folder.exists()
+    assert not state.exists()
+
+
+def test_a_bake_that_fails_later_does_not_trust_the_state(base: Base, tmp_path: Path, state: Path) -> None:
+    """The machine goes on, and the bake fails: nobody knows why, so the state is removed; this bake is not repeated."""
+    with baking(base, tmp_path / "second") as killed:
+        went_on = until(lambda: any(goes_on(line) for line in commands()), 60)
+
+    assert went_on
+    assert len(killed) == 1
+    assert not state.exists()
+
+
+def test_a_payload_that_is_larger_than_its_drive(base: Base, tmp_path: Path) -> None:
+    """It is not cut off, but refused, before anything is started."""
+    payload = tmp_path / "payload.tar"
+    payload.touch()
+    os.truncate(payload, booted.DRIVE + 1)
+
+    with pytest.raises(BakeError, match=r"localnet has 2048 MiB of files"):
+        golden_vm.run_packer(base, payload, tmp_path, tiny.ACCELERATION, SILENT, network=network.load("localnet"))
+
+
+def goes_on(command: str) -> bool:
+    """Whether the machine with this command line was started from a state, and runs."""
+    if "-incoming" not in command:
+        return False
+    (path,) = [word.removeprefix("unix:").partition(",")[0] for word in command.split() if word.startswith("unix:")]
+    try:
+        return bool(monitor.tell(Path(path).parent, "query-status")["status"] == "running")
+    except HostError:
+        return False
 
 
 def commands() -> list[str]:
