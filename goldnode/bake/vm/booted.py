@@ -8,7 +8,7 @@ that disk and starts QEMU from the file, with the keys of then.
 What differs between then and now is told to the machine: ``provision.sh`` sets the clock and forgets
 what was read of the payload's drive, and the kernel makes new randomness (``vmgenid`` in qemu.pkr.hcl).
 The state holds for the QEMU, Packer and processor it was made by, and QEMU's file has no checksum, so
-its files are compared with their digests before each use (docs/adr/0420-…).
+its files are compared with their digests before each use (ADR 420).
 """
 
 from __future__ import annotations
@@ -46,17 +46,14 @@ class Booted:
     """A machine's state.
 
     Attributes:
-        folder: Holds its disk, an overlay over the base's, and its memory; and the keys to it.
+        folder: Where it is kept.
+        disk: A copy of its disk, an overlay over the base's.
         entry: How Packer logs in.
     """
 
     folder: Path
+    disk: Path
     entry: access.Access
-
-    @property
-    def disk(self) -> Path:
-        """Its disk, only to be read from."""
-        return self.folder / DISK
 
     @property
     def incoming(self) -> str:
@@ -64,14 +61,23 @@ class Booted:
         return f"exec:cat {shlex.quote(str(self.folder / MEMORY))}"
 
 
-def find(base: Base, acceleration: Acceleration) -> Booted | None:
-    """The state kept of a base, if this machine can go on from it; a damaged one is removed."""
+def find(base: Base, acceleration: Acceleration, build_dir: Path) -> Booted | None:
+    """The state kept of a base, if this machine can go on from it; a damaged one is removed.
+
+    Args:
+        base: What was booted.
+        acceleration: What runs the machine.
+        build_dir: Folder of this bake; gets disk and keys, because another bake may remove the state.
+    """
     folder = _folder(base, acceleration)
     if not folder.is_dir():
         return None
     try:
         if json.loads((folder / DIGESTS).read_text()) == _digests(folder):
-            return Booted(folder, access.granted(folder))
+            disk = build_dir / f"booted-{DISK}"
+            shutil.copy(folder / DISK, disk)
+            access.copy(access.granted(folder), build_dir)
+            return Booted(folder, disk, access.granted(build_dir))
     except (OSError, ValueError):
         pass
     discard(folder)

@@ -29,7 +29,7 @@ def run_packer(
         raise BakeError(f"{network.name} has {size >> 20} MiB of files; an image has room for {booted.DRIVE >> 20}",
                         hint=f"take files out of networks/{network.name}.yaml")  # fmt: skip
     os.truncate(payload, booted.DRIVE)
-    if kept := booted.find(base, acceleration):
+    if kept := booted.find(base, acceleration, build_dir):
         machine = GoldenVm(base, payload, build_dir, acceleration, kept.entry, kept)
         try:
             return machine.run(network, progress)

@@ -60,17 +60,19 @@ def kept(base: Base, folder: Path) -> booted.Booted:
         booted.keep(base, tiny.ACCELERATION, running, running / "disk.qcow2", entry)
 
         assert monitor.tell(running, "query-status")["status"] == "running"
-    found = booted.find(base, tiny.ACCELERATION)
+    found = booted.find(base, tiny.ACCELERATION, base.folder.parent)
     assert found
     return found
 
 
 def test_a_machine_goes_on_from_what_was_kept(base: Base, tmp_path: Path) -> None:
-    """The machine that is kept runs on, and another begins where it was: its disk, its keys."""
+    """The machine that is kept runs on, and another begins where it was: its disk, its keys, though they are removed."""
     state = kept(base, tmp_path / "first")
+    mode, folders = state.folder.stat().st_mode, [it.name for it in base.folder.iterdir() if it.is_dir()]
     with started(tmp_path / "second", base, "-incoming", state.incoming, backing=state.disk) as running:
         goes_on = until(lambda: booted.resumed(running))
         status = monitor.tell(running, "query-status")["status"]
+    booted.discard(state.folder)
     disk = tmp_path / "second" / "disk.qcow2"
     first = run(["qemu-io", "-U", "-r", "-f", "qcow2", "-c", "read -P 0x74 0 4096", disk]).stdout
 
@@ -80,8 +82,7 @@ def test_a_machine_goes_on_from_what_was_kept(base: Base, tmp_path: Path) -> Non
     assert "verification failed" not in first
     assert state.entry.private_key.read_bytes() == (tmp_path / access.PRIVATE_KEY).read_bytes()
     assert state.entry.public_key == access.granted(tmp_path).public_key
-    assert state.folder.stat().st_mode & 0o077 == 0
-    assert [state.folder.name] == [it.name for it in base.folder.iterdir() if it.is_dir()]
+    assert (0, [state.folder.name]) == (mode & 0o077, folders)
 
 
 def test_a_machine_is_not_there_before_its_state_is(tmp_path: Path) -> None:
@@ -99,7 +100,7 @@ def test_a_damaged_state_is_not_used(base: Base, tmp_path: Path, damaged: str) -
         stream.seek(-40, os.SEEK_END)
         stream.write(bytes([byte ^ 1]))
 
-    assert booted.find(base, tiny.ACCELERATION) is None
+    assert booted.find(base, tiny.ACCELERATION, base.folder.parent) is None
     assert not state.folder.exists()
 
 
@@ -108,7 +109,7 @@ def test_another_processor_does_not_go_on(base: Base, tmp_path: Path) -> None:
     state = kept(base, tmp_path / "first")
     other = replace(tiny.ACCELERATION, accelerator=Accelerator.KVM)
 
-    assert booted.find(base, other) is None
+    assert booted.find(base, other, base.folder.parent) is None
     assert state.folder.exists()
 
 
@@ -121,7 +122,7 @@ def test_a_machine_that_cannot_be_kept_runs_on(base: Base, tmp_path: Path) -> No
         status = monitor.tell(running, "query-status")["status"]
 
     assert status == "running"
-    assert booted.find(base, tiny.ACCELERATION) is None
+    assert booted.find(base, tiny.ACCELERATION, base.folder.parent) is None
     assert [] == [it.name for it in base.folder.iterdir() if it.is_dir()]
 
 
@@ -156,8 +157,8 @@ def state(base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         assert until(console.exists, 60)
         with console.open("a") as stream:
             stream.write(access.READY)
-        assert until(lambda: booted.find(base, tiny.ACCELERATION), 60)
-    found = booted.find(base, tiny.ACCELERATION)
+        assert until(lambda: booted.find(base, tiny.ACCELERATION, base.folder.parent), 60)
+    found = booted.find(base, tiny.ACCELERATION, base.folder.parent)
     assert found
     return found.folder
 
