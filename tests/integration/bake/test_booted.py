@@ -60,13 +60,13 @@ def kept(base: Base, folder: Path) -> booted.Booted:
         booted.keep(base, tiny.ACCELERATION, running, running / "disk.qcow2", entry)
 
         assert monitor.tell(running, "query-status")["status"] == "running"
-    found = booted.find(base, tiny.ACCELERATION, base.folder.parent)
+    found = booted.find(base, tiny.ACCELERATION, folder)
     assert found
     return found
 
 
 def test_a_machine_goes_on_from_what_was_kept(base: Base, tmp_path: Path) -> None:
-    """The machine that is kept runs on, and another begins where it was: its disk, its keys, though they are removed."""
+    """The machine that is kept runs on, and another begins where it was, though the state is removed."""
     state = kept(base, tmp_path / "first")
     mode, folders = state.folder.stat().st_mode, [it.name for it in base.folder.iterdir() if it.is_dir()]
     with started(tmp_path / "second", base, "-incoming", state.incoming, backing=state.disk) as running:
