@@ -87,8 +87,12 @@ def configure(
 
 
 def hand_over(layout: Layout, found: ConfiguredMachine) -> None:
-    """Let the agent go on: the machine is as planned."""
-    write_atomic(layout.configured, _digest(layout, found), 0o600)
+    """Let the agent that waits go on: the machine is as planned.
+
+    One that took over before is told nothing: whenever it starts again, it applies its plan.
+    """
+    if not layout.configured.exists():
+        write_atomic(layout.configured, _digest(layout, found), 0o600)
 
 
 def take_over(layout: Layout, config: NodeConfig, image: ImageFacts, system: System) -> ConfiguredMachine:
@@ -103,8 +107,11 @@ def take_over(layout: Layout, config: NodeConfig, image: ImageFacts, system: Sys
         write_atomic(layout.configured, "", 0o600)
     except FileNotFoundError:
         left = ""
-    found = prepare(layout, config, image, os.urandom, system.addresses(), _running(system))
-    return found if left and left == _digest(layout, found) else configure(layout, config, image, system)[0]
+    if left:
+        found = prepare(layout, config, image, os.urandom, system.addresses(), _running(system))
+        if left == _digest(layout, found):
+            return found
+    return configure(layout, config, image, system)[0]
 
 
 def _digest(layout: Layout, found: ConfiguredMachine) -> str:

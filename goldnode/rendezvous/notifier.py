@@ -43,11 +43,16 @@ class Notifier:
     def notify(self, room: str, rev: int) -> None:
         """Wake everybody who waits for the room."""
         for future in self._rooms.pop(room, ()):
-            if not future.done():
-                future.set_result(rev)
+            end(future, rev)
 
     def close(self) -> None:
         """Wake everybody, and let nobody wait any longer: the server is about to stop."""
         self.closed = True
         for room in list(self._rooms):
             self.notify(room, 0)
+
+
+def end(future: asyncio.Future[int | None], rev: int) -> None:
+    """End a watcher's wait with a revision, unless something else has ended it before."""
+    if not future.done():
+        future.set_result(rev)

@@ -72,14 +72,12 @@ def find(base: Base, acceleration: Acceleration, build_dir: Path) -> Booted | No
     folder = _folder(base, acceleration)
     if not folder.is_dir():
         return None
-    try:
+    with contextlib.suppress(OSError, ValueError):  # damaged, or removed by another bake in this moment: this one boots
         if json.loads((folder / DIGESTS).read_text()) == _digests(folder):
             disk = build_dir / f"booted-{DISK}"
             shutil.copy(folder / DISK, disk)
             access.copy(access.granted(folder), build_dir)
             return Booted(folder, disk, access.granted(build_dir))
-    except (OSError, ValueError):
-        pass
     discard(folder)
     return None
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from goldnode.errors import HostError
-from goldnode.rendezvous.notifier import Notifier
+from goldnode.rendezvous.notifier import Notifier, end
 from goldnode.rendezvous.storage.group_commit import Applied, Change, GroupWriter, store_error
 from goldnode.rendezvous.storage.store import (
     Left,
@@ -162,7 +162,7 @@ class SqliteStore:
             # News, the reader's departure and the end of the time all end the one future: for thousands of watchers,
             # a task or a cancelled wait more each is a third of the time that waking them takes.
             left(future)
-            timer = asyncio.get_running_loop().call_later(seconds, _end, future, after)
+            timer = asyncio.get_running_loop().call_later(seconds, end, future, after)
             try:
                 return await future
             finally:
@@ -293,11 +293,6 @@ def _swap(
                     expires = ?, body = ? WHERE room = ? AND slot = ? AND rev = ? RETURNING news"""
         found = db.execute(update, (rev, rev if notify else None, *content, *place, expected)).fetchone()
     return Row(place[1], rev, found[0], value) if found else None
-
-
-def _end(future: asyncio.Future[int | None], result: int) -> None:
-    if not future.done():
-        future.set_result(result)
 
 
 def _forget(db: sqlite3.Connection, rev: int, now: float) -> Applied:

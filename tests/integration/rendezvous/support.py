@@ -255,8 +255,8 @@ def gauge(url: str, name: str) -> int:
 
 
 def until(ask_again: Callable[[], T], wanted: Callable[[T], bool]) -> T:
-    """Ask again until the answer is the wanted one, for a minute: the machine may be busy."""
-    deadline = time.monotonic() + 60
+    """Ask again until the answer is the wanted one; for less than the 55 s after which a watcher is let go anyway."""
+    deadline = time.monotonic() + 40
     while not wanted(found := ask_again()) and time.monotonic() < deadline:
         time.sleep(0.1)
 

@@ -53,6 +53,7 @@ def test_configuring_tells_the_node_id(person: Person) -> None:
 
     assert 0 == code
     assert "goldnode: sentry s-1: configured, node id " in said
+    assert person.tree.layout.configured.read_text()  # the agent waits for it
 
 
 @pytest.mark.parametrize(("more", "warned"), [({}, True), ({"consensus_key": "existing"}, False)])

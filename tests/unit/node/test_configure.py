@@ -57,6 +57,9 @@ def test_the_agent_takes_over_what_was_configured(tree: Tree) -> None:
     tree.system.done.clear()
 
     taken, at_once = take_over(tree), list(tree.system.done)
+    # Somebody configures by hand, and the agent starts again long after.
+    configure.hand_over(tree.layout, tree.configure()[0])
+    tree.system.done.clear()
     take_over(tree)
 
     assert [] == at_once
