@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import pytest
 
 from goldnode.bake.manifest import SCHEMA
 from goldnode.files import sha256_file
+from goldnode.image.disk import ROOTS, open_disk
 from goldnode.run import run
 from tests.support.baking import invoke, processes, start
 from tests.support.waiting import until
@@ -55,10 +58,22 @@ def test_an_unchanged_bake_says_so(sealed_image: Path) -> None:
     assert (before.st_ino, before.st_mtime_ns) == (sealed_image.stat().st_ino, sealed_image.stat().st_mtime_ns)
 
 
+def written(image: Path, path: str) -> int:
+    """When a file of an image was last written, unix seconds, by the clock of the machine that wrote it."""
+    with open_disk(image) as disk:
+        root = disk.partition(*ROOTS)
+        assert root
+        said = run(["debugfs", "-R", f"stat {path}", f"{disk.path}?offset={root.start}"]).stdout
+    found = re.search(r"^ *mtime: 0x([0-9a-f]{8})", said, re.MULTILINE)
+    assert found, said
+    return int(found[1], 16)
+
+
 def test_two_bakes_at_once_give_the_same_files(
     sealed_manifest: dict[str, Any], elsewhere: dict[str, str], tmp_path: Path
 ) -> None:
-    """Two bakes at once do not harm each other, and the same inputs give the same file-tree digest."""
+    """Two bakes at once do not harm each other, the same inputs give the same file-tree digest, the clock is right."""
+    began = time.time()
     words = ("bake", "--network", "localnet", "--json")
     both = [start(*words, env=elsewhere) for _ in range(2)]
     documents = [json.loads(process.communicate(timeout=600)[0]) for process in both]
@@ -66,6 +81,7 @@ def test_two_bakes_at_once_give_the_same_files(
     assert [sealed_manifest["image"]["tree_sha256"]] * 2 == [it["image"]["tree_sha256"] for it in documents]
     assert documents[0] == documents[1]
     assert "keep the booted machine" not in documents[0]["seconds"]  # it goes on from that of `sealed_manifest`
+    assert written(tmp_path / "localnet-0.38.19-amd64.qcow2", "/etc/login.defs") >= began - 1
     assert ["localnet-0.38.19-amd64.manifest.json", "localnet-0.38.19-amd64.qcow2"] == sorted(
         file.name for file in tmp_path.iterdir() if not file.name.endswith(".lock")
     )
