@@ -24,7 +24,13 @@ from goldnode.config.daemon import DaemonKind
 from goldnode.config.network import Network
 
 #: The first date a zip can hold.
-NODE_MAIN = "from goldnode.node.__main__ import main\n\nraise SystemExit(main())\n"
+NODE_MAIN = """from goldnode.node import dataclass_code
+
+dataclass_code.use()
+from goldnode.node.__main__ import main
+
+raise SystemExit(main())
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,7 +83,7 @@ ENABLED = frozenset({
     # login; SSH itself is started only when node.yaml gives a key
     "getty@tty1.service", "serial-getty@ttyS0.service", "sshd-keygen.service",
     # housekeeping that changes no package
-    "remote-fs.target", "fstrim.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "e2scrub_reap.service",
+    "remote-fs.target", "fstrim.timer", "dpkg-db-backup.timer",
     "systemd-pstore.service", "grub-common.service", "apparmor.service",
     # the machine's own metrics, where a network file asks for them; on loopback, by roles/common
     "prometheus-node-exporter.service",

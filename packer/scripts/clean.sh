@@ -25,11 +25,11 @@ passwd --quiet --lock root
 umount /etc/machine-id 2>/dev/null || true
 : >/etc/machine-id
 printf '127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n' >/etc/hosts
-# The links by which ssh, a database, a lease's store, a second writer of logs and apt's upgrades are enabled; systemctl
-# would run a chain of init-script tools (7 s).
+# The links by which ssh, a database, a lease's store, a second writer of logs, apt's upgrades and checks of LVM's
+# snapshots are enabled; systemctl would run a chain of init-script tools (7 s).
 find /etc/systemd/system -type l \( -name 'ssh.*' -o -name sshd.service -o -name sshd-unix-local.socket \
   -o -name postgresql.service -o -name 'etcd*.service' -o -name rsyslog.service -o -name syslog.service \
-  -o -name unattended-upgrades.service -o -name 'apt-daily*.timer' \) -delete
+  -o -name unattended-upgrades.service -o -name 'apt-daily*.timer' -o -name 'e2scrub_*' \) -delete
 rm -rf \
   /var/lib/dbus/machine-id /etc/hostname /etc/.resolv.conf.systemd-resolved.bak /etc/ssh/ssh_host_* /root/.ssh /home/*/.ssh \
   /etc/ssl/private/ssl-cert-snakeoil.key /etc/ssl/certs/ssl-cert-snakeoil.pem /etc/postgresql/* /var/lib/postgresql/* \
@@ -43,7 +43,7 @@ rm -rf \
 find /var/cache/apt /var/lib/apt/lists /var/log -type f -delete
 rm -rf \
   /var/log/journal/* /run/log/journal/* /var/crash/* /var/lib/systemd/coredump/* \
-  /var/cache/debconf/*-old /var/cache/ldconfig/aux-cache /var/lib/dpkg/*-old /etc/.updated /var/.updated \
+  /var/cache/debconf/*-old /var/cache/ldconfig/aux-cache /var/lib/dpkg/*-old \
   /etc/passwd- /etc/group- /etc/shadow- /etc/gshadow- /etc/subuid- /etc/subgid- \
   /etc/apt/apt.conf.d/*proxy* /etc/dpkg/dpkg.cfg.d/force-unsafe-io /usr/sbin/policy-rc.d \
   /root/.cache /root/.bash_history /root/.lesshst /root/.viminfo /root/.gnupg \
@@ -59,6 +59,11 @@ if [ -n "$ordinary" ]; then
   sync
   rm -f /free-space
 fi
+
+# All that systemd does at the first boot after /usr has changed is done: accounts and the linker's cache by provision.sh,
+# the journal's catalogue by Debian.  It compares times, to the nanosecond.
+rm -f /etc/.updated /var/.updated
+touch --reference=/usr /etc/.updated /var/.updated
 
 # Freed blocks leave the disk file, so that they are neither shipped nor searched.
 sync

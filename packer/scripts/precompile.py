@@ -2,16 +2,26 @@
 
 A zipapp holds sources, and Python never writes what it compiles back into a zip: every boot would
 compile every module again (seconds on a slow machine).  Hash-based and unchecked, so that the
-result depends on the sources alone and no clock.  Runs once, in the bake, and is not shipped.
+result depends on the sources alone and no clock.  What ``dataclasses`` would compile at each start is
+compiled too (``goldnode/node/dataclass_code.py``).  Runs once, in the bake, and is not shipped.
 """
 
+import builtins
+import contextlib
+import dataclasses
 import importlib.util
+import marshal
 import sys
 import zipfile
+from collections.abc import Iterable
 from importlib._bootstrap_external import _code_to_hash_pyc
 from pathlib import Path
+from types import CodeType
+from typing import Any
 
 DATE = (1980, 1, 1, 0, 0, 0)
+#: Of marshal's formats the last one whose bytes do not depend on who else refers to a value.
+FORMAT = 2
 
 
 def main(program: Path) -> None:
@@ -26,6 +36,30 @@ def main(program: Path) -> None:
                 compiled = _code_to_hash_pyc(code, importlib.util.source_hash(source), checked=False)
                 archive.writestr(zipfile.ZipInfo(f"{name}c", DATE), compiled)
                 archive.writestr(zipfile.ZipInfo(name, DATE), source)
+    generated = of_dataclasses(program, sources)
+    with zipfile.ZipFile(program, "a") as archive:
+        for module, codes in sorted(generated.items()):
+            path = f"{module.replace('.', '/')}.dataclasses"
+            archive.writestr(zipfile.ZipInfo(path, DATE), marshal.dumps(codes, FORMAT))
+
+
+def of_dataclasses(program: Path, names: Iterable[str]) -> dict[str, dict[str, CodeType]]:
+    """Import the node's modules; returns the sources that ``dataclasses`` made for each, with their code."""
+    generated: dict[str, dict[str, CodeType]] = {}
+
+    def execute(source: str, module: dict[str, Any], result: dict[str, Any]) -> None:
+        code = compile(source, "<string>", "exec", dont_inherit=True)
+        generated.setdefault(module["__name__"], {})[source] = code
+        builtins.exec(code, module, result)  # noqa: S102 - what dataclasses does
+
+    dataclasses.exec = execute
+    sys.path.insert(0, str(program))
+    for name in names:
+        if name.startswith("goldnode/node/") and not name.endswith("__main__.py"):
+            # What a module needs may not be on this image: whoever imports it compiles its classes then.
+            with contextlib.suppress(ImportError):
+                importlib.import_module(name.removesuffix(".py").removesuffix("/__init__").replace("/", "."))
+    return {module: codes for module, codes in generated.items() if module.startswith("goldnode.")}
 
 
 main(Path(sys.argv[1]))

@@ -29,6 +29,8 @@ echo "goldnode-step: install payload"
 tar --extract --file "$PAYLOAD" --directory / --numeric-owner --overwrite --keep-directory-symlink
 
 echo "goldnode-step: set up"
+python3 -I /usr/lib/goldnode/precompile.py /usr/lib/goldnode/node.pyz & # the longest of it, beside the rest
+precompile=$!
 systemd-sysusers
 ldconfig
 # What Debian leaves readable or lasting, and nobody on a node needs so: accounts have no password, and root works alone.
@@ -37,7 +39,7 @@ printf '%s\n' 'UMASK 027' 'PASS_MAX_DAYS 365' 'PASS_MIN_DAYS 1' 'SHA_CRYPT_MIN_R
   >>/etc/login.defs
 find /etc/ssh/sshd_config /etc/crontab /boot/grub/grub.cfg /etc/cron.d /etc/cron.hourly /etc/cron.daily /etc/cron.weekly \
   /etc/cron.monthly -maxdepth 0 -exec chmod go-rwx {} + 2>/dev/null || true
-python3 -I /usr/lib/goldnode/precompile.py /usr/lib/goldnode/node.pyz
+wait "$precompile"
 
 # A build that passes proves nothing: cgo libraries are missed only when the daemon starts.
 if [ -s /usr/lib/goldnode/start-check ]; then

@@ -74,6 +74,15 @@ def test_what_no_machine_asked_for_is_off(host: Host, unit: str) -> None:
     assert "enabled" != host.run("systemctl is-enabled %s", unit).stdout.strip()
 
 
+@pytest.mark.parametrize("folder", ["/etc", "/var"])
+def test_the_first_boot_repeats_nothing(host: Host, folder: str) -> None:
+    """To systemd itself all is done that follows a change of /usr, and the bake has done it."""
+    assert 0 == host.run("systemd-analyze condition 'ConditionNeedsUpdate=!%s'", folder).rc
+    assert host.file("/var/lib/systemd/catalog/database").size
+    assert "/usr/lib/goldnode/lib" in host.file("/etc/ld.so.conf.d/goldnode.conf").content_string
+    assert host.file("/etc/ld.so.cache").mtime >= host.file("/etc/ld.so.conf.d/goldnode.conf").mtime
+
+
 def test_units_are_valid(host: Host) -> None:
     """No unit of goldnode's is faulty to systemd's own checker; a network may leave out a program it never starts."""
     done = host.run("systemd-analyze verify --man=no --recursive-errors=no /usr/lib/systemd/system/goldnode-*.service")

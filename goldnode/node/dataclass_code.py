@@ -1,0 +1,44 @@
+"""Gives ``dataclasses`` code that was compiled when the image was made.
+
+For each class ``dataclasses`` writes the source of ``__init__`` and its siblings and compiles it, at every start of a
+program.  That is a third of what our programs do before they begin, and on an emulated machine seconds (ADR 422).  The
+source depends on the class alone, so ``packer/scripts/precompile.py`` puts the code beside the class's module, under
+the source it was compiled from.  What is not there, or is of another source, is compiled as ever.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import marshal
+from typing import Any
+from zipimport import zipimporter
+
+#: How a file of such code is named, after its module.
+SUFFIX = ".dataclasses"
+
+_known: dict[str, dict[str, Any]] = {}
+
+
+def use() -> None:
+    """Have ``dataclasses`` ask here: it finds our ``exec`` among its own names before the built-in one."""
+    setattr(dataclasses, "exec", _exec)  # noqa: B010 - it has no such name, for mypy
+
+
+def _exec(source: str, module: dict[str, Any] | None, result: dict[str, Any]) -> None:
+    exec(_compiled(source, module or {}) or source, module, result)  # noqa: S102 - what dataclasses does
+
+
+def _compiled(source: str, module: dict[str, Any]) -> Any:
+    """The code of a source; None if it was not kept."""
+    name, loader = module.get("__name__", ""), module.get("__loader__")
+    if name not in _known:
+        _known[name] = _read(name, loader) if isinstance(loader, zipimporter) else {}
+    return _known[name].get(source)
+
+
+def _read(name: str, loader: zipimporter) -> dict[str, Any]:
+    try:
+        kept: dict[str, Any] = marshal.loads(loader.get_data(name.replace(".", "/") + SUFFIX))  # noqa: S302 - our own
+    except OSError:
+        return {}
+    return kept
