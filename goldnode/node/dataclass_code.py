@@ -3,17 +3,18 @@
 For each class ``dataclasses`` writes the source of ``__init__`` and its siblings and compiles it, at every start of a
 program.  That is a third of what our programs do before they begin, and on an emulated machine seconds (ADR 422).  The
 source depends on the class alone, so ``packer/scripts/precompile.py`` puts the code beside the class's module, under
-the source it was compiled from.  What is not there, or is of another source, is compiled as ever.
+the source it was compiled from.  What is not there, or is of another source or another Python, is compiled as ever.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import marshal
+from importlib._bootstrap_external import MAGIC_NUMBER
 from typing import Any
 from zipimport import zipimporter
 
-#: How a file of such code is named, after its module.
+#: How a file of such code is named, after its module.  It begins with the magic number of the Python that compiled it.
 SUFFIX = ".dataclasses"
 
 _known: dict[str, dict[str, Any]] = {}
@@ -38,7 +39,10 @@ def _compiled(source: str, module: dict[str, Any]) -> Any:
 
 def _read(name: str, loader: zipimporter) -> dict[str, Any]:
     try:
-        kept: dict[str, Any] = marshal.loads(loader.get_data(name.replace(".", "/") + SUFFIX))  # noqa: S302 - our own
+        data = loader.get_data(name.replace(".", "/") + SUFFIX)
     except OSError:
         return {}
+    if not data.startswith(MAGIC_NUMBER):
+        return {}
+    kept: dict[str, Any] = marshal.loads(data[len(MAGIC_NUMBER) :])  # noqa: S302 - our own
     return kept

@@ -40,7 +40,7 @@ def main(program: Path) -> None:
     with zipfile.ZipFile(program, "a") as archive:
         for module, codes in sorted(generated.items()):
             path = f"{module.replace('.', '/')}.dataclasses"
-            archive.writestr(zipfile.ZipInfo(path, DATE), marshal.dumps(codes, FORMAT))
+            archive.writestr(zipfile.ZipInfo(path, DATE), importlib.util.MAGIC_NUMBER + marshal.dumps(codes, FORMAT))
 
 
 def of_dataclasses(program: Path, names: Iterable[str]) -> dict[str, dict[str, CodeType]]:
