@@ -14,8 +14,8 @@ from importlib._bootstrap_external import MAGIC_NUMBER
 from typing import Any
 from zipimport import zipimporter
 
-#: How a file of such code is named, after its module.  It begins with the magic number of the Python that compiled it.
-SUFFIX = ".dataclasses"
+#: Of marshal's formats the last one whose bytes do not depend on who else refers to a value.
+FORMAT = 2
 
 _known: dict[str, dict[str, Any]] = {}
 
@@ -23,6 +23,16 @@ _known: dict[str, dict[str, Any]] = {}
 def use() -> None:
     """Have ``dataclasses`` ask here: it finds our ``exec`` among its own names before the built-in one."""
     setattr(dataclasses, "exec", _exec)  # noqa: B010 - it has no such name, for mypy
+
+
+def file_of(module: str) -> str:
+    """Where the code of a module's classes lies in the program."""
+    return f"{module.replace('.', '/')}.dataclasses"
+
+
+def packed(codes: dict[str, Any]) -> bytes:
+    """Such a file: the magic number of this Python, which marshal leaves out, and code by its source."""
+    return MAGIC_NUMBER + marshal.dumps(codes, FORMAT)
 
 
 def _exec(source: str, module: dict[str, Any] | None, result: dict[str, Any]) -> None:
@@ -39,7 +49,7 @@ def _compiled(source: str, module: dict[str, Any]) -> Any:
 
 def _read(name: str, loader: zipimporter) -> dict[str, Any]:
     try:
-        data = loader.get_data(name.replace(".", "/") + SUFFIX)
+        data = loader.get_data(file_of(name))
     except OSError:
         return {}
     if not data.startswith(MAGIC_NUMBER):

@@ -7,10 +7,8 @@ compiled too (``goldnode/node/dataclass_code.py``).  Runs once, in the bake, and
 """
 
 import builtins
-import contextlib
 import dataclasses
 import importlib.util
-import marshal
 import sys
 import zipfile
 from collections.abc import Iterable
@@ -20,8 +18,6 @@ from types import CodeType
 from typing import Any
 
 DATE = (1980, 1, 1, 0, 0, 0)
-#: Of marshal's formats the last one whose bytes do not depend on who else refers to a value.
-FORMAT = 2
 
 
 def main(program: Path) -> None:
@@ -36,15 +32,16 @@ def main(program: Path) -> None:
                 compiled = _code_to_hash_pyc(code, importlib.util.source_hash(source), checked=False)
                 archive.writestr(zipfile.ZipInfo(f"{name}c", DATE), compiled)
                 archive.writestr(zipfile.ZipInfo(name, DATE), source)
-    generated = of_dataclasses(program, sources)
+    sys.path.insert(0, str(program))
+    generated = of_dataclasses(sources)
+    kept = importlib.import_module("goldnode.node.dataclass_code")
     with zipfile.ZipFile(program, "a") as archive:
         for module, codes in sorted(generated.items()):
-            path = f"{module.replace('.', '/')}.dataclasses"
-            archive.writestr(zipfile.ZipInfo(path, DATE), importlib.util.MAGIC_NUMBER + marshal.dumps(codes, FORMAT))
+            archive.writestr(zipfile.ZipInfo(kept.file_of(module), DATE), kept.packed(codes))
 
 
-def of_dataclasses(program: Path, names: Iterable[str]) -> dict[str, dict[str, CodeType]]:
-    """Import the node's modules; returns the sources that ``dataclasses`` made for each, with their code."""
+def of_dataclasses(names: Iterable[str]) -> dict[str, dict[str, CodeType]]:
+    """Import the node's modules; returns the sources that `dataclasses` made for each, with their code."""
     generated: dict[str, dict[str, CodeType]] = {}
 
     def execute(source: str, module: dict[str, Any], result: dict[str, Any]) -> None:
@@ -53,12 +50,9 @@ def of_dataclasses(program: Path, names: Iterable[str]) -> dict[str, dict[str, C
         builtins.exec(code, module, result)  # noqa: S102 - what dataclasses does
 
     dataclasses.exec = execute
-    sys.path.insert(0, str(program))
     for name in names:
         if name.startswith("goldnode/node/") and not name.endswith("__main__.py"):
-            # What a module needs may not be on this image: whoever imports it compiles its classes then.
-            with contextlib.suppress(ImportError):
-                importlib.import_module(name.removesuffix(".py").removesuffix("/__init__").replace("/", "."))
+            importlib.import_module(name.removesuffix(".py").removesuffix("/__init__").replace("/", "."))
     return {module: codes for module, codes in generated.items() if module.startswith("goldnode.")}
 
 

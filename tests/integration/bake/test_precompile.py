@@ -68,11 +68,11 @@ def test_a_program_without_the_code_starts(program: Path, tmp_path: Path) -> Non
     with zipfile.ZipFile(program) as archive, zipfile.ZipFile(other, "w") as copy:
         for name in archive.namelist():
             data = archive.read(name)
-            if name == f"goldnode/config/role{dataclass_code.SUFFIX}":
+            if name == dataclass_code.file_of("goldnode.config.role"):
                 continue
-            if name == f"goldnode/config/daemon{dataclass_code.SUFFIX}":
-                data = archive.read(f"goldnode/config/network{dataclass_code.SUFFIX}")
-            if name == f"goldnode/config/network{dataclass_code.SUFFIX}":
+            if name == dataclass_code.file_of("goldnode.config.daemon"):
+                data = archive.read(dataclass_code.file_of("goldnode.config.network"))
+            if name == dataclass_code.file_of("goldnode.config.network"):
                 data = b"\0\0\r\n" + data[4:]
             copy.writestr(name, data)
     run([sys.executable, "-I", other, "--help"])
