@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from benchmarks.exchange_node import made_up_facts
 from benchmarks.server import Server, server
+from goldnode.bake import zipapp
+from goldnode.bake.content import START
 from goldnode.discovery.client import Endpoint
 from goldnode.discovery.exchange import Exchange
 from goldnode.discovery.member import Membership
@@ -25,7 +27,7 @@ from goldnode.protocol import limits
 from goldnode.protocol.invite import Invite, mint, write_invite
 from goldnode.protocol.seal import room_key
 from goldnode.protocol.wire import key_from_seed
-from goldnode.run import spawn
+from goldnode.run import run, spawn
 
 NODES = 3
 #: Seconds after which a measurement is given up.
@@ -38,10 +40,22 @@ def _invite(nodes: int, cluster_key: bytes) -> Invite:
                 random=os.urandom, max_nodes=nodes)  # fmt: skip
 
 
-def three_nodes(url: str, *, started: bool) -> float:
+def write_program(path: Path) -> None:
+    """Write the program of a node of the measurement, compiled for this Python as a bake compiles a node's own.
+
+    Raises:
+        CommandError: It does not compile.
+    """
+    modules = zipapp.reached_from(["goldnode.node", "benchmarks.exchange_node"])
+    path.write_bytes(zipapp.pack(START.format(module="benchmarks.exchange_node"), modules))
+    run([sys.executable, "-I", REPOSITORY / "packer/scripts/precompile.py", path], timeout=TIMEOUT)
+
+
+def three_nodes(program: Path, url: str, *, started: bool) -> float:
     """Let three nodes, each a process of its own, learn both others.
 
     Args:
+        program: Written by `write_program`.
         url: The rendezvous.
         started: Whether the processes run already when the clock starts, as an agent does.
 
@@ -51,7 +65,7 @@ def three_nodes(url: str, *, started: bool) -> float:
     line = write_invite(_invite(NODES, os.urandom(32))).encode() + b"\n"
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         begin = time.perf_counter()
-        nodes = [stack.enter_context(_node(url, Path(folder, str(number)))) for number in range(NODES)]
+        nodes = [stack.enter_context(_node(program, url, Path(folder, str(number)))) for number in range(NODES)]
         for node in nodes:
             _tell(node, line)
         if started:
@@ -99,9 +113,9 @@ def _until_full(at: Server, cluster_key: bytes, members: int) -> float:
 
 
 @contextlib.contextmanager
-def _node(url: str, state: Path) -> Iterator[subprocess.Popen[bytes]]:
-    argv = [sys.executable, "-m", "benchmarks.exchange_node", url, str(state), str(NODES - 1)]
-    with spawn(argv, cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+def _node(program: Path, url: str, state: Path) -> Iterator[subprocess.Popen[bytes]]:
+    argv = [sys.executable, "-I", str(program), url, str(state), str(NODES - 1)]
+    with spawn(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None and process.stdout is not None  # noqa: S101, PT018 - asked for pipes
         with process.stdout, process.stdin:
             yield process

@@ -1,6 +1,8 @@
 """One node of a measured exchange, as a process of its own: joins, and says when it knows all others.
 
-    python -m benchmarks.exchange_node URL STATE OTHERS < INVITE
+    python -I PROGRAM URL STATE OTHERS < INVITE
+
+Packed and compiled as the node's program is.
 
 Reads the invite, prints ``up``, waits for a line, prints ``done`` as soon as it knows OTHERS other
 members, and stays until its input ends.
@@ -8,6 +10,7 @@ members, and stays until its input ends.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -26,8 +29,10 @@ def made_up_facts(number: int) -> Facts:
     return Facts(f"bench-{number}", "bench-1", "", instance, os.urandom(16).hex(), p2p_port=26656, addresses=addresses)
 
 
-def main(url: str, state: str, others: str) -> None:
+def main() -> None:
     """Run the node."""
+    gc.enable()  # START disabled it
+    url, state, others = sys.argv[1:]
     member = Membership.join(Path(state), key_from_seed(os.urandom(32)), read_invite(sys.stdin.readline()))
     print("up", flush=True)
     sys.stdin.readline()
@@ -37,7 +42,3 @@ def main(url: str, state: str, others: str) -> None:
             member.changed.wait_for(lambda: len(member.members()) == int(others))
         print("done", flush=True)
         sys.stdin.read()
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

@@ -115,8 +115,9 @@ def measure(progress: Progress) -> RendezvousReport:
         with empty_server() as empty, progress.step(f"wake {WATCHERS} watchers of an empty server"):
             floor = asyncio.run(_floor(empty))
         with server(Path(folder, "met.sqlite")) as met, progress.step("let three nodes meet"):
-            running = median(exchange.three_nodes(met.url, started=True) for _ in range(RUNS))
-            started = median(exchange.three_nodes(met.url, started=False) for _ in range(RUNS))
+            exchange.write_program(program := Path(folder, "node.pyz"))
+            running = median(exchange.three_nodes(program, met.url, started=True) for _ in range(RUNS))
+            started = median(exchange.three_nodes(program, met.url, started=False) for _ in range(RUNS))
     with progress.step(f"wipe the server under {limits.MEMBERS} members"):
         refill = exchange.refill(limits.MEMBERS)
     return RendezvousReport(

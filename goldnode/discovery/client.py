@@ -1,6 +1,6 @@
 """HTTP to one rendezvous: requests out, checked answers in, nothing remembered.
 
-Standard library only, one connection per request.  What the server calls itself goes into the
+One connection per request.  What the server calls itself goes into the
 next signature, so that whoever captures a request can use it nowhere else.  The server is not
 trusted: answers have a size limit and a deadline however slowly they drip, redirects and proxies
 are not followed, and whatever is inside still has to hold (`goldnode/discovery/member.py`).  https
@@ -10,16 +10,14 @@ certificates are verified; plain http is fine, because everything is sealed and 
 from __future__ import annotations
 
 import contextlib
-import http.client
 import socket
-import ssl
-import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from goldnode.discovery.http_call import HttpAnswer, HttpServer, call
 from goldnode.discovery.listing import RoomListing, read_listing
 from goldnode.errors import ExchangeError, InputError
 from goldnode.forms import is_endpoint
@@ -28,6 +26,7 @@ from goldnode.protocol.codes import Code
 from goldnode.protocol.request import SERVER, SERVER_TEXT, sign_request
 from goldnode.protocol.wire import from_base64, hash_of, parse_json, public_of, refuse, write_body
 
+_ACCEPTED = (200, 201)
 #: Seconds for an answer that is not waited for, and on top of a long-poll's wait.
 TIMEOUT = 15.0
 _RETRY_MAX = 3600
@@ -65,15 +64,10 @@ class Endpoint:
             raise InputError(f"{url!r} is not a rendezvous URL", hint="write it as http://203.0.113.10:8700")
         self.url = url.rstrip("/")
         parts = urlsplit(self.url)
-        self._tls, self._host, self._port, self._prefix = (
-            parts.scheme == "https",
-            parts.hostname,
-            parts.port,
-            parts.path,
-        )
+        self._server, self._prefix = HttpServer(parts.hostname or "", parts.port, parts.scheme == "https"), parts.path
         self._open: set[socket.socket] = set()
         self._closed = False
-        self._server = ""  # its name, known from its first answer
+        self._name = ""  # what it calls itself, known from its first answer
         self._ahead = 0  # milliseconds its clock is ahead of ours, when it refuses us for that
 
     def list(self, room_key: Ed25519PrivateKey, now_ms: int, *, after: str, wait: int, policy: str) -> RoomListing:
@@ -135,73 +129,60 @@ class Endpoint:
         """Make a signed call; retry once if the server's name or clock differs from what we signed for."""
         target = _room(room_key) + rest
 
-        def call() -> dict[str, Any]:
+        def signed() -> dict[str, Any]:
             time = now_ms + self._ahead
-            headers = sign_request(room_key, method, target, body=body, now_ms=time, server=self._server)
+            headers = sign_request(room_key, method, target, body=body, now_ms=time, server=self._name)
             return self._call(method, target, body, headers, deadline)
 
         try:
-            return call()
+            return signed()
         except RefusedError as refusal:
             if refusal.code == Code.CLOCK and abs(refusal.time - now_ms) <= limits.CLOCK_SKEW * 1000:
                 self._ahead = refusal.time - now_ms
             elif refusal.code != Code.WRONG_SERVER:
                 raise
-        return call()
+        return signed()
 
     def _call(
         self, method: str, target: str, body: bytes, headers: Mapping[str, str], deadline: float
     ) -> dict[str, Any]:
-        connection = self._connection(deadline)
         try:
-            connection.connect()
-            with self._watched(connection.sock, deadline):
-                connection.request(method, self._prefix + target, body or None, {**headers, "accept": _JSON})
-                response = connection.getresponse()
-                text = response.read(limits.RESPONSE_BYTES + 1)
-                self._server = _name_of(response)
-        except (OSError, http.client.HTTPException, ValueError) as error:
+            answer = call(
+                self._server, method, self._prefix + target,
+                headers={**headers, "accept": _JSON}, body=body, seconds=deadline, limit=limits.RESPONSE_BYTES,
+                kept=self._kept,
+            )  # fmt: skip
+        except (OSError, ValueError) as error:
             reason = str(error) or type(error).__name__
             raise ExchangeError(
                 f"{self.url} does not answer: {reason}", code="unreachable", hint=f"curl {self.url}/healthz"
             ) from error
-        finally:
-            connection.close()
-        if response.status not in (http.client.OK, http.client.CREATED):
-            raise _refusal(self.url, response, text)
-        if len(text) > limits.RESPONSE_BYTES:
+        self._name = _name_of(answer)
+        if answer.status not in _ACCEPTED:
+            raise _refusal(self.url, answer)
+        if len(answer.body) > limits.RESPONSE_BYTES:
             raise refuse(f"{self.url} sends more than {limits.RESPONSE_BYTES} bytes")
-        return parse_json(text, f"the answer of {self.url}")
+        return parse_json(answer.body, f"the answer of {self.url}")
 
     @contextlib.contextmanager
-    def _watched(self, wire: socket.socket, deadline: float) -> Iterator[None]:
-        """Let `close` and the deadline end this connection, however slowly its answer drips."""
-        watchdog = threading.Timer(deadline, _shut, [wire])
-        watchdog.daemon = True
-        watchdog.start()
+    def _kept(self, wire: socket.socket) -> Iterator[None]:
+        """Let `close` end this connection."""
         self._open.add(wire)
         try:
             if self._closed:
                 raise OSError("closed")
             yield
         finally:
-            watchdog.cancel()
             self._open.discard(wire)
-
-    def _connection(self, timeout: float) -> http.client.HTTPConnection:
-        if self._tls:
-            context = ssl.create_default_context()
-            return http.client.HTTPSConnection(self._host or "", self._port, timeout=timeout, context=context)
-        return http.client.HTTPConnection(self._host or "", self._port, timeout=timeout)
 
 
 def _room(room_key: Ed25519PrivateKey) -> str:
     return f"/v1/rooms/{hash_of(public_of(room_key))}"
 
 
-def _name_of(response: http.client.HTTPResponse) -> str:
+def _name_of(answer: HttpAnswer) -> str:
     """The server's name; empty when it does not give one."""
-    name = response.getheader(SERVER) or ""
+    name = answer.headers.get(SERVER, "")
     return name if SERVER_TEXT.fullmatch(name) else ""
 
 
@@ -211,19 +192,19 @@ def _shut(wire: socket.socket) -> None:
         wire.shutdown(socket.SHUT_RDWR)
 
 
-def _refusal(url: str, response: http.client.HTTPResponse, text: bytes) -> RefusedError:
+def _refusal(url: str, answer: HttpAnswer) -> RefusedError:
     try:
-        problem = parse_json(text, "problem")
+        problem = parse_json(answer.body, "problem")
     except ExchangeError:
         problem = {}
     code, detail, fix = (_plain(problem.get(key)) for key in ("code", "detail", "fix"))
     time = problem.get("time")
-    after = response.getheader("retry-after") or ""
+    after = answer.headers.get("retry-after", "")
     return RefusedError(
-        f"{url} answers {response.status}" + (f": {detail}" if detail else ""),
+        f"{url} answers {answer.status}" + (f": {detail}" if detail else ""),
         code=code or "unreachable",
         hint=fix,
-        status=response.status,
+        status=answer.status,
         retry_after=min(int(after), _RETRY_MAX) if after.isascii() and after.isdigit() else 0,
         time=time if type(time) is int else 0,
     )

@@ -8,6 +8,7 @@ Python from a zip compiles what it imports, and every boot and every start of a 
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib
 import logging
 import sys
@@ -27,6 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         module, _, function = arguments.run.partition(".")
         run = getattr(importlib.import_module(f"goldnode.node.commands.{module}"), function)
+        gc.enable()  # START disabled it
         return int(run(Layout(arguments.root), arguments) or 0)
     except GoldnodeError as error:
         if arguments.debug:

@@ -33,7 +33,11 @@ MAY_IMPORT = {
 }
 #: What Debian's Python on a node has besides the standard library: all of it is in the image.
 ON_A_NODE = frozenset({"cryptography", "yaml", "tomlkit", "jinja2", "jsonschema"})
-NODE_PARTS = {"node": ON_A_NODE, "rendezvous": ON_A_NODE | {"uvicorn", "httptools"}}
+NODE_PARTS = {
+    "node": ON_A_NODE,
+    "discovery": ON_A_NODE | {"httptools"},
+    "rendezvous": ON_A_NODE | {"uvicorn", "httptools", "uvloop"},
+}
 #: What a start on a node waits for, and what it has no use for: under emulation each of these costs 0.3 to 2 seconds.
 HTTP = frozenset({"http", "urllib.request", "ssl", "email.parser"})
 ARCHIVES = frozenset({"tarfile", "zipfile", "gzip"})
@@ -168,7 +172,7 @@ def test_rooms_stay_small(folder: Path) -> None:
     assert len(files) <= (PLUMBING if folder == PACKAGE else FILES)
 
 
-@pytest.mark.parametrize("part", ["", "protocol", "discovery", "config", "fetch", *sorted(NODE_PARTS)])
+@pytest.mark.parametrize("part", ["", "protocol", "config", "fetch", *sorted(NODE_PARTS)])
 def test_a_node_needs_only_what_debian_gives_it(part: str) -> None:
     """What runs on a node imports the standard library and Debian's few packages."""
     allowed = NODE_PARTS.get(part, ON_A_NODE) | set(sys.stdlib_module_names) | {"goldnode"}
@@ -194,3 +198,8 @@ def test_a_start_loads_what_it_needs(command: str) -> None:
     unwanted = {name for name in NOT_AT_ONCE[command] for found in loaded if f"{found}.".startswith(f"{name}.")}
 
     assert set() == unwanted
+
+
+def test_the_exchange_loads_no_parsers_of_mail() -> None:
+    """Python's own HTTP client brings them with it, and TLS is loaded by who speaks it."""
+    assert not HTTP & loaded_by(PACKAGE / "discovery" / "exchange.py")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import http.server
-import ipaddress
 import json
 import socket
 import ssl
@@ -15,14 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from goldnode.node.observe import notify
 from goldnode.node.observe.alerting import Alert, Notice, Severity
 from goldnode.node.observe.notify import Messenger, Sender
+from tests.support.certificate import certificate_of_loopback
 from tests.support.waiting import until
 
 SENDER = Sender("s-1", "ab" * 32)
@@ -100,7 +95,7 @@ def test_ntfy_and_pagerduty_get_what_they_read(monkeypatch: pytest.MonkeyPatch) 
 
 def test_mail_goes_to_a_server_that_proves_who_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Subject and body arrive over TLS; a server with a certificate that nobody vouches for gets nothing."""
-    certificate = _certificate(tmp_path)
+    certificate = certificate_of_loopback(tmp_path)
     with _mail_server(certificate) as (port, said):
         target = f"smtps://127.0.0.1:{port}/on-call@example.org"
         with pytest.raises(ssl.SSLCertVerificationError):
@@ -111,28 +106,6 @@ def test_mail_goes_to_a_server_that_proves_who_it_is(tmp_path: Path, monkeypatch
     text = b"".join(said).decode()
     assert "Subject: s-1: ValidatorNotSigning: val-1 signs nothing" in text
     assert "rcpt to:<on-call@example.org>" in text.lower()  # Python 3.13 writes the words small
-
-
-def _certificate(folder: Path) -> Path:
-    """A certificate of 127.0.0.1, with its key, which vouches for itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "mail")])
-    now = dt.datetime.now(dt.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    path = folder / "mail.pem"
-    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    path.write_bytes(secret + made.public_bytes(Encoding.PEM))
-    return path
 
 
 @contextlib.contextmanager

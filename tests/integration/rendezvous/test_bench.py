@@ -29,7 +29,8 @@ def test_small_scale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         memory, fan_out = asyncio.run(rendezvous._watchers(running))
         with empty_server() as empty:
             floor = asyncio.run(rendezvous._floor(empty))
-        met = exchange.three_nodes(running.url, started=True), exchange.three_nodes(running.url, started=False)
+        exchange.write_program(program := tmp_path / "node.pyz")
+        met = [exchange.three_nodes(program, running.url, started=started) for started in (True, False)]
     refill = exchange.refill(3)
 
     assert (True, True) == (puts > 10, 0 <= memory < 2**20)
