@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import uvicorn
+import uvloop
 
 #: Bytes of a listing with one record of the smallest size.
 ANSWER = b"x" * 1200
@@ -53,13 +54,14 @@ def main() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     config = uvicorn.Config(
-        EmptyApp(), http="httptools", ws="none", loop="asyncio", lifespan="off", interface="asgi3",
+        EmptyApp(), http="httptools", ws="none", loop="none", lifespan="off", interface="asgi3",
         access_log=False, log_config=None, server_header=False, date_header=False, backlog=BACKLOG,
         timeout_keep_alive=600,
     )  # fmt: skip
     with socket.create_server(("127.0.0.1", 0), backlog=BACKLOG) as listener:
         print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
-        asyncio.run(uvicorn.Server(config).serve(sockets=[listener]))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(uvicorn.Server(config).serve(sockets=[listener]))
 
 
 if __name__ == "__main__":

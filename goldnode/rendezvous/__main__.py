@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import gc
 import logging
 import sys
@@ -52,7 +51,7 @@ def run(listen: str, database: Path, config: Config) -> None:
 
     gc.freeze()  # what is here now stays, and thousands of connections should not be searched for garbage all the time
     gc.set_threshold(*GC_THRESHOLD)
-    asyncio.run(serve(Options(host, port, database, config), ready))
+    serve(Options(host, port, database, config), ready)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -47,7 +47,7 @@ def rendezvous(
     """Run the rendezvous, where the nodes of a cluster find each other."""
     if pack:
         files.write_atomic(Path(pack), zipapp.pack(MAIN, zipapp.reached_from(["goldnode.rendezvous"])), 0o755)
-        install = "apt-get install python3-uvicorn python3-httptools"
+        install = "apt-get install python3-uvicorn python3-httptools python3-uvloop"
         output.say(f"{pack}: the rendezvous; there: {install}, then {Path(pack).name} --help")
         return
     file = Path(database) if database else cache() / "rendezvous" / "store.sqlite"

@@ -199,7 +199,7 @@ def serving(database: Path, config: Config = OPEN) -> Iterator[str]:
         started.set()
 
     options = Options("127.0.0.1", 0, database, config)
-    thread = threading.Thread(target=lambda: asyncio.run(serve(options, ready)))
+    thread = threading.Thread(target=serve, args=(options, ready))
     thread.start()
     assert started.wait(20)
     try:

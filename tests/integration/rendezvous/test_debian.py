@@ -1,4 +1,4 @@
-"""The server on the versions that Debian 12 has: uvicorn 0.17.6, httptools 0.5, cryptography 38."""
+"""The server on the versions that Debian 12 has: uvicorn 0.17.6, httptools 0.5, uvloop 0.17, cryptography 38."""
 
 from __future__ import annotations
 
