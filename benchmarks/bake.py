@@ -46,7 +46,7 @@ class BakeReport:
         compressions: Seconds of the compression, per turn.
         stock: Seconds of one bake the ordinary way, packages by apt and zlib; None when it was left out.
         size: Bytes of the image.
-        cold: Seconds of a bake with an empty cache, and of the same steps one after another; None when left out.
+        cold: Seconds of bakes with an empty cache, and of their steps one after another; empty when left out.
     """
 
     bakes: tuple[float, ...]
@@ -54,7 +54,7 @@ class BakeReport:
     compressions: tuple[float, ...]
     stock: float | None
     size: int
-    cold: tuple[float, float] | None
+    cold: tuple[tuple[float, float], ...]
 
     @property
     def ratio(self) -> float:
@@ -71,11 +71,11 @@ class BakeReport:
         }
         cold = {}
         if self.cold:
-            together, apart = self.cold
+            together, apart = zip(*self.cold, strict=True)
             cold = {
-                "cold_seconds": round(together, 1),
-                "cold_one_by_one_seconds": round(apart, 1),
-                "cold_ratio": round(together / apart, 2),
+                "cold_seconds": [round(value, 1) for value in together],
+                "cold_one_by_one_seconds": [round(value, 1) for value in apart],
+                "cold_ratio": round(sum(together) / sum(apart), 2),
                 "cold_goal": COLD_GOAL,
             }
         return {
@@ -97,7 +97,7 @@ def measure(turns: int, progress: Progress, *, stock: bool, cold: bool) -> BakeR
         turns: How often.
         progress: Told how far it is.
         stock: Bake once the ordinary way too (minutes).
-        cold: Bake twice with an empty cache too (minutes): as ever, and step by step.
+        cold: Bake four times with an empty cache too (a quarter of an hour): as ever, and step by step.
     """
     options = golden.BakeOptions(networks.load("localnet"), force=True)
     result = golden.bake(options, SILENT)
@@ -121,22 +121,34 @@ def measure(turns: int, progress: Progress, *, stock: bool, cold: bool) -> BakeR
         tuple(compressions),
         ordinary,
         result.image.stat().st_size,
-        _cold(options, progress) if cold else None,
+        _cold(options, progress) if cold else (),
     )
 
 
-def _cold(options: golden.BakeOptions, progress: Progress) -> tuple[float, float]:
-    """Seconds of a bake with nothing in the cache, then of each of its steps alone; downloaded Go modules stay."""
+def _cold(options: golden.BakeOptions, progress: Progress) -> tuple[tuple[float, float], ...]:
+    """Seconds of a bake with nothing in the cache and of each of its steps alone, twice; downloaded Go modules stay.
+
+    The second time in the other order: a machine that becomes slower or faster meanwhile counts for both alike.
+    """
+    first = _together(options, progress), _apart(options, progress)
+    second = _apart(options, progress), _together(options, progress)
+    return first, second[::-1]
+
+
+def _together(options: golden.BakeOptions, progress: Progress) -> float:
     with _empty_cache(), progress.step("cold bake"):
-        together = _seconds(lambda: golden.bake(options, SILENT))
-    with _empty_cache(), progress.step("cold bake, one step after another"):
-        started = time.monotonic()
+        return _seconds(lambda: golden.bake(options, SILENT))
+
+
+def _apart(options: golden.BakeOptions, progress: Progress) -> float:
+    def steps() -> None:
         base = bases.assemble(bases.BaseSpec(options.arch, golden.base_packages(options)), SILENT)
         obtain(options.network, options.arch, artifacts_dir=None, strict=False, progress=SILENT)
         bases.search(base, SILENT)
         golden.bake(options, SILENT)
-        apart = time.monotonic() - started
-    return together, apart
+
+    with _empty_cache(), progress.step("cold bake, one step after another"):
+        return _seconds(steps)
 
 
 @contextmanager

@@ -94,7 +94,7 @@ def jvm(_: Context, nodes: list[str], network: str = "mokamint", json: bool = Fa
     help={
         "turns": "how often each is measured",
         "stock": "bake once the ordinary way too, which takes minutes",
-        "cold": "bake with an empty cache too, which takes minutes",
+        "cold": "bake with an empty cache too, which takes a quarter of an hour",
         "json": "print the measurements as JSON",
     }
 )
