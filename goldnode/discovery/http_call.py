@@ -59,7 +59,8 @@ class HttpServer:
             OSError: There is none, or not in time.
         """
         port = self.port or (443 if self.tls else 80)
-        wire = socket.create_connection((self.host, port), timeout=_left(end))
+        host = self.host.encode("ascii")  # a str would load the tables of international names
+        wire = socket.create_connection((host, port), timeout=_left(end))  # type: ignore[arg-type]
         if not self.tls:
             return wire
         import ssl  # noqa: PLC0415 - a third of what this module would load, and most rendezvous need none
