@@ -42,6 +42,7 @@ WORK = {
     "systemctl restart cron.service 2>/dev/null; systemctl is-system-running >/dev/null; echo reached": "reached",
     "journalctl -q -n 1 -o cat -u goldnode-configure | wc -l": "1",
     "hostname spare && hostname": "spare",
+    "curl -fsS --retry 30 --retry-connrefused --retry-delay 1 http://127.0.0.1:8700/healthz": "ok",
 }
 
 
