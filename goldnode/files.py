@@ -29,7 +29,7 @@ def replacing(path: Path, mode: int = 0o644) -> Iterator[Path]:
         HostError: The disk is full; ``path`` is as it was before.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Without tempfile, which would bring shutil and random into every start of a node's program.
+    # Without tempfile, which would bring shutil and what that needs into every start of a node's program.
     draft = path.with_name(f".{path.name}.{os.urandom(6).hex()}")
     draft.touch(0o600, exist_ok=False)
     try:

@@ -9,7 +9,7 @@ as a reset without our record, and gets record and policy again at once.
 from __future__ import annotations
 
 import logging
-import os
+import random
 import threading
 from collections.abc import Callable, Iterable
 from types import TracebackType
@@ -311,7 +311,7 @@ class Exchange:
                     log.warning("%s", error)
                 session.faults[name] = error
                 asked = error.retry_after if isinstance(error, RefusedError) else 0
-                self._stop.wait(backoff(failures, asked, os.urandom(1)[0] / 255))
+                self._stop.wait(backoff(failures, asked, random.random()))  # noqa: S311 - jitter, not a secret
             else:
                 failures = 0
                 session.faults.pop(name, None)

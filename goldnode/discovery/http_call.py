@@ -1,7 +1,7 @@
 """One HTTP/1.1 request over a connection of its own, within a deadline and a size.
 
-Python's own client loads the parsers of mail with it, which took a node longer than all that it then has to say
-(ADR 424); the rendezvous' parser reads answers as well.
+Python's own client loads the parsers of mail with it, at each start of a node (ADR 424); the rendezvous' parser reads
+answers as well.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class HttpServer:
         wire = socket.create_connection((host, port), timeout=_left(end))  # type: ignore[arg-type]
         if not self.tls:
             return wire
-        import ssl  # noqa: PLC0415 - a third of what this module would load, and most rendezvous need none
+        import ssl  # noqa: PLC0415 - most rendezvous need none
 
         try:
             wire.settimeout(_left(end))
@@ -97,7 +97,8 @@ def call(
         target: Path and query.
         headers: Further headers.
         body: Empty for none.
-        seconds: What everything may take together, however slowly the answer drips.
+        seconds: What everything may take together, however slowly the answer drips; only a name's further addresses,
+            tried after one that does not answer, may each take as long again.
         limit: Bytes of the answer's body after which it is read no further.
         kept: Holds the connection while it is used; another thread may shut it down.
 

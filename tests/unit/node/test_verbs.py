@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib
 from collections.abc import Iterator
 
-from goldnode.node.__main__ import _parser
+import pytest
+
+from goldnode.node.__main__ import _parser, main
+from goldnode.node.commands import boot
 
 
 def _verbs(parser: argparse.ArgumentParser) -> Iterator[str]:
@@ -30,3 +34,16 @@ def test_every_verb_has_its_function() -> None:
 
     assert named
     assert [] == missing
+
+
+def test_a_verb_runs_with_garbage_collected(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The start of the program goes without, and an agent that ran on so would fill its machine's memory."""
+    collects = list[bool]()
+    monkeypatch.setattr(boot, "check", lambda *_: collects.append(gc.isenabled()))
+    gc.disable()
+    try:
+        main(["check", "node.yaml"])
+    finally:
+        gc.enable()
+
+    assert collects == [True]
